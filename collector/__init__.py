@@ -1,1 +1,1 @@
-
+"""The server: receives, stores, stitches, diagnoses, answers."""

@@ -30,6 +30,7 @@ READINGS = pa.schema(
         ("start", pa.int64()),  # nanoseconds since the epoch, as its sender's clock had it
         ("end", pa.int64()),
         ("received", pa.int64()),  # by the collector's clock
+        ("remote", pa.bool_()),  # its parent is in another process
         ("failed", pa.bool_()),  # its status is ERROR
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
         ("service", pa.string()),
@@ -57,6 +58,9 @@ class Role(IntEnum):
     PROCESS = 4
     SETTLE = 5
 
+
+# Bits of OTLP's Span.flags.
+_REMOTE_IS_KNOWN, _REMOTE = 0x100, 0x200
 
 # Today's name of each attribute first, then those it had before, in the order of trust.
 _NAMES: Mapping[str, Sequence[str]] = {
@@ -127,6 +131,7 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "start": _times(spans["start_unix_nano"]),
         "end": _times(spans["end_unix_nano"]),
         "received": _times(spans["received_unix_nano"]),
+        "remote": pa.array(_remote(spans, kind)),
         "failed": pc.equal(whole(spans["status_code"]), int(Status.ERROR)),
         "final": pc.and_(nats, pc.is_null(said["stream"])),
         "service": whole(spans["service"]),
@@ -158,6 +163,13 @@ def _roles(spans: pa.Table, said: Mapping[str, pa.Array], kind: Ints) -> Ints:
         role = np.where(nameless, _meaning_of_names(whole(spans["name"])), role)
     # FastStream opens the span around a batch as "create" on the consumer's side.
     return np.where((role == Role.CREATE) & (kind == Kind.CONSUMER), int(Role.RECEIVE), role)
+
+
+def _remote(spans: pa.Table, kind: Ints) -> npt.NDArray[np.bool_]:
+    """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
+    flags = _numbers(spans["flags"])
+    known = flags & _REMOTE_IS_KNOWN != 0
+    return np.asarray(np.where(known, flags & _REMOTE != 0, kind == Kind.CONSUMER), dtype=np.bool_)
 
 
 def _meaning(words: pa.Array) -> Ints:

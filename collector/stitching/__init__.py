@@ -1,0 +1,25 @@
+"""Spans to causal graph: pure, on columns, whatever the order, the number and the lateness of arrival."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from collector.stitching.edges import stitch_edges
+from collector.stitching.flows import Flows, stitch_flows
+from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes
+
+__all__ = ["Because", "EdgeKind", "Edges", "Flows", "Graph", "NoteKind", "Notes", "Stitched", "stitch"]
+
+
+@dataclass(frozen=True)
+class Stitched:
+    """A causal graph and the business runs in it."""
+
+    graph: Graph
+    flows: Flows
+
+
+def stitch(readings: pa.Table) -> Stitched:
+    """Stitch *readings* (READINGS). The same set of spans gives the same result, row for row."""
+    graph = stitch_edges(readings)
+    return Stitched(graph, stitch_flows(graph))

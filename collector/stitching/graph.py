@@ -1,0 +1,133 @@
+"""The causal graph as columns: what stitching makes of a set of spans."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from collector.keys import Keys
+
+Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+class EdgeKind(IntEnum):
+    """What an edge says."""
+
+    DELIVERY = 0
+    CAUSE = 1
+
+
+class Because(IntEnum):
+    """How an edge is known, most trusted first."""
+
+    LINK = 0
+    PARENT = 1
+
+
+class NoteKind(IntEnum):
+    """A repair or a doubt; the names are those of the document."""
+
+    MISSING_PARENT = 0
+    MISSING_LINK_TARGET = 1
+    DROPPED_LINKS = 2
+    CLOCK_SKEW = 3
+    END_BEFORE_START = 4
+    CYCLE = 5
+    SELF_LINK = 6
+    ID_REUSED = 7
+
+
+# What a lost span leaves behind; the other notes are about what is there.
+LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
+
+
+@dataclass(frozen=True)
+class Edges:
+    """Deliveries (message to reaction) and causes (reaction to message), one entry an edge.
+
+    *source* is -1 where the other end was not seen; its ids are in *trace_id* and *span_id* all the
+    same.
+    """
+
+    kind: npt.NDArray[np.int8]
+    because: npt.NDArray[np.int8]
+    source: Rows
+    target: Rows
+    trace_id: pa.Array
+    span_id: pa.Array
+
+    def of(self, kind: EdgeKind) -> Mask:
+        """Which edges are of *kind*."""
+        mask: Mask = self.kind == kind
+        return mask
+
+
+@dataclass(frozen=True)
+class Notes:
+    """One entry a note: its kind and the span it is about."""
+
+    kind: npt.NDArray[np.int8]
+    row: Rows
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All that stitching knows; every number is a row of *spans*.
+
+    A message or a reaction is named by the row of its first span; the other spans folded into it
+    (the send of a create, a later attempt) name that row.
+    """
+
+    spans: pa.Table  # READINGS, each span once, in the order of its key
+    key: Keys  # of each span, ascending
+    trace: Keys  # of each span's trace
+    messages: Rows  # ascending
+    reactions: Rows  # ascending
+    folded: tuple[Rows, Rows]  # (span, the message or reaction it is a part of), itself included
+    attempts: Rows  # of each reaction
+    start: Rows  # of each reaction, nanoseconds: of its first attempt
+    end: Rows  # of each reaction, nanoseconds: of its last attempt
+    failed: Mask  # of each reaction: of its last attempt
+    edges: Edges
+    notes: Notes
+
+    def strings(self, column: str, rows: Rows) -> Sequence[str | None]:
+        """The texts of *column* at *rows*."""
+        texts: Sequence[str | None] = self.spans[column].take(pa.array(rows)).to_pylist()
+        return texts
+
+    def numbers(self, column: str) -> Rows:
+        """A whole column of integers or booleans."""
+        return np.asarray(self.spans[column].to_numpy(), dtype=np.int64)
+
+
+def find(key: Keys, wanted: Keys) -> Rows:
+    """The place of each of *wanted* in the ascending *key*; -1 where it is not there."""
+    if not len(key):
+        return np.full(len(wanted), -1)
+    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    return np.where(key[place] == wanted, place, -1)
+
+
+def climb(above: Rows) -> tuple[Rows, Mask]:
+    """Follow *above* from every row to its end.
+
+    A row that names itself is an end, and so is -1. Pointers double with every round (Wyllie's list
+    ranking), so a chain of a million spans takes 20 rounds and no recursion. The second result says
+    which rows go round in a circle and have no end; they get -1.
+    """
+    count = len(above)
+    pointer = np.append(np.where(above < 0, count, above), count)
+    for _ in range(count.bit_length() + 1):
+        further = pointer[pointer]
+        if np.array_equal(further, pointer):
+            break
+        pointer = further
+    ends = pointer[:count]
+    circles: Mask = (ends < count) & (np.append(above, count)[ends] != ends)
+    return np.where(circles | (ends == count), -1, ends), circles
