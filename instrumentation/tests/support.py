@@ -1,0 +1,61 @@
+"""The spans that came out, and how tests look at them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, Tracer
+
+
+class Spans:
+    """What has ended so far, found by what a span says about itself."""
+
+    def __init__(self) -> None:
+        self.exporter = InMemorySpanExporter()
+        self.provider = TracerProvider()
+        self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
+
+    @property
+    def tracer(self) -> Tracer:
+        return self.provider.get_tracer("host")
+
+    @property
+    def all(self) -> Sequence[ReadableSpan]:
+        return self.exporter.get_finished_spans()
+
+    def kind(self, kind: SpanKind) -> list[ReadableSpan]:
+        return [span for span in self.all if span.kind is kind]
+
+    @property
+    def sent(self) -> list[ReadableSpan]:
+        return self.kind(SpanKind.PRODUCER)
+
+    @property
+    def handled(self) -> list[ReadableSpan]:
+        return self.kind(SpanKind.CONSUMER)
+
+
+async def until(condition: Callable[[], object], within: float = 5.0) -> None:
+    """Wait for what happens in another task; fail when it does not."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while not condition():
+        assert loop.time() < deadline, "did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+def parent_of(span: ReadableSpan) -> int | None:
+    """The span id of *span*'s parent."""
+    return span.parent.span_id if span.parent else None
+
+
+def id_of(span: ReadableSpan) -> int:
+    """The span id of *span*."""
+    return span.get_span_context().span_id
+
+
+def links_of(span: ReadableSpan) -> list[int]:
+    """The span ids that *span* links to."""
+    return [link.context.span_id for link in span.links]
