@@ -1,7 +1,7 @@
 """What happened in a set of flows, as columns of small integers: what learning and judging read."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -68,12 +68,15 @@ def step_of(event_type: Ints, reactor: Ints) -> Ints:
     return np.where(event_type >= 0, (reactor << _SHIFT) + event_type, -1)
 
 
-def type_of(step: int) -> int:
+Steps = TypeVar("Steps", int, Ints)
+
+
+def type_of(step: Steps) -> Steps:
     """The event type of a step."""
     return step & ((1 << _SHIFT) - 1)
 
 
-def reactor_of(step: int) -> int:
+def reactor_of(step: Steps) -> Steps:
     """The reactor of a step."""
     return step >> _SHIFT
 

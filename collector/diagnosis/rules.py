@@ -1,0 +1,146 @@
+"""Why did it stop? One rule a cause, asked in this order; the first that can show its cause answers."""
+
+from collections.abc import Callable
+
+from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life
+from collector.diagnosis.owed import Debt
+from collector.diagnosis.wording import counted, duration
+
+Rule = Callable[[Case, Life], Finding | None]
+
+
+def handler_failed(case: Case, life: Life) -> Finding | None:
+    """Its handling ended in an error and will be or may be tried again."""
+    if case.debt is not Debt.SUCCESS:
+        return None
+    tries = "once" if case.attempts == 1 else f"{case.attempts} times"
+    why = f": {_quoted(case.stopped_at.error)}" if case.stopped_at.error else ""
+    after = "Nobody will try it again." if case.final else f"{_next(case)} waits for it to go well."
+    sentence = f"{case.service} tried {case.stopped_at.event_type} {tries} and failed{why}. {after}"
+    evidence = Evidence(
+        "span", case.stopped_at.ref, f"the last attempt of {case.service} ended in an error{why}"
+    )
+    return Finding(Cause.HANDLER_FAILED, sentence, (evidence,))
+
+
+def handler_silent(case: Case, life: Life) -> Finding | None:
+    """Its handling ended well, and the event that normally follows was not published."""
+    if case.debt not in {Debt.MESSAGE, Debt.JOIN}:
+        return None
+    handled = case.stopped_at.event_type
+    if case.debt is Debt.JOIN and case.expectation:
+        handled = " and ".join(case.expectation.triggers)
+    sentence = (
+        f"{case.service} handled {handled} without an error and published nothing: "
+        f"{_next(case)} was due {duration(case.overdue_s)} ago."
+    )
+    return Finding(
+        Cause.HANDLER_SILENT,
+        sentence,
+        (
+            Evidence(
+                "span",
+                case.stopped_at.ref,
+                f"{case.service} handled {case.stopped_at.event_type}, and it went well",
+            ),
+            Evidence(
+                "absence", None, f"no {_next(case)} from {case.service} in this flow since; {_habit(case)}"
+            ),
+        ),
+    )
+
+
+def consumer_down(case: Case, life: Life) -> Finding | None:
+    """The group that normally reacts shows no sign of life since."""
+    if case.debt is not Debt.REACTION:
+        return None
+    # What it had in hand when it stopped began a moment after this message was published, perhaps.
+    silence = case.now - max(life.last or 0, case.since)
+    if silence < case.deadline_ms * 1e6 / 2:
+        return None
+    sentence = (
+        f"{case.service} has not taken {case.stopped_at.event_type}{_from(case)}: it was due within "
+        f"{duration(case.due_ms / 1e3)}, and {_who(case)} shows no sign of life since."
+    )
+    seen = f"last seen {duration((case.now - life.last) / 1e9)} ago" if life.last else "never seen"
+    return Finding(
+        Cause.CONSUMER_DOWN,
+        sentence,
+        (
+            _published(case),
+            Evidence(
+                "absence", None, f"no reaction of {_who(case)} to any {case.stopped_at.event_type}: {seen}"
+            ),
+            Evidence("absence", None, f"{counted(life.waiting, 'flow')} wait for it; {_habit(case)}"),
+        ),
+    )
+
+
+def backlog(case: Case, life: Life) -> Finding | None:
+    """It is alive and behind: the message waits in its queue."""
+    if case.debt is not Debt.REACTION or life.served is None or life.served >= case.since:
+        return None
+    behind = duration((case.now - life.served) / 1e9)
+    sentence = (
+        f"{case.service} works but is behind: it now handles the {case.stopped_at.event_type} of {behind} ago, "
+        f"and this one waits for its turn."
+    )
+    evidence = Evidence(
+        "absence",
+        None,
+        f"the newest {case.stopped_at.event_type} that {_who(case)} took was published {behind} ago",
+    )
+    return Finding(Cause.BACKLOG, sentence, (_published(case), evidence))
+
+
+def unknown(case: Case, life: Life) -> Finding | None:
+    """None of the others can be shown."""
+    sentence = (
+        f"{case.service} has not taken {case.stopped_at.event_type}{_from(case)}, which was due within "
+        f"{duration(case.due_ms / 1e3)}. It takes others, so why not this one can not be told from spans."
+    )
+    evidence = Evidence("absence", None, f"no reaction of {_who(case)} to this message; {_habit(case)}")
+    return Finding(Cause.UNKNOWN, sentence, (_published(case), evidence))
+
+
+RULES: tuple[Rule, ...] = (handler_failed, handler_silent, consumer_down, backlog, unknown)
+
+
+def diagnose(case: Case, life: Life) -> Finding:
+    """The answer of the first rule that has one."""
+    return next(finding for rule in RULES if (finding := rule(case, life)) is not None)
+
+
+def _published(case: Case) -> Evidence:
+    place = case.stopped_at
+    where = f" on {place.destination}" if place.destination else ""
+    ago = duration((case.now - case.since) / 1e9)
+    return Evidence("span", place.ref, f"{place.service} published {place.event_type}{where} {ago} ago")
+
+
+def _habit(case: Case) -> str:
+    expectation = case.expectation
+    if expectation is None:
+        return "nothing is known yet of what normally happens here"
+    pace = expectation.react
+    return (
+        f"normally {expectation.share:.0%} get their reaction, 99 of 100 within {duration(pace.p99_ms / 1e3)} "
+        f"({counted(pace.n, 'example')})"
+    )
+
+
+def _next(case: Case) -> str:
+    return case.next_event_type or "the next event"
+
+
+def _from(case: Case) -> str:
+    return f" from {case.stopped_at.service}" if case.stopped_at.service != case.service else ""
+
+
+def _who(case: Case) -> str:
+    return case.service if case.group == case.service else f"{case.service} ({case.group})"
+
+
+def _quoted(text: str | None) -> str:
+    text = " ".join((text or "").split())
+    return text if len(text) <= 160 else text[:159] + "…"

@@ -1,0 +1,21 @@
+"""Durations and counts as people say them."""
+
+
+def duration(seconds: float) -> str:
+    """`218 ms`, `1.96 s`, `41 s`, `14 m`, `3 h`, `2 d`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    if seconds < 3570:
+        return f"{seconds / 60:.0f} m"
+    if seconds < 84600:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 86400:.0f} d"
+
+
+def counted(n: int, one: str, many: str | None = None) -> str:
+    """`1 flow`, `31 flows`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
