@@ -111,7 +111,7 @@ class Expected:
         have = reactions.message[known] * width + np.searchsorted(self._ascending, reactions.step[known])
         missing = ~np.isin(wanted, have) & (since >= self._first[which])
         flow, row = messages.flow[place][missing], messages.row[place][missing]
-        return self._entries(Debt.REACTION, flow, step[missing], row, since=since[missing])
+        return self._entries(Debt.REACTION, flow, step[missing], row=row, since=since[missing])
 
     def _failures(self, record: Record) -> Owed:
         reactions = record.reactions
@@ -120,7 +120,7 @@ class Expected:
             Debt.SUCCESS,
             reactions.flow[failed],
             reactions.step[failed],
-            reactions.row[failed],
+            row=reactions.row[failed],
             since=reactions.published[failed],
             final=reactions.final[failed],
         )
@@ -132,7 +132,7 @@ class Expected:
             Debt.MESSAGE,
             reactions.flow[silent],
             reactions.step[silent],
-            reactions.row[silent],
+            row=reactions.row[silent],
             reactions.end[silent],
         )
 
@@ -152,7 +152,7 @@ class Expected:
                 Debt.JOIN,
                 reactions.flow[last],
                 reactions.step[last],
-                reactions.row[last],
+                row=reactions.row[last],
                 reactions.end[last],
             )
             entries.join[:] = place
@@ -162,7 +162,7 @@ class Expected:
         return together(*found)
 
     def _entries(
-        self, kind: Debt, flow: Ints, step: Ints, row: Ints, *, since: Ints, final: Mask | None = None
+        self, kind: Debt, flow: Ints, step: Ints, *, row: Ints, since: Ints, final: Mask | None = None
     ) -> Owed:
         place = np.searchsorted(self._ascending, step)
         place = np.where(np.isin(step, self._ascending), place, len(self._ascending))

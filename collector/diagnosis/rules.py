@@ -82,8 +82,8 @@ def backlog(case: Case, life: Life) -> Finding | None:
         return None
     behind = duration((case.now - life.served) / 1e9)
     sentence = (
-        f"{case.service} works but is behind: it now handles the {case.stopped_at.event_type} of {behind} ago, "
-        f"and this one waits for its turn."
+        f"{case.service} works but is behind: it now handles the {case.stopped_at.event_type} of {behind} "
+        "ago, and this one waits for its turn."
     )
     evidence = Evidence(
         "absence",
@@ -124,8 +124,8 @@ def _habit(case: Case) -> str:
         return "nothing is known yet of what normally happens here"
     pace = expectation.react
     return (
-        f"normally {expectation.share:.0%} get their reaction, 99 of 100 within {duration(pace.p99_ms / 1e3)} "
-        f"({counted(pace.n, 'example')})"
+        f"normally {expectation.share:.0%} get their reaction, 99 of 100 within "
+        f"{duration(pace.p99_ms / 1e3)} ({counted(pace.n, 'example')})"
     )
 
 
