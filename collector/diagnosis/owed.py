@@ -133,7 +133,7 @@ class Expected:
             reactions.flow[silent],
             reactions.step[silent],
             row=reactions.row[silent],
-            reactions.end[silent],
+            since=reactions.end[silent],
         )
 
     def _joined(self, record: Record) -> Owed:
@@ -153,7 +153,7 @@ class Expected:
                 reactions.flow[last],
                 reactions.step[last],
                 row=reactions.row[last],
-                reactions.end[last],
+                since=reactions.end[last],
             )
             entries.join[:] = place
             entries.due[:] = int(expectation.react.p99_ms * MS)
