@@ -1,0 +1,68 @@
+"""Spans as OTLP spells them, out of many bodies: what both encodings are read into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Ints = npt.NDArray[np.int32]
+Bools = npt.NDArray[np.bool_]
+Octets = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """One row a span. The ints have a value a span and point into what several spans share."""
+
+    spans: pa.StructArray  # the fields of OTLP's `Span` by their protobuf names; text is binary
+    body: Ints  # the request it came in
+    resources: pa.BinaryArray  # encoded
+    resource: Ints
+    scopes: pa.BinaryArray  # encoded
+    scope: Ints
+    spelled: pa.StructArray | None = None  # where ids were hex: the spans as they were written
+
+    def where(self, mask: Bools) -> "Rows":
+        """The rows for which *mask* holds."""
+        kept = self.spans.filter(pa.array(mask))
+        return Rows(kept, self.body[mask], self.resources, self.resource[mask], self.scopes, self.scope[mask])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How many spans of a body were refused, and why the first of them was."""
+
+    spans: int
+    message: str
+
+
+def repeat(values: Sequence[int] | Ints, lists: pa.ListArray) -> Ints:
+    """Each value as often as its list has entries: parent indices for the flattened lists."""
+    return np.repeat(np.asarray(values, np.int32), lengths(lists))
+
+
+def lengths(lists: pa.ListArray) -> Ints:
+    """How many entries each list has; a null has none."""
+    counts = pc.list_value_length(lists)
+    return np.asarray(pc.fill_null(counts, 0) if counts.null_count else counts, np.int32)
+
+
+def offsets(counts: Ints) -> pa.Array:
+    """The offsets that make a `ListArray` with *counts* entries."""
+    bounds = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(counts, out=bounds[1:])
+    return pa.array(bounds)
+
+
+def parts(column: pa.Array) -> tuple[Ints, Octets]:
+    """A binary column's offsets (one more than rows) and bytes, without a copy."""
+    _, bounds, data = column.buffers()
+    starts = np.frombuffer(bounds, np.int32, len(column) + 1, column.offset * 4) if len(column) else _NONE
+    return starts, np.frombuffer(data, np.uint8) if data is not None and data.size else _EMPTY
+
+
+_NONE = np.zeros(1, np.int32)
+_EMPTY = np.zeros(0, np.uint8)
