@@ -76,11 +76,19 @@ class Expected:
         self._due = np.array([*(int(e.react.p99_ms * MS) for e in ranked), self.floor], np.int64)
         self._deadline = np.array([*(int(e.deadline_ms * MS) for e in ranked), self.floor], np.int64)
         self._ends = np.array([step for step, e in self.steps.items() if not e.progresses], np.int64)
-        self._emitting = np.array([step for step, e in self.steps.items() if e.always_emits], np.int64)
+        self._emitting = np.array(sorted(step for step, e in self.steps.items() if e.always_emits), np.int64)
 
     def known(self, event_type: Ints) -> Mask:
         """Which event types were seen often enough to know what follows them."""
         return self._known(event_type)
+
+    def same_demands(self, other: "Expected") -> bool:
+        """Say whether both ask the same steps and joins for the same things, at whatever pace."""
+        return (
+            np.array_equal(self._by_type, other._by_type)
+            and np.array_equal(self._emitting, other._emitting)
+            and [steps for steps, _ in self.joins] == [steps for steps, _ in other.joins]
+        )
 
     def of(self, step: int, join: int) -> Expectation | None:
         """The expectation that an entry broke; none where a handling failed before anything was learned."""

@@ -1,0 +1,97 @@
+"""The flow table: one row a flow, as lists show it and as the store keeps it."""
+
+import numpy as np
+import pyarrow as pa
+
+from collector.diagnosis.expectations import Learner
+from collector.diagnosis.record import Ints, Record
+from collector.keys import whole
+from collector.stitching import Stitched
+
+FLOWS = pa.schema(
+    [
+        ("id", pa.string()),  # the flow key, or without one the trace id of its first span
+        ("key", pa.string()),  # null without one
+        ("traces", pa.list_(pa.binary(16))),
+        ("started", pa.int64()),  # nanoseconds since the epoch
+        ("last", pa.int64()),  # of the latest thing in it
+        ("received", pa.int64()),  # when its last span came
+        ("last_event_type", pa.string()),
+        ("last_service", pa.string()),
+        ("outcome", pa.string()),  # the event type that ended it; null while none has
+        ("messages", pa.int32()),
+        ("reactions", pa.int32()),
+        ("wait_ms", pa.float64()),  # over its reactions: from the publish to the start
+        ("work_ms", pa.float64()),  # over its reactions: from the start to the end
+        ("incomplete", pa.bool_()),  # telemetry of it was lost
+    ]
+)
+
+
+def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table:
+    """FLOWS, one row for each flow of *stitched*."""
+    flows, messages, reactions = stitched.flows, record.messages, record.reactions
+    spans = stitched.graph.spans
+    trace = spans["trace_id"].take(pa.array(flows.first))
+    key = pa.array(flows.key, pa.string())
+    order = np.lexsort((messages.time, messages.flow))
+    latest = _last_of(messages.flow[order], order, flows.count)
+    names = learner.names
+    types = np.array([*names.event_types.names, None], object)
+    services = np.array([*names.services.names, None], object)
+    ending = np.array([learner.ends(code) for code in range(len(names.event_types.names))] + [False])
+    leaves = ~messages.followed & ending[messages.type]
+    order = order[leaves[order]]
+    outcome = _last_of(messages.flow[order], order, flows.count)
+    single = _first_of_each(reactions.row, reactions.flow)
+    wait = np.maximum(reactions.start - reactions.published, 0)[single] / 1e6
+    work = np.maximum(reactions.end - reactions.start, 0)[single] / 1e6
+    columns = {
+        "id": pa.array(
+            [k if k is not None else t.hex() for k, t in zip(flows.key, trace.to_pylist(), strict=True)]
+        ),
+        "key": key,
+        "traces": _traces(stitched),
+        "started": record.started,
+        "last": record.last,
+        "received": record.received,
+        "last_event_type": pa.array(types[_at(messages.type, latest)], pa.string()),
+        "last_service": pa.array(services[_at(messages.service, latest)], pa.string()),
+        "outcome": pa.array(types[_at(messages.type, outcome)], pa.string()),
+        "messages": np.bincount(messages.flow, minlength=flows.count).astype(np.int32),
+        "reactions": np.bincount(reactions.flow[single], minlength=flows.count).astype(np.int32),
+        "wait_ms": np.bincount(reactions.flow[single], wait, minlength=flows.count),
+        "work_ms": np.bincount(reactions.flow[single], work, minlength=flows.count),
+        "incomplete": flows.incomplete,
+    }
+    return pa.table(columns, schema=FLOWS)
+
+
+def _traces(stitched: Stitched) -> pa.ListArray:
+    """The distinct trace ids of each flow."""
+    flows, graph = stitched.flows, stitched.graph
+    _, first, code = np.unique(graph.trace, return_index=True, return_inverse=True)
+    pairs = np.unique(np.stack([flows.flow, code[flows.row]]), axis=1)
+    offsets = np.searchsorted(pairs[0], np.arange(flows.count + 1))
+    ids = whole(graph.spans["trace_id"]).take(pa.array(first[pairs[1]]))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids)
+
+
+def _first_of_each(row: Ints, flow: Ints) -> Ints:
+    """The places of the first entry of each (row, flow): a join's reaction has one for each message."""
+    _, first = np.unique(np.stack([row, flow]), axis=1, return_index=True)
+    return np.asarray(first, np.int64)
+
+
+def _last_of(flow: Ints, places: Ints, count: int) -> Ints:
+    """Of each flow the last of its *places*; -1 without one. *flow* ascends."""
+    found = np.full(count, -1)
+    found[flow] = places
+    return found
+
+
+def _at(codes: Ints, places: Ints) -> Ints:
+    """The codes at *places*; -1, which is the last name and none, where there is no place."""
+    if not len(codes):
+        return np.full(len(places), -1)
+    return np.where(places >= 0, codes[np.maximum(places, 0)], -1)

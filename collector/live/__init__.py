@@ -1,0 +1,1 @@
+"""The live part: unfinished flows, judged every second."""
