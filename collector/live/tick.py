@@ -22,8 +22,8 @@ SECOND = 1_000_000_000
 class Archive(Protocol):
     """Where flows go that came to rest, and where they come back from."""
 
-    def put(self, flows: pa.Table, state: Ints, taught: Mask) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced."""
+    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
+        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced, or with *only_new* stays."""
 
     def spans_of(self, trace_ids: pa.Array, flow_keys: pa.Array) -> pa.Table:
         """SPANS of these traces, and of every trace of the kept flows with these keys or traces."""
@@ -48,6 +48,7 @@ class Tick:
         self, archive: Archive, *, flow_keys: tuple[str, ...], habits: Habits, pacing: Pacing
     ) -> None:
         self.snapshot: Snapshot = EMPTY
+        self.rehearse = False  # while the past is lived again, flows that are kept already stay as they are
         self._archive = archive
         self._flow_keys = flow_keys
         self._pacing = pacing
@@ -58,7 +59,6 @@ class Tick:
         self._life: dict[int, tuple[int, int]] = {}
         self._delay: dict[int, float] = {}  # by service: how much later than it ends a span comes, ns
         self._pace = 0.0  # p95 of the time to react, ns, over the newest reactions
-        self._brought = 0
 
     def advance(self, spans: pa.Table | None, now: int) -> Snapshot:
         """Take in *spans* (SPANS; None: nothing came) and judge everything at *now*."""
@@ -96,12 +96,20 @@ class Tick:
             received = chunk.flows["received"].to_numpy()
             unsure = chunk.unsure & (received > now - quiet)
             state = states(chunk.owed, len(received), now, self._slack(chunk.owed), open_ended=unsure)
-            chunk.overdue |= state >= State.STUCK
+            stuck = state >= State.STUCK
+            self._keep_stuck(chunk, stuck & ~chunk.overdue & chunk.alive, state)
+            chunk.overdue |= stuck
             parts.append((chunk, chunk.alive.copy(), state, chunk.owed))
         self.snapshot = self._snapshot(parts, now)
         for chunk, _, state, _ in parts:
             self._rest(chunk, state, now)
         self._seen.add(self._memory.forget_loose(now))
+
+    def _keep_stuck(self, chunk: Chunk, newly: Mask, state: Ints) -> None:
+        """A flow that just stopped is written down: a restart would not find it among the newest spans."""
+        if newly.any():
+            flows = chunk.flows.filter(pa.array(newly))
+            self._archive.put(flows, state[newly], np.zeros(len(flows), np.bool_), only_new=self.rehearse)
 
     def _rest(self, chunk: Chunk, state: Ints, now: int) -> None:
         """Let flows that are done and quiet teach, and put them away."""
@@ -113,7 +121,7 @@ class Tick:
         if not away.any():
             return
         flows = chunk.flows.filter(pa.array(away))
-        self._archive.put(flows, state[away], ~chunk.overdue[away])
+        self._archive.put(flows, state[away], ~chunk.overdue[away], only_new=self.rehearse)
         gone = chunk.identifiers[away[chunk.identified]]
         chunk.alive &= ~away
         self._seen.add(gone)

@@ -1,0 +1,131 @@
+"""The live part's thread: a tick a second, and the replay that rebuilds its memory after a start."""
+
+import logging
+import threading
+import time
+
+import pyarrow as pa
+
+from collector.diagnosis import Habits
+from collector.diagnosis.record import Ints, Mask
+from collector.live.snapshot import Snapshot
+from collector.live.tick import SECOND, Pacing, Tick
+from collector.store import SpanStore, StoreError
+from collector.store.flows import FlowStore
+
+log = logging.getLogger(__name__)
+
+_REPLAY_STEP = 50_000  # spans at a time
+
+
+class Live:
+    """What the collector knows of unfinished flows. `feed` and `snapshot` may be used from any thread."""
+
+    def __init__(
+        self,
+        spans: SpanStore,
+        flows: FlowStore,
+        *,
+        flow_keys: tuple[str, ...],
+        habits: Habits | None = None,
+        pacing: Pacing | None = None,
+        replay_s: float = 900.0,
+        replay_spans: int = 300_000,
+        tick_s: float = 1.0,
+    ) -> None:
+        self.tick_s = tick_s
+        self.replayed = threading.Event()
+        self._spans, self._flows = spans, flows
+        self._tick = Tick(
+            _Archive(flows), flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing()
+        )
+        self._replay_s, self._replay_spans = replay_s, replay_spans
+        self._waiting: list[pa.Table] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What was known at the last tick."""
+        return self._tick.snapshot
+
+    @property
+    def expectations(self) -> int:
+        """How many steps are expected by now."""
+        expected = self._tick.snapshot.expected
+        return len(expected.steps) if expected else 0
+
+    def feed(self, spans: pa.Table) -> None:
+        """Take in *spans* (SPANS), which are stored already, at the next tick."""
+        with self._lock:
+            self._waiting.append(spans)
+
+    def start(self) -> None:
+        """Begin to tick, after a replay of what the store holds of the last minutes."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the tick under way. Nothing is lost: the store has it all."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        started = time.time_ns()
+        try:
+            self._replay(started)
+        except Exception:
+            log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
+        self.replayed.set()
+        while not self._stop.wait(max(self.tick_s - (time.time_ns() - started) / SECOND, 0.0)):
+            started = time.time_ns()
+            try:
+                self._tick.advance(self._taken(), started)
+            except StoreError as error:
+                log.warning("%s. What came to rest is put away at a later tick.", error)
+            except Exception:
+                # One flow that can not be judged must not blind us to all others.
+                log.exception("A tick failed; its spans are in the store and come back with a restart")
+
+    def _taken(self) -> pa.Table | None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        return pa.concat_tables(waiting) if waiting else None
+
+    def _replay(self, until: int) -> None:
+        """Live the last minutes again, in the order in which the spans came: so the same is learned."""
+        unfinished = self._flows.unfinished(limit=10_000)
+        if unfinished.num_rows:
+            traces = unfinished["traces"].combine_chunks().flatten().unique().to_pylist()
+            self._tick.bring(self._spans.spans_of(traces), until)
+        since = max(until - int(self._replay_s * SECOND), 0)
+        since = self._spans.arrival_of_newest(self._replay_spans, since)
+        self._tick.rehearse = True
+        try:
+            while not self._stop.is_set():
+                spans = self._spans.spans_since(since, _REPLAY_STEP)
+                if not spans.num_rows:
+                    break
+                since = spans["received_unix_nano"][-1].as_py()
+                self._tick.advance(spans, min(since, until))
+        finally:
+            self._tick.rehearse = False
+
+
+class _Archive:
+    """The flow store, asked by the live part."""
+
+    def __init__(self, flows: FlowStore) -> None:
+        self._flows = flows
+
+    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
+        if only_new:
+            kept = self._flows.kept(flows["id"].to_pylist())
+            new = pa.array([name not in kept for name in flows["id"].to_pylist()], pa.bool_())
+            mask = new.to_numpy(zero_copy_only=False)
+            flows, state, taught = flows.filter(new), state[mask], taught[mask]
+        self._flows.put(flows, state, taught)
+
+    def spans_of(self, trace_ids: pa.Array, flow_keys: pa.Array) -> pa.Table:
+        return self._flows.spans_of(trace_ids, flow_keys)

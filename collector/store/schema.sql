@@ -1,0 +1,61 @@
+-- One row a span, the columns of collector/spans.py under the same names and with the same meaning.
+-- Rows with equal (trace_id, span_id) are one span: merges keep the one written last, and so does FINAL.
+CREATE TABLE IF NOT EXISTS spans
+(
+    trace_id           FixedString(16),
+    span_id            FixedString(8),
+    parent_span_id     FixedString(8),
+    name               LowCardinality(String),
+    kind               UInt8,
+    start_unix_nano    UInt64 CODEC(Delta, LZ4),
+    end_unix_nano      UInt64 CODEC(Delta, LZ4),
+    status_code        UInt8,
+    status_message     String,
+    service            LowCardinality(String),
+    attribute_keys     Array(LowCardinality(String)),
+    attribute_types    Array(UInt8),
+    attribute_values   Array(String),
+    link_trace_ids     Array(FixedString(16)),
+    link_span_ids      Array(FixedString(8)),
+    link_attributes    Array(Array(String)),
+    events             Array(String),
+    dropped_attributes UInt32,
+    dropped_events     UInt32,
+    dropped_links      UInt32,
+    trace_state        LowCardinality(String),
+    flags              UInt32,
+    resource           LowCardinality(String),
+    scope              LowCardinality(String),
+    received_unix_nano UInt64 CODEC(Delta, LZ4)
+)
+ENGINE = ReplacingMergeTree
+-- A day of arrival is what retention drops, whole. A span sent again after midnight is found by FINAL.
+PARTITION BY toYYYYMMDD(fromUnixTimestamp64Nano(toInt64(received_unix_nano), 'UTC'))
+ORDER BY (trace_id, span_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- One row a flow that came to rest (or is stuck, so that a restart finds it again), the columns of
+-- collector/flowtable.py; an empty string where they have null. The row stored last is the flow.
+CREATE TABLE IF NOT EXISTS flows
+(
+    id               String,
+    key              String,
+    traces           Array(FixedString(16)),
+    started          Int64 CODEC(Delta, LZ4),
+    last             Int64 CODEC(Delta, LZ4),
+    received         Int64 CODEC(Delta, LZ4),
+    last_event_type  LowCardinality(String),
+    last_service     LowCardinality(String),
+    outcome          LowCardinality(String),
+    messages         Int32,
+    reactions        Int32,
+    wait_ms          Float64,
+    work_ms          Float64,
+    incomplete       Bool,
+    state            UInt8,
+    taught           Bool,
+    stored_unix_nano UInt64 CODEC(Delta, LZ4)
+)
+ENGINE = ReplacingMergeTree(stored_unix_nano)
+ORDER BY id
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
