@@ -1,1 +1,1 @@
-
+"""The pages: ask the collector's API, show its answer. `streamlit run dashboard`."""

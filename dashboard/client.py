@@ -1,0 +1,223 @@
+"""Asks the collector, and the demo shop when there is one: the only place that knows where they are.
+
+One answer serves all viewers: a question asked twice within its `max_age` goes
+out once. When the collector falls silent the last answer stays, with how long
+the silence has lasted, because an old picture and its age help more than none.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from dashboard.answers import Flow, Flows, Map, Shop, ShopService, Stuck, Summary
+
+API_DEFAULT = "http://127.0.0.1:4319"
+SHOP_DEFAULT = "http://127.0.0.1:4320"
+
+# Loopback answers in milliseconds. A collector that needs longer than this is
+# as good as silent to somebody who looks at a page that renews every second.
+TIMEOUT = httpx.Timeout(5.0, connect=1.0)
+
+# Answers kept: a whole flow can be megabytes, and nobody looks at more at once.
+KEPT_ANSWERS = 128
+
+# How long a shop that did not answer is taken for absent.
+SHOP_ABSENT_S = 5.0
+
+T = TypeVar("T")
+
+
+class ApiError(Exception):
+    """The question has no answer; `str()` is one sentence for the reader."""
+
+
+class Unreachable(ApiError):
+    """Nothing answers at the address, or not in time."""
+
+
+class NotFound(ApiError):
+    """The collector answered that there is no such thing."""
+
+
+@dataclass(frozen=True)
+class Answered(Generic[T]):
+    """An answer, and how far it can be trusted to be of now.
+
+    `silent_s` is 0.0 while the collector answers, otherwise the seconds since
+    it last did; `problem` then says why.
+    """
+
+    value: T
+    silent_s: float = 0.0
+    problem: ApiError | None = None
+
+
+@dataclass
+class _Held:
+    """What is remembered of one question."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    value: Any = None
+    problem: ApiError | None = None
+    asked: float = float("-inf")
+    answered: float = float("-inf")
+
+
+def address(variable: str, default: str) -> str:
+    """Read a base address from the environment; raise `ApiError` if it is none."""
+    value = os.environ.get(variable, "").strip() or default
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ApiError(f"{variable} is {value!r}: expected an address such as {default}.")
+    return value.rstrip("/")
+
+
+class Api:
+    """The collector's answers, typed. Methods raise `ApiError` when nothing was ever answered."""
+
+    def __init__(self, base: str | None = None) -> None:
+        self.base = base or address("CHOREOSCOPE_API", API_DEFAULT)
+        # Proxy settings of the environment would send loopback questions away.
+        self._http = httpx.Client(base_url=self.base, timeout=TIMEOUT, trust_env=False)
+        self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
+        self._lock = threading.Lock()
+        self._ahead = 0
+
+    def summary(self) -> Answered[Summary]:
+        """Ask for the five figures and the state of ingest."""
+        return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
+
+    def now(self) -> int:
+        """Return the collector's time (ns), as far as its last summary tells: ages are counted by it."""
+        return time.time_ns() + self._ahead
+
+    def _set_clock(self, summary: Summary) -> None:
+        self._ahead = summary.now_unix_nano - time.time_ns()
+
+    def stuck(self, *, limit: int = 1000) -> Answered[Stuck]:
+        """Ask for every open finding and its groups."""
+        return self._ask("/api/v1/stuck", Stuck, {"limit": limit}, max_age=0.5)
+
+    def flows(
+        self, *, q: str = "", state: str = "", window_s: int | None = None, limit: int = 100
+    ) -> Answered[Flows]:
+        """Search flows; empty values do not narrow the search."""
+        params = {"q": q, "state": state, "window_s": window_s, "limit": limit}
+        return self._ask("/api/v1/flows", Flows, params, max_age=0.5)
+
+    def flow(self, key: str) -> Answered[Flow]:
+        """Ask for one flow; raise `NotFound` when the collector does not know *key*."""
+        return self._ask(f"/api/v1/flows/{quote(key, safe='')}", Flow, max_age=0.5)
+
+    def map(self, *, window_s: int = 900) -> Answered[Map]:
+        """Ask for the choreography of the last *window_s* seconds."""
+        return self._ask("/api/v1/map", Map, {"window_s": window_s}, max_age=2.0)
+
+    def _ask(
+        self,
+        path: str,
+        kind: type[T],
+        params: Mapping[str, object] | None = None,
+        *,
+        max_age: float,
+        then: Callable[[T], None] | None = None,
+    ) -> Answered[T]:
+        wanted = {name: str(value) for name, value in (params or {}).items() if value not in {None, ""}}
+        held = self._remembered((path, *sorted(wanted.items())))
+        with held.lock:
+            if time.monotonic() - held.asked >= max_age:
+                self._renew(held, path, kind, wanted)
+                if then and held.problem is None:
+                    then(held.value)
+            if held.problem is None:
+                return Answered(cast("T", held.value))
+            if held.value is None or isinstance(held.problem, NotFound):
+                raise held.problem
+            return Answered(held.value, time.monotonic() - held.answered, held.problem)
+
+    def _renew(self, held: _Held, path: str, kind: type[T], params: Mapping[str, str]) -> None:
+        try:
+            held.value, held.problem = self._fetch(path, kind, params), None
+            held.answered = time.monotonic()
+        except ApiError as problem:
+            held.problem = problem
+        held.asked = time.monotonic()
+
+    def _fetch(self, path: str, kind: type[T], params: Mapping[str, str]) -> T:
+        try:
+            response = self._http.get(path, params=params)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"No answer from the collector at {self.base}.") from error
+        return _decoded(response, kind)
+
+    def _remembered(self, question: tuple[object, ...]) -> _Held:
+        with self._lock:
+            held = self._held.setdefault(question, _Held())
+            self._held.move_to_end(question)
+            while len(self._held) > KEPT_ANSWERS:
+                self._held.popitem(last=False)
+            return held
+
+
+class ShopControl:
+    """The demo shop's fault control: what can be broken on purpose."""
+
+    def __init__(self, base: str | None = None) -> None:
+        self.base = base or address("CHOREOSCOPE_SHOP", SHOP_DEFAULT)
+        self._http = httpx.Client(
+            base_url=self.base, timeout=httpx.Timeout(3.0, connect=0.3), trust_env=False
+        )
+        self._absent_until = float("-inf")
+
+    def shop(self) -> Shop | None:
+        """Return the shop's services, or None when no shop answers."""
+        if time.monotonic() < self._absent_until:
+            return None
+        try:
+            return _decoded(self._http.get("/faults"), Shop)
+        except (httpx.HTTPError, ApiError):
+            self._absent_until = time.monotonic() + SHOP_ABSENT_S
+            return None
+
+    def break_(self, service: str, kind: str) -> ShopService:
+        """Switch a fault on; raise `ApiError` with the shop's own sentence if it refuses."""
+        return self._change("PUT", service, {"kind": kind, "share": 1.0, "delay_ms": 3000})
+
+    def mend(self, service: str) -> ShopService:
+        """Switch the service's fault off."""
+        return self._change("DELETE", service, None)
+
+    def _change(self, method: str, service: str, body: object) -> ShopService:
+        try:
+            response = self._http.request(method, f"/faults/{quote(service, safe='')}", json=body)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"No answer from the shop at {self.base}.") from error
+        if response.status_code == httpx.codes.NO_CONTENT or not response.content:
+            return ShopService(service=service)
+        return _decoded(response, ShopService)
+
+
+def _decoded(response: httpx.Response, kind: type[T]) -> T:
+    if response.is_success:
+        try:
+            return msgspec.json.decode(response.content, type=kind)
+        except msgspec.DecodeError as error:
+            raise ApiError(f"The answer of {response.url} is not what was expected: {error}.") from error
+    try:
+        sentence = str(msgspec.json.decode(response.content)["error"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        sentence = f"{response.url} answered {response.status_code}."
+    raise (NotFound if response.status_code == httpx.codes.NOT_FOUND else ApiError)(sentence)
+
+
+__all__ = ["Answered", "Api", "ApiError", "NotFound", "ShopControl", "Unreachable", "address"]

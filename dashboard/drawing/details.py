@@ -1,0 +1,148 @@
+"""Everything about one step, for the inspector: times, causes, proof, attributes, ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from dashboard import words
+from dashboard.drawing.steps import Link, Step, Steps
+
+Data = dict[str, Any]
+
+# An attribute can be megabytes; a reader looks for the start of it.
+LONGEST_VALUE = 600
+MOST_ATTRIBUTES = 120
+
+
+def worth_reading(steps: Steps) -> Step:
+    """Return the step to show before one is chosen: what is missing, what failed, or the first."""
+    for kind in ("ghost",):
+        for step in steps.steps:
+            if step.kind == kind:
+                return step
+    return next((step for step in steps.steps if step.state == "failed"), steps.steps[0])
+
+
+def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
+    """Say all that is known of *step*."""
+    start = steps.steps[0].at
+    data: Data = {
+        "title": step.title,
+        "service": step.service,
+        "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
+        "at": words.offset(step.at - start),
+        "time": step.at,
+        "timed": step.kind in {"message", "reaction"},
+        "waited": words.duration(step.wait_ms),
+        "worked": words.duration(step.work_ms),
+        "remarks": list(_remarks(step)),
+        "causes": [_neighbour(steps, link, link.source, start, colour) for link in steps.causes(step.id)],
+        "effects": [_neighbour(steps, link, link.target, start, colour) for link in steps.effects(step.id)],
+        "ids": _ids(step),
+        "attributes": [],
+        "resource": [],
+    }
+    if step.kind == "ghost":
+        return {**data, **_owed(steps, step)}
+    if step.state:
+        data["badge"] = {"state": step.state, "text": "slow" if step.state == "late" else step.state}
+    elif step.kind == "reaction":
+        data["badge"] = {"state": "", "text": "published nothing"}
+    if step.kind == "blocked":
+        data["blocked"] = list(step.names)
+    attributes = _merged(step, "attributes")
+    data["attributes"] = list(_pairs(attributes))
+    data["resource"] = list(_pairs(_merged(step, "resource")))
+    if len(attributes) > MOST_ATTRIBUTES:
+        data["capped"] = f"showing {MOST_ATTRIBUTES} of {len(attributes):,} attributes"
+    return data
+
+
+def _owed(steps: Steps, step: Step) -> Data:
+    finding = step.finding
+    if finding is None:
+        return {}
+    expected = finding.expectation
+    usual = None
+    if expected and expected.p50_ms is not None:
+        usual = (
+            f"Normally within {words.duration(expected.p50_ms)} (half of {words.count(expected.n, 'flow')}) "
+            f"to {words.duration(expected.p99_ms)} (99 of 100); {expected.source}."
+        )
+    evidence = []
+    for item in finding.evidence:
+        proof = steps.find(item.ref)
+        evidence.append({"text": item.text, "id": proof.id if proof else None})
+    return {
+        "badge": {"state": finding.state, "text": "not seen"},
+        "at": "",
+        "timed": False,
+        "sentence": words.marked(
+            f"{step.service} {words.cause(finding.cause)}.", codes=[], strongs=[step.service]
+        ),
+        "expected": usual,
+        "evidence": evidence,
+        "rootless": "unknown",
+        "blocked": list(finding.blocked) or None,
+    }
+
+
+def _remarks(step: Step) -> Iterable[str]:
+    if step.skew_ms is not None:
+        yield (
+            f"It began {words.duration(-step.skew_ms)} before its message was sent: the clocks of the two "
+            "hosts disagree. The wait is drawn as none."
+        )
+    if step.attempts > 1:
+        yield f"{step.attempts} attempts."
+    if step.reaction and step.reaction.status_message:
+        yield step.reaction.status_message
+
+
+def _neighbour(steps: Steps, link: Link, other: str, start: int, colour: Callable[[str], str]) -> Data:
+    step = steps.by_id[other]
+    because = words.BECAUSES.get(link.because, link.because.replace("_", " "))
+    return {
+        "id": step.id,
+        "title": step.title,
+        "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
+        "at": words.offset(step.at - start) if step.kind in {"message", "reaction"} else "not seen",
+        "because": f"{because}, {link.certainty}" if because else "",
+        "certainty": link.certainty,
+    }
+
+
+def _ids(step: Step) -> list[tuple[str, str, str]]:
+    ids: list[tuple[str, str]] = []
+    for name, part in (("message", step.message), ("reaction", step.reaction)):
+        if part:
+            trace, _, span = part.ref.partition(":")
+            ids += [(f"{name} span", span), ("trace", trace)]
+    if step.message and step.message.destination:
+        ids.append(("destination", step.message.destination))
+    elif step.reaction and step.reaction.destination:
+        ids.append(("destination", step.reaction.destination))
+    if step.reaction and step.reaction.group:
+        ids.append(("consumer group", step.reaction.group))
+    return [(name, value, value) for name, value in dict.fromkeys(ids)]
+
+
+def _merged(step: Step, what: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in (step.reaction, step.message):
+        if part:
+            found |= getattr(part, what)
+    return found
+
+
+def _pairs(values: dict[str, Any]) -> Iterable[tuple[str, str, str | None]]:
+    for name in sorted(values)[:MOST_ATTRIBUTES]:
+        whole = (
+            values[name] if isinstance(values[name], str) else json.dumps(values[name], ensure_ascii=False)
+        )
+        if len(whole) > LONGEST_VALUE:
+            yield name, f"{whole[:LONGEST_VALUE]}\u2026 ({len(whole):,} characters)", None
+        else:
+            yield name, whole, whole if len(whole) > 24 else None

@@ -1,0 +1,921 @@
+// Draws what Python worked out: places, lengths and words arrive as data, this
+// module puts them on the screen and answers the hand at once.
+//
+// Text of spans enters through text nodes and attributes that are text, never
+// as markup, style or an address. No dependencies, no requests.
+
+const SVG = "http://www.w3.org/2000/svg";
+const views = new WeakMap(); // one view per mounted root
+const clock = { ahead: 0 }; // the collector's clock minus this browser's, in ms
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+// ---------------------------------------------------------------- elements
+
+function fill(node, props, children) {
+  for (const [name, value] of Object.entries(props || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
+    else if (name === "data") Object.assign(node.dataset, value);
+    else if (name === "css") for (const [key, item] of Object.entries(value)) node.style.setProperty(key, item);
+    else node.setAttribute(name, value === true ? "" : String(value));
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+  return node;
+}
+
+const el = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+const sv = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
+
+const ICONS = {
+  clock: "M8 1.5a6.5 6.5 0 1 1 0 13a6.5 6.5 0 0 1 0-13M8 4.5V8l2.4 1.6",
+  cross: "M3.5 3.5l9 9M12.5 3.5l-9 9",
+  arrow: "M3 8h10M9 4l4 4l-4 4",
+  copy: "M5.5 5.5h7v8h-7zM3.5 10.5v-8h7",
+  check: "M3 8.5l3.5 3.5L13 4.5",
+  hourglass: "M4 2h8M4 14h8M5 2v2.5L8 8l3-3.5V2M5 14v-2.5L8 8l3 3.5V14",
+};
+
+function icon(name, size = 14) {
+  const props = { viewBox: "0 0 16 16", width: size, height: size, class: "icon", "aria-hidden": "true" };
+  return sv("svg", props, sv("path", { d: ICONS[name] }));
+}
+
+// Replaces the children of `host` by `items`, but keeps what has not changed:
+// a row that is read or hovered is not torn down because another one moved.
+function keyed(host, items, make) {
+  const before = host.kept || new Map();
+  const after = new Map();
+  const nodes = items.map((item, place) => {
+    const key = String(item.key ?? place);
+    const text = JSON.stringify(item);
+    const held = before.get(key);
+    const kept = held && held.text === text ? held : { text, node: make(item) };
+    after.set(key, kept);
+    return kept.node;
+  });
+  nodes.forEach((node, place) => {
+    if (host.children[place] !== node) host.insertBefore(node, host.children[place] || null);
+  });
+  while (host.children.length > nodes.length) host.lastElementChild.remove();
+  host.kept = after;
+}
+
+// ---------------------------------------------------------------- words
+
+function age(ms) {
+  const seconds = Math.max(0, ms / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m`;
+  const hours = Math.floor(seconds / 3600);
+  if (hours < 10) return `${hours} h ${Math.floor((seconds % 3600) / 60)} m`;
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+}
+
+const since = (ns) => age(Date.now() + clock.ahead - ns / 1e6);
+
+function moment(ns) {
+  const date = new Date(ns / 1e6);
+  if (Number.isNaN(date.getTime())) return "";
+  const utc = date.toISOString().replace("T", " ").replace("Z", " UTC");
+  return `${utc}\n${date.toLocaleString()} here`;
+}
+
+// A piece of text that grows older by itself: see `Ticker`.
+const ageText = (ns, words = "") =>
+  el("span", { class: "age", data: { since: ns, words }, title: moment(ns) }, words ? words.replace("%", since(ns)) : since(ns));
+
+function said(parts) {
+  return (parts || []).map((part) => {
+    if (part.since) return ageText(part.since);
+    if (part.mark === "code") return el("code", {}, part.text);
+    return part.mark === "strong" ? el("strong", {}, part.text) : part.text;
+  });
+}
+
+const badge = (state, ...text) =>
+  el("span", { class: `badge ${state}` }, BADGES[state] ? icon(BADGES[state], 12) : null, text);
+const BADGES = { late: "clock", stuck: "hourglass", failed: "cross" };
+
+const stripe = (colour) => el("i", { class: "stripe", css: { background: colour || "transparent" } });
+
+function copyButton(text, what) {
+  const button = el("button", { class: "quiet copy", "aria-label": `Copy ${what}`, title: "Copy" }, icon("copy", 13));
+  button.addEventListener("click", async (event) => {
+    event.stopPropagation();
+    await navigator.clipboard.writeText(text);
+    button.replaceChildren(icon("check", 13));
+    setTimeout(() => button.replaceChildren(icon("copy", 13)), 1200);
+  });
+  return button;
+}
+
+// A link that Streamlit follows inside the page; a new tab opens the address itself.
+function link(act, target, props, ...children) {
+  const open = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;
+    event.preventDefault();
+    act.trigger("open", target);
+  };
+  const query = new URLSearchParams(Object.entries(target).filter(([name]) => name !== "page"));
+  return el("a", { ...props, href: `${target.page}?${query}`, on: { click: open } }, ...children);
+}
+
+// ---------------------------------------------------------------- pages of words
+
+class Head {
+  constructor(root, act) {
+    this.act = act;
+    this.root = root;
+  }
+
+  update(data) {
+    if (this.checked && data.checked) Object.assign(this.checked.firstElementChild.dataset, { since: data.checked });
+    const text = JSON.stringify({ ...data, now: 0, checked: 0 });
+    if (text === this.text) return;
+    this.text = text;
+    this.checked = data.checked ? el("span", { class: data.stale ? "checked stale" : "checked" }, ageText(data.checked, "checked % ago")) : null;
+    const line = el("h1", {}, said(data.title));
+    if (data.key) line.append(" ", el("code", { class: "key" }, data.key), copyButton(data.key, "flow key"));
+    for (const item of data.badges || []) {
+      line.append(" ", badge(item.state, item.text, item.since ? [" ", ageText(item.since)] : null));
+    }
+    const lines = (data.lines || []).map((parts) => el("p", { class: "lead" }, said(parts)));
+    const notes = (data.notes || []).map((note) => el("span", { class: "chip", title: note.title || "" }, note.text));
+    this.root.replaceChildren(
+      el("header", { class: "head" }, el("div", { class: "line" }, line, this.checked), lines, notes.length ? el("p", { class: "notes" }, notes) : null),
+    );
+  }
+}
+
+class Notice {
+  constructor(root, act) {
+    this.act = act;
+    this.root = root;
+  }
+
+  update(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    const codes = (data.commands || []).map((command) =>
+      el("div", { class: "command" }, el("span", { class: "muted" }, command.label), el("code", {}, command.text), copyButton(command.text, command.label)),
+    );
+    const actions = (data.actions || []).map((action) =>
+      el("button", { class: "plain", on: { click: () => this.act.trigger("act", action.id) } }, action.label),
+    );
+    const links = (data.links || []).map((item) => link(this.act, item.target, { class: "plain" }, item.label));
+    const role = data.tone === "amber" ? "status" : null;
+    this.root.replaceChildren(
+      el(
+        "section",
+        { class: `notice ${data.tone || ""}`, role },
+        data.waiting ? el("span", { class: "waiting", "aria-hidden": "true" }) : null,
+        el("div", {}, data.title ? el("h2", {}, said(data.title)) : null, (data.lines || []).map((parts) => el("p", {}, said(parts))), codes,
+          actions.length + links.length ? el("p", { class: "actions" }, actions, links) : null,
+          data.detail ? el("details", {}, el("summary", {}, "Detail"), el("pre", {}, data.detail), copyButton(data.detail, "detail")) : null),
+      ),
+    );
+  }
+}
+
+class Stuck {
+  constructor(root, act) {
+    this.act = act;
+    this.tiles = el("div", { class: "tiles" });
+    this.groups = el("div", { class: "groups" });
+    root.replaceChildren(this.tiles, this.groups);
+  }
+
+  update(data) {
+    keyed(this.tiles, data.tiles, (tile) => this.tile(tile));
+    keyed(this.groups, data.groups, (group) => this.group(group));
+  }
+
+  tile(tile) {
+    const inside = [el("span", { class: "label" }, tile.label), el("span", { class: "value" }, tile.value), el("span", { class: "hint" }, tile.hint || "")];
+    const kind = `tile ${tile.state || ""}`;
+    return tile.target ? link(this.act, tile.target, { class: kind }, inside) : el("div", { class: kind }, inside);
+  }
+
+  group(group) {
+    const owed = el("h2", {}, stripe(group.colour), el("strong", {}, group.service), icon("arrow"), el("span", { class: "owed" }, group.event), el("span", { class: "cause" }, group.cause));
+    const facts = [
+      ["flows", group.flows],
+      ["oldest", ageText(group.oldest)],
+      ["first seen", el("time", { title: moment(group.first) }, new Date(group.first / 1e6).toLocaleTimeString([], { hour12: false }))],
+    ];
+    const rows = el("tbody", {}, group.rows.map((row) => this.row(row)));
+    const head = ["state", "flow", "stopped after", "stuck for", "trigger was"].map((name) => el("th", { scope: "col" }, name));
+    return el(
+      "section",
+      { class: `group ${group.state}`, "aria-label": `${group.service} owes ${group.event}` },
+      el("header", {}, el("div", {}, owed, el("p", {}, said(group.why))), el("dl", {}, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+        link(this.act, group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
+      el("table", {}, el("thead", {}, el("tr", {}, head)), rows),
+      group.more ? el("p", { class: "more" }, link(this.act, group.more.target, {}, group.more.text)) : null,
+    );
+  }
+
+  row(row) {
+    const open = () => this.act.trigger("open", row.target);
+    return el(
+      "tr",
+      { on: { click: (event) => event.target.closest("a,button") || open() } },
+      el("td", {}, badge(row.state, row.state)),
+      el("td", {}, link(this.act, row.target, { class: "mono" }, row.name)),
+      el("td", {}, row.stopped, " ", el("span", { class: "muted" }, row.by)),
+      el("td", { class: "num" }, ageText(row.since)),
+      el("td", { class: "num muted" }, el("time", { title: moment(row.at) }, new Date(row.at / 1e6).toLocaleTimeString([], { hour12: false }))),
+    );
+  }
+}
+
+class Table {
+  constructor(root, act) {
+    this.act = act;
+    this.body = el("tbody");
+    const heads = ["state", "flow", "steps", "waiting for", "age", "share of time waiting", "last message", "messages"];
+    const table = el("table", { class: "flows" }, el("thead", {}, el("tr", {}, heads.map((name) => el("th", { scope: "col", class: name === "steps" || name === "messages" || name === "age" ? "num" : "" }, name)))), this.body);
+    this.foot = el("p", { class: "more" });
+    root.replaceChildren(el("div", { class: "sheet" }, table), this.foot);
+  }
+
+  update(data) {
+    keyed(this.body, data.rows, (row) => this.row(row));
+    const more = data.more ? el("button", { class: "plain", on: { click: () => this.act.trigger("act", "more") } }, data.more) : null;
+    this.foot.replaceChildren(el("span", {}, data.showing), " ", more || "");
+  }
+
+  row(row) {
+    const open = () => this.act.trigger("open", row.target);
+    const bar = row.wait === null ? "" : el("span", { class: "split", title: row.split }, el("i", { class: "hatch", css: { width: `${row.wait * 100}%` } }), el("i", { class: "solid", css: { width: `${(1 - row.wait) * 100}%` } }));
+    return el(
+      "tr",
+      { on: { click: (event) => event.target.closest("a,button") || open() } },
+      el("td", {}, badge(row.state, row.state), row.incomplete ? el("span", { class: "chip", title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry") : null),
+      el("td", {}, link(this.act, row.target, { class: "mono" }, row.name)),
+      el("td", { class: "num" }, row.steps),
+      el("td", {}, row.waiting ? [stripe(row.colour), row.waiting, row.overdue ? el("span", { class: "muted" }, ` \u00b7 overdue ${row.overdue}`) : null] : el("span", { class: "muted" }, row.outcome || "")),
+      el("td", { class: "num" }, row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
+      el("td", {}, bar, row.wait === null ? null : el("span", { class: "muted num" }, ` ${row.percent}`)),
+      el("td", {}, row.last, " ", el("span", { class: "muted" }, row.by)),
+      el("td", { class: "num" }, row.messages),
+    );
+  }
+}
+
+class Inspector {
+  constructor(root, act) {
+    this.act = act;
+    this.root = root;
+  }
+
+  update(data) {
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    const select = (id) => () => this.act.trigger("select", id);
+    const metric = (name, value, kind) => el("div", {}, el("dt", {}, el("i", { class: kind }), name), el("dd", {}, value || "\u2014"));
+    const list = (title, items, empty) => [
+      el("h3", {}, title),
+      items.length ? el("ul", {}, items.map((item) => el("li", {}, el("button", { class: "linkish", on: { click: select(item.id) } }, stripe(item.colour), el("code", {}, item.title)), el("span", { class: "muted" }, ` ${item.at}`), item.because ? el("span", { class: `because ${item.certainty}` }, item.because) : null))) : el("p", { class: "muted" }, empty),
+    ];
+    const pairs = (title, items) =>
+      items.length ? [el("h3", {}, title), el("dl", { class: "pairs" }, items.map(([name, value, whole]) => [el("dt", {}, name), el("dd", {}, value, whole ? copyButton(whole, name) : null)]))] : null;
+    this.root.replaceChildren(
+      el("aside", { class: "inspector", "aria-label": "Inspector", data: { height: "fill" } },
+        el("h2", {}, data.title, " ", data.badge ? badge(data.badge.state, data.badge.text) : null),
+        el("p", { class: "by" }, stripe(data.colour), data.service, data.at ? el("span", { class: "muted", title: moment(data.time) }, ` \u00b7 ${data.at}`) : null),
+        data.sentence ? el("p", {}, said(data.sentence)) : null,
+        data.expected ? el("p", { class: "muted" }, data.expected) : null,
+        data.timed ? el("dl", { class: "metrics" }, metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")) : null,
+        (data.remarks || []).map((remark) => el("p", { class: "remark" }, remark)),
+        data.evidence ? [el("h3", {}, "Evidence"), el("ul", { class: "evidence" }, data.evidence.map((item) => el("li", {}, item.id ? el("button", { class: "linkish", on: { click: select(item.id) } }, item.text) : item.text)))] : null,
+        list("Caused by", data.causes, data.rootless || "nothing seen: the flow starts here"),
+        list("Led to", data.effects, "nothing further"),
+        data.blocked ? [el("h3", {}, "Blocked"), el("ul", {}, data.blocked.map((name) => el("li", {}, el("code", {}, name))))] : null,
+        pairs("Ids", data.ids), pairs("Attributes", data.attributes), pairs("Resource", data.resource),
+        data.capped ? el("p", { class: "muted" }, data.capped) : null),
+    );
+  }
+}
+
+class Faults {
+  constructor(root, act) {
+    this.act = act;
+    this.list = el("ul", { class: "faults" });
+    root.replaceChildren(el("p", { class: "muted" }, "The demo shop runs beside this page. Break a service of it and see which orders stop."), this.list);
+  }
+
+  update(data) {
+    keyed(this.list, data.services, (item) => {
+      const choose = el("select", { "aria-label": `How to break ${item.service}` }, data.kinds.map((kind) => el("option", { value: kind.id }, kind.label)));
+      const change = (what) => () => this.act.trigger("act", { what, service: item.service, how: choose.value });
+      return el("li", {}, stripe(item.colour), el("span", { class: "who" }, item.service, el("small", { class: item.fault ? "broken" : "muted" }, item.status)),
+        item.fault ? el("button", { class: "plain", on: { click: change("mend") } }, "Mend") : [choose, el("button", { class: "plain", on: { click: change("break") } }, "Break")]);
+    });
+  }
+}
+
+// ---------------------------------------------------------------- timeline
+
+class Timeline {
+  constructor(root, act) {
+    this.act = act;
+    this.axis = el("div", { class: "axis" });
+    this.rows = el("div", { class: "rows" });
+    this.bands = el("div", { class: "bands" });
+    this.box = el("div", { class: "timeline", tabindex: 0, role: "group", "aria-label": "Timeline", on: { keydown: (event) => this.key(event) } }, el("div", { class: "axisrow" }, el("span", { class: "muted" }, "event \u00b7 reacting service"), this.axis), el("div", { class: "body" }, this.bands, this.rows));
+    root.replaceChildren(el("div", { class: "frame", data: { height: "fill" } }, this.box, legend(LEGEND_FLOW)));
+  }
+
+  update(data) {
+    this.data = data;
+    keyed(this.axis, data.ticks, (tick) => el("span", { css: { left: `${tick.x * 100}%` }, class: tick.x > 0.97 ? "last" : "" }, tick.label));
+    const lines = data.ticks.map((tick) => ({ key: `t${tick.x}`, x: tick.x }));
+    const idle = data.idle.map((band) => ({ key: `b${band.x0}`, ...band }));
+    keyed(this.bands, [...idle, ...lines], (item) => item.label ? el("i", { class: "idle", css: { left: `${item.x0 * 100}%`, width: `${(item.x1 - item.x0) * 100}%` } }, el("b", {}, item.label)) : el("i", { class: "tick", css: { left: `${item.x * 100}%` } }));
+    keyed(this.rows, data.rows, (row) => this.row(row));
+    this.adopt(data.selected);
+    if (!this.opened) {
+      this.opened = true;
+      const problem = data.rows.find((row) => row.kind === "ghost" || row.state === "failed");
+      requestAnimationFrame(() => this.node(data.selected || (problem && problem.key))?.scrollIntoView({ block: "nearest" }));
+    }
+    return data.rows.length;
+  }
+
+  row(row) {
+    const left = (x) => `${x * 100}%`;
+    const wide = (from, to) => ({ left: left(from), width: `max(${(to - from) * 100}%, 2px)` });
+    const track = row.kind === "ghost"
+      ? el("i", { class: "bar owed", css: wide(row.wait, row.end) }, el("b", {}, ageText(row.since, "overdue %")))
+      : [row.work > row.wait ? el("i", { class: "bar hatch", css: wide(row.wait, row.work) }) : null, el("i", { class: `bar solid ${row.state}`, css: wide(row.work, row.end) }), el("b", { class: `took ${row.state}`, css: row.end > 0.82 ? { right: `calc(${(1 - row.wait) * 100}% + 8px)` } : { left: `calc(${left(row.end)} + 8px)` } }, row.took)];
+    return el("div", { class: `row ${row.kind} ${row.state}`, role: "button", tabindex: -1, "aria-label": row.label, data: { ref: row.key }, on: { click: () => this.choose(row.key) } },
+      el("span", { class: "name", css: { "padding-left": `${Math.min(row.depth, 12) * 9}px` } }, stripe(row.colour), el("span", { class: "what" }, row.title), el("small", { class: "muted" }, row.service)),
+      el("span", { class: "track" }, track));
+  }
+
+  node(id) {
+    return id && [...this.rows.children].find((row) => row.dataset.ref === id);
+  }
+
+  adopt(id) {
+    if (id !== this.given) this.selected = this.given = id;
+    for (const row of this.rows.children) row.classList.toggle("selected", row.dataset.ref === this.selected);
+  }
+
+  choose(id) {
+    this.selected = id;
+    this.adopt(this.given);
+    this.act.trigger("select", id || "");
+  }
+
+  key(event) {
+    const order = this.data.rows.map((row) => row.key);
+    const at = order.indexOf(this.selected);
+    let next = null;
+    if (event.key === "ArrowDown") next = order[Math.min(at + 1, order.length - 1)];
+    else if (event.key === "ArrowUp") next = order[Math.max(at - 1, 0)];
+    else if (event.key === "Escape") next = "";
+    else if (event.key === "n" || event.key === "N") next = nextOf(this.data.rows.filter((row) => row.problem).sort((a, b) => a.problem - b.problem).map((row) => row.key), this.selected);
+    if (next === null || next === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    this.choose(next);
+    this.node(next)?.scrollIntoView({ block: "nearest" });
+  }
+}
+
+const nextOf = (list, current) => (list.length ? list[(list.indexOf(current) + 1) % list.length] : null);
+
+const LEGEND_FLOW = [["hatch", "waiting in queue"], ["solid", "work"], ["missing", "expected, not seen"], ["late", "slow"], ["failed", "failed"]];
+
+function legend(items) {
+  return el("div", { class: "legend" }, items.map(([kind, text]) => el("span", {}, el("i", { class: `mark ${kind}` }), text)));
+}
+
+// ---------------------------------------------------------------- graph and map
+
+const PEN = document.createElement("canvas").getContext("2d");
+const cuts = new Map();
+
+// Shortens `text` to `width` pixels, for SVG knows no ellipsis.
+function cut(text, width, font) {
+  const key = `${font}|${width}|${text}`;
+  if (cuts.has(key)) return cuts.get(key);
+  PEN.font = font;
+  let shown = text;
+  if (PEN.measureText(text).width > width) {
+    let [low, high] = [0, text.length];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (PEN.measureText(`${text.slice(0, middle)}\u2026`).width <= width) low = middle;
+      else high = middle - 1;
+    }
+    shown = `${text.slice(0, low)}\u2026`;
+  }
+  if (cuts.size > 5000) cuts.clear();
+  cuts.set(key, shown);
+  return shown;
+}
+
+const TITLE = "600 12.3px Inter, sans-serif";
+const SECOND = "400 10.6px Inter, sans-serif";
+
+function words(kind, text, x, y, width, font) {
+  return sv("text", { class: kind, x, y }, width ? cut(text, width, font) : text);
+}
+
+function mark(name, x, y, kind) {
+  return sv("path", { d: ICONS[name], class: `icon ${kind}`, transform: `translate(${x} ${y}) scale(.75)` });
+}
+
+function waitBar(node, y, width) {
+  if (!node.bar) return null;
+  const [wait, work] = node.bar.map((share) => share * width);
+  return [
+    wait > 0 ? sv("rect", { class: "hatch", x: 12, y, width: Math.max(wait, 1.5), height: 3.5, rx: 1, fill: "url(#hatch)" }) : null,
+    work > 0 ? sv("rect", { class: "solid", x: 12 + wait, y, width: Math.max(work, 1.5), height: 3.5, rx: 1 }) : null,
+  ];
+}
+
+// What is inside each kind of box; `n` has its size and words.
+const DRAW = {
+  message: (n) => [
+    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
+    n.state === "failed" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: 6 }) : null,
+    sv("rect", { x: 0, y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour }),
+    words("title", n.title, 12, 15.5, n.w - (n.state || n.attempts > 1 ? 50 : 22), TITLE),
+    words("second", n.sub, 12, 28, n.w - 22, SECOND),
+    waitBar(n, 32.5, n.w - 24),
+    n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 40 : 24), 15.5) : null,
+    n.state === "late" ? mark("clock", n.w - 19, 5, "late") : n.state === "failed" ? mark("cross", n.w - 19, 5, "failed") : null,
+  ],
+  reaction: (n) => [
+    sv("rect", { class: "card", width: n.w, height: n.h, rx: n.h / 2 }),
+    n.state === "failed" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: n.h / 2 - 2 }) : null,
+    sv("circle", { cx: 12, cy: n.h / 2, r: 3.5, fill: n.colour }),
+    words("title small", n.title, 21, n.h / 2 + 3.8, n.w - (n.state ? 40 : 28) - (n.attempts > 1 ? 20 : 0), "500 11px Inter, sans-serif"),
+    n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 39 : 24), n.h / 2 + 3.8) : null,
+    n.state === "late" ? mark("clock", n.w - 20, n.h / 2 - 6, "late") : n.state === "failed" ? mark("cross", n.w - 20, n.h / 2 - 6, "failed") : null,
+  ],
+  ghost: (n) => [
+    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
+    sv("rect", { x: 0, y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour }),
+    words("title", n.title, 12, 15.5, n.w - 38, TITLE),
+    sv("text", { class: "second", x: 12, y: 28 }, n.service, " \u00b7 ", sv("tspan", { class: "age", "data-since": n.since, "data-words": "overdue %" }, `overdue ${since(n.since)}`)),
+    words("query", "?", n.w - 17, 17),
+  ],
+  blocked: (n) => [sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }), words("second", n.title, 12, n.h / 2 + 3.6, n.w - 22, SECOND)],
+  unseen: (n) => [sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }), words("title", n.title, 12, 15.5, n.w - 22, TITLE), words("second", n.sub, 12, 28, n.w - 22, SECOND)],
+  event: (n) => [
+    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
+    sv("rect", { x: 0, y: 5, width: 4, height: n.h - 10, rx: 1.5, fill: n.colour }),
+    words("title", n.title, 12, n.h / 2 + 4, n.w - 66, TITLE),
+    words("count", n.count, n.w - 10, n.h / 2 + 3.8),
+    n.terminal ? sv("path", { class: "terminal", d: `M${n.w / 2 - 9} ${n.h + 4}h18` }) : null,
+  ],
+  taker: (n) => [
+    sv("rect", { class: "card", width: n.w, height: n.h, rx: n.h / 2 }),
+    sv("circle", { cx: 12, cy: n.h / 2, r: 3.5, fill: n.colour }),
+    words("title small", n.title, 21, n.h / 2 + 3.8, n.w - 28, "500 11px Inter, sans-serif"),
+  ],
+};
+DRAW.service = DRAW.event;
+
+// Curves between layers, straight lines through them (see layout.py).
+function route(points, direction, shift = 0) {
+  const [first, ...rest] = points;
+  let d = `M${first[0] + shift} ${first[1]}`;
+  for (let at = 0; at < rest.length; at += 2) {
+    const [x0, y0] = at ? rest[at - 1] : first;
+    const [x1, y1] = rest[at];
+    if (direction === "down") d += `C${x0 + shift} ${(y0 + y1) / 2} ${x1 + shift} ${(y0 + y1) / 2} ${x1 + shift} ${y1}`;
+    else d += `C${(x0 + x1) / 2} ${y0} ${(x0 + x1) / 2} ${y1} ${x1} ${y1}`;
+    if (rest[at + 1]) d += `L${rest[at + 1][0] + shift} ${rest[at + 1][1]}`;
+  }
+  return d;
+}
+
+function arrowhead([x, y], direction, size = 3.5) {
+  const long = size * 1.7;
+  return direction === "down" ? `M${x - size} ${y - long}L${x} ${y}L${x + size} ${y - long}Z` : `M${x - long} ${y - size}L${x} ${y}L${x - long} ${y + size}Z`;
+}
+
+class Graph {
+  constructor(root, act) {
+    this.act = act;
+    this.nodes = new Map();
+    this.edges = new Map();
+    this.view = null;
+    this.edgeLayer = sv("g", { class: "edges" });
+    this.nodeLayer = sv("g", { class: "nodes" });
+    this.labelLayer = sv("g", { class: "labels" });
+    this.world = sv("g", { class: "world" }, this.edgeLayer, this.nodeLayer, this.labelLayer);
+    const hatch = sv("pattern", { id: "hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" }, sv("rect", { class: "hatchline", width: 2.6, height: 5 }));
+    this.svg = sv("svg", { class: "canvas" }, sv("defs", {}, hatch), this.world);
+    this.mini = sv("svg", { class: "mini", "aria-hidden": "true", width: 168, height: 108 });
+    const button = (label, run, title, key) => el("button", { title: `${title} (${key})`, "aria-label": title, "aria-keyshortcuts": key, on: { click: run } }, label);
+    this.tools = el("div", { class: "tools", role: "toolbar", "aria-label": "View" }, button("+", () => this.zoom(1.25), "Zoom in", "+"), button("\u2212", () => this.zoom(0.8), "Zoom out", "-"), button("Fit", () => this.fit(), "Fit", "F"), (this.problemButton = button("Problem", () => this.problem(), "Next problem", "N")));
+    this.stage = el("div", { class: "stage", tabindex: 0, role: "group", on: { keydown: (event) => this.key(event) } }, this.svg, this.tools, this.mini);
+    this.legend = el("div");
+    this.side = el("div", { class: "side" });
+    this.frame = el("div", { class: "frame", data: { height: "fill" } }, this.stage, this.legend);
+    root.replaceChildren(el("div", { class: "withside" }, this.frame, this.side));
+    this.hand();
+    this.sized = new ResizeObserver(() => this.resize());
+    this.sized.observe(this.stage);
+  }
+
+  destroy() {
+    this.sized.disconnect();
+  }
+
+  update(data) {
+    this.data = data;
+    this.direction = data.direction;
+    this.stage.setAttribute("aria-label", data.label);
+    if (!this.legend.firstChild || this.legend.firstChild.said !== data.legend) {
+      const items = data.legend ? data.legend : LEGEND_FLOW;
+      keyed(this.legend, [{ key: "legend", items }], () => legend(items));
+    }
+    this.problems = data.nodes.filter((node) => node.problem).sort((a, b) => a.problem - b.problem).map((node) => node.id);
+    this.problemButton.disabled = !this.problems.length;
+    this.drawNodes(data.nodes);
+    this.drawEdges(data.edges);
+    if (data.variants) this.drawSide(data);
+    if (data.selected !== this.given) {
+      this.given = data.selected;
+      this.select(data.selected, { soft: false, tell: false });
+    } else this.light();
+    if (!this.view && this.stage.clientWidth) this.open();
+    else this.apply();
+    return data.nodes.length;
+  }
+
+  drawNodes(nodes) {
+    const left = new Set(this.nodes.keys());
+    for (const node of nodes) {
+      left.delete(node.id);
+      const { x, y, ...look } = node;
+      const text = JSON.stringify(look);
+      let held = this.nodes.get(node.id);
+      if (!held) {
+        held = { g: sv("g", { role: "button", tabindex: -1, data: { ref: node.id } }) };
+        held.g.classList.add("new");
+        held.g.addEventListener("click", (event) => { event.stopPropagation(); if (!this.dragged) this.pick(node.id); });
+        this.nodes.set(node.id, held);
+        this.nodeLayer.append(held.g);
+      }
+      if (held.text !== text) {
+        held.text = text;
+        held.g.setAttribute("class", `node ${node.kind} ${node.state || ""} ${held.g.classList.contains("new") ? "new" : ""}`);
+        held.g.setAttribute("aria-label", node.label);
+        held.g.replaceChildren(sv("title", {}, node.tip || node.label), ...DRAW[node.kind](node).flat(3).filter(Boolean));
+      }
+      held.g.style.transform = `translate(${x}px, ${y}px)`;
+      held.node = node;
+    }
+    for (const id of left) {
+      this.nodes.get(id).g.remove();
+      this.nodes.delete(id);
+    }
+  }
+
+  drawEdges(edges) {
+    const left = new Set(this.edges.keys());
+    this.labelLayer.replaceChildren();
+    for (const edge of edges) {
+      const id = `${edge.s}>${edge.t}>${edge.via || ""}`;
+      left.delete(id);
+      const text = JSON.stringify(edge);
+      let held = this.edges.get(id);
+      if (!held) {
+        held = { g: sv("g", {}) };
+        this.edges.set(id, held);
+        this.edgeLayer.append(held.g);
+      }
+      held.edge = edge;
+      if (edge.label || edge.stuck) this.drawLabel(edge);
+      if (held.text === text) continue;
+      held.text = text;
+      const kind = ["edge", edge.missing && "missing", edge.inferred && "inferred", edge.step !== undefined && edge.step !== null && `latency${edge.step}`].filter(Boolean).join(" ");
+      held.g.setAttribute("class", kind);
+      const line = sv("path", { class: "line", d: route(edge.points, this.direction, edge.back ? 30 : 0) });
+      if (edge.width) line.style.strokeWidth = `${edge.width}px`;
+      const head = !edge.width || edge.back ? sv("path", { class: "head", d: arrowhead(edge.points[edge.points.length - 1], this.direction) }) : null;
+      held.g.replaceChildren(...[edge.tip ? sv("title", {}, edge.tip) : null, edge.tip ? sv("path", { class: "grip", d: route(edge.points, this.direction) }) : null, line, head].filter(Boolean));
+    }
+    for (const id of left) {
+      this.edges.get(id).g.remove();
+      this.edges.delete(id);
+    }
+  }
+
+  drawLabel(edge) {
+    const points = edge.points;
+    const middle = points.length === 2 ? 0 : Math.max(0, points.length - 2);
+    const [a, b] = [points[middle], points[middle + 1]];
+    const [x, y] = [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2];
+    const text = edge.stuck || edge.label;
+    PEN.font = "600 10px Inter, sans-serif";
+    const width = PEN.measureText(text).width + 12;
+    const group = sv("g", { class: edge.stuck ? "pill stuck" : "pill", transform: `translate(${x} ${y})` }, sv("rect", { x: -width / 2, y: -8, width, height: 16, rx: 8 }), sv("text", { y: 3.6, "text-anchor": "middle" }, text));
+    if (edge.target) {
+      fill(group, { role: "link", tabindex: 0, "aria-label": edge.stuckLabel, on: { click: () => this.act.trigger("open", edge.target), keydown: (event) => event.key === "Enter" && this.act.trigger("open", edge.target) } }, []);
+    }
+    this.labelLayer.append(group);
+  }
+
+  drawSide(data) {
+    const cards = data.variants.map((variant) => ({ key: variant.id, ...variant }));
+    if (!this.list) {
+      this.list = el("ol", { class: "variants" });
+      this.side.replaceChildren(el("aside", { class: "inspector", "aria-label": "Variants", data: { height: "fill" } }, el("h2", {}, "Variants"), el("p", { class: "muted" }, "The ways flows took, most frequent first."), this.list));
+      this.side.classList.add("shown");
+    }
+    keyed(this.list, cards, (variant) => {
+      const light = (on) => () => this.trace(on ? variant.events : null);
+      const button = el("button", { class: "variant", on: { mouseenter: light(true), focus: light(true), mouseleave: light(false), blur: light(false) } },
+        el("span", { class: "row1" }, el("strong", {}, variant.share), el("span", { class: "muted" }, variant.count), badge(variant.outcome, variant.outcome), el("span", { class: "took" }, variant.took)),
+        el("span", { class: "share" }, el("i", { css: { width: `${variant.part * 100}%` } })),
+        el("span", { class: "path" }, variant.events.map((event, at) => [at ? icon("arrow", 10) : null, el("span", {}, event)])));
+      return el("li", {}, button);
+    });
+  }
+
+  trace(events) {
+    const on = new Set(events || []);
+    this.svg.classList.toggle("chosen", Boolean(events));
+    this.svg.classList.remove("soft");
+    for (const [id, held] of this.nodes) held.g.classList.toggle("lit", on.has(id));
+    for (const held of this.edges.values()) held.g.classList.toggle("lit", on.has(held.edge.s) && on.has(held.edge.t));
+  }
+
+  // ---- selection
+
+  pick(id) {
+    this.select(id, { soft: false, tell: true });
+    this.nodes.get(id)?.g.focus({ preventScroll: true });
+  }
+
+  select(id, { soft, tell }) {
+    this.selected = id && this.nodes.has(id) ? id : null;
+    this.soft = soft;
+    this.light();
+    if (tell) this.act.trigger("select", this.selected || "");
+  }
+
+  light() {
+    const start = performance.now();
+    const lit = new Set();
+    const walk = (from, next) => {
+      const queue = [from];
+      const seen = new Set(queue);
+      while (queue.length) {
+        const id = queue.pop();
+        lit.add(id);
+        for (const other of next.get(id) || []) if (!seen.has(other)) { seen.add(other); queue.push(other); }
+      }
+    };
+    if (this.selected) {
+      const [up, down] = [new Map(), new Map()];
+      const put = (map, key, value) => (map.get(key) || map.set(key, []).get(key)).push(value);
+      for (const { edge } of this.edges.values()) { put(down, edge.s, edge.t); put(up, edge.t, edge.s); }
+      walk(this.selected, up);
+      walk(this.selected, down);
+    }
+    this.svg.classList.toggle("chosen", Boolean(this.selected) && !this.soft);
+    this.svg.classList.toggle("soft", Boolean(this.selected) && Boolean(this.soft));
+    for (const [id, held] of this.nodes) {
+      held.g.classList.toggle("lit", lit.has(id));
+      held.g.classList.toggle("selected", id === this.selected && !this.soft);
+      held.g.setAttribute("aria-pressed", id === this.selected ? "true" : "false");
+    }
+    for (const held of this.edges.values()) held.g.classList.toggle("lit", lit.has(held.edge.s) && lit.has(held.edge.t));
+    this.stage.dataset.highlightMs = (performance.now() - start).toFixed(2);
+  }
+
+  problem() {
+    const next = nextOf(this.problems, this.selected);
+    if (!next) return;
+    this.pick(next);
+    this.reveal(next);
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const turn = this.direction === "down" ? { ArrowUp: "cause", ArrowDown: "effect", ArrowLeft: -1, ArrowRight: 1 } : { ArrowLeft: "cause", ArrowRight: "effect", ArrowUp: -1, ArrowDown: 1 };
+    const keys = { f: () => this.fit(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), n: () => this.problem(), escape: () => this.select(null, { soft: false, tell: true }), enter: () => this.selected && this.act.trigger("select", this.selected) };
+    const run = turn[event.key] ? () => this.step(turn[event.key]) : keys[event.key.toLowerCase()];
+    if (!run || event.target.closest("button")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    run();
+  }
+
+  step(way) {
+    const edges = [...this.edges.values()].map((held) => held.edge);
+    const first = this.data.nodes[0]?.id;
+    const at = this.selected;
+    let next = first;
+    if (at && way === "cause") next = edges.find((edge) => edge.t === at)?.s;
+    else if (at && way === "effect") next = edges.find((edge) => edge.s === at)?.t;
+    else if (at) {
+      const across = this.direction === "down" ? ["y", "x"] : ["x", "y"];
+      const here = this.nodes.get(at).node;
+      const row = this.data.nodes.filter((node) => Math.abs(node[across[0]] - here[across[0]]) < 20).sort((a, b) => a[across[1]] - b[across[1]]);
+      next = row[row.findIndex((node) => node.id === at) + way]?.id;
+    }
+    if (!next) return;
+    this.pick(next);
+    this.reveal(next);
+  }
+
+  // ---- viewport
+
+  size() {
+    return [this.stage.clientWidth, this.stage.clientHeight];
+  }
+
+  open() {
+    const [w, h] = this.size();
+    if (!w || !h) return;
+    const scale = this.fitScale();
+    const problem = this.problems[0];
+    if (problem && !this.selected) this.select(problem, { soft: true, tell: false });
+    this.fit();
+    if (scale < 0.66) {
+      this.view.k = 0.8;
+      this.reveal(this.selected || problem || this.data.nodes[0]?.id, true);
+    } else if (this.selected) this.reveal(this.selected);
+  }
+
+  fitScale() {
+    const [w, h] = this.size();
+    const [x0, y0, x1, y1] = this.data.bounds;
+    return Math.min((w - 48) / Math.max(x1 - x0, 1), (h - 64) / Math.max(y1 - y0, 1), 1.1);
+  }
+
+  fit() {
+    const [w, h] = this.size();
+    const [x0, y0, x1, y1] = this.data.bounds;
+    const k = Math.max(this.fitScale(), 0.1);
+    this.view = { k, x: w / 2 - (k * (x0 + x1)) / 2, y: Math.max(28, (h - k * (y1 - y0)) * 0.3) - k * y0 };
+    this.apply();
+  }
+
+  zoom(by, at) {
+    const [w, h] = this.size();
+    const [x, y] = at || [w / 2, h / 2];
+    const k = Math.min(3, Math.max(0.08, this.view.k * by));
+    const ratio = k / this.view.k;
+    this.view = { k, x: x - (x - this.view.x) * ratio, y: y - (y - this.view.y) * ratio };
+    this.apply();
+  }
+
+  // Brings a box into sight with as little movement as will do.
+  reveal(id, centre = false) {
+    const node = this.nodes.get(id)?.node;
+    if (!node) return;
+    const [w, h] = this.size();
+    const { k } = this.view;
+    const x = node.x * k + this.view.x;
+    const y = node.y * k + this.view.y;
+    const pad = 40;
+    if (centre) Object.assign(this.view, { x: w / 2 - (node.x + node.w / 2) * k, y: h * 0.6 - node.y * k });
+    else {
+      this.view.x += Math.max(0, pad - x) - Math.max(0, x + node.w * k + pad - w);
+      this.view.y += Math.max(0, pad - y) - Math.max(0, y + node.h * k + pad - h);
+    }
+    this.apply();
+  }
+
+  resize() {
+    if (!this.data) return;
+    if (!this.view) this.open();
+    else if (!this.moved) this.fit(), this.selected && this.reveal(this.selected);
+    else this.apply();
+  }
+
+  apply() {
+    if (!this.view) return;
+    const { k, x, y } = this.view;
+    this.world.setAttribute("transform", `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${k.toFixed(4)})`);
+    this.svg.classList.toggle("far", k < 0.5);
+    this.drawMini();
+  }
+
+  drawMini() {
+    const [w, h] = this.size();
+    const [x0, y0, x1, y1] = this.data.bounds;
+    const { k, x, y } = this.view;
+    const whole = x0 * k + x >= -1 && y0 * k + y >= -1 && x1 * k + x <= w + 1 && y1 * k + y <= h + 1;
+    this.mini.classList.toggle("shown", !whole);
+    if (whole) return;
+    const scale = Math.min(156 / (x1 - x0), 96 / (y1 - y0));
+    const boxes = this.data.nodes.map((node) => sv("rect", { class: node.problem ? "problem" : "", x: 6 + (node.x - x0) * scale, y: 6 + (node.y - y0) * scale, width: Math.max(node.w * scale, node.problem ? 6 : 1), height: Math.max(node.h * scale, node.problem ? 6 : 1) }));
+    const port = sv("rect", { class: "port", x: 6 + (-x / k - x0) * scale, y: 6 + (-y / k - y0) * scale, width: (w / k) * scale, height: (h / k) * scale });
+    this.mini.replaceChildren(...boxes, port);
+  }
+
+  hand() {
+    let from = null;
+    this.svg.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      from = { x: event.clientX, y: event.clientY, view: { ...this.view } };
+      this.dragged = false;
+    });
+    this.svg.addEventListener("pointermove", (event) => {
+      if (!from || !event.buttons) return;
+      const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
+      if (!this.dragged && Math.hypot(dx, dy) < 4) return;
+      if (!this.dragged) this.svg.setPointerCapture(event.pointerId);
+      this.dragged = this.moved = true;
+      this.view = { ...this.view, x: from.view.x + dx, y: from.view.y + dy };
+      this.apply();
+    });
+    this.svg.addEventListener("pointerup", () => { from = null; });
+    this.svg.addEventListener("click", () => { if (!this.dragged && this.selected) this.select(null, { soft: false, tell: true }); });
+    this.svg.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const box = this.svg.getBoundingClientRect();
+      this.moved = true;
+      this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.0016)), [event.clientX - box.left, event.clientY - box.top]);
+    }, { passive: false });
+  }
+}
+
+// ---------------------------------------------------------------- mounting
+
+const KINDS = { head: Head, notice: Notice, stuck: Stuck, flows: Table, inspector: Inspector, faults: Faults, timeline: Timeline, graph: Graph };
+
+// Light or dark is Streamlit's choice; its page colour tells which.
+function theme(host) {
+  const colour = getComputedStyle(host).getPropertyValue("--st-background-color").trim();
+  PEN.fillStyle = "#ffffff";
+  PEN.fillStyle = colour;
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(PEN.fillStyle.slice(at, at + 2), 16));
+  return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
+}
+
+// Drawings fill the window down to its foot; a small window scrolls instead.
+function stretch(root, room) {
+  for (const node of root.querySelectorAll("[data-height=fill]")) {
+    const top = node.getBoundingClientRect().top + (room.closest("section")?.scrollTop || 0);
+    const height = `${Math.max(380, Math.floor(innerHeight - top - 24))}px`;
+    if (node.style.height !== height) node.style.height = height;
+  }
+}
+
+function grow(root) {
+  for (const node of root.querySelectorAll(".age")) {
+    const text = since(Number(node.dataset.since));
+    const words = node.dataset.words ? node.dataset.words.replace("%", text) : text;
+    if (node.textContent !== words) node.textContent = words;
+  }
+}
+
+export default function mount({ parentElement, data, setTriggerValue }) {
+  const start = performance.now();
+  if (!data || !KINDS[data.kind]) return undefined;
+  if (data.now) clock.ahead = data.now - Date.now();
+  let view = views.get(parentElement);
+  if (!view || view.kind !== data.kind) {
+    view?.destroy();
+    const root = el("div", { class: `cs cs-${data.kind}` });
+    parentElement.append(root);
+    const act = {};
+    const painter = new KINDS[data.kind](root, act);
+    const room = (parentElement.host || parentElement).closest("[data-testid=stMainBlockContainer]") || document.body;
+    const fitting = () => stretch(root, room);
+    const timer = setInterval(() => grow(root), 1000);
+    const watch = new ResizeObserver(fitting); // what stands above may grow later
+    watch.observe(room);
+    addEventListener("resize", fitting);
+    const destroy = () => {
+      clearInterval(timer);
+      watch.disconnect();
+      removeEventListener("resize", fitting);
+      painter.destroy?.();
+      root.remove();
+      views.delete(parentElement);
+    };
+    view = { kind: data.kind, root, act, painter, fitting, destroy };
+    views.set(parentElement, view);
+  }
+  view.act.trigger = (name, value) => setTriggerValue(name, value);
+  view.root.dataset.theme = theme(parentElement.host || parentElement);
+  const count = view.painter.update(data);
+  view.fitting();
+  grow(view.root);
+  view.root.dataset.count = count ?? "";
+  view.root.dataset.renderMs = (performance.now() - start).toFixed(1);
+  view.root.dataset.ready = "true";
+  // Streamlit may end an older run after a newer one has begun: only the last may clear.
+  const run = (view.run = (view.run || 0) + 1);
+  return () => view.run === run && view.destroy();
+}

@@ -1,0 +1,257 @@
+"""What views.js draws of a flow: boxes with places, bars, words; as plain data.
+
+Pure: the same steps give the same data. Times of the reader's clock are not in
+here, so a flow at rest is sent to the browser once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import sqrt
+from typing import Any
+
+from dashboard import words
+from dashboard.drawing import palette
+from dashboard.drawing.choreography import Picture, Way
+from dashboard.drawing.layout import Box, Gaps, Layout, layout
+from dashboard.drawing.steps import Link, Step, Steps
+from dashboard.drawing.timeline import Timeline
+
+Data = dict[str, Any]
+Colour = Callable[[str], str]
+
+CARD = (192.0, 39.0)
+PILL_HEIGHT = 24.0
+EVENT = (176.0, 30.0)
+# A character of the pills' 11 px text, at most; names longer than the card are cut.
+CHARACTER = 6.6
+CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves to the graph
+SIDEWAYS = 64.0
+# Down is how people read these; the other way has to be clearly better.
+SIDEWAYS_FROM = 1.15
+
+
+def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> Data:
+    """Draw a flow as cards, one per message, from cause to effect."""
+    boxes = [Box(step.id, *_size(step)) for step in steps.steps]
+    ends = [(link.source, link.target) for link in steps.links]
+    placed = _best(boxes, ends)
+    longest = max((_spent(step) for step in steps.steps), default=0.0)
+    start = steps.steps[0].at if steps.steps else 0
+    size = {box.id: box for box in boxes}
+    nodes = []
+    for step in steps.steps:
+        x, y = placed.places[step.id]
+        box = size[step.id]
+        nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(step, start, longest, colour)})
+    edges = [_edge(link, placed, place) for place, link in enumerate(steps.links)]
+    return {
+        "nodes": nodes,
+        "edges": edges,
+        "bounds": placed.bounds,
+        "direction": placed.direction,
+        "selected": selected,
+        "label": f"Graph of flow {name}",
+    }
+
+
+def _best(boxes: list[Box], ends: list[tuple[str, str]]) -> Layout:
+    """Top to bottom or left to right, whichever leaves the cards larger."""
+    down = layout(boxes, ends)
+    right = layout(boxes, ends, direction="right", gaps=Gaps(layer=SIDEWAYS))
+    return right if _fit(right) > _fit(down) * SIDEWAYS_FROM else down
+
+
+def _fit(placed: Layout) -> float:
+    x0, y0, x1, y1 = placed.bounds
+    return min(CANVAS[0] / max(x1 - x0, 1.0), CANVAS[1] / max(y1 - y0, 1.0), 1.0)
+
+
+def _size(step: Step) -> tuple[float, float]:
+    if step.kind == "reaction":
+        extras = 20 * bool(step.state) + 20 * (step.attempts > 1)
+        return min(len(step.title) * CHARACTER + 34 + extras, CARD[0]), PILL_HEIGHT
+    if step.kind == "blocked":
+        return CARD[0], PILL_HEIGHT
+    return CARD
+
+
+def _spent(step: Step) -> float:
+    return (step.wait_ms or 0.0) + (step.work_ms or 0.0)
+
+
+def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
+    spent = _spent(step)
+    data: Data = {
+        "id": step.id,
+        "kind": step.kind,
+        "title": step.title,
+        "service": step.service,
+        "sub": step.service
+        if step.kind == "unseen"
+        else f"{step.service} \u00b7 {words.offset(step.at - start)}",
+        "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
+        "state": step.state,
+        "attempts": step.attempts,
+        "problem": problem(step),
+        "label": label(step, start),
+    }
+    if step.kind == "message" and spent > 0 and longest > 0:
+        # The root keeps short steps visible beside one that took a hundred times longer.
+        length = sqrt(spent / longest)
+        data["bar"] = [length * (step.wait_ms or 0.0) / spent, length * (step.work_ms or 0.0) / spent]
+    if step.kind == "ghost":
+        data["since"] = step.at
+    if step.names:
+        data["tip"] = "Blocked: " + ", ".join(step.names)
+    return data
+
+
+def problem(step: Step) -> int:
+    """Say how soon the eye should be led here: 1 missing, 2 failed, 3 slow, 0 not at all."""
+    if step.kind == "ghost":
+        return 1
+    return {"failed": 2, "late": 3}.get(step.state, 0)
+
+
+def label(step: Step, start: int) -> str:
+    """Say a step in words, for those who hear the page."""
+    if step.kind == "ghost":
+        return f"{step.title}, expected from {step.service}, not seen"
+    if step.kind == "blocked":
+        return step.title
+    if step.kind == "unseen":
+        return "cause not seen: before retention, or lost"
+    what = "published by" if step.kind == "message" else "reaction of"
+    said = f"{step.title}, {what} {step.service}, {words.offset(step.at - start)}"
+    if step.wait_ms is not None:
+        said += f", waited {words.duration(step.wait_ms)}"
+    if step.work_ms is not None:
+        said += f", worked {words.duration(step.work_ms)}"
+    if step.attempts > 1:
+        said += f", {step.attempts} attempts"
+    return said + (f", {step.state}" if step.state else "")
+
+
+def _edge(link: Link, placed: Layout, place: int) -> Data:
+    edge: Data = {"s": link.source, "t": link.target, "points": placed.routes[place]}
+    if link.missing:
+        edge["missing"] = True
+    if link.certainty == "inferred":
+        edge["inferred"] = True
+    if place in placed.backward:
+        edge["back"] = True
+    return edge
+
+
+def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | None) -> Data:
+    """Draw a flow as rows: hatched while it waited, solid while it worked."""
+    start = min((step.at for step in steps.steps), default=0)
+    rows = []
+    for bar in times.bars:
+        step = bar.step
+        rows.append(
+            {
+                "key": step.id,
+                "kind": step.kind,
+                "title": step.title,
+                "service": "" if step.title == step.service else step.service,
+                "depth": bar.depth,
+                "wait": round(bar.wait, 5),
+                "work": round(bar.work, 5),
+                "end": round(bar.end, 5),
+                "took": took(step),
+                "state": step.state,
+                "since": step.at,
+                "colour": colour(step.service) if step.kind != "unseen" else None,
+                "problem": problem(step),
+                "label": label(step, start),
+            }
+        )
+    idle = [
+        {"x0": round(s.x0, 5), "x1": round(s.x1, 5), "label": words.duration(s.t1 - s.t0)}
+        for s in times.stretches
+        if s.idle
+    ]
+    ticks = [{"key": text, "x": round(x, 5), "label": text} for x, text in times.ticks]
+    return {"rows": rows, "idle": idle, "ticks": ticks, "selected": selected}
+
+
+def took(step: Step) -> str:
+    """Say how long a step took; where it mostly waited, say that."""
+    wait, work = step.wait_ms or 0.0, step.work_ms or 0.0
+    if step.skew_ms is not None:
+        return f"{words.duration(work)}, clocks differ by {words.duration(-step.skew_ms)}"
+    if step.wait_ms is None and step.work_ms is None:
+        return ""
+    return f"{words.duration(wait)} waiting" if wait > work and wait >= 300 else words.duration(wait + work)
+
+
+def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable[[Way], Data]) -> Data:
+    """Draw the process map: width is how often, colour is *by* (p95, waiting or stuck)."""
+    boxes = [Box(place.id, *_place_size(place.kind, place.title)) for place in picture.places]
+    placed = layout(boxes, [(way.source, way.target) for way in picture.ways], gaps=Gaps(14.0, 34.0))
+    most = max((way.count for way in picture.ways), default=0) or 1
+    nodes = []
+    for place, box in zip(picture.places, boxes, strict=True):
+        x, y = placed.places[place.id]
+        said = f"{place.title}, {words.count(place.count, 'time')}" + (
+            f", published by {place.service}" * (place.kind == "event")
+        )
+        nodes.append(
+            {
+                "id": place.id,
+                "kind": place.kind,
+                "x": x,
+                "y": y,
+                "w": box.width,
+                "h": box.height,
+                "title": place.title,
+                "colour": colour(place.service),
+                "count": words.number(place.count),
+                "terminal": place.terminal,
+                "label": said,
+                "problem": int(any(way.stuck for way in picture.ways if way.target == place.id)),
+            }
+        )
+    ways = [_way(way, placed, at, most, by, link_to) for at, way in enumerate(picture.ways)]
+    return {
+        "nodes": nodes,
+        "edges": ways,
+        "bounds": placed.bounds,
+        "direction": placed.direction,
+        "selected": None,
+    }
+
+
+def _place_size(kind: str, title: str) -> tuple[float, float]:
+    return (min(len(title) * CHARACTER + 34, EVENT[0]), PILL_HEIGHT) if kind == "taker" else EVENT
+
+
+def _way(way: Way, placed: Layout, at: int, most: int, by: str, link_to: Callable[[Way], Data]) -> Data:
+    ms = {"p95": way.total_ms, "waiting": way.wait_ms}.get(by)
+    step = (4 if way.stuck else 0) if by == "stuck" else palette.latency_step(ms)
+    data: Data = {
+        "s": way.source,
+        "t": way.target,
+        "via": way.service,
+        "points": placed.routes[at],
+        "width": round(1.2 + 6.3 * (way.count / most) ** 0.7, 2),
+        "step": step,
+        "tip": _told(way),
+    }
+    if at in placed.backward:
+        data["back"] = True
+    if way.stuck:
+        data["stuck"] = f"{words.number(way.stuck)} stuck"
+        data["stuckLabel"] = f"{words.count(way.stuck, 'flow')} wait for {way.service} here: show them"
+        data["target"] = link_to(way)
+    elif ms is not None and ms >= 8000:
+        data["label"] = words.duration(ms)
+    return data
+
+
+def _told(way: Way) -> str:
+    waited, worked = words.duration(way.wait_ms) or "unknown", words.duration(way.work_ms) or "unknown"
+    told = f"{way.service}: {words.count(way.count, 'time')}\np95 waited {waited}, worked {worked}"
+    return told + (f"\n{words.count(way.errors, 'error')}" if way.errors else "")

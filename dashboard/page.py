@@ -1,0 +1,154 @@
+"""What all pages share: asking with patience, saying what is wrong, going elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import streamlit as st
+
+from dashboard import words
+from dashboard.client import Answered, Api, ApiError, ShopControl, Unreachable
+from dashboard.drawing import palette
+from dashboard.drawing.component import mount
+
+VIEWS = Path(__file__).parent / "views"
+
+# Where a drawing may lead, and which parts of the address it may set there.
+PAGES = {
+    "": ("stuck.py", ()),
+    "flows": ("flows.py", ("q", "state", "window")),
+    "flow": ("flow.py", ("flow", "view", "span")),
+    "choreography": ("choreography.py", ("by", "level")),
+}
+
+START_COLLECTOR = "choreoscope collector"
+START_DEMO = "choreoscope demo"
+
+T = TypeVar("T")
+
+
+@st.cache_resource(show_spinner=False)
+def api() -> Api:
+    """Return the collector's API: one for all viewers, as they ask the same questions."""
+    return Api()
+
+
+@st.cache_resource(show_spinner=False)
+def shop_control() -> ShopControl:
+    """Return the demo shop's fault control, whether or not a shop runs."""
+    return ShopControl()
+
+
+class Stripes:
+    """Gives each service its colour when it first appears, and keeps it."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, service: str) -> str:
+        with self._lock:
+            place = self._places.setdefault(service, len(self._places))
+        return palette.SERVICES[place % len(palette.SERVICES)]
+
+
+@st.cache_resource(show_spinner=False)
+def stripes() -> Stripes:
+    """Return the one colour register: a service looks the same on every page."""
+    return Stripes()
+
+
+def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
+    """Return the answer to *question*, with a skeleton of *height* pixels while it is slow.
+
+    With an old answer only, the page says so and goes on with it. Without any,
+    it says what is wrong and the run (of the fragment) ends here.
+    """
+    with st.skeleton(height):
+        try:
+            answer = question()
+        except Unreachable as problem:
+            nobody(problem)
+    if answer.problem:
+        silent = words.duration(answer.silent_s * 1000)
+        mount(
+            "notice",
+            {"tone": "amber", "lines": [[{"text": f"No answer from the collector for {silent}, retrying."}]]},
+            key="silent",
+        )
+    return answer.value
+
+
+def nobody(problem: ApiError) -> NoReturn:
+    """Say that no collector answers, and how to start one; end the run."""
+    mount(
+        "notice",
+        {
+            "title": [{"text": "No collector answers."}],
+            "waiting": True,
+            "lines": [
+                [{"text": str(problem)}],
+                [{"text": "This page goes on by itself as soon as one does. Start one in another terminal:"}],
+            ],
+            "commands": [
+                {"label": "the collector", "text": START_COLLECTOR},
+                {"label": "or everything", "text": START_DEMO},
+            ],
+        },
+        key="nobody",
+    )
+    st.stop()
+
+
+@contextmanager
+def guarded(key: str) -> Iterator[None]:
+    """Keep a failure inside its frame: one sentence, a retry, the detail to copy."""
+    try:
+        yield
+    except Exception as error:
+        sentence = str(error) if isinstance(error, ApiError) else "This part of the page failed."
+        detail = None if isinstance(error, ApiError) else traceback.format_exc()
+        done = mount(
+            "notice",
+            {
+                "title": [{"text": sentence}],
+                "actions": [{"id": "retry", "label": "Retry"}],
+                "detail": detail,
+            },
+            key=f"failed-{key}",
+        )
+        if done["act"] == "retry":
+            st.rerun()
+
+
+def follow(done: Mapping[str, Any]) -> None:
+    """Go where the reader clicked; anything that is no place of ours is ignored."""
+    target = done["open"]
+    if not isinstance(target, Mapping) or target.get("page") not in PAGES:
+        return
+    file, names = PAGES[target["page"]]
+    query = {name: str(target[name]) for name in names if target.get(name)}
+    st.switch_page(VIEWS / file, query_params=query)
+
+
+def to_flow(key: str, **more: str) -> dict[str, str]:
+    """Name the page of one flow as a target for `follow`."""
+    return {"page": "flow", "flow": key, **more}
+
+
+def write_address(**wanted: str | None) -> None:
+    """Make the address say *wanted*, and touch it only where it says something else.
+
+    Each change is a step that Back undoes: call this on a reader's act only.
+    """
+    for name, value in wanted.items():
+        if not value:
+            if name in st.query_params:
+                del st.query_params[name]
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value

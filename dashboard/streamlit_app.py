@@ -1,0 +1,27 @@
+"""The frame around the pages: navigation, title, icon. `streamlit run dashboard` starts it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+HERE = Path(__file__).parent
+ICON = HERE / "static" / "icon.svg"
+VIEWS = HERE / "views"
+
+# No icons here: the browser would fetch a page's icon from outside to show it on
+# its tab. frame.css draws the ones in the menu.
+chosen = st.navigation(
+    [
+        st.Page(VIEWS / "stuck.py", title="Stuck", default=True),
+        st.Page(VIEWS / "flows.py", title="Flows", url_path="flows"),
+        st.Page(VIEWS / "flow.py", title="Flow", url_path="flow", visibility="hidden"),
+        st.Page(VIEWS / "choreography.py", title="Choreography", url_path="choreography"),
+    ],
+    position="top",
+)
+st.set_page_config(page_title=f"{chosen.title} \u00b7 Choreoscope", page_icon=str(ICON), layout="wide")
+st.logo(str(ICON), size="medium")
+st.html(HERE / "drawing" / "frontend" / "frame.css")
+chosen.run()

@@ -1,0 +1,202 @@
+"""One flow: what happened, what is missing, and every detail of the chosen step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import page, words
+from dashboard.answers import Flow, FlowItem
+from dashboard.client import NotFound
+from dashboard.drawing import details, scene
+from dashboard.drawing.component import mount
+from dashboard.drawing.steps import Steps, steps
+from dashboard.drawing.timeline import timeline
+
+VIEWS = {"graph": "Graph", "timeline": "Timeline"}
+HEIGHT = 640
+
+
+def unknown(key: str, problem: NotFound) -> None:
+    """Say that no flow has this name, and where to look."""
+    mount(
+        "notice",
+        {
+            "title": [{"text": "No flow "}, {"text": key, "mark": "code"}, {"text": "."}],
+            "lines": [
+                [{"text": str(problem)}],
+                [
+                    {
+                        "text": "It may not have arrived yet, or be past what the collector keeps. A flow key, a flow id or a trace id will do."
+                    }
+                ],
+            ],
+            "links": [
+                {"label": "Search flows like it", "target": {"page": "flows", "q": key}},
+                {"label": "All flows", "target": {"page": "flows"}},
+            ],
+        },
+        key="unknown",
+    )
+
+
+def unchosen() -> None:
+    """Say how to get to a flow."""
+    done = mount(
+        "notice",
+        {
+            "title": [{"text": "Which flow?"}],
+            "lines": [[{"text": "Choose one on the Flows page, or add ?flow=<flow key> to the address."}]],
+            "links": [{"label": "Flows", "target": {"page": "flows"}}],
+        },
+        key="unchosen",
+    )
+    page.follow(done)
+
+
+def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, Any]:
+    """Say what became of the flow: key, state, and the findings' own sentences."""
+    badges: list[dict[str, Any]] = []
+    if item:
+        open_ = flow.findings and item.state in {"stuck", "late", "failed"}
+        since = min(finding.since_unix_nano for finding in flow.findings) if open_ else None
+        badges.append({"state": item.state, "text": item.state, "since": since})
+    names = {message.event_type for message in flow.messages}
+    services = {reaction.service for reaction in flow.reactions} | {
+        message.service for message in flow.messages
+    }
+    lines = [
+        words.marked(
+            finding.sentence + blocked(len(finding.blocked)),
+            codes=names | {finding.missing.next_event_type if finding.missing else None},
+            strongs=services | {finding.missing.service if finding.missing else None},
+        )
+        for finding in flow.findings
+    ]
+    notes = [{"text": note.kind.replace("_", " "), "title": note.text} for note in flow.notes[:8]]
+    if item and item.incomplete:
+        notes.insert(
+            0, {"text": "incomplete telemetry", "title": "Spans are missing: what is drawn may not be all."}
+        )
+    if len(flow.notes) > 8:
+        notes.append({"text": f"and {len(flow.notes) - 8} more notes", "title": ""})
+    return {
+        "title": [{"text": "Flow"}],
+        "key": name,
+        "badges": badges,
+        "lines": lines or [outcome(item)],
+        "notes": notes,
+        "now": now / 1e6,
+    }
+
+
+def blocked(count: int) -> str:
+    """Say how much waits behind a finding."""
+    if not count:
+        return ""
+    return f" {words.count(count, 'later step is', 'later steps are')} blocked."
+
+
+def outcome(item: FlowItem | None) -> list[words.Part]:
+    """Say in one sentence what a flow without findings does."""
+    if item is None:
+        return []
+    took = words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6)
+    counted = f"{words.count(item.messages, 'message')}, {words.count(item.reactions, 'reaction')}."
+    if item.state == "done" and item.outcome:
+        return [
+            {"text": "Ended with "},
+            {"text": item.outcome, "mark": "code"},
+            {"text": f" after {took}. {counted}"},
+        ]
+    last: list[words.Part] = [{"text": item.last_event_type, "mark": "code"}] if item.last_event_type else []
+    return [{"text": "On its way, last seen: " if last else "On its way. "}, *last, {"text": f" {counted}"}]
+
+
+def choose_span(view: str) -> None:
+    """Put the step that was clicked into the address."""
+    selected = getattr(st.session_state[f"flow-{view}"], "select", None)
+    if selected is not None:
+        page.write_address(span=selected)
+
+
+def choose_in_inspector() -> None:
+    """Put the step that a link of the inspector names into the address."""
+    selected = getattr(st.session_state["inspector"], "select", None)
+    if selected is not None:
+        page.write_address(span=selected)
+
+
+def draw(found: Steps, view: str, name: str, selected: str | None, now: int) -> None:
+    """Show the chosen view of the flow."""
+    colour = page.stripes()
+    if view == "timeline":
+        data = scene.timeline(found, timeline(found, now), colour, selected=selected)
+        mount("timeline", data, key="flow-timeline", on_select=lambda: choose_span("timeline"))
+    else:
+        data = scene.graph(found, colour, selected=selected, name=name)
+        mount("graph", data, key="flow-graph", on_select=lambda: choose_span("graph"))
+
+
+def switch() -> str:
+    """Let the reader choose the view; the address keeps it."""
+    wanted = st.query_params.get("view", "graph")
+    view = wanted if wanted in VIEWS else "graph"
+    if st.session_state.get("flow_view") != view:
+        st.session_state.flow_view = view
+
+    def chosen() -> None:
+        picked = st.session_state.flow_view or view
+        page.write_address(view=None if picked == "graph" else picked)
+
+    st.segmented_control(
+        "View",
+        list(VIEWS),
+        key="flow_view",
+        format_func=VIEWS.__getitem__,
+        label_visibility="collapsed",
+        on_change=chosen,
+        required=True,
+    )
+    return view
+
+
+@st.fragment(run_every="2s")
+def story(key: str) -> None:
+    """Show the flow; renewed while it is looked at."""
+    with page.guarded("flow"):
+        api = page.api()
+        page.ask(api.summary, height=HEIGHT)
+        try:
+            flow = page.ask(lambda: api.flow(key), height=HEIGHT)
+        except NotFound as problem:
+            unknown(key, problem)
+            return
+        item = flow.flows[0] if flow.flows else None
+        name = item.name if item else key
+        now = api.now()
+        words_, buttons = st.columns([5, 1], vertical_alignment="top")
+        with words_:
+            mount("head", head(flow, item, name, now), key="head")
+        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+            view = switch()
+        found = steps(flow)
+        if not found.steps:
+            mount("notice", {"title": [{"text": "Nothing of this flow is left to draw."}]}, key="bare")
+            return
+        selected = found.find(st.query_params.get("span"))
+        shown = selected or details.worth_reading(found)
+        left, right = st.columns([3.2, 1], gap="small")
+        with left:
+            draw(found, view, name, selected.id if selected else None, now)
+        with right:
+            panel = details.inspect(found, shown, page.stripes())
+            mount("inspector", panel, key="inspector", on_select=choose_in_inspector)
+
+
+chosen = st.query_params.get("flow")
+if chosen:
+    story(chosen)
+else:
+    unchosen()

@@ -1,0 +1,185 @@
+"""Every flow: search, narrow by state, and open one. Stuck ones come first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import page, words
+from dashboard.answers import FlowItem, Flows
+from dashboard.drawing.component import mount
+
+STATES = ("stuck", "failed", "late", "running", "done")
+WINDOWS = {
+    "": "any time",
+    "300": "last 5 min",
+    "900": "last 15 min",
+    "3600": "last hour",
+    "86400": "last day",
+}
+FIRST = 100  # rows at first; "more" adds as many again
+
+
+def read_address() -> None:
+    """Take the filters from the address when the page is entered with some, or by Back."""
+    wanted = (
+        st.query_params.get("q", ""),
+        st.query_params.get("state", ""),
+        st.query_params.get("window", ""),
+    )
+    if st.session_state.get("flows_address") == wanted:
+        return
+    st.session_state.flows_address = wanted
+    st.session_state.flows_q = wanted[0]
+    st.session_state.flows_state = wanted[1] if wanted[1] in STATES else None
+    st.session_state.flows_window = wanted[2] if wanted[2] in WINDOWS else ""
+    st.session_state.flows_limit = FIRST
+
+
+def changed() -> None:
+    """Write the filters back to the address: called when the reader changes one."""
+    state = st.session_state
+    state.flows_limit = FIRST
+    state.flows_address = (state.flows_q, state.flows_state or "", state.flows_window or "")
+    page.write_address(q=state.flows_q, state=state.flows_state, window=state.flows_window)
+
+
+@st.fragment(run_every="2s")
+def table() -> None:
+    """Show the flows that match; renewed while it is looked at."""
+    state = st.session_state
+    with page.guarded("flows"):
+        api = page.api()
+        found = page.ask(
+            lambda: api.flows(
+                q=state.flows_q,
+                state=state.flows_state or "",
+                window_s=int(state.flows_window) if state.flows_window else None,
+                limit=state.flows_limit,
+            ),
+            height=560,
+        )
+        counts(found)
+        if not found.flows:
+            no_match()
+            return
+        done = mount("flows", {"now": api.now() / 1e6, **rows(found)}, key="flows")
+        if done["act"] == "more":
+            state.flows_limit += FIRST
+            st.rerun(scope="fragment")
+        page.follow(done)
+
+
+def counts(found: Flows) -> None:
+    """Say how many flows of each state match, and let one state be chosen."""
+    mount("head", {"title": [{"text": words.count(total(found), "flow")}]}, key="head")
+
+
+def total(found: Flows) -> int:
+    """Count what matches, shown or not."""
+    return found.total if found.total is not None else len(found.flows)
+
+
+def rows(found: Flows) -> dict[str, Any]:
+    """Draw the list, and say when it is cut."""
+    shown, all_ = len(found.flows), total(found)
+    return {
+        "rows": [row(item) for item in found.flows],
+        "showing": f"showing {shown:,} of {all_:,}",
+        "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,
+    }
+
+
+def row(item: FlowItem) -> dict[str, Any]:
+    """Draw one flow."""
+    spent = item.wait_ms + item.work_ms
+    wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
+    live = item.state != "done"
+    return {
+        "key": item.id,
+        "name": item.name,
+        "state": item.state,
+        "incomplete": item.incomplete,
+        "steps": item.reactions,
+        "waiting": item.waiting_for,
+        "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
+        "overdue": words.duration(item.overdue_s * 1000) if item.overdue_s and item.overdue_s > 0 else None,
+        "outcome": item.outcome,
+        "live": live,
+        "since": item.started_unix_nano,
+        "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6),
+        "wait": wait,
+        "percent": words.share(wait) if wait is not None else "",
+        "split": f"waited {words.duration(item.wait_ms)}, worked {words.duration(item.work_ms)}",
+        "last": item.last_event_type or "",
+        "by": item.last_service or "",
+        "messages": item.messages,
+        "target": page.to_flow(item.name),
+    }
+
+
+def no_match() -> None:
+    """Say what was looked for, and how to see more."""
+    state = st.session_state
+    said = [state.flows_state or "", words.quoted(state.flows_q) if state.flows_q else ""]
+    done = mount(
+        "notice",
+        {
+            "title": [
+                {"text": "No flow matches "},
+                {"text": " ".join(part for part in said if part) or "yet"},
+                {"text": f", {WINDOWS[state.flows_window or '']}."},
+            ],
+            "actions": [
+                {"id": "clear", "label": "Clear filters"},
+                *([{"id": "all", "label": "Search all time"}] if state.flows_window else []),
+            ],
+        },
+        key="none",
+    )
+    if done["act"] == "clear":
+        page.write_address(q=None, state=None, window=None)
+        st.rerun()
+    if done["act"] == "all":
+        page.write_address(window=None)
+        st.rerun()
+
+
+def filters() -> None:
+    """Search box, state pills, window: kept while the reader is on other pages."""
+    search, pills, window = st.columns([3, 5, 1.2], vertical_alignment="center")
+    with search:
+        st.text_input(
+            "Search",
+            key="flows_q",
+            placeholder="Search a flow key, trace id, event type or service",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            on_change=changed,
+            persist_state="session",
+        )
+    with pills:
+        st.pills(
+            "State",
+            STATES,
+            key="flows_state",
+            label_visibility="collapsed",
+            on_change=changed,
+            persist_state="session",
+        )
+    with window:
+        st.selectbox(
+            "Window",
+            list(WINDOWS),
+            key="flows_window",
+            format_func=WINDOWS.__getitem__,
+            label_visibility="collapsed",
+            on_change=changed,
+            persist_state="session",
+        )
+
+
+read_address()
+filters()
+table()

@@ -1,0 +1,224 @@
+"""The first page: is anything stuck, where, since when, and who should have acted?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import page, words
+from dashboard.answers import Cohort, Finding, Stuck, Summary
+from dashboard.client import ApiError
+from dashboard.drawing.component import mount
+from dashboard.drawing.palette import STATE_TOKENS
+
+ROWS = 6  # flows shown of each group: the rest is one click away
+
+KINDS = [
+    {"id": "stopped", "label": "stopped"},
+    {"id": "slow", "label": "slow (3 s)"},
+    {"id": "failing", "label": "failing"},
+    {"id": "silent", "label": "silent"},
+    {"id": "crashing", "label": "crashing"},
+]
+
+
+@st.fragment(run_every="1s")
+def news() -> None:
+    """Show what is stuck now; renewed every second."""
+    with page.guarded("stuck"):
+        api = page.api()
+        summary = page.ask(api.summary, height=560)
+        now = api.now()
+        if not summary.spans.received and not sum(summary.states.values()):
+            mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
+            nothing_received(summary)
+            return
+        found = page.ask(api.stuck, height=560)
+        mount(
+            "head", {"title": headline(summary, found), "now": now / 1e6, **checked(summary, now)}, key="head"
+        )
+        body = {"tiles": tiles(summary), "groups": groups(found)}
+        page.follow(mount("stuck", body, key="stuck"))
+
+
+def headline(summary: Summary, found: Stuck) -> list[words.Part]:
+    """Say in one sentence whether something is wrong."""
+    stuck = summary.states.get("stuck", 0)
+    failed = summary.states.get("failed", 0)
+    counted = [
+        words.count(stuck, "flow is", "flows are") + " stuck" if stuck else "",
+        (words.count(failed, "has", "have") if stuck else words.count(failed, "flow has", "flows have"))
+        + " failed"
+        if failed
+        else "",
+    ]
+    said = " and ".join(part for part in counted if part)
+    oldest = min((finding.since_unix_nano for finding in found.stuck), default=None)
+    if not said:
+        return [{"text": "Nothing is stuck."}]
+    if oldest is None:
+        return [{"text": f"{said}."}]
+    return [{"text": f"{said}, the oldest for "}, {"since": oldest}, {"text": "."}]
+
+
+def checked(summary: Summary, now: int) -> dict[str, Any]:
+    """Say when the flows were last judged, in amber once that should have happened thrice again."""
+    if summary.tick_unix_nano is None:
+        return {}
+    stale = now - summary.tick_unix_nano > 3 * summary.tick_s * words.SECOND
+    return {"checked": summary.tick_unix_nano, "stale": stale}
+
+
+def tiles(summary: Summary) -> list[dict[str, Any]]:
+    """Give the five figures, each leading to the flows it counts."""
+    states = summary.states
+
+    def counted(state: str, label: str, hint: str) -> dict[str, Any]:
+        number = states.get(state, 0)
+        return {
+            "label": label,
+            "value": words.number(number),
+            "hint": hint,
+            "state": state if number and state in STATE_TOKENS else "",
+            "target": {"page": "flows", "state": state},
+        }
+
+    failed = states.get("failed", 0)
+    p95 = words.duration(summary.p95_s * 1000) if summary.p95_s is not None else "\u2014"
+    return [
+        counted("stuck", "Stuck", f"and {failed} failed" if failed else "past the deadline"),
+        counted("late", "Late", "slower than 99 of 100"),
+        {**counted("running", "Running", "on their way"), "state": ""},
+        {
+            "label": "Done per minute",
+            "value": words.number(summary.done_per_minute),
+            "hint": "",
+            "target": {"page": "flows", "state": "done"},
+        },
+        {"label": "p95 end to end", "value": p95, "hint": "flows done in the last 15 m"},
+    ]
+
+
+def groups(found: Stuck) -> list[dict[str, Any]]:
+    """Group findings by the reaction that is owed, the group with the oldest first."""
+    cohorts = {cohort.id: cohort for cohort in found.cohorts}
+    members: dict[str, list[Finding]] = {}
+    for finding in found.stuck:
+        members.setdefault(finding.cohort or finding.flow, []).append(finding)
+    for findings in members.values():
+        findings.sort(key=lambda finding: finding.since_unix_nano)
+    ordered = sorted(members.items(), key=lambda item: item[1][0].since_unix_nano)
+    return [group(name, findings, cohorts.get(name)) for name, findings in ordered]
+
+
+def group(name: str, findings: list[Finding], cohort: Cohort | None) -> dict[str, Any]:
+    """Draw one group: who owes what, why, for how many, for how long."""
+    first = findings[0]
+    service = (first.missing and first.missing.service) or "nobody known"
+    owed = (first.missing and first.missing.next_event_type) or "a reaction"
+    count = max(cohort.flows if cohort else 0, len(findings))
+    why = words.marked(
+        first.sentence,
+        codes=[first.stopped_at.event_type, owed],
+        strongs=[service],
+    )
+    return {
+        "key": name,
+        "state": first.state,
+        "service": service,
+        "event": owed,
+        "colour": page.stripes()(service),
+        "cause": words.cause(first.cause),
+        "why": why,
+        "flows": words.number(count),
+        "oldest": first.since_unix_nano,
+        "first": (cohort and cohort.first_unix_nano) or first.since_unix_nano,
+        "target": page.to_flow(first.key or first.flow),
+        "rows": [row(finding) for finding in findings[:ROWS]],
+        "more": more(count - ROWS, first.state, service),
+    }
+
+
+def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
+    """Lead to the flows of a group that are not shown."""
+    if hidden <= 0:
+        return None
+    return {
+        "text": f"{words.count(hidden, 'more flow')} of this group",
+        "target": {"page": "flows", "state": state, "q": service},
+    }
+
+
+def row(finding: Finding) -> dict[str, Any]:
+    """Draw one flow of a group."""
+    key = finding.key or finding.flow
+    return {
+        "key": finding.flow,
+        "name": key,
+        "state": finding.state,
+        "stopped": finding.stopped_at.event_type or "unknown",
+        "by": finding.stopped_at.service or "",
+        "since": finding.since_unix_nano,
+        "at": finding.since_unix_nano,
+        "target": page.to_flow(key),
+    }
+
+
+def nothing_received(summary: Summary) -> None:
+    """Say where spans go, and the one command that makes some."""
+    mount(
+        "notice",
+        {
+            "waiting": True,
+            "title": [{"text": "Waiting for the first span."}],
+            "lines": [
+                [{"text": "Point the OpenTelemetry exporter of your services at one of these addresses."}]
+            ],
+            "commands": [
+                {"label": "OTLP/gRPC", "text": summary.otlp.grpc},
+                {"label": "OTLP/HTTP", "text": summary.otlp.http},
+                {"label": "or try the shop", "text": page.START_DEMO},
+            ],
+        },
+        key="empty",
+    )
+
+
+@st.fragment(run_every="3s")
+def shop() -> None:
+    """Offer to break the demo shop, where one answers."""
+    control = page.shop_control()
+    found = control.shop()
+    if found is None:
+        return
+    broken = [service for service in found.services if service.fault]
+    name = f"{len(broken)} broken" if broken else "Break something"
+    with st.popover(name, icon=":material/construction:"):
+        services = [
+            {
+                "key": service.service,
+                "service": service.service,
+                "colour": page.stripes()(service.service),
+                "fault": service.fault.kind if service.fault else None,
+                "status": f"broken: {service.fault.kind}" if service.fault else "works",
+            }
+            for service in found.services
+        ]
+        done = mount("faults", {"services": services, "kinds": KINDS}, key="faults")
+        act = done["act"]
+        if isinstance(act, dict) and act.get("service") in {service.service for service in found.services}:
+            try:
+                if act.get("what") == "mend":
+                    control.mend(act["service"])
+                else:
+                    control.break_(act["service"], str(act.get("how", "stopped")))
+            except ApiError as problem:
+                mount("notice", {"tone": "amber", "lines": [[{"text": str(problem)}]]}, key="refused")
+            else:
+                st.rerun(scope="fragment")
+
+
+with st.container(key="shop"):
+    shop()
+news()

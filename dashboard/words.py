@@ -1,0 +1,146 @@
+"""How durations, counts and causes are said: one wording for all pages.
+
+Ages that grow while one looks at them are said by views.js, in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypedDict
+
+SECOND = 1_000_000_000
+
+
+class Part(TypedDict, total=False):
+    """A piece of a sentence: plain text, or one that is set apart.
+
+    `as` is "code" (an event type), "strong" (a service) or "age" (then `since`
+    is a time in nanoseconds and the browser lets it grow).
+    """
+
+    text: str
+    mark: str
+    since: int
+
+
+# What each cause means, in words that follow the name of the service that owes.
+CAUSES = {
+    "nobody_subscribed": "is not subscribed",
+    "consumer_down": "is down",
+    "consumer_paused": "is paused at the broker",
+    "backlog": "is alive and behind",
+    "not_acknowledged": "took it and has not finished",
+    "handler_failed": "tried and failed",
+    "gave_up": "failed until the broker gave up",
+    "handler_silent": "handled it and published nothing",
+    "context_lost": "answered without context",
+    "telemetry_missing": "acted unseen",
+    "waiting_for_other": "waits for another event too",
+    "unknown": "has not reacted, and nothing shows why",
+}
+
+# How an edge is known, for the inspector.
+BECAUSES = {
+    "link": "span link",
+    "parent": "parent span",
+    "message_id": "same message id",
+    "causation_id": "causation id",
+    "conversation": "same conversation",
+    "flow_key": "same flow key, then by time",
+    "order_in_task": "order inside one task",
+}
+
+
+def duration(ms: float | None) -> str:
+    """Say a duration in at most three digits: `218 ms`, `1.96 s`, `41 s`, `14 m`, `2 h 5 m`."""
+    if ms is None:
+        return ""
+    if ms < 0:
+        return "\u2212" + duration(-ms)
+    if ms < 999.5:
+        return f"{ms:.0f} ms" if ms >= 10 or ms == 0 else f"{ms:.1f} ms" if ms >= 0.1 else "<0.1 ms"
+    seconds = ms / 1000
+    if seconds < 9.995:
+        return f"{seconds:.2f} s"
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 29.95 else f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} m"
+    hours, rest = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {rest} m" if rest and hours < 10 else f"{hours} h"
+    return f"{hours // 24} d"
+
+
+def offset(ns: int) -> str:
+    """Say when something was, counted from the start of its flow: `+2.85 s`."""
+    said = duration(ns / 1_000_000)
+    return said if ns < 0 else "+" + said
+
+
+def number(value: float) -> str:
+    """Say a count or a rate: `12,480`, `3.4`."""
+    if value == int(value) or value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}"
+
+
+def count(value: int, thing: str, plural: str | None = None) -> str:
+    """Say how many of a thing: `1 flow`, `31 flows`."""
+    return f"{value:,} {thing if value == 1 else plural or thing + 's'}"
+
+
+def share(part: float) -> str:
+    """Say a share: `98 %`, and neither 0 nor 100 where it is only nearly so."""
+    percent = part * 100
+    if 0 < percent < 1:
+        return "<1 %"
+    if 99 < percent < 100:
+        return ">99 %"
+    return f"{percent:.0f} %"
+
+
+def cause(name: str) -> str:
+    """Say a cause in words that follow the name of a service."""
+    return CAUSES.get(name, name.replace("_", " "))
+
+
+def marked(sentence: str, *, codes: Iterable[str | None], strongs: Iterable[str | None]) -> list[Part]:
+    """Cut *sentence* so that the event types and services in it can be set apart.
+
+    Only whole words count: the service `order` is not found in `OrderPlaced`.
+    """
+    marks = {word: "strong" for word in strongs if word} | {word: "code" for word in codes if word}
+    parts: list[Part] = []
+    plain = 0
+    at = 0
+    words = sorted(marks, key=len, reverse=True)
+    while at < len(sentence):
+        word = next((word for word in words if _whole(sentence, at, word)), None)
+        if word is None:
+            at += 1
+            continue
+        if plain < at:
+            parts.append({"text": sentence[plain:at]})
+        parts.append({"text": word, "mark": marks[word]})
+        at = plain = at + len(word)
+    if plain < len(sentence):
+        parts.append({"text": sentence[plain:]})
+    return parts
+
+
+def _whole(sentence: str, at: int, word: str) -> bool:
+    end = at + len(word)
+    before = sentence[at - 1] if at else " "
+    after = sentence[end] if end < len(sentence) else " "
+    return sentence.startswith(word, at) and not _inside(before) and not _inside(after)
+
+
+def _inside(character: str) -> bool:
+    return character.isalnum() or character in "_-"
+
+
+def quoted(text: str, longest: int = 60) -> str:
+    """Say what somebody typed, cut where it is long."""
+    return f"`{text if len(text) <= longest else text[: longest - 1] + chr(0x2026)}`"
