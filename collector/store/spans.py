@@ -57,7 +57,7 @@ class SpanStore:
         )
 
     def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
-        """The `trace_id` and `span_id` of at most *limit* spans received after that time, latest first."""
+        """The ids of at most *limit* spans received after that time, latest first, some perhaps twice."""
         return self._database.query(
             "SELECT trace_id, span_id FROM spans WHERE received_unix_nano > {since:UInt64}"
             " ORDER BY received_unix_nano DESC LIMIT {limit:UInt64}",
@@ -68,7 +68,8 @@ class SpanStore:
         """When the oldest of the newest *limit* spans received after *since* came; *since* without any."""
         answer = self._database.query(
             "SELECT min(received_unix_nano) AS arrival FROM (SELECT received_unix_nano FROM spans"
-            " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC LIMIT {limit:UInt64})",
+            " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"
+            " LIMIT {limit:UInt64})",
             {"since": since, "limit": limit},
         )
         return max(int(answer["arrival"][0].as_py() or 0) - 1, since)

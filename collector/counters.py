@@ -1,0 +1,59 @@
+"""What the collector counts about itself, for /metrics and the summary.
+
+The counters add up: received = stored + duplicate + refused, over all reasons. A request that can not be
+read has an unknown number of spans and is counted as a request.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+
+class Counters:
+    """One set for one collector."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.received = Counter(
+            "choreoscope_spans_received", "Spans in requests that could be read.", registry=self.registry
+        )
+        self.stored = Counter(
+            "choreoscope_spans_stored", "Spans stored for the first time.", registry=self.registry
+        )
+        self.duplicate = Counter(
+            "choreoscope_spans_duplicate",
+            "Spans that had been stored already: an exporter sent them again.",
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "choreoscope_spans_refused", "Spans not stored, by reason.", ["reason"], registry=self.registry
+        )
+        self.requests_refused = Counter(
+            "choreoscope_requests_refused",
+            "Requests not taken, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.waiting_bytes = Gauge(
+            "choreoscope_intake_waiting_bytes",
+            "Bytes of requests that wait for an insert.",
+            registry=self.registry,
+        )
+        self.commit_seconds = Histogram(
+            "choreoscope_commit_seconds",
+            "Time of one insert, until it was durable.",
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+            registry=self.registry,
+        )
+        for reason in ("invalid", "store"):
+            self.refused.labels(reason)
+        for reason in ("undecodable", "overloaded", "store", "too_large", "media_type", "unauthorized"):
+            self.requests_refused.labels(reason)
+
+    def spans(self) -> dict[str, int]:
+        """The totals of the four span counters."""
+        totals = {"received": 0, "stored": 0, "duplicate": 0, "refused": 0}
+        for metric in self.registry.collect():
+            name = metric.name.removeprefix("choreoscope_spans_")
+            for sample in metric.samples:
+                if name in totals and sample.name.endswith("_total"):
+                    totals[name] += int(sample.value)
+        return totals

@@ -1,0 +1,211 @@
+"""Group commit: the only writer of spans. A request is answered when its spans are on the disk.
+
+Requests that arrive while an insert runs wait, still as bytes, and go together into the next one: so the
+cost of reading and of syncing is shared by as many as there are, and a lone request waits for nobody.
+One group is read while the one before it is being stored.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from collector.config import Config
+from collector.counters import Counters
+from collector.otlp import Body, Decoded, Encoding, OtlpError, decode
+from collector.otlp.ids import keys
+from collector.recent import RecentKeys
+from collector.store import SpanStore, StoreError
+
+_GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
+_REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
+_REMEMBERED_SPANS = 1_000_000
+
+log = logging.getLogger(__name__)
+
+
+class OverloadError(Exception):
+    """Too much waits already: the sender should try again in *retry_after_s*."""
+
+    retry_after_s = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Durable, but for *rejected* spans that can not be kept; *message* says why."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    body: Body
+    answer: asyncio.Future[Accepted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    waiting: list[_Waiting]
+    decoded: Decoded
+
+
+class Intake:
+    """Takes bodies, stores their spans, answers. To be used within one event loop."""
+
+    def __init__(
+        self,
+        store: SpanStore,
+        config: Config,
+        counters: Counters,
+        on_stored: Callable[[pa.Table], None] = lambda spans: None,
+    ) -> None:
+        """*on_stored* is called in the event loop with each group once it is durable.
+
+        The group is a `SPANS` table and may hold spans that were stored before. The call must be quick;
+        what it raises is logged, as the spans are stored already.
+        """
+        self._store, self._config, self._counters, self._on_stored = store, config, counters, on_stored
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._decoded: asyncio.Queue[_Group | None] = asyncio.Queue(maxsize=1)
+        self._decoder = ThreadPoolExecutor(1, "decode")
+        self._inserter = ThreadPoolExecutor(1, "insert")
+        self._recent = RecentKeys()
+        self._last_received = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to take bodies; look up first what may be sent again."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._inserter, self._remember)
+        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._commit())]
+
+    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
+        """Return once the spans of *data* are durable.
+
+        Raise `OtlpError` if it can not be read, `OverloadError` or `StoreError` if it should be sent again.
+        """
+        if self._closing or self._waiting_bytes + len(data) > self._config.queue_bytes:
+            self._counters.requests_refused.labels("overloaded").inc()
+            raise OverloadError(
+                "The collector is stopping." if self._closing else "Too many requests wait already."
+            )
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(data, encoding), answer))
+        self._waiting_bytes += len(data)
+        self._arrived.set()
+        return await answer
+
+    async def close(self) -> None:
+        """Take nothing more, and return when everything accepted was stored and answered."""
+        self._closing = True
+        self._arrived.set()
+        await asyncio.gather(*self._tasks)
+        self._decoder.shutdown()
+        self._inserter.shutdown()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while waiting := await self._next_group():
+            bodies = [one.body for one in waiting]
+            # Strictly rising, so that "received after" never splits a group.
+            self._last_received = max(time.time_ns(), self._last_received + 1)
+            try:
+                decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
+            except Exception as error:  # a fault of ours must not leave anybody waiting
+                log.exception("A group of %d requests could not be read", len(waiting))
+                _fail(waiting, OtlpError(f"The request can not be read: {error}"))
+            else:
+                await self._decoded.put(_Group(waiting, decoded))
+        await self._decoded.put(None)
+
+    async def _next_group(self) -> list[_Waiting]:
+        """Those who wait now, or the first to come; nobody when closing."""
+        while not self._waiting and not self._closing:
+            self._arrived.clear()
+            await self._arrived.wait()
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].body.data) <= _GROUP_BYTES):
+            group.append(self._waiting.popleft())
+            size += len(group[-1].body.data)
+        self._waiting_bytes -= size
+        self._counters.waiting_bytes.set(self._waiting_bytes)
+        return group
+
+    def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
+        return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
+
+    async def _commit(self) -> None:
+        loop = asyncio.get_running_loop()
+        while group := await self._decoded.get():
+            spans = group.decoded.spans
+            rejected = sum(verdict.rejected for verdict in group.decoded.verdicts)
+            self._counters.received.inc(spans.num_rows + rejected)
+            self._counters.refused.labels("invalid").inc(rejected)
+            try:
+                new = await loop.run_in_executor(self._inserter, self._insert, spans)
+            except Exception as error:  # whatever it is, the spans may not be durable
+                log.error("%d spans were not stored: %s", spans.num_rows, error)
+                self._counters.refused.labels("store").inc(spans.num_rows)
+                self._counters.requests_refused.labels("store").inc(len(group.waiting))
+                _fail(group.waiting, StoreError(str(error)))
+                continue
+            self._counters.stored.inc(new)
+            self._counters.duplicate.inc(spans.num_rows - new)
+            self._answer(group)
+            self._tell(spans)
+
+    def _insert(self, spans: pa.Table) -> int:
+        """Store *spans*; return how many of them had not been stored before."""
+        with self._counters.commit_seconds.time():
+            self._store.write(spans)
+        return self._recent.add(_keys(spans))
+
+    def _answer(self, group: _Group) -> None:
+        for one, verdict in zip(group.waiting, group.decoded.verdicts, strict=True):
+            if verdict.error is not None:
+                self._counters.requests_refused.labels("undecodable").inc()
+                _fail([one], verdict.error)
+            elif not one.answer.done():
+                one.answer.set_result(Accepted(verdict.rejected, verdict.message))
+
+    def _tell(self, spans: pa.Table) -> None:
+        try:
+            if spans.num_rows:
+                self._on_stored(spans)
+        except Exception:
+            log.exception("The live part could not take %d stored spans", spans.num_rows)
+
+    def _remember(self) -> None:
+        self._recent.add(
+            _keys(self._store.ids_since(time.time_ns() - _REMEMBERED_S * 10**9, _REMEMBERED_SPANS))
+        )
+
+
+def _fail(waiting: list[_Waiting], error: Exception) -> None:
+    for one in waiting:
+        if not one.answer.done():  # done: its sender hung up
+            one.answer.set_exception(error)
+
+
+def _keys(spans: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    return keys(_octets(spans["trace_id"], 16), _octets(spans["span_id"], 8))
+
+
+def _octets(column: pa.ChunkedArray, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    rows = [
+        np.frombuffer(c.buffers()[1], np.uint8, len(c) * size, c.offset * size)
+        for c in column.chunks
+        if len(c)
+    ]
+    return (np.concatenate(rows) if rows else np.empty(0, np.uint8)).reshape(-1, size)

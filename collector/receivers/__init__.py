@@ -1,0 +1,1 @@
+"""Transports: how bodies come in and answers go out. Nothing here knows about tracing."""
