@@ -88,12 +88,13 @@ def _keys(graph: Graph) -> tuple[Rows, list[str]]:
     """The code of each span's flow key, its own or that of the nearest span above it; and the keys."""
     encoded = whole(graph.spans["flow_key"]).dictionary_encode()
     code = codes_of(encoded)
-    parent = _parents(graph)
+    parent = parents(graph)
     end, _ = climb(np.where(code >= 0, np.arange(len(code)), parent))
     return np.where(end >= 0, code[end], -1) if len(code) else code, encoded.dictionary.to_pylist()
 
 
-def _parents(graph: Graph) -> Rows:
+def parents(graph: Graph) -> Rows:
+    """The row of each span's parent; -1 where it has none here."""
     parent_key = span_keys(graph.trace, graph.spans["parent_span_id"])
     parent = find(graph.key, parent_key)
     return np.where((parent_key == NONE) | (parent == np.arange(len(parent))), -1, parent)

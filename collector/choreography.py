@@ -1,0 +1,136 @@
+"""Who reacts to what, how often, how fast, in which variants: the emergent picture of many flows."""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from collector.diagnosis.record import Names, Record, reactor_of, type_of
+
+Document: TypeAlias = dict[str, Any]
+
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+_ENDS = 0.05  # a type of which fewer messages are followed by another ends its branch
+
+
+def choreography(record: Record, names: Names, states: Sequence[str]) -> Document:
+    """The document of `choreoscope map` for the flows of *record*, whose states are *states*."""
+    messages = pd.DataFrame(
+        {
+            "row": record.messages.row,
+            "flow": record.messages.flow,
+            "type": record.messages.type,
+            "service": record.messages.service,
+            "time": record.messages.time,
+            "caused": record.messages.caused,
+            "followed": record.messages.followed,
+        }
+    )
+    reactions = pd.DataFrame(
+        {
+            "row": record.reactions.row,
+            "flow": record.reactions.flow,
+            "step": record.reactions.step,
+            "wait": np.maximum(record.reactions.start - record.reactions.published, 0) / 1e6,
+            "work": np.maximum(record.reactions.end - record.reactions.start, 0) / 1e6,
+            "failed": record.reactions.failed,
+        }
+    )
+    reactions = reactions[reactions["step"] >= 0]
+    counts = messages.groupby("type").size()
+    return {
+        "events": _events(messages, names),
+        "reactions": _reactions(reactions, counts, names),
+        "emits": _emits(record, reactions, names),
+        "variants": _variants(messages, record, names, states),
+    }
+
+
+def _events(messages: pd.DataFrame, names: Names) -> list[Document]:
+    found = []
+    for code, group in messages.groupby("type"):
+        services = sorted({names.services.names[service] for service in group["service"]})
+        found.append(
+            {
+                "event_type": names.event_types.names[int(code)],
+                "count": len(group),
+                "terminal": bool(group["followed"].mean() <= _ENDS),
+                "services": services,
+                "root": int((~group["caused"]).sum()),
+            }
+        )
+    return sorted(found, key=lambda event: (-event["count"], event["event_type"]))
+
+
+def _reactions(reactions: pd.DataFrame, counts: "pd.Series[int]", names: Names) -> list[Document]:
+    found = []
+    for step, group in reactions.groupby("step"):
+        service, reactor_group = names.of_reactor(reactor_of(int(step)))
+        published = int(counts.get(type_of(int(step)), 0))
+        found.append(
+            {
+                "event_type": names.event_types.names[type_of(int(step))],
+                "service": service,
+                "group": reactor_group,
+                "count": len(group),
+                "share": round(min(len(group) / published, 1.0), 4) if published else 1.0,
+                "wait_ms": _quantiles(group["wait"]),
+                "work_ms": _quantiles(group["work"]),
+                "errors": int(group["failed"].sum()),
+            }
+        )
+    return sorted(found, key=lambda item: (item["event_type"], item["service"], item["group"]))
+
+
+def _emits(record: Record, reactions: pd.DataFrame, names: Names) -> list[Document]:
+    emits = pd.DataFrame({"step": record.emits.step, "type": record.emits.type})
+    emits = emits[emits["step"] >= 0]
+    taken = reactions.groupby("step").size()
+    found = []
+    for (step, emitted), group in emits.groupby(["step", "type"]):
+        service, _ = names.of_reactor(reactor_of(int(step)))
+        found.append(
+            {
+                "service": service,
+                "event_type": names.event_types.names[type_of(int(step))],
+                "emits": names.event_types.names[int(emitted)],
+                "count": len(group),
+                "share": round(min(len(group) / max(int(taken.get(step, 1)), 1), 1.0), 4),
+            }
+        )
+    return sorted(found, key=lambda item: (item["service"], item["event_type"], item["emits"]))
+
+
+def _variants(messages: pd.DataFrame, record: Record, names: Names, states: Sequence[str]) -> list[Document]:
+    """Flows by the set of their event types, in the order in which these usually come first."""
+    if messages.empty:
+        return []
+    first = messages.groupby(["flow", "type"])["time"].min().reset_index()
+    first["rank"] = first.groupby("flow")["time"].rank(method="first")
+    usual = first.groupby("type")["rank"].mean().sort_values(kind="stable")
+    place = {int(code): rank for rank, code in enumerate(usual.index)}
+    kinds = first.groupby("flow")["type"].agg(
+        lambda codes: tuple(sorted(map(int, codes), key=place.__getitem__))
+    )
+    seconds = pd.Series((record.last - record.started) / 1e9)
+    table = pd.DataFrame(
+        {"kinds": kinds, "seconds": seconds[kinds.index], "state": [states[i] for i in kinds.index]}
+    )
+    found = []
+    for codes, group in table.groupby("kinds"):
+        found.append(
+            {
+                "events": [names.event_types.names[code] for code in codes],
+                "count": len(group),
+                "share": round(len(group) / len(table), 4),
+                "p50_s": round(float(group["seconds"].median()), 3),
+                "outcome": str(group["state"].mode().iloc[0]),
+            }
+        )
+    found.sort(key=lambda variant: (-variant["count"], variant["events"]))
+    return [{"id": f"v{rank + 1}", **variant} for rank, variant in enumerate(found)]
+
+
+def _quantiles(values: "pd.Series[float]") -> Document:
+    return {name: round(float(values.quantile(share)), 3) for name, share in _QUANTILES.items()}
