@@ -1,0 +1,18 @@
+"""Looks at each placed order, and clears it."""
+
+from collections.abc import Sequence
+
+from .consuming import take
+from .events import Event
+from .shop import Shop
+
+
+async def run(shop: Shop) -> None:
+    """React until the shop stops."""
+    await take(shop, ("OrderPlaced",), react)
+
+
+async def react(event: Event, shop: Shop) -> Sequence[Event]:
+    """Clear the order after a look at it."""
+    await shop.work(15, 45)
+    return (event.then("OrderCleared", shop.service),)

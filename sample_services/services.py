@@ -1,0 +1,28 @@
+"""The services of the shop: what runs each of them, and in how many processes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from . import analytics, fraud, inventory, notification, order, payment, shipping, warehouse
+from .shop import Shop
+
+
+@dataclass(frozen=True)
+class Service:
+    """What a process of this service runs until it is asked to stop, and how many there are."""
+
+    run: Callable[[Shop], Awaitable[None]]
+    processes: int = 1
+
+
+SERVICES: Final[Mapping[str, Service]] = {
+    "order": Service(order.run),
+    "inventory": Service(inventory.run),
+    "payment": Service(payment.run, processes=2),
+    "fraud": Service(fraud.run),
+    "shipping": Service(shipping.run),
+    "warehouse": Service(warehouse.run),
+    "notification": Service(notification.run),
+    "analytics": Service(analytics.run),
+}

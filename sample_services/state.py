@@ -1,0 +1,67 @@
+"""What a service has to know after a restart: small JSON documents in a JetStream bucket of its own."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from nats.aio.client import Client
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
+
+# Longer than anyone watches a demonstration, short enough for a small disk.
+KEEP_S: Final = 6 * 3600
+
+Document = dict[str, Any]
+
+
+class State:
+    """Documents by key; each change is made to the newest one or not at all."""
+
+    def __init__(self, bucket: KeyValue) -> None:
+        self._bucket = bucket
+
+    @classmethod
+    async def open(cls, client: Client, service: str) -> "State":
+        """The bucket of *service*, made if it is not there."""
+        bucket = await client.jetstream().create_key_value(bucket=f"shop-{service}", ttl=KEEP_S, direct=True)
+        return cls(bucket)
+
+    async def get(self, key: str) -> Document | None:
+        """The document under *key*, or None."""
+        return (await self._read(key))[0]
+
+    async def add(self, key: str, document: Document) -> bool:
+        """Store *document* under *key* unless there is one; say whether it was stored."""
+        try:
+            await self._bucket.create(key, json.dumps(document).encode())
+        except KeyWrongLastSequenceError:
+            return False
+        return True
+
+    async def change(self, key: str, change: Callable[[Document], Document]) -> Document:
+        """Replace the document under *key* (an empty one at first) by what *change* makes of it.
+
+        When another process was quicker, *change* is asked again with what
+        that one stored: of two that complete a document, one sees it complete.
+        """
+        while True:
+            document, revision = await self._read(key)
+            changed = change(dict(document or {}))
+            if changed == document:
+                return changed
+            try:
+                if revision is None:
+                    await self._bucket.create(key, json.dumps(changed).encode())
+                else:
+                    await self._bucket.update(key, json.dumps(changed).encode(), last=revision)
+            except KeyWrongLastSequenceError:
+                continue
+            return changed
+
+    async def _read(self, key: str) -> tuple[Document | None, int | None]:
+        try:
+            entry = await self._bucket.get(key)
+        except KeyNotFoundError:
+            return None, None
+        document: Document = json.loads(entry.value or b"{}")
+        return document, entry.revision

@@ -1,0 +1,93 @@
+"""Telemetry of one service: the usual OpenTelemetry set-up, and one word when nobody takes it.
+
+The services are instrumented by `NatsInstrumentor` alone; nothing here knows
+who reads the spans.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.nats import NatsInstrumentor
+from opentelemetry.processor.baggage import BaggageSpanProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+ORDER_ID: Final = "order.id"
+ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
+DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
+# A stuck order should be seen within seconds, so spans do not wait for the usual five.
+SCHEDULE_DELAY_MS: Final = 500
+# Some minutes' worth of one service, for a collector that is being restarted.
+QUEUE_SIZE: Final = 8192
+
+log = logging.getLogger("telemetry")
+
+
+class OneWordExporter(SpanExporter):
+    """Passes spans on; says once that they are lost, and once that they arrive again."""
+
+    def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
+        self._exporter = exporter
+        self._endpoint = endpoint
+        self._failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export *spans*, as any exporter."""
+        result = self._exporter.export(spans)
+        failed = result is not SpanExportResult.SUCCESS
+        if failed and not self._failing:
+            log.warning("no collector takes spans at %s: they are lost until one does", self._endpoint)
+        elif self._failing and not failed:
+            log.warning("spans arrive at %s again", self._endpoint)
+        self._failing = failed
+        return result
+
+    def shutdown(self) -> None:
+        """Stop, and do not wait for a retry."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Have what is buffered sent."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def set_up(service: str, instance: int) -> TracerProvider:
+    """Trace this process as *service*, and instrument nats-py in it."""
+    endpoint = os.environ.setdefault(ENDPOINT, DEFAULT_ENDPOINT)
+    # The exporter logs each attempt, with a traceback; OneWordExporter says it once.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+    resource = Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": "shop",
+            "service.instance.id": f"{service}-{instance}",
+            "process.pid": os.getpid(),
+        }
+    )
+    provider = TracerProvider(resource=resource)
+    provider.add_span_processor(BaggageSpanProcessor(lambda key: key == ORDER_ID))
+    delay = None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY") else SCHEDULE_DELAY_MS
+    exporter = OneWordExporter(OTLPSpanExporter(), endpoint)
+    provider.add_span_processor(
+        BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE, schedule_delay_millis=delay)
+    )
+    trace.set_tracer_provider(provider)
+    NatsInstrumentor().instrument(tracer_provider=provider)
+    return provider
+
+
+def shut_down(provider: TracerProvider, within_s: float) -> None:
+    """Send what is left, but give up after *within_s* seconds: a stop is a stop.
+
+    The last export would retry for as long as the exporter's own timeout
+    where no collector answers, so it runs in a thread that need not end.
+    """
+    flushing = threading.Thread(target=provider.shutdown, daemon=True)
+    flushing.start()
+    flushing.join(within_s)
