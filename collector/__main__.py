@@ -8,13 +8,18 @@ from typing import TextIO
 
 import uvloop
 
+from collector.api.app import api_app
+from collector.api.questions import Questions
 from collector.config import Config, ConfigError, variable
 from collector.counters import Counters
+from collector.diagnosis import Habits
 from collector.intake import Intake
+from collector.live.runner import Live
 from collector.receivers.grpc import grpc_server
 from collector.receivers.http import http_app
 from collector.serving import HttpServer, PortError, listen
 from collector.store import Engine, FolderError, SpanStore, StoreError
+from collector.store.flows import FlowStore
 
 DATABASE = "choreoscope"
 _STOP_WITHIN_S = 9  # a service manager kills after ten
@@ -37,33 +42,60 @@ async def run(config: Config) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     counters = Counters()
     http_socket = listen(config.bind, config.http_port, variable("http_port"))
+    api_socket = listen(config.bind, config.api_port, variable("api_port"))
     engine = Engine(Path(config.data), config.store_memory_bytes)
     database = engine.database(DATABASE)
-    intake = Intake(SpanStore(database), config, counters)
+    spans = SpanStore(database)
+    flows = FlowStore(database, spans)
+    live = Live(
+        spans,
+        flows,
+        flow_keys=config.flow_keys,
+        habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
+        replay_s=config.replay_s,
+    )
+    intake = Intake(spans, config, counters, on_stored=live.feed)
     grpc = grpc_server(intake, config, counters)
     try:
         grpc.add_insecure_port(f"{config.bind}:{config.grpc_port}")
     except RuntimeError as error:
         raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
+    questions = Questions(
+        spans, flows, live, counters, flow_keys=config.flow_keys, addresses=_addresses(config)
+    )
+    api = HttpServer(api_app(questions, live, counters, config), api_socket)
     await intake.start()
+    live.start()
+    await api.start()
     await grpc.start()
     await http.start()
     _say(
         f"ready. OTLP/gRPC on {config.bind}:{config.grpc_port},"
-        f" OTLP/HTTP on {config.bind}:{config.http_port}, data in {config.data}"
+        f" OTLP/HTTP on {config.bind}:{config.http_port}, API on {config.bind}:{config.api_port},"
+        f" data in {config.data}"
     )
     await stop.wait()
     try:
         async with asyncio.timeout(_STOP_WITHIN_S):
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
+            await api.stop()
+            await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)
         return 1
     database.close()
     engine.close()
     return 0
+
+
+def _addresses(config: Config) -> dict[str, str]:
+    """Where exporters send to, as they want it said."""
+    return {
+        "grpc": f"http://{config.bind}:{config.grpc_port}",
+        "http": f"http://{config.bind}:{config.http_port}",
+    }
 
 
 def _say(line: str, where: TextIO = sys.stdout) -> None:

@@ -128,7 +128,7 @@ def _variants(messages: pd.DataFrame, record: Record, names: Names, states: Sequ
                 "outcome": str(group["state"].mode().iloc[0]),
             }
         )
-    found.sort(key=lambda variant: (-variant["count"], variant["events"]))
+    found.sort(key=lambda variant: (-int(str(variant["count"])), str(variant["events"])))
     return [{"id": f"v{rank + 1}", **variant} for rank, variant in enumerate(found)]
 
 

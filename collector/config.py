@@ -37,6 +37,14 @@ class Config:
     queue_bytes: int = 256 * _MIB
     # Enough for an insert, a merge and a large read at once; the live part's memory is its own.
     store_memory_bytes: int = 768 * _MIB
+    # The names under which services keep the business identity of a flow; the first that a span has counts.
+    flow_keys: tuple[str, ...] = ("order.id", "order_id", "app.order.id", "flow.key")
+    # Sooner than people notice, later than a service that restarts needs: nothing is stuck before.
+    deadline_s: float = 5.0
+    # Fewer examples prove nothing; more make a new choreography wait longer for its first verdict.
+    learn_flows: int = 20
+    # What a restart lives through again, to know unfinished flows and normal times: as much as takes seconds.
+    replay_s: float = 900.0
     # Pages served from this machine: a browser may send spans of a shop under development, other sites not.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 

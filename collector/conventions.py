@@ -32,6 +32,7 @@ READINGS = pa.schema(
         ("received", pa.int64()),  # by the collector's clock
         ("remote", pa.bool_()),  # its parent is in another process
         ("failed", pa.bool_()),  # its status is ERROR
+        ("error", pa.string()),  # what its status says of the failure; null without one
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
         ("service", pa.string()),
         ("group", pa.string()),  # consumer group; null on what consumes nothing
@@ -123,6 +124,7 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
     name = pc.if_else(pa.array(consumes), destination, pc.coalesce(said["template"], destination))
     nats = pc.fill_null(pc.equal(said["system"], "nats"), fill_value=False)
     empty = pa.nulls(spans.num_rows, pa.string())
+    failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -132,7 +134,8 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "end": _times(spans["end_unix_nano"]),
         "received": _times(spans["received_unix_nano"]),
         "remote": pa.array(_remote(spans, kind)),
-        "failed": pc.equal(whole(spans["status_code"]), int(Status.ERROR)),
+        "failed": failed,
+        "error": pc.if_else(failed, whole(spans["status_message"]), empty),
         "final": pc.and_(nats, pc.is_null(said["stream"])),
         "service": whole(spans["service"]),
         "group": pc.if_else(pa.array(consumes), pc.coalesce(said["group"], whole(spans["service"])), empty),

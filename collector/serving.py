@@ -69,8 +69,8 @@ class HttpServer(uvicorn.Server):
     async def start(self) -> None:
         """Return once requests are answered."""
         self._running = asyncio.create_task(self.serve(sockets=[self._socket]))
-        while not self.started and not self._running.done():  # uvicorn sets a flag, it signals nothing
-            await asyncio.sleep(0.005)  # noqa: ASYNC110
+        while not self.started and not self._running.done():  # noqa: ASYNC110  # uvicorn sets a flag only
+            await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
         """Take no more requests, and return when those that are here were answered."""

@@ -22,6 +22,7 @@ class Snapshot:
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
     slack: Ints  # of each entry of `owed`, nanoseconds
+    attempts: Ints  # of the reaction that each entry of `owed` hangs from; 1 for a message
     life: dict[int, tuple[int, int]]  # by step: when it last began, and the newest message it took
     expected: Expected | None
     learned: int  # flows that taught
@@ -40,6 +41,7 @@ EMPTY = Snapshot(
     owed=NOTHING,
     places=READINGS.empty_table(),
     slack=np.empty(0, np.int64),
+    attempts=np.empty(0, np.int64),
     life={},
     expected=None,
     learned=0,

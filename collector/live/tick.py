@@ -127,7 +127,7 @@ class Tick:
         self._seen.add(gone)
 
     def _snapshot(self, parts: list[tuple[Chunk, Mask, Ints, Owed]], now: int) -> Snapshot:
-        tables, all_states, entries, places = [], [], [], []
+        tables, all_states, entries, places, attempts = [], [], [], [], []
         offset = 0
         for chunk, alive, state, owed in parts:
             rank = np.cumsum(alive) - 1 + offset
@@ -138,6 +138,7 @@ class Tick:
             )
             mine = owed.where(late)
             places.append(chunk.stitched.graph.spans.take(pa.array(mine.row)))
+            attempts.append(_attempts(chunk, mine.row))
             entries.append(replace(mine, flow=rank[mine.flow]))
             offset += int(alive.sum())
         owed = together(*entries) if entries else EMPTY.owed
@@ -148,6 +149,7 @@ class Tick:
             owed=owed,
             places=pa.concat_tables([EMPTY.places, *places]),
             slack=self._slack(owed),
+            attempts=np.concatenate([EMPTY.attempts, *attempts]),
             life=dict(self._life),
             expected=self._memory.expected,
             learned=self.learner.flows,
@@ -192,3 +194,11 @@ class Tick:
             self._life[step] = (max(last, newest[0]), max(served, newest[1]))
         while len(self._life) > 100_000:
             del self._life[next(iter(self._life))]
+
+
+def _attempts(chunk: Chunk, rows: Ints) -> Ints:
+    graph = chunk.stitched.graph
+    place = np.minimum(np.searchsorted(graph.reactions, rows), max(len(graph.reactions) - 1, 0))
+    if not len(graph.reactions):
+        return np.ones(len(rows), np.int64)
+    return np.where(graph.reactions[place] == rows, graph.attempts[place], 1)

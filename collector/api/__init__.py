@@ -1,0 +1,1 @@
+"""Every question a reader may ask, over HTTP."""

@@ -1,0 +1,185 @@
+"""The API on its port: paths, parameters and errors. What is answered is decided in `questions`."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from collector.api.flows import QuestionError, page
+from collector.api.manual import manual
+from collector.api.questions import Questions
+from collector.api.shapes import Error, Flow, Flows, Map, Stitched, Stuck, Summary, Why
+from collector.config import Config, is_loopback
+from collector.counters import Counters
+from collector.diagnosis import State
+from collector.live.runner import Live
+from collector.otlp import Encoding, OtlpError
+from collector.receivers.access import allowed
+from collector.receivers.bodies import BodyError, TooLargeError, receive
+from collector.store import StoreError
+from collector.store.flows import Search
+
+Answer: TypeAlias = dict[str, Any]
+
+_OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
+_STATES = {state.word: state for state in State}
+
+Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
+Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
+Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
+
+
+def api_app(questions: Questions, live: Live, counters: Counters, config: Config) -> FastAPI:
+    """The application that readers ask."""
+    errors: dict[int | str, dict[str, Any]] = {code: {"model": Error} for code in (400, 404, 503)}
+    app = FastAPI(
+        title="Choreoscope",
+        summary="What happened to each order in a system without a conductor, and why an order stopped.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        responses=errors,
+    )
+    _add_questions(app, questions, config)
+    _add_health(app, live, counters)
+    _add_errors(app)
+    if is_loopback(config.bind):
+        # A page elsewhere must not reach us by a name of its own that leads to this machine.
+        app.add_middleware(
+            TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"]
+        )
+
+    @app.middleware("http")
+    async def show_token(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        if request.url.path not in _OPEN and not allowed(request.headers.get("authorization"), config.token):
+            said = {
+                "error": "Authorization is missing or wrong: expected 'Bearer' and the collector's token."
+            }
+            return JSONResponse(said, 401, headers={"WWW-Authenticate": "Bearer"})
+        return await call_next(request)
+
+    return app
+
+
+def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
+    def path(address: str, model: type) -> Callable[[Any], Any]:
+        # The models describe; the documents are made once, and not checked again at every answer.
+        return app.get(f"/api/v1{address}", response_model=None, responses={200: {"model": model}})
+
+    @path("/summary", Summary)
+    def summary() -> Answer:
+        """The figures of the first page."""
+        return questions.summary()
+
+    @path("/stuck", Stuck)
+    def stuck(late: bool = False, limit: Limit = 1000, cursor: Cursor = None) -> Answer:
+        """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
+        return questions.stuck(page(limit, cursor), late=late)
+
+    @path("/flows", Flows)
+    def flows(
+        q: Annotated[str, Query(max_length=200, description="Part of a key, event type or trace id.")] = "",
+        state: Annotated[
+            str, Query(description="running, late, stuck, failed, done; several with commas.")
+        ] = "",
+        window_s: Annotated[int | None, Query(ge=1, description="Active within so many seconds.")] = None,
+        limit: Limit = 1000,
+        cursor: Cursor = None,
+    ) -> Answer:
+        """The flows, stuck first, then the newest."""
+        since = time.time_ns() - window_s * 10**9 if window_s else 0
+        return questions.flows(Search(q.strip(), _states(state), since), page(limit, cursor))
+
+    @path("/flows/{key:path}", Flow)
+    def flow(key: str) -> Answer:
+        """One flow by its key, id or trace id: its graph and its findings."""
+        return _found(questions.flow(key), key)
+
+    @path("/why/{key:path}", Why)
+    def why(key: str) -> Answer:
+        """The findings of one flow."""
+        return _found(questions.why(key), key)
+
+    @path("/map", Map)
+    def choreography(window_s: Window = 900) -> Answer:
+        """Who reacts to what, how often, how fast."""
+        return questions.map(window_s)
+
+    @app.post("/api/v1/stitch", response_model=None, responses={200: {"model": Stitched}})
+    async def stitch(request: Request) -> Answer:
+        """Stitch the spans of an OTLP request body (JSON or protobuf). Nothing is stored."""
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        encoding = Encoding.PROTOBUF if media == Encoding.PROTOBUF.value else Encoding.JSON
+        coding = request.headers.get("content-encoding", "")
+        body = await receive(request.stream(), coding, config.max_body_bytes)
+        return await run_in_threadpool(questions.stitch, body, encoding)
+
+
+def _add_health(app: FastAPI, live: Live, counters: Counters) -> None:
+    @app.get("/healthz", response_model=None)
+    def healthz() -> Answer:
+        """The process answers."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", response_model=None)
+    def readyz() -> Answer:
+        """Spans are taken and stored; `replayed`: unfinished flows of before are watched again."""
+        return {"status": "ready", "replayed": live.replayed.is_set()}
+
+    @app.get("/metrics", response_model=None)
+    def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/docs", include_in_schema=False, response_model=None)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(manual(app.openapi()))
+
+
+def _add_errors(app: FastAPI) -> None:
+    def said(code: int, text: str) -> JSONResponse:
+        return JSONResponse({"error": text}, code)
+
+    @app.exception_handler(StarletteHTTPException)
+    def http(request: Request, error: StarletteHTTPException) -> JSONResponse:
+        detail = error.detail
+        if error.status_code == 404 and detail == "Not Found":
+            detail = f"no page {request.url.path[:200]}: /docs lists those there are."
+        return said(error.status_code, str(detail))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return said(400, f"{first['loc'][-1]} is '{str(first.get('input'))[:80]}': {first['msg'].lower()}.")
+
+    @app.exception_handler(QuestionError)
+    @app.exception_handler(OtlpError)
+    @app.exception_handler(BodyError)
+    def wrong(request: Request, error: Exception) -> JSONResponse:
+        return said(413 if isinstance(error, TooLargeError) else 400, str(error))
+
+    @app.exception_handler(StoreError)
+    def store(request: Request, error: StoreError) -> JSONResponse:
+        return said(503, str(error))
+
+
+def _found(answer: Answer | None, key: str) -> Answer:
+    if answer is None:
+        raise HTTPException(404, f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
+    return answer
+
+
+def _states(text: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    for word in words:
+        if word not in _STATES:
+            msg = f"state is '{word[:40]}': expected {', '.join(_STATES)}."
+            raise QuestionError(msg)
+    return tuple(int(_STATES[word]) for word in words)

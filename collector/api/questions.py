@@ -1,0 +1,246 @@
+"""Every question a reader may ask, answered with documented JSON. Blocking: call from a worker thread."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+
+from collector import conventions
+from collector.api import stuck as stuck_part
+from collector.api.flows import Page, QuestionError, items_of, listed, stored_item
+from collector.choreography import choreography
+from collector.counters import Counters
+from collector.diagnosis import Names, State, record
+from collector.documents import document
+from collector.keys import whole
+from collector.live.runner import Live
+from collector.live.snapshot import Snapshot
+from collector.live.tick import SECOND
+from collector.otlp import Body, Encoding, decode
+from collector.stitching import Stitched, stitch
+from collector.store import SpanStore
+from collector.store.flows import FlowStore, Search
+
+Document: TypeAlias = dict[str, Any]
+
+RECENT_S = 15 * 60  # what "lately" means in the summary
+_MAP_FLOWS = 1_000  # the newest, that a map is drawn from
+_MAP_KEPT_S = 4.0  # many viewers, one reckoning
+_MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose they are
+
+
+class Questions:
+    """The read side of a collector."""
+
+    def __init__(
+        self,
+        spans: SpanStore,
+        flows: FlowStore,
+        live: Live,
+        counters: Counters,
+        *,
+        flow_keys: Sequence[str],
+        addresses: Document,
+    ) -> None:
+        self._spans, self._flows, self._live, self._counters = spans, flows, live, counters
+        self._flow_keys, self._addresses = tuple(flow_keys), addresses
+        self._maps: dict[int, tuple[float, Document]] = {}
+        self._map_lock = threading.Lock()
+
+    def summary(self) -> Document:
+        """The five figures of the first page, and what else its frame shows."""
+        snapshot, now = self._live.snapshot, time.time_ns()
+        since = now - RECENT_S * SECOND
+        counts = np.bincount(snapshot.state, minlength=len(State))
+        done, p95 = self._flows.pace(since, int(State.DONE))
+        resting = snapshot.state == State.DONE
+        ended = np.asarray(snapshot.flows["last"].to_numpy())[resting]
+        minute = now - 60 * SECOND
+        per_minute, _ = self._flows.pace(minute, int(State.DONE))
+        per_minute += int((ended > minute).sum())
+        states = {state.word: int(counts[state]) for state in State}
+        states["done"] += done
+        past = stuck_part.entries_of(snapshot, late=False)
+        oldest = (now - int(snapshot.owed.since[past].min())) / SECOND if len(past) else None
+        return {
+            "now_unix_nano": now,
+            "tick_unix_nano": snapshot.now,
+            "tick_s": self._live.tick_s,
+            "states": states,
+            "done_per_minute": float(per_minute),
+            "p95_s": _rounded(p95),
+            "oldest_stuck_s": _rounded(oldest),
+            "spans": self._counters.spans(),
+            "otlp": self._addresses,
+            "learning": {"flows": snapshot.learned, "expectations": self._live.expectations},
+        }
+
+    def flows(self, search: Search, wanted: Page) -> Document:
+        """The flows that *search* asks for, stuck first."""
+        return listed(self._live.snapshot, self._flows, search, wanted)
+
+    def stuck(self, wanted: Page, *, late: bool) -> Document:
+        """What is stuck, and why; with *late* what is late, too."""
+        answer = stuck_part.stuck(self._live.snapshot, late=late)
+        total = answer["total"]
+        shown = answer["stuck"][wanted.offset : wanted.offset + wanted.limit]
+        return {**answer, "stuck": shown, "next_cursor": wanted.cursor_after(total)}
+
+    def why(self, name: str) -> Document | None:
+        """The findings of one flow; None if there is no such flow."""
+        snapshot = self._live.snapshot
+        place = _place_of(snapshot, name)
+        if place is None:
+            return None if not self._flows.named(name).num_rows else {"stuck": [], "cohorts": []}
+        entries = stuck_part.entries_of(snapshot, late=True, flow=place)
+        found = stuck_part.findings(snapshot, entries)
+        return {"stuck": found, "cohorts": stuck_part.cohorts(found)}
+
+    def flow(self, name: str) -> Document | None:
+        """One flow, whole; None if there is no such flow."""
+        snapshot = self._live.snapshot
+        place = _place_of(snapshot, name)
+        if place is not None:
+            item = items_of(snapshot, np.array([place]))[0]
+            entries = stuck_part.entries_of(snapshot, late=True, flow=place)
+            found = stuck_part.findings(snapshot, entries)
+        else:
+            stored = self._flows.named(name)
+            if not stored.num_rows:
+                return None
+            item, found = stored_item(stored.to_pylist()[0]), []
+        traces = [bytes.fromhex(trace) for trace in item["traces"]]
+        spans = self._spans.spans_of(traces)
+        stitched = self._stitched(self._with_meetings(spans, set(traces)))
+        flow = _most_of(stitched, item)
+        if flow is None:
+            return None
+        names = [item["id"] if number == flow else f"f{number + 1}" for number in range(stitched.flows.count)]
+        answer = document(stitched, only=flow, flow_ids=names)
+        self._add_expected(answer, snapshot)
+        return {**answer, "flows": [{**answer["flows"][0], **item}], "findings": found}
+
+    def map(self, window_s: int) -> Document:
+        """The choreography of the newest flows of the last *window_s* seconds."""
+        with self._map_lock:
+            made, answer = self._maps.get(window_s, (0.0, {}))
+            if time.monotonic() - made > _MAP_KEPT_S:
+                answer = self._map(window_s)
+                self._maps = {window_s: (time.monotonic(), answer)}
+        return answer
+
+    def stitch(self, body: bytes, encoding: Encoding) -> Document:
+        """The document of the spans in *body*; raise `OtlpError` if it can not be read."""
+        decoded = decode([Body(body, encoding)], time.time_ns())
+        verdict = decoded.verdicts[0]
+        if verdict.error is not None:
+            raise verdict.error
+        return document(self._stitched(decoded.spans))
+
+    def _stitched(self, spans: pa.Table) -> Stitched:
+        return stitch(conventions.read(spans, self._flow_keys))
+
+    def _with_meetings(self, spans: pa.Table, traces: set[bytes]) -> pa.Table:
+        """*spans* and those traces that they link to: who else was in a batch decides whose it is."""
+        linked = set(whole(spans["link_trace_ids"]).flatten().unique().to_pylist()) - traces
+        if not linked:
+            return spans
+        return pa.concat_tables([spans, self._spans.spans_of(sorted(linked)[:_MEETINGS])])
+
+    def _add_expected(self, answer: Document, snapshot: Snapshot) -> None:
+        """Beside each reaction what is normal for it, and for how long its message waited."""
+        published = {item["ref"]: item for item in answer["messages"]}
+        source = {edge["to"]: edge["from"] for edge in answer["edges"] if edge["kind"] == "delivery"}
+        normal = {}
+        if snapshot.expected is not None:
+            normal = {(e.triggers[0], e.service, e.group): e.react for e in snapshot.expected.steps.values()}
+        for reaction in answer["reactions"]:
+            message = published.get(source.get(reaction["ref"], ""))
+            reaction["event_type"] = message["event_type"] if message else reaction.get("event_type")
+            start, end = reaction["start_unix_nano"], reaction["end_unix_nano"]
+            reaction["wait_ms"] = (start - message["time_unix_nano"]) / 1e6 if message else None
+            reaction["work_ms"] = (end - start) / 1e6
+            pace = normal.get((reaction["event_type"], reaction["service"], reaction["group"]))
+            reaction["expected"] = pace and {
+                "n": pace.n,
+                "p50_ms": pace.p50_ms,
+                "p95_ms": pace.p95_ms,
+                "p99_ms": pace.p99_ms,
+            }
+
+    def _map(self, window_s: int) -> Document:
+        snapshot = self._live.snapshot
+        since = time.time_ns() - window_s * SECOND
+        stored = self._flows.newest(since, _MAP_FLOWS)
+        recent = np.flatnonzero(np.asarray(snapshot.flows["last"].to_numpy()) > since)[-_MAP_FLOWS:]
+        unfinished = snapshot.flows.take(pa.array(recent))
+        state = dict(zip(stored["id"].to_pylist(), stored["state"].to_pylist(), strict=True))
+        state.update(zip(unfinished["id"].to_pylist(), snapshot.state[recent].tolist(), strict=True))
+        traces = pa.concat_arrays([whole(stored["traces"]).flatten(), whole(unfinished["traces"]).flatten()])
+        stitched = self._stitched(self._spans.spans_of(traces.unique().to_pylist()))
+        names = Names()
+        ids = _ids_of(stitched)
+        states = [State(state.get(name, int(State.RUNNING))).word for name in ids]
+        drawn = choreography(record(stitched, names), names, states)
+        by_step: dict[tuple[str, str, str | None], set[str]] = {}
+        for finding in stuck_part.stuck(snapshot)["stuck"]:
+            missing = finding["missing"]
+            what = (finding["stopped_at"]["event_type"], missing["service"], missing["next_event_type"])
+            by_step.setdefault(what, set()).add(finding["flow"])
+        stopped = [
+            {
+                "event_type": event,
+                "missing_service": service,
+                "next_event_type": following,
+                "flows": len(flows),
+            }
+            for (event, service, following), flows in by_step.items()
+        ]
+        total = self._flows.pace(since, int(State.DONE))[0] + len(recent)
+        return {"flows": len(ids), "flows_in_window": max(total, len(ids)), **drawn, "stuck": stopped}
+
+
+def _place_of(snapshot: Snapshot, name: str) -> int | None:
+    """The row of the flow with this key, id or trace id; None if it is not in memory."""
+    flows = snapshot.flows
+    for column in ("id", "key"):
+        place = whole(flows[column]).index(name).as_py()
+        if place >= 0:
+            return int(place)
+    try:
+        trace = bytes.fromhex(name)
+    except ValueError:
+        return None
+    if len(trace) != 16:
+        return None
+    traces = whole(flows["traces"])
+    hit = whole(traces.flatten()).index(pa.scalar(trace, pa.binary(16))).as_py()
+    return int(np.searchsorted(traces.offsets.to_numpy(), hit, "right") - 1) if hit >= 0 else None
+
+
+def _ids_of(stitched: Stitched) -> list[str]:
+    traces = stitched.graph.spans["trace_id"].take(pa.array(stitched.flows.first)).to_pylist()
+    return [key if key is not None else t.hex() for key, t in zip(stitched.flows.key, traces, strict=True)]
+
+
+def _most_of(stitched: Stitched, item: Document) -> int | None:
+    """The flow that *item* is: the one of its name, else the one that most of its traces are in."""
+    ids = _ids_of(stitched)
+    if item["id"] in ids:
+        return ids.index(item["id"])
+    traces = pa.array([bytes.fromhex(trace) for trace in item["traces"]], pa.binary(16))
+    mine = pa.compute.is_in(whole(stitched.graph.spans["trace_id"]), value_set=traces).to_numpy(
+        zero_copy_only=False
+    )
+    counts = np.bincount(stitched.flows.flow[mine[stitched.flows.row]], minlength=stitched.flows.count)
+    return int(counts.argmax()) if len(counts) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+__all__ = ["QuestionError", "Questions"]

@@ -1,0 +1,178 @@
+"""What is stuck, and why: the overdue entries of a snapshot, each asked of the rules."""
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
+import networkx as nx
+import numpy as np
+
+from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, diagnose
+from collector.diagnosis.expectations import MS
+from collector.diagnosis.record import Ints, reactor_of
+from collector.documents import refs_of
+from collector.live.snapshot import Snapshot
+
+Document: TypeAlias = dict[str, Any]
+
+MOST_CASES = 20_000  # more at once are counted, and not told one by one
+
+
+def stuck(snapshot: Snapshot, *, late: bool = False) -> Document:
+    """All findings, oldest first, and their cohorts: those with the same event type, debtor and cause."""
+    entries = entries_of(snapshot, late=late)
+    found = findings(snapshot, entries[:MOST_CASES])
+    return {"stuck": found, "cohorts": cohorts(found), "total": len(entries)}
+
+
+def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
+    """The overdue entries, oldest first: of flows past a deadline only those that are past it too."""
+    owed, now = snapshot.owed, snapshot.now or 0
+    past = (now - owed.since - snapshot.slack > owed.deadline) | owed.final
+    wanted = past if not late else np.ones(len(owed), np.bool_)
+    if flow is not None:
+        wanted &= owed.flow == flow
+    rows = np.flatnonzero(wanted)
+    return rows[np.lexsort((owed.row[rows], owed.flow[rows], owed.since[rows]))]
+
+
+def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
+    """The finding of each entry."""
+    if snapshot.expected is None or not len(entries):
+        return []
+    places = snapshot.places.take(entries)
+    refs = refs_of(places["trace_id"], places["span_id"])
+    rows = places.select(["event_type", "service", "destination", "error"]).to_pylist()
+    ids = snapshot.flows["id"].take(snapshot.owed.flow[entries]).to_pylist()
+    keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
+    lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
+    after = _after(snapshot)
+    found = []
+    for place, entry in enumerate(entries.tolist()):
+        step = int(snapshot.owed.step[entry])
+        stopped = Place(
+            ref=refs[place],
+            event_type=rows[place]["event_type"] or "?",
+            service=rows[place]["service"],
+            destination=rows[place]["destination"],
+            error=rows[place]["error"],
+        )
+        case = _case(snapshot, entry, stopped)
+        verdict = diagnose(case, lives[step])
+        state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
+        found.append(_document(case, verdict, ids[place], keys[place], state, _blocked(after, case)))
+    _name_cohorts(found)
+    return found
+
+
+def cohorts(found: Iterable[Document]) -> list[Document]:
+    """Findings that are one incident, by what they share; the largest first."""
+    groups: dict[str, list[Document]] = {}
+    for finding in found:
+        groups.setdefault(finding["cohort"], []).append(finding)
+    rows = []
+    for name, members in groups.items():
+        since = [member["since_unix_nano"] for member in members]
+        first = members[0]
+        rows.append(
+            {
+                "id": name,
+                "event_type": first["stopped_at"]["event_type"],
+                "missing_service": first["missing"]["service"],
+                "next_event_type": first["missing"]["next_event_type"],
+                "cause": first["cause"],
+                "sentence": first["sentence"],
+                "flows": len({member["flow"] for member in members}),
+                "first_unix_nano": min(since),
+                "last_unix_nano": max(since),
+                "oldest_unix_nano": min(since),
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["flows"], row["first_unix_nano"], row["id"]))
+
+
+def _case(snapshot: Snapshot, entry: int, stopped: Place) -> Case:
+    owed, expected = snapshot.owed, snapshot.expected
+    assert expected is not None
+    service, group = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
+    return Case(
+        debt=Debt(int(owed.kind[entry])),
+        stopped_at=stopped,
+        service=service,
+        group=group,
+        since=int(owed.since[entry]),
+        now=snapshot.now or 0,
+        due_ms=owed.due[entry] / MS,
+        deadline_ms=owed.deadline[entry] / MS,
+        expectation=expected.of(int(owed.step[entry]), int(owed.join[entry])),
+        attempts=int(snapshot.attempts[entry]),
+        final=bool(owed.final[entry]),
+    )
+
+
+def _document(
+    case: Case, verdict: Finding, flow: str, key: str | None, state: State, blocked: list[str]
+) -> Document:
+    place = case.stopped_at
+    return {
+        "flow": flow,
+        "key": key,
+        "state": state.word,
+        "since_unix_nano": case.since,
+        "overdue_s": round(case.overdue_s, 3),
+        "stopped_at": {
+            "ref": place.ref,
+            "event_type": place.event_type,
+            "service": place.service,
+            "destination": place.destination,
+        },
+        "missing": {"service": case.service, "group": case.group, "next_event_type": case.next_event_type},
+        "cause": str(verdict.cause),
+        "sentence": verdict.sentence,
+        "expectation": _expectation(case.expectation, case),
+        "evidence": [{"kind": fact.kind, "ref": fact.ref, "text": fact.text} for fact in verdict.evidence],
+        "blocked": blocked,
+    }
+
+
+def _expectation(expectation: Expectation | None, case: Case) -> Document | None:
+    if expectation is None:
+        return None
+    pace = expectation.react
+    return {
+        "source": "learned",
+        "n": pace.n,
+        "p50_ms": pace.p50_ms,
+        "p95_ms": pace.p95_ms,
+        "p99_ms": pace.p99_ms,
+        "deadline_ms": case.deadline_ms,
+    }
+
+
+def _name_cohorts(found: list[Document]) -> None:
+    """Cohorts are numbered in the order in which they began."""
+    names: dict[tuple[str, str, str], str] = {}
+    for finding in found:
+        what = (finding["stopped_at"]["event_type"], finding["missing"]["service"], finding["cause"])
+        finding["cohort"] = names.setdefault(what, f"c{len(names) + 1}")
+
+
+def _after(snapshot: Snapshot) -> "nx.DiGraph[str]":
+    """Which event type normally leads to which."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    if snapshot.expected is not None:
+        for expectation in snapshot.expected.steps.values():
+            for emitted, share in expectation.emits:
+                if share >= 0.5:
+                    graph.add_edge(expectation.triggers[0], emitted)
+    return graph
+
+
+def _blocked(after: "nx.DiGraph[str]", case: Case) -> list[str]:
+    """The event types that normally come after what is missing, the nearest first."""
+    start = case.next_event_type
+    if start is None or start not in after:
+        return []
+    distance = nx.single_source_shortest_path_length(after, start)
+    return sorted(
+        (name for name, steps in distance.items() if steps), key=lambda name: (distance[name], name)
+    )
