@@ -1,6 +1,6 @@
 """Who reacts to what, how often, how fast, in which variants: the emergent picture of many flows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,8 +14,14 @@ _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _ENDS = 0.05  # a type of which fewer messages are followed by another ends its branch
 
 
-def choreography(record: Record, names: Names, states: Sequence[str]) -> Document:
-    """The document of `choreoscope map` for the flows of *record*, whose states are *states*."""
+def choreography(
+    record: Record, names: Names, states: Sequence[str], awaited: Collection[str] = ()
+) -> Document:
+    """The document of `choreoscope map` for the flows of *record*, whose states are *states*.
+
+    *awaited* names event types that somebody is known to wait for: they end nothing, even if what
+    follows is always published because of another.
+    """
     messages = pd.DataFrame(
         {
             "row": record.messages.row,
@@ -40,22 +46,23 @@ def choreography(record: Record, names: Names, states: Sequence[str]) -> Documen
     reactions = reactions[reactions["step"] >= 0]
     counts = messages.groupby("type").size()
     return {
-        "events": _events(messages, names),
+        "events": _events(messages, names, awaited),
         "reactions": _reactions(reactions, counts, names),
         "emits": _emits(record, reactions, names),
         "variants": _variants(messages, record, names, states),
     }
 
 
-def _events(messages: pd.DataFrame, names: Names) -> list[Document]:
+def _events(messages: pd.DataFrame, names: Names, awaited: Collection[str]) -> list[Document]:
     found = []
     for code, group in messages.groupby("type"):
+        name = names.event_types.names[int(code)]
         services = sorted({names.services.names[service] for service in group["service"]})
         found.append(
             {
-                "event_type": names.event_types.names[int(code)],
+                "event_type": name,
                 "count": len(group),
-                "terminal": bool(group["followed"].mean() <= _ENDS),
+                "terminal": bool(group["followed"].mean() <= _ENDS) and name not in awaited,
                 "services": services,
                 "root": int((~group["caused"]).sum()),
             }

@@ -6,6 +6,7 @@ One group is read while the one before it is being stored.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -24,6 +25,8 @@ from collector.recent import RecentKeys
 from collector.store import SpanStore, StoreError
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
+_AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be read while the one before is stored
+_LINGER_S = 0.01
 _REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
 _REMEMBERED_SPANS = 1_000_000
 
@@ -74,6 +77,8 @@ class Intake:
         self._store, self._config, self._counters, self._on_stored = store, config, counters, on_stored
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._inserting = False
+        self._last_size = 0
         self._arrived = asyncio.Event()
         self._closing = False
         self._decoded: asyncio.Queue[_Group | None] = asyncio.Queue(maxsize=1)
@@ -131,16 +136,29 @@ class Intake:
     async def _next_group(self) -> list[_Waiting]:
         """Those who wait now, or the first to come; nobody when closing."""
         while not self._waiting and not self._closing:
-            self._arrived.clear()
-            await self._arrived.wait()
+            await self._arrival()
+        # An insert costs 8 ms of work before its first span, so a group is worth waiting for: until
+        # the insert before it is done, and then until those have come back who were just answered.
+        while self._inserting and not self._closing and self._waiting_bytes < _AHEAD_BYTES:
+            await self._arrival()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while len(self._waiting) < self._last_size and not self._closing:
+                    await self._arrival()
         group: list[_Waiting] = []
         size = 0
         while self._waiting and (not group or size + len(self._waiting[0].body.data) <= _GROUP_BYTES):
             group.append(self._waiting.popleft())
             size += len(group[-1].body.data)
         self._waiting_bytes -= size
+        self._last_size = len(group)
         self._counters.waiting_bytes.set(self._waiting_bytes)
         return group
+
+    async def _arrival(self) -> None:
+        """Return when somebody came, or an insert ended."""
+        self._arrived.clear()
+        await self._arrived.wait()
 
     def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
         return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
@@ -152,6 +170,7 @@ class Intake:
             rejected = sum(verdict.rejected for verdict in group.decoded.verdicts)
             self._counters.received.inc(spans.num_rows + rejected)
             self._counters.refused.labels("invalid").inc(rejected)
+            self._inserting = True
             try:
                 new = await loop.run_in_executor(self._inserter, self._insert, spans)
             except Exception as error:  # whatever it is, the spans may not be durable
@@ -160,6 +179,9 @@ class Intake:
                 self._counters.requests_refused.labels("store").inc(len(group.waiting))
                 _fail(group.waiting, StoreError(str(error)))
                 continue
+            finally:
+                self._inserting = False
+                self._arrived.set()
             self._counters.stored.inc(new)
             self._counters.duplicate.inc(spans.num_rows - new)
             self._answer(group)

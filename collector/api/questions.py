@@ -184,7 +184,9 @@ class Questions:
         names = Names()
         ids = _ids_of(stitched)
         states = [State(state.get(name, int(State.RUNNING))).word for name in ids]
-        drawn = choreography(record(stitched, names), names, states)
+        steps = snapshot.expected.steps.values() if snapshot.expected else ()
+        awaited = {step.triggers[0] for step in steps if step.progresses}
+        drawn = choreography(record(stitched, names), names, states, awaited)
         by_step: dict[tuple[str, str, str | None], set[str]] = {}
         for finding in stuck_part.stuck(snapshot)["stuck"]:
             missing = finding["missing"]

@@ -118,12 +118,24 @@ class _Step:
     emits: Counter[int] = field(default_factory=Counter)
 
 
-@dataclass
-class _Join:
-    """What is known of several event types that one reactor puts together."""
+class _Need:
+    """What one reactor had handled in a flow by the time it published one event type."""
 
-    complete: _Share  # flows with all of them in which it published
-    partial: _Share  # flows with some of them in which it published
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self.n = 0.0
+        self._steps: Counter[int] = Counter()
+
+    def add(self, n: int, steps: dict[int, int]) -> None:
+        self.n += n
+        self._steps.update(steps)
+        if self.n > 2 * self._window:
+            keep = self._window / self.n
+            self._steps = Counter({step: hits * keep for step, hits in self._steps.items()})
+            self.n = float(self._window)
+
+    def always(self, share: float) -> tuple[int, ...]:
+        return tuple(sorted(step for step, hits in self._steps.items() if hits >= share * self.n))
 
 
 class Learner:
@@ -137,7 +149,8 @@ class Learner:
         self._steps: dict[int, _Step] = {}
         self._types: Counter[int] = Counter()  # messages of each type
         self._followed: dict[int, _Share] = {}  # by type: messages after which something was published
-        self._joins: dict[tuple[int, ...], _Join] = {}
+        self._needs: dict[tuple[int, int], _Need] = {}  # by reactor and what it publishes
+        self._joins: dict[tuple[int, ...], _Share] = {}  # by steps: flows with all of them that went on
 
     def learn(self, record: Record, flows: Mask) -> None:
         """Let the flows of *record* that *flows* marks teach."""
@@ -148,6 +161,7 @@ class Learner:
         self._learn_reactions(record, flows)
         self._learn_messages(record, flows)
         self._learn_emits(record.emits, flows)
+        self._learn_needs(record, flows)
         self._learn_joins(record.reactions, flows)
 
     def known(self, event_type: Ints) -> Mask:
@@ -156,13 +170,16 @@ class Learner:
         return np.isin(event_type, np.array(enough, np.int64))
 
     def ends(self, event_type: int) -> bool:
-        """Say whether *event_type* normally ends its branch: nothing is published after it."""
+        """Say whether *event_type* normally ends its branch: nothing is published because of it."""
         followed = self._followed.get(event_type)
-        return followed is not None and followed.value <= 1 - self.habits.share
+        if followed is None or followed.value > 1 - self.habits.share:
+            return False
+        return all(type_of(step) != event_type for step in self._needed())
 
     def steps(self) -> dict[int, Expectation]:
         """What is expected, by step."""
-        known = {step: self._expectation(step, seen) for step, seen in self._steps.items()}
+        needed = self._needed()
+        known = {step: self._expectation(step, seen, step in needed) for step, seen in self._steps.items()}
         return {step: expectation for step, expectation in known.items() if expectation is not None}
 
     def first_seen(self, step: int) -> int:
@@ -171,14 +188,14 @@ class Learner:
 
     def joins(self) -> dict[tuple[int, ...], Expectation]:
         """What is expected once all of several steps were taken, by those steps."""
-        found = {}
-        for steps, join in self._joins.items():
-            if join.complete.n < self.habits.flows or join.complete.value < self.habits.share:
-                continue
-            if join.partial.value >= self.habits.share / 2:
-                continue
-            found[steps] = self._joined(steps)
-        return found
+        return {
+            steps: self._joined(steps, types)
+            for steps, types in self._decisions().items()
+            if len(steps) > 1
+            and (went_on := self._joins.get(steps)) is not None
+            and went_on.n >= self.habits.flows
+            and went_on.value >= self.habits.share
+        }
 
     def _learn_reactions(self, record: Record, flows: Mask) -> None:
         reactions = record.reactions
@@ -220,32 +237,62 @@ class Learner:
             types, times = np.unique(emits.type[rows], return_counts=True)
             seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
 
+    def _learn_needs(self, record: Record, flows: Mask) -> None:
+        """What a reactor had always handled before it published: of a join that is more than one thing."""
+        reactions, emits = record.reactions, record.emits
+        taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0))
+        width = len(record.started)
+        pair = reactor_of(reactions.step[taken]) * width + reactions.flow[taken]
+        order = np.argsort(pair, kind="stable")
+        taken, pair = taken[order], pair[order]
+        by_row = np.argsort(reactions.row, kind="stable")
+        published = np.flatnonzero(flows[emits.flow] & (emits.step >= 0))
+        what = reactor_of(emits.step[published]) * (1 << 24) + emits.type[published]
+        for code, rows in _by(what, np.ones(len(what), np.bool_)):
+            entries = published[rows]
+            reactor, event_type = code >> 24, code & ((1 << 24) - 1)
+            flow, first = np.unique(emits.flow[entries], return_index=True)
+            place = by_row[np.searchsorted(reactions.row[by_row], emits.reaction[entries[first]])]
+            until = reactions.end[place]
+            left = np.searchsorted(pair, reactor * width + flow, "left")
+            count = np.searchsorted(pair, reactor * width + flow, "right") - left
+            which = np.repeat(np.arange(len(flow)), count)
+            entry = taken[left[which] + np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)]
+            before = reactions.start[entry] <= until[which]
+            seen = np.unique(np.stack([reactions.step[entry[before]], which[before]]), axis=1)
+            steps, times = np.unique(seen[0], return_counts=True)
+            need = self._needs.setdefault((reactor, event_type), _Need(self.habits.window))
+            need.add(len(flow), dict(zip(steps.tolist(), times.tolist(), strict=True)))
+
     def _learn_joins(self, reactions: Reactions, flows: Mask) -> None:
-        """Steps of one reactor that publish the same types, each only sometimes, may be a join."""
-        taken = flows[reactions.flow]
-        rows_of = dict(_by(reactions.step, taken))
-        for steps in self._candidates():
+        """Of the flows in which a reactor had all that it needs: in how many did it publish?"""
+        rows_of = dict(_by(reactions.step, flows[reactions.flow]))
+        for steps in self._decisions():
+            if len(steps) < 2:
+                continue
             here = [rows_of.get(step, np.empty(0, np.int64)) for step in steps]
             reached = [np.unique(reactions.flow[rows]) for rows in here]
             each, times = np.unique(np.concatenate(reached), return_counts=True)
             published = np.unique(
                 np.concatenate([reactions.flow[rows][reactions.emitted[rows]] for rows in here])
             )
-            window = self.habits.window
-            join = self._joins.setdefault(steps, _Join(_Share(window), _Share(window)))
-            complete, partial = each[times == len(steps)], each[times < len(steps)]
-            join.complete.add(len(complete), int(np.isin(complete, published).sum()))
-            join.partial.add(len(partial), int(np.isin(partial, published).sum()))
+            complete = each[times == len(steps)]
+            went_on = self._joins.setdefault(steps, _Share(self.habits.window))
+            went_on.add(len(complete), int(np.isin(complete, published).sum()))
 
-    def _candidates(self) -> list[tuple[int, ...]]:
-        by_reactor_and_type: dict[tuple[int, int], list[int]] = {}
-        for step, seen in self._steps.items():
-            if self.habits.rare < seen.emitted.value < self.habits.share:
-                for event_type in seen.emits:
-                    by_reactor_and_type.setdefault((reactor_of(step), event_type), []).append(step)
-        return sorted({tuple(sorted(steps)) for steps in by_reactor_and_type.values() if len(steps) > 1})
+    def _decisions(self) -> dict[tuple[int, ...], set[int]]:
+        """What is published once all of these steps were taken: alternatives have the same steps."""
+        found: dict[tuple[int, ...], set[int]] = {}
+        for (_, event_type), need in self._needs.items():
+            if need.n >= self.habits.flows and (steps := need.always(self.habits.share)):
+                found.setdefault(steps, set()).add(event_type)
+        return found
 
-    def _expectation(self, step: int, seen: _Step) -> Expectation | None:
+    def _needed(self) -> set[int]:
+        """All steps without which something is not published."""
+        return {step for steps in self._decisions() for step in steps}
+
+    def _expectation(self, step: int, seen: _Step, needed: bool) -> Expectation | None:
         if seen.reacted.n < self.habits.flows or seen.reacted.value < self.habits.share:
             return None
         service, group = self.names.of_reactor(reactor_of(step))
@@ -259,19 +306,20 @@ class Learner:
             deadline_ms=self._deadline(react),
             emits=self._emits(seen.emits),
             always_emits=seen.emitted.value >= self.habits.share and seen.emitted.n >= self.habits.flows,
-            progresses=seen.emitted.value > self.habits.rare,
+            progresses=needed or seen.emitted.value > self.habits.rare,
         )
 
-    def _joined(self, steps: tuple[int, ...]) -> Expectation:
+    def _joined(self, steps: tuple[int, ...], types: set[int]) -> Expectation:
         service, group = self.names.of_reactor(reactor_of(steps[0]))
-        delays = [self._steps[step].delay.pace() for step in steps]
-        delay = max(delays, key=lambda pace: pace.p99_ms)
-        emits: Counter[int] = sum((self._steps[step].emits for step in steps), Counter())
+        delay = max((self._steps[step].delay.pace() for step in steps), key=lambda pace: pace.p99_ms)
+        emits: Counter[int] = Counter()
+        for step in steps:
+            emits.update({code: n for code, n in self._steps[step].emits.items() if code in types})
         return Expectation(
             triggers=tuple(self.names.event_types.names[type_of(step)] for step in steps),
             service=service,
             group=group,
-            share=round(self._joins[steps].complete.value, 4),
+            share=round(self._joins[steps].value, 4),
             react=delay,
             deadline_ms=self._deadline(delay),
             emits=self._emits(emits),

@@ -76,7 +76,13 @@ class Expected:
         self._due = np.array([*(int(e.react.p99_ms * MS) for e in ranked), self.floor], np.int64)
         self._deadline = np.array([*(int(e.deadline_ms * MS) for e in ranked), self.floor], np.int64)
         self._ends = np.array([step for step, e in self.steps.items() if not e.progresses], np.int64)
-        self._emitting = np.array(sorted(step for step, e in self.steps.items() if e.always_emits), np.int64)
+        emitting = [step for step, e in self.steps.items() if e.always_emits and not self._is_joined(step)]
+        self._emitting = np.array(sorted(emitting), np.int64)
+
+    def _is_joined(self, step: int) -> bool:
+        """What *step* publishes is published by a join: then the join as a whole owes it."""
+        emits = {name for name, _ in self.steps[step].emits}
+        return any(step in steps and emits & {name for name, _ in e.emits} for steps, e in self.joins)
 
     def known(self, event_type: Ints) -> Mask:
         """Which event types were seen often enough to know what follows them."""

@@ -94,7 +94,10 @@ class Tick:
         quiet = int(self._quiet())
         for chunk in self._memory.chunks:
             received = chunk.flows["received"].to_numpy()
-            unsure = chunk.unsure & (received > now - quiet)
+            # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
+            # often the last to export it.
+            doubtful = chunk.unsure | np.asarray(chunk.flows["incomplete"].to_numpy())
+            unsure = doubtful & (received > now - quiet)
             state = states(chunk.owed, len(received), now, self._slack(chunk.owed), open_ended=unsure)
             stuck = state >= State.STUCK
             self._keep_stuck(chunk, stuck & ~chunk.overdue & chunk.alive, state)
