@@ -17,7 +17,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Base of all documents: frozen, because one answer is shown to many viewers."""
 
 
-class Spans(Answer):
+class Spans(Answer, frozen=True, kw_only=True):
     """How many spans arrived, and what became of them."""
 
     received: int = 0
@@ -26,21 +26,21 @@ class Spans(Answer):
     refused: int = 0
 
 
-class Otlp(Answer):
+class Otlp(Answer, frozen=True, kw_only=True):
     """Where services send their spans."""
 
     grpc: str = "http://127.0.0.1:4317"
     http: str = "http://127.0.0.1:4318"
 
 
-class Learning(Answer):
+class Learning(Answer, frozen=True, kw_only=True):
     """From how much the expectations were learned."""
 
     flows: int = 0
     expectations: int = 0
 
 
-class Summary(Answer):
+class Summary(Answer, frozen=True, kw_only=True):
     """The state of everything in a few figures."""
 
     now_unix_nano: int
@@ -55,7 +55,7 @@ class Summary(Answer):
     learning: Learning = Learning()
 
 
-class StoppedAt(Answer):
+class StoppedAt(Answer, frozen=True, kw_only=True):
     """The message or reaction after which nothing came."""
 
     ref: str | None = None
@@ -64,7 +64,7 @@ class StoppedAt(Answer):
     destination: str | None = None
 
 
-class Missing(Answer):
+class Missing(Answer, frozen=True, kw_only=True):
     """The reaction that is owed."""
 
     service: str | None = None
@@ -72,7 +72,7 @@ class Missing(Answer):
     next_event_type: str | None = None
 
 
-class Expectation(Answer):
+class Expectation(Answer, frozen=True, kw_only=True):
     """How fast this reaction normally comes, and from how many flows that is known."""
 
     source: str = "learned"
@@ -83,7 +83,7 @@ class Expectation(Answer):
     deadline_ms: float | None = None
 
 
-class Evidence(Answer):
+class Evidence(Answer, frozen=True, kw_only=True):
     """One span, broker fact or absence that proves a finding."""
 
     kind: str
@@ -91,7 +91,7 @@ class Evidence(Answer):
     ref: str | None = None
 
 
-class Finding(Answer):
+class Finding(Answer, frozen=True, kw_only=True):
     """One answer of the diagnosis: where a flow stopped, since when, and why."""
 
     flow: str
@@ -109,7 +109,7 @@ class Finding(Answer):
     blocked: list[str] = []
 
 
-class Cohort(Answer):
+class Cohort(Answer, frozen=True, kw_only=True):
     """Findings of one kind: the same reaction owed for the same cause."""
 
     id: str
@@ -123,7 +123,7 @@ class Cohort(Answer):
     sentence: str | None = None
 
 
-class Stuck(Answer):
+class Stuck(Answer, frozen=True, kw_only=True):
     """Every open finding, up to the limit, and the groups they fall into."""
 
     stuck: list[Finding]
@@ -132,7 +132,7 @@ class Stuck(Answer):
     next_cursor: str | None = None
 
 
-class FlowItem(Answer):
+class FlowItem(Answer, frozen=True, kw_only=True):
     """One flow in a list."""
 
     id: str
@@ -158,7 +158,7 @@ class FlowItem(Answer):
         return self.key or self.id
 
 
-class Flows(Answer):
+class Flows(Answer, frozen=True, kw_only=True):
     """One page of a search over flows."""
 
     flows: list[FlowItem]
@@ -167,7 +167,7 @@ class Flows(Answer):
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class Message(Answer):
+class Message(Answer, frozen=True, kw_only=True):
     """One published fact."""
 
     ref: str
@@ -183,7 +183,7 @@ class Message(Answer):
     resource: dict[str, Any] = field(default_factory=dict)
 
 
-class Reaction(Answer):
+class Reaction(Answer, frozen=True, kw_only=True):
     """One consumer group's handling of one message."""
 
     ref: str
@@ -205,7 +205,7 @@ class Reaction(Answer):
     status_message: str | None = None
 
 
-class Edge(Answer):
+class Edge(Answer, frozen=True, kw_only=True):
     """*delivery*: message to reaction. *cause*: reaction to message."""
 
     source: str = field(name="from")
@@ -215,7 +215,7 @@ class Edge(Answer):
     certainty: str = "observed"
 
 
-class Note(Answer):
+class Note(Answer, frozen=True, kw_only=True):
     """A repair or a doubt attached to the data."""
 
     kind: str
@@ -223,7 +223,7 @@ class Note(Answer):
     ref: str | None = None
 
 
-class Flow(Answer):
+class Flow(Answer, frozen=True, kw_only=True):
     """Everything about one flow: its causal graph, its state and its findings."""
 
     messages: list[Message] = []
@@ -234,7 +234,7 @@ class Flow(Answer):
     findings: list[Finding] = []
 
 
-class Percentiles(Answer):
+class Percentiles(Answer, frozen=True, kw_only=True):
     """Three points of a distribution, in milliseconds."""
 
     p50: float | None = None
@@ -242,7 +242,7 @@ class Percentiles(Answer):
     p99: float | None = None
 
 
-class MapEvent(Answer):
+class MapEvent(Answer, frozen=True, kw_only=True):
     """One event type of the choreography."""
 
     event_type: str
@@ -251,7 +251,7 @@ class MapEvent(Answer):
     services: list[str] = []
 
 
-class MapReaction(Answer):
+class MapReaction(Answer, frozen=True, kw_only=True):
     """One consumer group's reactions to one event type."""
 
     event_type: str
@@ -264,7 +264,7 @@ class MapReaction(Answer):
     errors: int = 0
 
 
-class MapEmit(Answer):
+class MapEmit(Answer, frozen=True, kw_only=True):
     """What a service publishes after an event type."""
 
     service: str
@@ -274,7 +274,7 @@ class MapEmit(Answer):
     share: float = 0.0
 
 
-class Variant(Answer):
+class Variant(Answer, frozen=True, kw_only=True):
     """One way that flows take through the choreography."""
 
     id: str
@@ -285,7 +285,7 @@ class Variant(Answer):
     outcome: str = "done"
 
 
-class MapStuck(Answer):
+class MapStuck(Answer, frozen=True, kw_only=True):
     """Flows that wait for the same reaction now."""
 
     flows: int
@@ -294,7 +294,7 @@ class MapStuck(Answer):
     next_event_type: str | None = None
 
 
-class Map(Answer):
+class Map(Answer, frozen=True, kw_only=True):
     """The emergent picture: who reacts to what, how often, how fast."""
 
     events: list[MapEvent] = []
@@ -305,7 +305,7 @@ class Map(Answer):
     stuck: list[MapStuck] = []
 
 
-class Fault(Answer):
+class Fault(Answer, frozen=True, kw_only=True):
     """What is broken on purpose in one service of the demo shop."""
 
     kind: str
@@ -313,7 +313,7 @@ class Fault(Answer):
     delay_ms: float = 0
 
 
-class ShopService(Answer):
+class ShopService(Answer, frozen=True, kw_only=True):
     """One service of the demo shop."""
 
     service: str
@@ -322,7 +322,7 @@ class ShopService(Answer):
     fault: Fault | None = None
 
 
-class Shop(Answer):
+class Shop(Answer, frozen=True, kw_only=True):
     """The demo shop, as its fault control describes it."""
 
     services: list[ShopService] = []

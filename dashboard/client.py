@@ -41,11 +41,11 @@ class ApiError(Exception):
     """The question has no answer; `str()` is one sentence for the reader."""
 
 
-class Unreachable(ApiError):
+class UnreachableError(ApiError):
     """Nothing answers at the address, or not in time."""
 
 
-class NotFound(ApiError):
+class NotFoundError(ApiError):
     """The collector answered that there is no such thing."""
 
 
@@ -116,7 +116,7 @@ class Api:
         return self._ask("/api/v1/flows", Flows, params, max_age=0.5)
 
     def flow(self, key: str) -> Answered[Flow]:
-        """Ask for one flow; raise `NotFound` when the collector does not know *key*."""
+        """Ask for one flow; raise `NotFoundError` when the collector does not know *key*."""
         return self._ask(f"/api/v1/flows/{quote(key, safe='')}", Flow, max_age=0.5)
 
     def map(self, *, window_s: int = 900) -> Answered[Map]:
@@ -141,7 +141,7 @@ class Api:
                     then(held.value)
             if held.problem is None:
                 return Answered(cast("T", held.value))
-            if held.value is None or isinstance(held.problem, NotFound):
+            if held.value is None or isinstance(held.problem, NotFoundError):
                 raise held.problem
             return Answered(held.value, time.monotonic() - held.answered, held.problem)
 
@@ -157,7 +157,7 @@ class Api:
         try:
             response = self._http.get(path, params=params)
         except httpx.HTTPError as error:
-            raise Unreachable(f"No answer from the collector at {self.base}.") from error
+            raise UnreachableError(f"No answer from the collector at {self.base}.") from error
         return _decoded(response, kind)
 
     def _remembered(self, question: tuple[object, ...]) -> _Held:
@@ -201,7 +201,7 @@ class ShopControl:
         try:
             response = self._http.request(method, f"/faults/{quote(service, safe='')}", json=body)
         except httpx.HTTPError as error:
-            raise Unreachable(f"No answer from the shop at {self.base}.") from error
+            raise UnreachableError(f"No answer from the shop at {self.base}.") from error
         if response.status_code == httpx.codes.NO_CONTENT or not response.content:
             return ShopService(service=service)
         return _decoded(response, ShopService)
@@ -217,7 +217,7 @@ def _decoded(response: httpx.Response, kind: type[T]) -> T:
         sentence = str(msgspec.json.decode(response.content)["error"])
     except (msgspec.DecodeError, KeyError, TypeError):
         sentence = f"{response.url} answered {response.status_code}."
-    raise (NotFound if response.status_code == httpx.codes.NOT_FOUND else ApiError)(sentence)
+    raise (NotFoundError if response.status_code == httpx.codes.NOT_FOUND else ApiError)(sentence)
 
 
-__all__ = ["Answered", "Api", "ApiError", "NotFound", "ShopControl", "Unreachable", "address"]
+__all__ = ["Answered", "Api", "ApiError", "NotFoundError", "ShopControl", "UnreachableError", "address"]

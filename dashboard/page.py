@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import streamlit as st
 
 from dashboard import words
-from dashboard.client import Answered, Api, ApiError, ShopControl, Unreachable
+from dashboard.client import Answered, Api, ApiError, ShopControl, UnreachableError
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
-
-VIEWS = Path(__file__).parent / "views"
-
-# Where a drawing may lead, and which parts of the address it may set there.
-PAGES = {
-    "": ("stuck.py", ()),
-    "flows": ("flows.py", ("q", "state", "window")),
-    "flow": ("flow.py", ("flow", "view", "span")),
-    "choreography": ("choreography.py", ("by", "level")),
-}
 
 START_COLLECTOR = "choreoscope collector"
 START_DEMO = "choreoscope demo"
@@ -52,6 +41,7 @@ class Stripes:
         self._lock = threading.Lock()
 
     def __call__(self, service: str) -> str:
+        """Return the colour of *service*."""
         with self._lock:
             place = self._places.setdefault(service, len(self._places))
         return palette.SERVICES[place % len(palette.SERVICES)]
@@ -72,7 +62,7 @@ def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
     with st.skeleton(height):
         try:
             answer = question()
-        except Unreachable as problem:
+        except UnreachableError as problem:
             nobody(problem)
     if answer.problem:
         silent = words.duration(answer.silent_s * 1000)
@@ -126,18 +116,8 @@ def guarded(key: str) -> Iterator[None]:
             st.rerun()
 
 
-def follow(done: Mapping[str, Any]) -> None:
-    """Go where the reader clicked; anything that is no place of ours is ignored."""
-    target = done["open"]
-    if not isinstance(target, Mapping) or target.get("page") not in PAGES:
-        return
-    file, names = PAGES[target["page"]]
-    query = {name: str(target[name]) for name in names if target.get(name)}
-    st.switch_page(VIEWS / file, query_params=query)
-
-
 def to_flow(key: str, **more: str) -> dict[str, str]:
-    """Name the page of one flow as a target for `follow`."""
+    """Name the page of one flow, as the target of a link."""
     return {"page": "flow", "flow": key, **more}
 
 

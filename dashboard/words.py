@@ -62,9 +62,9 @@ def duration(ms: float | None) -> str:
     seconds = ms / 1000
     if seconds < 9.995:
         return f"{seconds:.2f} s"
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 29.95 else f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 29.95 else f"{int(seconds)} s"
+    minutes = int(seconds // 60)
     if minutes < 60:
         return f"{minutes} m"
     hours, rest = divmod(minutes, 60)
@@ -141,6 +141,6 @@ def _inside(character: str) -> bool:
     return character.isalnum() or character in "_-"
 
 
-def quoted(text: str, longest: int = 60) -> str:
+def short(text: str, longest: int = 60) -> str:
     """Say what somebody typed, cut where it is long."""
-    return f"`{text if len(text) <= longest else text[: longest - 1] + chr(0x2026)}`"
+    return text if len(text) <= longest else text[: longest - 1] + "\u2026"

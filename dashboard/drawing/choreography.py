@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboard.answers import Map, MapReaction
+from dashboard.answers import Map, MapEmit, MapReaction, MapStuck
 
 Level = Literal["event", "service"]
 
@@ -64,10 +64,8 @@ def picture(found: Map, level: Level = "event") -> Picture:
 
 
 def _events(found: Map) -> Picture:
-    reactions = {(reaction.event_type, reaction.service): reaction for reaction in found.reactions}
     publisher = {emit.emits: emit.service for emit in reversed(found.emits)}
     publisher |= {event.event_type: event.services[0] for event in found.events if event.services}
-    owed = {(stuck.event_type, stuck.missing_service): stuck for stuck in found.stuck}
     places = {
         event.event_type: Place(
             event.event_type,
@@ -79,68 +77,56 @@ def _events(found: Map) -> Picture:
         )
         for event in found.events
     }
+    reactions = {
+        (reaction.event_type, reaction.service): reaction
+        for reaction in found.reactions
+        if reaction.event_type in places
+    }
+    owed = {(stuck.event_type, stuck.missing_service): stuck for stuck in found.stuck}
     ways = []
-    told: set[tuple[str | None, str | None]] = set()
+    answered = set()
     for emit in found.emits:
         if emit.event_type not in places or emit.emits not in places:
             continue
-        stuck = owed.get((emit.event_type, emit.service))
-        here = stuck is not None and stuck.next_event_type in {None, emit.emits}
+        asked = (emit.event_type, emit.service)
+        answered.add(asked)
+        debt = owed.get(asked)
         # A pill says "3 stuck" once, not on each of the answers that could have come.
-        here = here and (emit.event_type, emit.service) not in told
-        if here:
-            told.add((emit.event_type, emit.service))
-        reaction = reactions.get((emit.event_type, emit.service))
-        ways.append(
-            _way(
-                emit.event_type,
-                emit.emits,
-                emit.service,
-                emit.count,
-                reaction,
-                stuck.flows if here and stuck else 0,
-            )
-        )
-    answering = {(emit.event_type, emit.service) for emit in found.emits}
-    for reaction in found.reactions:
-        asked = (reaction.event_type, reaction.service)
-        if asked in answering or reaction.event_type not in places:
-            continue
-        taker = f"{reaction.event_type}\n{reaction.service}"
-        places[taker] = Place(taker, "taker", reaction.service, reaction.service, reaction.count)
-        stuck = owed.get(asked)
-        ways.append(
-            _way(
-                reaction.event_type,
-                taker,
-                reaction.service,
-                reaction.count,
-                reaction,
-                stuck.flows if stuck else 0,
-            )
-        )
-        told.add(asked)
-    for asked, stuck in owed.items():
-        event, service = asked
-        if asked in told or event not in places or service is None:
-            continue
+        if debt and debt.next_event_type in {None, emit.emits}:
+            del owed[asked]
+        else:
+            debt = None
+        ways.append(_way(emit, emit.emits, reactions.get(asked), debt))
+    for asked, reaction in reactions.items():
+        if asked not in answered:
+            taker = _taker(reaction.event_type, reaction.service, reaction.count)
+            places[taker.id] = taker
+            ways.append(_way(reaction, taker.id, reaction, owed.pop(asked, None)))
+    for debt in owed.values():
         # Owed, and not seen once in the window: only the debt is left to draw.
-        taker = f"{event}\n{service}"
-        places[taker] = Place(taker, "taker", service, service, 0)
-        ways.append(Way(event, taker, service, 0, stuck=stuck.flows))
+        if debt.event_type in places and debt.missing_service:
+            taker = _taker(debt.event_type, debt.missing_service, 0)
+            places.setdefault(taker.id, taker)
+            ways.append(Way(debt.event_type, taker.id, debt.missing_service, 0, stuck=debt.flows))
     return Picture(tuple(places.values()), tuple(ways))
 
 
-def _way(source: str, target: str, service: str, count: int, reaction: MapReaction | None, stuck: int) -> Way:
+def _taker(event_type: str, service: str, count: int) -> Place:
+    return Place(f"{event_type}\n{service}", "taker", service, service, count)
+
+
+def _way(
+    seen: MapEmit | MapReaction, target: str, reaction: MapReaction | None, debt: MapStuck | None
+) -> Way:
     return Way(
-        source,
+        seen.event_type,
         target,
-        service,
-        count,
+        seen.service,
+        seen.count,
         reaction.wait_ms.p95 if reaction else None,
         reaction.work_ms.p95 if reaction else None,
         reaction.errors if reaction else 0,
-        stuck,
+        debt.flows if debt else 0,
     )
 
 

@@ -43,9 +43,9 @@ def mount(
 ) -> Mapping[str, Any]:
     """Show *data* as *kind*; return what the reader did since the last run.
 
-    The answer has `open` (where to go: page and query), `select` (the id of a
-    step, "" for none) and `act` (a button of the view), each None when nothing
-    happened. *on_select* runs before the page does, so that the whole page
+    The answer has `select` (the id of a step, "" for none) and `act` (a button
+    of the view), each None when nothing happened. Links the browser follows by
+    itself. *on_select* runs before the page does, so that the whole page
     already knows the new selection.
 
     Selection is a trigger and not a state: the address decides what is
@@ -54,7 +54,6 @@ def mount(
     return _renderer()(
         key=key,
         data={"kind": kind, **data},
-        on_open_change=_nothing,
         on_select_change=on_select or _nothing,
         on_act_change=_nothing,
     )

@@ -18,11 +18,8 @@ MOST_ATTRIBUTES = 120
 
 def worth_reading(steps: Steps) -> Step:
     """Return the step to show before one is chosen: what is missing, what failed, or the first."""
-    for kind in ("ghost",):
-        for step in steps.steps:
-            if step.kind == kind:
-                return step
-    return next((step for step in steps.steps if step.state == "failed"), steps.steps[0])
+    ranked = sorted(steps.steps, key=lambda step: (step.kind != "ghost", step.state != "failed"))
+    return ranked[0]
 
 
 def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
@@ -39,7 +36,11 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         "worked": words.duration(step.work_ms),
         "remarks": list(_remarks(step)),
         "causes": [_neighbour(steps, link, link.source, start, colour) for link in steps.causes(step.id)],
-        "effects": [_neighbour(steps, link, link.target, start, colour) for link in steps.effects(step.id)],
+        "effects": [
+            _neighbour(steps, link, link.target, start, colour)
+            for link in steps.effects(step.id)
+            if steps.by_id[link.target].kind != "blocked"
+        ],
         "ids": _ids(step),
         "attributes": [],
         "resource": [],
@@ -109,7 +110,7 @@ def _neighbour(steps: Steps, link: Link, other: str, start: int, colour: Callabl
         "title": step.title,
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
         "at": words.offset(step.at - start) if step.kind in {"message", "reaction"} else "not seen",
-        "because": f"{because}, {link.certainty}" if because else "",
+        "because": because + (" \u00b7 inferred" if link.certainty == "inferred" else ""),
         "certainty": link.certainty,
     }
 

@@ -1,8 +1,10 @@
 """Where each box of a drawing goes, and which way its links run.
 
-A layered layout: a box stands one layer below the lowest of its causes, boxes of
-a layer never touch, and links run one way. Long links pass the layers between
-through slots of their own, so none runs through a box.
+A layered layout on a tree: a box stands one layer below the lowest of its
+causes, under the one that came last; boxes never touch; links run one way. The
+longest way through a drawing is a straight line, as it is the story a reader
+follows. Long links pass the layers between through slots of their own, so none
+runs through a box.
 
 Pure and deterministic: the same boxes and links give the same numbers. Siblings
 keep the order in which they are given and the first box keeps its place, so a
@@ -11,17 +13,16 @@ drawing that grows moves little under the reader's eyes.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 Direction = Literal["down", "right"]
+Point = tuple[float, float]
 
-SLOT = 10.0  # room for a link that passes a layer
-SWEEPS = 16  # more change less than a pixel
-TURNS = 4  # tries to undo crossings; each pair of sweeps either helps or is dropped
-GRID = 2.0  # centres are rounded, so that a far change does not shift all by a hair
+SLOT = 10.0  # room for a link that passes a layer, in pixels
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Layout:
     holds the places of links that close a circle; their routes run backwards.
     """
 
-    places: dict[str, tuple[float, float]]
-    routes: tuple[tuple[tuple[float, float], ...], ...]
+    places: dict[str, Point]
+    routes: tuple[tuple[Point, ...], ...]
     bounds: tuple[float, float, float, float]
     direction: Direction
     crossings: int
@@ -60,15 +61,28 @@ class Layout:
 
 @dataclass
 class _Graph:
-    """Boxes and slots as numbers; everything a phase reads or fills in."""
+    """Boxes and slots as numbers; numbers below `boxes` are boxes, the rest slots."""
 
+    boxes: int
     size: list[float]  # along the layer
     depth: list[float]  # across the layer
+    rank: list[int]
     above: list[list[int]]
     below: list[list[int]]
-    rank: list[int]
-    layers: list[list[int]]
-    boxes: int  # numbers below this are boxes, the rest are slots
+    chains: list[list[int]] = field(default_factory=list)  # per link: what it passes
+
+
+@dataclass
+class _Shape:
+    """The outline of a subtree: its left and right edge in each layer, lowest first.
+
+    Edges are counted from the subtree's own top, less `shift`: moving a
+    subtree is then one addition, however large it is.
+    """
+
+    left: list[float]
+    right: list[float]
+    shift: float = 0.0
 
 
 def layout(
@@ -82,7 +96,6 @@ def layout(
 
     Links to ids that are no box are an error of the caller (`KeyError`).
     """
-    gaps = gaps or Gaps()
     number = {box.id: place for place, box in enumerate(boxes)}
     ends = [(number[source], number[target]) for source, target in links]
     backward = _closing(len(boxes), ends)
@@ -90,10 +103,9 @@ def layout(
         (target, source) if place in backward else (source, target)
         for place, (source, target) in enumerate(ends)
     ]
-    graph, chains = _layered(boxes, forward, direction)
-    crossings = _order(graph)
-    centres = _centres(graph, gaps)
-    return _drawn(boxes, graph, chains, centres, gaps, direction, crossings, backward)
+    graph = _layered(boxes, forward, direction)
+    centres = _centres(graph, _tree(graph), (gaps or Gaps()).sibling)
+    return _Drawing(boxes, graph, centres, direction, (gaps or Gaps()).layer).layout(backward)
 
 
 def _closing(count: int, ends: Sequence[tuple[int, int]]) -> frozenset[int]:
@@ -144,220 +156,187 @@ def _ranks(count: int, ends: Iterable[tuple[int, int]]) -> list[int]:
     return rank
 
 
-def _layered(
-    boxes: Sequence[Box], ends: Sequence[tuple[int, int]], direction: Direction
-) -> tuple[_Graph, list[list[int]]]:
-    """Build the layers, with a slot wherever a link passes one; a chain per link."""
+def _layered(boxes: Sequence[Box], ends: Sequence[tuple[int, int]], direction: Direction) -> _Graph:
+    """Give everything its layer, with a slot wherever a link passes one."""
     down = direction == "down"
-    rank = _ranks(len(boxes), ends)
     graph = _Graph(
+        boxes=len(boxes),
         size=[box.width if down else box.height for box in boxes],
         depth=[box.height if down else box.width for box in boxes],
+        rank=_ranks(len(boxes), ends),
         above=[[] for _ in boxes],
         below=[[] for _ in boxes],
-        rank=rank,
-        layers=[],
-        boxes=len(boxes),
     )
-    chains = []
-    seen: dict[tuple[int, int], list[int]] = {}
+    known: dict[tuple[int, int], list[int]] = {}
     for source, target in ends:
-        chain = seen.get((source, target))
-        if chain is None:
-            chain = _chain(graph, source, target)
-            seen[source, target] = chain
-        chains.append(chain)
-    graph.layers = [[] for _ in range(max(graph.rank, default=-1) + 1)]
-    for item in _walked(graph):
-        graph.layers[graph.rank[item]].append(item)
-    return graph, chains
+        if (source, target) not in known:
+            known[source, target] = _chain(graph, source, target)
+        graph.chains.append(known[source, target])
+    return graph
 
 
 def _chain(graph: _Graph, source: int, target: int) -> list[int]:
     chain = [source]
     for rank in range(graph.rank[source] + 1, graph.rank[target]):
-        slot = len(graph.size)
+        chain.append(len(graph.size))
         graph.size.append(SLOT)
         graph.depth.append(0.0)
+        graph.rank.append(rank)
         graph.above.append([])
         graph.below.append([])
-        graph.rank.append(rank)
-        chain.append(slot)
     if source != target:
         chain.append(target)
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             graph.below[upper].append(lower)
             graph.above[lower].append(upper)
     return chain
 
 
-def _walked(graph: _Graph) -> list[int]:
-    """List everything depth first: a tree walked so crosses nothing."""
-    order: list[int] = []
-    seen = [False] * len(graph.size)
-    missing = [len(above) for above in graph.above]
-    for start in range(graph.boxes):
-        if seen[start] or graph.above[start]:
+def _tree(graph: _Graph) -> list[list[int]]:
+    """Hang everything under one of its causes: a real one before a slot, the last before others."""
+    children: list[list[int]] = [[] for _ in graph.size]
+    chosen = [
+        max(above, key=lambda cause: (cause < graph.boxes, cause), default=None) for above in graph.above
+    ]
+    for item, below in enumerate(graph.below):
+        children[item] = sorted(lower for lower in below if chosen[lower] == item)
+    return children
+
+
+def _centres(graph: _Graph, children: Sequence[Sequence[int]], gap: float) -> list[float]:
+    """Pack subtrees side by side, as close as their outlines allow."""
+    roots = [item for item in range(graph.boxes) if not graph.above[item]]
+    order = list(roots)
+    for item in order:
+        order.extend(children[item])
+    offset = [0.0] * len(graph.size)  # of each item from what it hangs under
+    height = [1] * len(graph.size)
+    shapes: list[_Shape | None] = [None] * len(graph.size)
+    for item in reversed(order):
+        half = graph.size[item] / 2
+        shape = _packed(children[item], shapes, offset, gap)
+        if shape is None:
+            shapes[item] = _Shape([-half], [half])
             continue
-        stack = [start]
-        while stack:
-            item = stack.pop()
-            if seen[item]:
-                continue
-            seen[item] = True
-            order.append(item)
-            for lower in reversed(graph.below[item]):
-                missing[lower] -= 1
-                # A join is placed under the last of its causes: the way to the
-                # others is then free on one side.
-                if missing[lower] <= 0:
-                    stack.append(lower)
-    return order
-
-
-def _order(graph: _Graph) -> int:
-    """Undo crossings by moving items towards their neighbours; return what is left."""
-    best = _crossings(graph)
-    for turn in range(TURNS):
-        if best == 0:
-            break
-        before = [list(layer) for layer in graph.layers]
-        _sweep_order(graph, down=turn % 2 == 0)
-        now = _crossings(graph)
-        if now < best:
-            best = now
-        else:
-            graph.layers = before
-    return best
-
-
-def _sweep_order(graph: _Graph, *, down: bool) -> None:
-    layers = range(1, len(graph.layers)) if down else range(len(graph.layers) - 2, -1, -1)
-    for rank in layers:
-        fixed = {item: place for place, item in enumerate(graph.layers[rank - 1 if down else rank + 1])}
-        towards = graph.above if down else graph.below
-        wish = {}
-        for place, item in enumerate(graph.layers[rank]):
-            near = [fixed[other] for other in towards[item]]
-            wish[item] = sum(near) / len(near) if near else float(place)
-        graph.layers[rank].sort(key=wish.__getitem__)  # stable: equals keep their order
-
-
-def _crossings(graph: _Graph) -> int:
-    """Count pairs of link pieces that cross between neighbouring layers."""
-    total = 0
-    for upper, lower in zip(graph.layers, graph.layers[1:], strict=False):
-        place = {item: at for at, item in enumerate(lower)}
-        passed: list[int] = []
-        for item in upper:
-            reached = sorted(place[other] for other in graph.below[item])
-            total += sum(len(passed) - bisect_left(passed, at + 1) for at in reached)
-            for at in reached:
-                insort(passed, at)
-    return total
-
-
-def _centres(graph: _Graph, gaps: Gaps) -> list[float]:
-    """Place everything along its layer: near its neighbours, nothing touching."""
-    centre = [0.0] * len(graph.size)
-    reach = [_reaches(graph, layer, gaps) for layer in graph.layers]
-    for layer, offsets in zip(graph.layers, reach, strict=True):
-        for item, offset in zip(layer, offsets, strict=True):
-            centre[item] = offset - offsets[-1] / 2
-    for sweep in range(SWEEPS):
-        down = sweep % 2 == 1
-        # The last ones look both ways: straight where it can be, centred else.
-        both = sweep >= SWEEPS - 8
-        ranks = range(len(graph.layers)) if down else range(len(graph.layers) - 1, -1, -1)
-        for rank in ranks:
-            layer = graph.layers[rank]
-            wishes = [_wish(graph, item, centre, down=down, both=both) for item in layer]
-            for item, at in zip(layer, _spread(wishes, reach[rank]), strict=True):
-                centre[item] = at
+        height[item] = 1 + max(height[child] for child in children[item])
+        middle = _middle(graph, children[item], offset, height)
+        for child in children[item]:
+            offset[child] -= middle
+        shape.shift -= middle
+        shape.left.append(-half - shape.shift)
+        shape.right.append(half - shape.shift)
+        shapes[item] = shape
+    _packed(roots, shapes, offset, gap)
+    centre = list(offset)
+    for item in order:
+        for child in children[item]:
+            centre[child] = centre[item] + offset[child]
     anchor = centre[0] if centre else 0.0
-    return [round((at - anchor) / GRID) * GRID for at in centre]
+    return [at - anchor for at in centre]
 
 
-def _reaches(graph: _Graph, layer: Sequence[int], gaps: Gaps) -> list[float]:
-    """Least distance of each item's centre from the first one's."""
-    offsets = [0.0]
-    for left, right in zip(layer, layer[1:], strict=False):
-        gap = gaps.sibling if max(left, right) < graph.boxes else gaps.sibling * 0.7
-        room = (graph.size[left] + graph.size[right]) / 2 + gap
-        offsets.append(offsets[-1] + GRID * -(-room // GRID))
-    return offsets
+def _packed(
+    items: Sequence[int], shapes: list[_Shape | None], offset: list[float], gap: float
+) -> _Shape | None:
+    """Place subtrees from left to right and join their outlines; fills in `offset`."""
+    joined: _Shape | None = None
+    for item in items:
+        shape, shapes[item] = shapes[item], None
+        if shape is None:
+            continue
+        if joined is None:
+            joined, offset[item] = shape, 0.0
+            continue
+        common = range(1, min(len(joined.left), len(shape.left)) + 1)
+        apart = max(joined.right[-at] - shape.left[-at] for at in common)
+        offset[item] = float(round(apart + joined.shift - shape.shift + gap))
+        shape.shift += offset[item]
+        joined = _joined(joined, shape)
+    return joined
 
 
-def _wish(
-    graph: _Graph, item: int, centre: Sequence[float], *, down: bool, both: bool
-) -> tuple[float, float]:
-    """Where *item* would like to stand, and how much it insists."""
-    near = [*graph.above[item], *graph.below[item]] if both else (graph.above if down else graph.below)[item]
-    if not near:
-        # Nothing to follow: stay, but give way to everybody who must move.
-        return centre[item], 0.05
-    slot = item >= graph.boxes
-    weights = [8.0 if slot and other >= graph.boxes else 2.0 if slot else 1.0 for other in near]
-    wish = sum(centre[other] * weight for other, weight in zip(near, weights, strict=True))
-    return wish / sum(weights), max(weights) * (1.0 + 0.2 * len(near))
+def _joined(left: _Shape, right: _Shape) -> _Shape:
+    """Join two outlines into the longer one of them: the cost is that of the shorter."""
+    apart = right.shift - left.shift
+    common = range(1, min(len(left.left), len(right.left)) + 1)
+    if len(left.left) >= len(right.left):
+        for at in common:
+            left.right[-at] = right.right[-at] + apart
+        return left
+    for at in common:
+        right.left[-at] = left.left[-at] - apart
+    return right
 
 
-def _spread(wishes: Sequence[tuple[float, float]], offsets: Sequence[float]) -> list[float]:
-    """Fulfil the wishes as well as can be with every distance of *offsets* kept.
-
-    The least sum of weighted squares, found by pooling neighbours that would
-    overlap (isotonic regression): exact, and linear in the length of the layer.
-    """
-    pools: list[tuple[float, float, int]] = []  # mean, weight, items
-    for (wish, weight), offset in zip(wishes, offsets, strict=True):
-        mean, total, count = wish - offset, weight, 1
-        while pools and pools[-1][0] > mean:
-            before, heavy, items = pools.pop()
-            mean = (mean * total + before * heavy) / (total + heavy)
-            total, count = total + heavy, count + items
-        pools.append((mean, total, count))
-    starts = [mean for mean, _, count in pools for _ in range(count)]
-    return [start + offset for start, offset in zip(starts, offsets, strict=True)]
+def _middle(graph: _Graph, children: Sequence[int], offset: Sequence[float], height: Sequence[int]) -> float:
+    """Say over which point a cause stands: over the longest way on, else over the middle."""
+    boxes = [child for child in children if child < graph.boxes] or list(children)
+    longest = max(height[child] for child in boxes)
+    leading = [child for child in boxes if height[child] == longest]
+    if len(leading) == 1 or longest > 1:
+        return offset[leading[0]]
+    return float(round((offset[boxes[0]] + offset[boxes[-1]]) / 2))
 
 
-def _drawn(
-    boxes: Sequence[Box],
-    graph: _Graph,
-    chains: Sequence[Sequence[int]],
-    centres: Sequence[float],
-    gaps: Gaps,
-    direction: Direction,
-    crossings: int,
-    backward: frozenset[int],
-) -> Layout:
-    """Turn layers and centres into corners and routes, along the chosen direction."""
-    tall = [max((graph.depth[item] for item in layer), default=0.0) for layer in graph.layers]
-    top = [0.0] * len(tall)
-    for rank in range(1, len(tall)):
-        top[rank] = top[rank - 1] + tall[rank - 1] + gaps.layer
+class _Drawing:
+    """Turns layers and centres into corners and routes, along the chosen direction."""
 
-    def point(along: float, across: float) -> tuple[float, float]:
-        return (along, across) if direction == "down" else (across, along)
+    def __init__(
+        self, boxes: Sequence[Box], graph: _Graph, centres: Sequence[float], direction: Direction, gap: float
+    ) -> None:
+        self.boxes = boxes
+        self.graph = graph
+        self.centres = centres
+        self.direction = direction
+        self.tall = [0.0] * (max(graph.rank, default=-1) + 1)
+        for item, rank in enumerate(graph.rank):
+            self.tall[rank] = max(self.tall[rank], graph.depth[item])
+        self.top = [0.0] * len(self.tall)
+        for rank in range(1, len(self.tall)):
+            self.top[rank] = self.top[rank - 1] + self.tall[rank - 1] + gap
 
-    places = {
-        box.id: point(centres[item] - graph.size[item] / 2, top[graph.rank[item]])
-        for item, box in enumerate(boxes)
-    }
-    routes = []
-    for place, chain in enumerate(chains):
+    def layout(self, backward: frozenset[int]) -> Layout:
+        places = {box.id: self._corner(item) for item, box in enumerate(self.boxes)}
+        routes = tuple(
+            tuple(reversed(route)) if place in backward else tuple(route)
+            for place, route in enumerate(map(self._route, self.graph.chains))
+        )
+        corners = [(places[box.id], box) for box in self.boxes]
+        bounds = (
+            min((x for (x, _), _ in corners), default=0.0),
+            min((y for (_, y), _ in corners), default=0.0),
+            max((x + box.width for (x, _), box in corners), default=0.0),
+            max((y + box.height for (_, y), box in corners), default=0.0),
+        )
+        return Layout(places, routes, bounds, self.direction, self._crossings(), backward)
+
+    def _point(self, along: float, across: float) -> Point:
+        return (along, across) if self.direction == "down" else (across, along)
+
+    def _corner(self, item: int) -> Point:
+        return self._point(self.centres[item] - self.graph.size[item] / 2, self.top[self.graph.rank[item]])
+
+    def _route(self, chain: Sequence[int]) -> list[Point]:
         route = []
         for item in chain:
-            head = top[graph.rank[item]]
-            tail = head + (graph.depth[item] if item < graph.boxes else tall[graph.rank[item]])
-            route += [point(centres[item], head), point(centres[item], tail)]
+            rank = self.graph.rank[item]
+            head = self.top[rank]
+            tail = head + (self.graph.depth[item] if item < self.graph.boxes else self.tall[rank])
+            route += [self._point(self.centres[item], head), self._point(self.centres[item], tail)]
         # A link starts at the foot of its first box and ends at the head of its last.
-        drawn = route[1:-1] if len(chain) > 1 else route
-        routes.append(tuple(reversed(drawn)) if place in backward else tuple(drawn))
-    corners = [(places[box.id], box) for box in boxes]
-    bounds = (
-        min((x for (x, _), _ in corners), default=0.0),
-        min((y for (_, y), _ in corners), default=0.0),
-        max((x + box.width for (x, _), box in corners), default=0.0),
-        max((y + box.height for (_, y), box in corners), default=0.0),
-    )
-    return Layout(places, tuple(routes), bounds, direction, crossings, backward)
+        return route[1:-1] if len(chain) > 1 else route
+
+    def _crossings(self) -> int:
+        """Count pairs of link pieces that cross between neighbouring layers."""
+        layers: list[list[int]] = [[] for _ in self.tall]
+        for item, rank in enumerate(self.graph.rank):
+            layers[rank].append(item)
+        total = 0
+        for layer in layers:
+            passed: list[float] = []
+            for item in sorted(layer, key=self.centres.__getitem__):
+                reached = [self.centres[other] for other in self.graph.below[item]]
+                total += sum(len(passed) - bisect_right(passed, at) for at in reached)
+                for at in reached:
+                    insort(passed, at)
+        return total

@@ -73,6 +73,10 @@ SERVICES = (
     "#9C5B7D",
 )
 
+# Tokens that also come as a faint ground, and how much of them it holds, in percent.
+TINTED = ("accent", "muted", "wait", "stuck", "failed")
+TINT = 10
+
 
 def latency_step(ms: float | None) -> int:
     """Return 0 to 4: which colour of `LATENCY` a duration has; 0 when unknown."""
@@ -90,7 +94,10 @@ def css() -> str:
 
     def block(theme: str, tokens: dict[str, str]) -> str:
         lines = "".join(f"--{name.replace('_', '-')}:{value};" for name, value in tokens.items())
-        return f'.cs[data-theme="{theme}"]{{{lines}}}\n'
+        tints = "".join(
+            f"--{name}-tint:color-mix(in srgb,{tokens[name]} {TINT}%,transparent);" for name in TINTED
+        )
+        return f'.cs[data-theme="{theme}"]{{{lines}{tints}}}\n'
 
     latency = {f"latency_{step}": colour for step, colour in enumerate(LATENCY)}
     return block("light", {**LIGHT, **latency}) + block("dark", {**DARK, **latency})

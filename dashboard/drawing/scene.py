@@ -12,7 +12,7 @@ from typing import Any
 
 from dashboard import words
 from dashboard.drawing import palette
-from dashboard.drawing.choreography import Picture, Way
+from dashboard.drawing.choreography import Picture, Place, Way
 from dashboard.drawing.layout import Box, Gaps, Layout, layout
 from dashboard.drawing.steps import Link, Step, Steps
 from dashboard.drawing.timeline import Timeline
@@ -51,6 +51,7 @@ def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> D
         "bounds": placed.bounds,
         "direction": placed.direction,
         "selected": selected,
+        "soft": any(0 < problem(step) < 3 for step in steps.steps),
         "label": f"Graph of flow {name}",
     }
 
@@ -105,6 +106,10 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
     if step.names:
         data["tip"] = "Blocked: " + ", ".join(step.names)
     return data
+
+
+def _second_line(step: Step, start: int) -> str:
+    return step.service if step.kind == "unseen" else f"{step.service} \u00b7 {words.offset(step.at - start)}"
 
 
 def problem(step: Step) -> int:
@@ -195,9 +200,6 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
     nodes = []
     for place, box in zip(picture.places, boxes, strict=True):
         x, y = placed.places[place.id]
-        said = f"{place.title}, {words.count(place.count, 'time')}" + (
-            f", published by {place.service}" * (place.kind == "event")
-        )
         nodes.append(
             {
                 "id": place.id,
@@ -210,11 +212,11 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
                 "colour": colour(place.service),
                 "count": words.number(place.count),
                 "terminal": place.terminal,
-                "label": said,
+                "label": _place_label(place),
                 "problem": int(any(way.stuck for way in picture.ways if way.target == place.id)),
             }
         )
-    ways = [_way(way, placed, at, most, by, link_to) for at, way in enumerate(picture.ways)]
+    ways = [_way(way, placed, at, most=most, by=by, link_to=link_to) for at, way in enumerate(picture.ways)]
     return {
         "nodes": nodes,
         "edges": ways,
@@ -224,11 +226,16 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
     }
 
 
+def _place_label(place: Place) -> str:
+    said = f"{place.title}, {words.count(place.count, 'time')}"
+    return f"{said}, published by {place.service}" if place.kind == "event" else said
+
+
 def _place_size(kind: str, title: str) -> tuple[float, float]:
     return (min(len(title) * CHARACTER + 34, EVENT[0]), PILL_HEIGHT) if kind == "taker" else EVENT
 
 
-def _way(way: Way, placed: Layout, at: int, most: int, by: str, link_to: Callable[[Way], Data]) -> Data:
+def _way(way: Way, placed: Layout, at: int, *, most: int, by: str, link_to: Callable[[Way], Data]) -> Data:
     ms = {"p95": way.total_ms, "waiting": way.wait_ms}.get(by)
     step = (4 if way.stuck else 0) if by == "stuck" else palette.latency_step(ms)
     data: Data = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from dashboard.drawing.steps import Step, Steps
 from dashboard.words import duration
@@ -87,7 +88,7 @@ def _axis(moments: Iterable[float], busy: Sequence[tuple[float, float]]) -> list
     edges = sorted(set(moments))
     if len(edges) < 2:
         return [Stretch(edges[0], edges[0] + 1.0, 0.0, 1.0, idle=False)]
-    pieces = list(zip(edges, edges[1:], strict=False))
+    pieces = list(pairwise(edges))
     idle = [length(piece) > IDLE_FROM_MS and not _busy(piece, busy) for piece in pieces]
     scale = [0.0 if quiet else length(piece) for piece, quiet in zip(pieces, idle, strict=True)]
     drawn = sum(scale) or 1.0
@@ -131,15 +132,8 @@ def _at(stretches: Sequence[Stretch], moment: float) -> float:
 def _ticks(stretches: Sequence[Stretch]) -> Iterable[tuple[float, str]]:
     """Round times on the parts drawn to scale, and the end of each idle stretch."""
     scaled = sum(length((s.t0, s.t1)) for s in stretches if not s.idle)
-    pace = next(
-        (
-            round_ * 10**power
-            for power in range(-3, 10)
-            for round_ in (1, 2, 5)
-            if scaled / (round_ * 10**power) <= TICKS
-        ),
-        scaled or 1.0,
-    )
+    steps = (step * 10**power for power in range(-3, 10) for step in (1, 2, 5))
+    pace = next((step for step in steps if scaled / step <= TICKS), scaled or 1.0)
     last = -1.0
     for stretch in stretches:
         if stretch.idle:

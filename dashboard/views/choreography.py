@@ -13,6 +13,11 @@ from dashboard.drawing.choreography import Level, Way, picture
 from dashboard.drawing.component import mount
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
+SAID = {
+    "p95": "how slow at p95",
+    "waiting": "how long it waits at p95",
+    "stuck": "where flows are stuck",
+}
 LEVELS = {"event": "Event types", "service": "Services"}
 WINDOW_S = 900
 LEGEND_LATENCY = [
@@ -94,7 +99,7 @@ def whole() -> None:
         legend = LEGEND_STUCK if by == "stuck" else LEGEND_LATENCY
         label = "Process map of the last 15 minutes"
         drawn = {**data, "variants": variants(found), "legend": legend, "label": label}
-        page.follow(mount("graph", drawn, key=f"map-{shown}"))
+        mount("graph", drawn, key=f"map-{shown}")
 
 
 def line(found: Map, by: str) -> list[words.Part]:
@@ -110,7 +115,7 @@ def line(found: Map, by: str) -> list[words.Part]:
 
 def nothing() -> None:
     """Say that there is nothing to draw yet."""
-    done = mount(
+    mount(
         "notice",
         {
             "title": [{"text": "No flow in the last 15 minutes."}],
@@ -122,7 +127,6 @@ def nothing() -> None:
         },
         key="nothing",
     )
-    page.follow(done)
 
 
 whole()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import page, words
 from dashboard.answers import Flow, FlowItem
-from dashboard.client import NotFound
+from dashboard.client import NotFoundError
 from dashboard.drawing import details, scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.steps import Steps, steps
@@ -16,9 +16,14 @@ from dashboard.drawing.timeline import timeline
 
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
+INCOMPLETE = "Spans are missing: what is drawn may not be all."
+UNKNOWN = (
+    "It may not have arrived yet, or be past what the collector keeps. "
+    "A flow key, a flow id or a trace id will do."
+)
 
 
-def unknown(key: str, problem: NotFound) -> None:
+def unknown(key: str, problem: NotFoundError) -> None:
     """Say that no flow has this name, and where to look."""
     mount(
         "notice",
@@ -26,11 +31,7 @@ def unknown(key: str, problem: NotFound) -> None:
             "title": [{"text": "No flow "}, {"text": key, "mark": "code"}, {"text": "."}],
             "lines": [
                 [{"text": str(problem)}],
-                [
-                    {
-                        "text": "It may not have arrived yet, or be past what the collector keeps. A flow key, a flow id or a trace id will do."
-                    }
-                ],
+                [{"text": UNKNOWN}],
             ],
             "links": [
                 {"label": "Search flows like it", "target": {"page": "flows", "q": key}},
@@ -43,7 +44,7 @@ def unknown(key: str, problem: NotFound) -> None:
 
 def unchosen() -> None:
     """Say how to get to a flow."""
-    done = mount(
+    mount(
         "notice",
         {
             "title": [{"text": "Which flow?"}],
@@ -52,7 +53,6 @@ def unchosen() -> None:
         },
         key="unchosen",
     )
-    page.follow(done)
 
 
 def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, Any]:
@@ -76,9 +76,7 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
     ]
     notes = [{"text": note.kind.replace("_", " "), "title": note.text} for note in flow.notes[:8]]
     if item and item.incomplete:
-        notes.insert(
-            0, {"text": "incomplete telemetry", "title": "Spans are missing: what is drawn may not be all."}
-        )
+        notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
     if len(flow.notes) > 8:
         notes.append({"text": f"and {len(flow.notes) - 8} more notes", "title": ""})
     return {
@@ -170,7 +168,7 @@ def story(key: str) -> None:
         page.ask(api.summary, height=HEIGHT)
         try:
             flow = page.ask(lambda: api.flow(key), height=HEIGHT)
-        except NotFound as problem:
+        except NotFoundError as problem:
             unknown(key, problem)
             return
         item = flow.flows[0] if flow.flows else None

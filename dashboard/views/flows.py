@@ -32,7 +32,7 @@ def read_address() -> None:
         return
     st.session_state.flows_address = wanted
     st.session_state.flows_q = wanted[0]
-    st.session_state.flows_state = wanted[1] if wanted[1] in STATES else None
+    st.session_state.flows_state = wanted[1] if wanted[1] in STATES else ""
     st.session_state.flows_window = wanted[2] if wanted[2] in WINDOWS else ""
     st.session_state.flows_limit = FIRST
 
@@ -41,7 +41,7 @@ def changed() -> None:
     """Write the filters back to the address: called when the reader changes one."""
     state = st.session_state
     state.flows_limit = FIRST
-    state.flows_address = (state.flows_q, state.flows_state or "", state.flows_window or "")
+    state.flows_address = (state.flows_q, state.flows_state, state.flows_window or "")
     page.write_address(q=state.flows_q, state=state.flows_state, window=state.flows_window)
 
 
@@ -54,26 +54,44 @@ def table() -> None:
         found = page.ask(
             lambda: api.flows(
                 q=state.flows_q,
-                state=state.flows_state or "",
+                state=state.flows_state,
                 window_s=int(state.flows_window) if state.flows_window else None,
                 limit=state.flows_limit,
             ),
             height=560,
         )
-        counts(found)
+        done = mount("flows", {"now": api.now() / 1e6, "pills": pills(found), **rows(found)}, key="flows")
         if not found.flows:
             no_match()
-            return
-        done = mount("flows", {"now": api.now() / 1e6, **rows(found)}, key="flows")
-        if done["act"] == "more":
-            state.flows_limit += FIRST
-            st.rerun(scope="fragment")
-        page.follow(done)
+        act(done["act"])
 
 
-def counts(found: Flows) -> None:
-    """Say how many flows of each state match, and let one state be chosen."""
-    mount("head", {"title": [{"text": words.count(total(found), "flow")}]}, key="head")
+def pills(found: Flows) -> list[dict[str, Any]]:
+    """Offer the states, each with how many flows of it match."""
+    chosen_ = st.session_state.flows_state
+    return [
+        {
+            "key": name,
+            "state": name,
+            "label": name,
+            "count": words.number(found.counts.get(name, 0)),
+            "on": name == chosen_,
+        }
+        for name in STATES
+    ]
+
+
+def act(done: Any) -> None:
+    """Do what a button of the table asks for."""
+    state = st.session_state
+    if not isinstance(done, dict):
+        return
+    if done.get("more"):
+        state.flows_limit += FIRST
+    elif done.get("state", "") in {"", *STATES}:
+        state.flows_state = done["state"]
+        changed()
+    st.rerun(scope="fragment")
 
 
 def total(found: Flows) -> int:
@@ -86,7 +104,7 @@ def rows(found: Flows) -> dict[str, Any]:
     shown, all_ = len(found.flows), total(found)
     return {
         "rows": [row(item) for item in found.flows],
-        "showing": f"showing {shown:,} of {all_:,}",
+        "showing": f"showing {shown:,} of {words.count(all_, 'flow')}" if shown else "",
         "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,
     }
 
@@ -122,14 +140,16 @@ def row(item: FlowItem) -> dict[str, Any]:
 def no_match() -> None:
     """Say what was looked for, and how to see more."""
     state = st.session_state
-    said = [state.flows_state or "", words.quoted(state.flows_q) if state.flows_q else ""]
+    what: list[words.Part] = [{"text": f" {state.flows_state}"}] if state.flows_state else []
+    if state.flows_q:
+        what += [{"text": " matches "}, {"text": words.short(state.flows_q), "mark": "code"}]
     done = mount(
         "notice",
         {
             "title": [
-                {"text": "No flow matches "},
-                {"text": " ".join(part for part in said if part) or "yet"},
-                {"text": f", {WINDOWS[state.flows_window or '']}."},
+                {"text": "No flow"},
+                *(what or [{"text": " yet"}]),
+                {"text": f", {WINDOWS[state.flows_window or '']}." if what else "."},
             ],
             "actions": [
                 {"id": "clear", "label": "Clear filters"},
@@ -147,23 +167,14 @@ def no_match() -> None:
 
 
 def filters() -> None:
-    """Search box, state pills, window: kept while the reader is on other pages."""
-    search, pills, window = st.columns([3, 5, 1.2], vertical_alignment="center")
+    """Search box and window: kept while the reader is on other pages."""
+    search, window = st.columns([5, 1], vertical_alignment="center")
     with search:
         st.text_input(
             "Search",
             key="flows_q",
             placeholder="Search a flow key, trace id, event type or service",
             icon=":material/search:",
-            label_visibility="collapsed",
-            on_change=changed,
-            persist_state="session",
-        )
-    with pills:
-        st.pills(
-            "State",
-            STATES,
-            key="flows_state",
             label_visibility="collapsed",
             on_change=changed,
             persist_state="session",

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import Cohort, Finding, Stuck, Summary
+from dashboard.answers import Cohort, Finding, Missing, Stuck, Summary
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
@@ -39,27 +39,29 @@ def news() -> None:
             "head", {"title": headline(summary, found), "now": now / 1e6, **checked(summary, now)}, key="head"
         )
         body = {"tiles": tiles(summary), "groups": groups(found)}
-        page.follow(mount("stuck", body, key="stuck"))
+        mount("stuck", body, key="stuck")
 
 
 def headline(summary: Summary, found: Stuck) -> list[words.Part]:
     """Say in one sentence whether something is wrong."""
     stuck = summary.states.get("stuck", 0)
     failed = summary.states.get("failed", 0)
-    counted = [
-        words.count(stuck, "flow is", "flows are") + " stuck" if stuck else "",
-        (words.count(failed, "has", "have") if stuck else words.count(failed, "flow has", "flows have"))
-        + " failed"
-        if failed
-        else "",
-    ]
-    said = " and ".join(part for part in counted if part)
+    counted = []
+    if stuck:
+        counted.append(f"{words.count(stuck, 'flow is', 'flows are')} stuck")
+    if failed:
+        counted.append(words.count(failed, "has failed", "have failed") if stuck else _failed(failed))
+    said = " and ".join(counted)
     oldest = min((finding.since_unix_nano for finding in found.stuck), default=None)
     if not said:
         return [{"text": "Nothing is stuck."}]
     if oldest is None:
         return [{"text": f"{said}."}]
     return [{"text": f"{said}, the oldest for "}, {"since": oldest}, {"text": "."}]
+
+
+def _failed(count: int) -> str:
+    return words.count(count, "flow has failed", "flows have failed")
 
 
 def checked(summary: Summary, now: int) -> dict[str, Any]:
@@ -115,8 +117,9 @@ def groups(found: Stuck) -> list[dict[str, Any]]:
 def group(name: str, findings: list[Finding], cohort: Cohort | None) -> dict[str, Any]:
     """Draw one group: who owes what, why, for how many, for how long."""
     first = findings[0]
-    service = (first.missing and first.missing.service) or "nobody known"
-    owed = (first.missing and first.missing.next_event_type) or "a reaction"
+    missing = first.missing or Missing()
+    service = missing.service or "nobody known"
+    owed = missing.next_event_type or "a reaction"
     count = max(cohort.flows if cohort else 0, len(findings))
     why = words.marked(
         first.sentence,
@@ -192,9 +195,7 @@ def shop() -> None:
     found = control.shop()
     if found is None:
         return
-    broken = [service for service in found.services if service.fault]
-    name = f"{len(broken)} broken" if broken else "Break something"
-    with st.popover(name, icon=":material/construction:"):
+    with st.popover("Break something", icon=":material/construction:"):
         services = [
             {
                 "key": service.service,

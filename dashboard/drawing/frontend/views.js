@@ -26,7 +26,14 @@ function fill(node, props, children) {
   return node;
 }
 
-const el = (tag, props, ...children) => fill(document.createElement(tag), props, children);
+// "span.muted" is a span of the class "muted"; properties may be left out.
+function el(name, ...rest) {
+  const [tag, ...classes] = name.split(".");
+  const node = document.createElement(tag);
+  if (classes.length) node.className = classes.join(" ");
+  const plain = rest[0]?.constructor === Object;
+  return fill(node, plain ? rest[0] : {}, plain ? rest.slice(1) : rest);
+}
 const sv = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
 const ICONS = {
@@ -85,13 +92,13 @@ function moment(ns) {
 
 // A piece of text that grows older by itself: see `Ticker`.
 const ageText = (ns, words = "") =>
-  el("span", { class: "age", data: { since: ns, words }, title: moment(ns) }, words ? words.replace("%", since(ns)) : since(ns));
+  el("span.age", { data: { since: ns, words }, title: moment(ns) }, words ? words.replace("%", since(ns)) : since(ns));
 
 function said(parts) {
   return (parts || []).map((part) => {
     if (part.since) return ageText(part.since);
-    if (part.mark === "code") return el("code", {}, part.text);
-    return part.mark === "strong" ? el("strong", {}, part.text) : part.text;
+    if (part.mark === "code") return el("code", part.text);
+    return part.mark === "strong" ? el("strong", part.text) : part.text;
   });
 }
 
@@ -99,10 +106,10 @@ const badge = (state, ...text) =>
   el("span", { class: `badge ${state}` }, BADGES[state] ? icon(BADGES[state], 12) : null, text);
 const BADGES = { late: "clock", stuck: "hourglass", failed: "cross" };
 
-const stripe = (colour) => el("i", { class: "stripe", css: { background: colour || "transparent" } });
+const stripe = (colour) => el("i.stripe", { css: { background: colour || "transparent" } });
 
 function copyButton(text, what) {
-  const button = el("button", { class: "quiet copy", "aria-label": `Copy ${what}`, title: "Copy" }, icon("copy", 13));
+  const button = el("button.quiet.copy", { "aria-label": `Copy ${what}`, title: "Copy" }, icon("copy", 13));
   button.addEventListener("click", async (event) => {
     event.stopPropagation();
     await navigator.clipboard.writeText(text);
@@ -112,80 +119,84 @@ function copyButton(text, what) {
   return button;
 }
 
-// A link that Streamlit follows inside the page; a new tab opens the address itself.
-function link(act, target, props, ...children) {
+const address = ({ page, ...query }) => {
+  const asked = new URLSearchParams(query).toString();
+  return `./${page}${asked ? `?${asked}` : ""}`;
+};
+
+// Goes to another page as Back would: the address first, then Streamlit reads it.
+// (Its own switch_page leaves an address in the history that is of neither page.)
+function go(target) {
+  history.pushState({}, "", address(target));
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+function link(target, props, ...children) {
   const open = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;
     event.preventDefault();
-    act.trigger("open", target);
+    go(target);
   };
-  const query = new URLSearchParams(Object.entries(target).filter(([name]) => name !== "page"));
-  return el("a", { ...props, href: `${target.page}?${query}`, on: { click: open } }, ...children);
+  return el("a", { ...props, href: address(target), on: { click: open } }, ...children);
 }
 
 // ---------------------------------------------------------------- pages of words
 
-class Head {
+// Draws itself again only when what it says has changed.
+class Words {
   constructor(root, act) {
-    this.act = act;
-    this.root = root;
+    Object.assign(this, { root, act });
   }
 
-  update(data) {
-    if (this.checked && data.checked) Object.assign(this.checked.firstElementChild.dataset, { since: data.checked });
-    const text = JSON.stringify({ ...data, now: 0, checked: 0 });
-    if (text === this.text) return;
-    this.text = text;
-    this.checked = data.checked ? el("span", { class: data.stale ? "checked stale" : "checked" }, ageText(data.checked, "checked % ago")) : null;
-    const line = el("h1", {}, said(data.title));
-    if (data.key) line.append(" ", el("code", { class: "key" }, data.key), copyButton(data.key, "flow key"));
-    for (const item of data.badges || []) {
-      line.append(" ", badge(item.state, item.text, item.since ? [" ", ageText(item.since)] : null));
-    }
-    const lines = (data.lines || []).map((parts) => el("p", { class: "lead" }, said(parts)));
-    const notes = (data.notes || []).map((note) => el("span", { class: "chip", title: note.title || "" }, note.text));
-    this.root.replaceChildren(
-      el("header", { class: "head" }, el("div", { class: "line" }, line, this.checked), lines, notes.length ? el("p", { class: "notes" }, notes) : null),
-    );
-  }
-}
-
-class Notice {
-  constructor(root, act) {
-    this.act = act;
-    this.root = root;
-  }
-
-  update(data) {
+  update({ now, checked, ...data }) {
+    if (this.checked && checked) this.checked.firstElementChild.dataset.since = checked;
     const text = JSON.stringify(data);
     if (text === this.text) return;
     this.text = text;
+    this.root.replaceChildren(this.draw({ ...data, checked }));
+  }
+}
+
+class Head extends Words {
+  draw(data) {
+    this.checked = data.checked ? el("span", { class: data.stale ? "checked stale" : "checked" }, ageText(data.checked, "checked % ago")) : null;
+    const line = el("h1", said(data.title));
+    if (data.key) line.append(" ", el("code.key", data.key), copyButton(data.key, "flow key"));
+    for (const item of data.badges || []) {
+      line.append(" ", badge(item.state, item.text, item.since ? [" ", ageText(item.since)] : null));
+    }
+    const lines = (data.lines || []).map((parts) => el("p.lead", said(parts)));
+    const notes = (data.notes || []).map((note) => el("span.chip", { title: note.title || "" }, note.text));
+    return el("header.head", el("div.line", line, this.checked), lines, notes.length ? el("p.notes", notes) : null);
+  }
+}
+
+class Notice extends Words {
+  draw(data) {
     const codes = (data.commands || []).map((command) =>
-      el("div", { class: "command" }, el("span", { class: "muted" }, command.label), el("code", {}, command.text), copyButton(command.text, command.label)),
+      el("div.command", el("span.muted", command.label), el("code", command.text), copyButton(command.text, command.label)),
     );
     const actions = (data.actions || []).map((action) =>
-      el("button", { class: "plain", on: { click: () => this.act.trigger("act", action.id) } }, action.label),
+      el("button.plain", { on: { click: () => this.act.trigger("act", action.id) } }, action.label),
     );
-    const links = (data.links || []).map((item) => link(this.act, item.target, { class: "plain" }, item.label));
+    const links = (data.links || []).map((item) => link(item.target, { class: "plain" }, item.label));
     const role = data.tone === "amber" ? "status" : null;
-    this.root.replaceChildren(
-      el(
+    return el(
         "section",
         { class: `notice ${data.tone || ""}`, role },
-        data.waiting ? el("span", { class: "waiting", "aria-hidden": "true" }) : null,
-        el("div", {}, data.title ? el("h2", {}, said(data.title)) : null, (data.lines || []).map((parts) => el("p", {}, said(parts))), codes,
-          actions.length + links.length ? el("p", { class: "actions" }, actions, links) : null,
-          data.detail ? el("details", {}, el("summary", {}, "Detail"), el("pre", {}, data.detail), copyButton(data.detail, "detail")) : null),
-      ),
-    );
+        data.waiting ? el("span.waiting", { "aria-hidden": "true" }) : null,
+        el("div", data.title ? el("h2", said(data.title)) : null, (data.lines || []).map((parts) => el("p", said(parts))), codes,
+          actions.length + links.length ? el("p.actions", actions, links) : null,
+          data.detail ? el("details", el("summary", "Detail"), el("pre", data.detail), copyButton(data.detail, "detail")) : null),
+      );
   }
 }
 
 class Stuck {
   constructor(root, act) {
     this.act = act;
-    this.tiles = el("div", { class: "tiles" });
-    this.groups = el("div", { class: "groups" });
+    this.tiles = el("div.tiles");
+    this.groups = el("div.groups");
     root.replaceChildren(this.tiles, this.groups);
   }
 
@@ -195,40 +206,40 @@ class Stuck {
   }
 
   tile(tile) {
-    const inside = [el("span", { class: "label" }, tile.label), el("span", { class: "value" }, tile.value), el("span", { class: "hint" }, tile.hint || "")];
+    const inside = [el("span.label", tile.label), el("span.value", tile.value), el("span.hint", tile.hint || "")];
     const kind = `tile ${tile.state || ""}`;
-    return tile.target ? link(this.act, tile.target, { class: kind }, inside) : el("div", { class: kind }, inside);
+    return tile.target ? link(tile.target, { class: kind }, inside) : el("div", { class: kind }, inside);
   }
 
   group(group) {
-    const owed = el("h2", {}, stripe(group.colour), el("strong", {}, group.service), icon("arrow"), el("span", { class: "owed" }, group.event), el("span", { class: "cause" }, group.cause));
+    const owed = el("h2", stripe(group.colour), el("strong", group.service), icon("arrow"), el("span.owed", group.event), el("span.cause", group.cause));
     const facts = [
       ["flows", group.flows],
       ["oldest", ageText(group.oldest)],
       ["first seen", el("time", { title: moment(group.first) }, new Date(group.first / 1e6).toLocaleTimeString([], { hour12: false }))],
     ];
-    const rows = el("tbody", {}, group.rows.map((row) => this.row(row)));
-    const head = ["state", "flow", "stopped after", "stuck for", "trigger was"].map((name) => el("th", { scope: "col" }, name));
+    const rows = el("tbody", group.rows.map((row) => this.row(row)));
+    const head = ["state", "flow", "stopped after", "for", "since"].map((name) => el("th", { scope: "col" }, name));
     return el(
       "section",
       { class: `group ${group.state}`, "aria-label": `${group.service} owes ${group.event}` },
-      el("header", {}, el("div", {}, owed, el("p", {}, said(group.why))), el("dl", {}, facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
-        link(this.act, group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
-      el("table", {}, el("thead", {}, el("tr", {}, head)), rows),
-      group.more ? el("p", { class: "more" }, link(this.act, group.more.target, {}, group.more.text)) : null,
+      el("header", el("div", owed, el("p", said(group.why))), el("dl", facts.map(([name, value]) => el("div", el("dt", name), el("dd", value)))),
+        link(group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
+      el("table", el("thead", el("tr", head)), rows),
+      group.more ? el("p.more", link(group.more.target, {}, group.more.text)) : null,
     );
   }
 
   row(row) {
-    const open = () => this.act.trigger("open", row.target);
+    const open = () => go(row.target);
     return el(
       "tr",
       { on: { click: (event) => event.target.closest("a,button") || open() } },
-      el("td", {}, badge(row.state, row.state)),
-      el("td", {}, link(this.act, row.target, { class: "mono" }, row.name)),
-      el("td", {}, row.stopped, " ", el("span", { class: "muted" }, row.by)),
-      el("td", { class: "num" }, ageText(row.since)),
-      el("td", { class: "num muted" }, el("time", { title: moment(row.at) }, new Date(row.at / 1e6).toLocaleTimeString([], { hour12: false }))),
+      el("td", badge(row.state, row.state)),
+      el("td", link(row.target, { class: "mono" }, row.name)),
+      el("td", row.stopped, " ", el("span.muted", row.by)),
+      el("td.num", ageText(row.since)),
+      el("td.num.muted", el("time", { title: moment(row.at) }, new Date(row.at / 1e6).toLocaleTimeString([], { hour12: false }))),
     );
   }
 }
@@ -238,84 +249,78 @@ class Table {
     this.act = act;
     this.body = el("tbody");
     const heads = ["state", "flow", "steps", "waiting for", "age", "share of time waiting", "last message", "messages"];
-    const table = el("table", { class: "flows" }, el("thead", {}, el("tr", {}, heads.map((name) => el("th", { scope: "col", class: name === "steps" || name === "messages" || name === "age" ? "num" : "" }, name)))), this.body);
-    this.foot = el("p", { class: "more" });
-    root.replaceChildren(el("div", { class: "sheet" }, table), this.foot);
+    const table = el("table.flows", el("thead", el("tr", heads.map((name) => el("th", { scope: "col", class: name === "steps" || name === "messages" || name === "age" ? "num" : "" }, name)))), this.body);
+    this.foot = el("p.more");
+    this.pills = el("div.pills", { role: "group", "aria-label": "State" });
+    this.sheet = el("div.sheet", table);
+    root.replaceChildren(this.pills, this.sheet, this.foot);
   }
 
   update(data) {
+    keyed(this.pills, data.pills, (pill) => el("button", { class: `plain ${pill.state}`, "aria-pressed": pill.on ? "true" : "false", on: { click: () => this.act.trigger("act", { state: pill.on ? "" : pill.state }) } }, pill.label, " ", el("b", pill.count)));
+    this.sheet.hidden = !data.rows.length;
     keyed(this.body, data.rows, (row) => this.row(row));
-    const more = data.more ? el("button", { class: "plain", on: { click: () => this.act.trigger("act", "more") } }, data.more) : null;
-    this.foot.replaceChildren(el("span", {}, data.showing), " ", more || "");
+    const more = data.more ? el("button.plain", { on: { click: () => this.act.trigger("act", { more: true }) } }, data.more) : null;
+    this.foot.replaceChildren(el("span", data.showing || ""), " ", more || "");
   }
 
   row(row) {
-    const open = () => this.act.trigger("open", row.target);
-    const bar = row.wait === null ? "" : el("span", { class: "split", title: row.split }, el("i", { class: "hatch", css: { width: `${row.wait * 100}%` } }), el("i", { class: "solid", css: { width: `${(1 - row.wait) * 100}%` } }));
+    const open = () => go(row.target);
+    const bar = row.wait === null ? "" : el("span.split", { title: row.split }, el("i.hatch", { css: { width: `${row.wait * 100}%` } }), el("i.solid", { css: { width: `${(1 - row.wait) * 100}%` } }));
     return el(
       "tr",
       { on: { click: (event) => event.target.closest("a,button") || open() } },
-      el("td", {}, badge(row.state, row.state), row.incomplete ? el("span", { class: "chip", title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry") : null),
-      el("td", {}, link(this.act, row.target, { class: "mono" }, row.name)),
-      el("td", { class: "num" }, row.steps),
-      el("td", {}, row.waiting ? [stripe(row.colour), row.waiting, row.overdue ? el("span", { class: "muted" }, ` \u00b7 overdue ${row.overdue}`) : null] : el("span", { class: "muted" }, row.outcome || "")),
-      el("td", { class: "num" }, row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
-      el("td", {}, bar, row.wait === null ? null : el("span", { class: "muted num" }, ` ${row.percent}`)),
-      el("td", {}, row.last, " ", el("span", { class: "muted" }, row.by)),
-      el("td", { class: "num" }, row.messages),
+      el("td", badge(row.state, row.state), row.incomplete ? el("span.chip", { title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry") : null),
+      el("td", link(row.target, { class: "mono" }, row.name)),
+      el("td.num", row.steps),
+      el("td", row.waiting ? [stripe(row.colour), row.waiting, row.overdue ? el("span.muted", ` \u00b7 overdue ${row.overdue}`) : null] : el("span.muted", row.outcome || "")),
+      el("td.num", row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
+      el("td", bar, row.wait === null ? null : el("span.muted.num", ` ${row.percent}`)),
+      el("td", row.last, " ", el("span.muted", row.by)),
+      el("td.num", row.messages),
     );
   }
 }
 
-class Inspector {
-  constructor(root, act) {
-    this.act = act;
-    this.root = root;
-  }
-
-  update(data) {
-    const text = JSON.stringify(data);
-    if (text === this.text) return;
-    this.text = text;
+class Inspector extends Words {
+  draw(data) {
     const select = (id) => () => this.act.trigger("select", id);
-    const metric = (name, value, kind) => el("div", {}, el("dt", {}, el("i", { class: kind }), name), el("dd", {}, value || "\u2014"));
+    const metric = (name, value, kind) => el("div", el("dt", el("i", { class: kind }), name), el("dd", value || "\u2014"));
     const list = (title, items, empty) => [
-      el("h3", {}, title),
-      items.length ? el("ul", {}, items.map((item) => el("li", {}, el("button", { class: "linkish", on: { click: select(item.id) } }, stripe(item.colour), el("code", {}, item.title)), el("span", { class: "muted" }, ` ${item.at}`), item.because ? el("span", { class: `because ${item.certainty}` }, item.because) : null))) : el("p", { class: "muted" }, empty),
+      el("h3", title),
+      items.length ? el("ul", items.map((item) => el("li", el("button.linkish", { on: { click: select(item.id) } }, stripe(item.colour), el("code", item.title)), el("span.muted", ` ${item.at}`), item.because ? el("span", { class: `because ${item.certainty}` }, item.because) : null))) : el("p.muted", empty),
     ];
     const pairs = (title, items) =>
-      items.length ? [el("h3", {}, title), el("dl", { class: "pairs" }, items.map(([name, value, whole]) => [el("dt", {}, name), el("dd", {}, value, whole ? copyButton(whole, name) : null)]))] : null;
-    this.root.replaceChildren(
-      el("aside", { class: "inspector", "aria-label": "Inspector", data: { height: "fill" } },
-        el("h2", {}, data.title, " ", data.badge ? badge(data.badge.state, data.badge.text) : null),
-        el("p", { class: "by" }, stripe(data.colour), data.service, data.at ? el("span", { class: "muted", title: moment(data.time) }, ` \u00b7 ${data.at}`) : null),
-        data.sentence ? el("p", {}, said(data.sentence)) : null,
-        data.expected ? el("p", { class: "muted" }, data.expected) : null,
-        data.timed ? el("dl", { class: "metrics" }, metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")) : null,
-        (data.remarks || []).map((remark) => el("p", { class: "remark" }, remark)),
-        data.evidence ? [el("h3", {}, "Evidence"), el("ul", { class: "evidence" }, data.evidence.map((item) => el("li", {}, item.id ? el("button", { class: "linkish", on: { click: select(item.id) } }, item.text) : item.text)))] : null,
+      items.length ? [el("h3", title), el("dl.pairs", items.map(([name, value, whole]) => [el("dt", name), el("dd", value, whole ? copyButton(whole, name) : null)]))] : null;
+    return el("aside.inspector", { "aria-label": "Inspector", data: { height: "fill" } },
+        el("h2", data.title, " ", data.badge ? badge(data.badge.state, data.badge.text) : null),
+        el("p.by", stripe(data.colour), data.service, data.at ? el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`) : null),
+        data.sentence ? el("p", said(data.sentence)) : null,
+        data.expected ? el("p.muted", data.expected) : null,
+        data.timed ? el("dl.metrics", metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")) : null,
+        (data.remarks || []).map((remark) => el("p.remark", remark)),
+        data.evidence ? [el("h3", "Evidence"), el("ul.evidence", data.evidence.map((item) => el("li", item.id ? el("button.linkish", { on: { click: select(item.id) } }, item.text) : item.text)))] : null,
         list("Caused by", data.causes, data.rootless || "nothing seen: the flow starts here"),
         list("Led to", data.effects, "nothing further"),
-        data.blocked ? [el("h3", {}, "Blocked"), el("ul", {}, data.blocked.map((name) => el("li", {}, el("code", {}, name))))] : null,
+        data.blocked ? [el("h3", "Blocked"), el("ul", data.blocked.map((name) => el("li", el("code", name))))] : null,
         pairs("Ids", data.ids), pairs("Attributes", data.attributes), pairs("Resource", data.resource),
-        data.capped ? el("p", { class: "muted" }, data.capped) : null),
-    );
+        data.capped ? el("p.muted", data.capped) : null);
   }
 }
 
 class Faults {
   constructor(root, act) {
     this.act = act;
-    this.list = el("ul", { class: "faults" });
-    root.replaceChildren(el("p", { class: "muted" }, "The demo shop runs beside this page. Break a service of it and see which orders stop."), this.list);
+    this.list = el("ul.faults");
+    root.replaceChildren(el("p.muted", "The demo shop runs beside this page. Break a service of it and see which orders stop."), this.list);
   }
 
   update(data) {
     keyed(this.list, data.services, (item) => {
       const choose = el("select", { "aria-label": `How to break ${item.service}` }, data.kinds.map((kind) => el("option", { value: kind.id }, kind.label)));
       const change = (what) => () => this.act.trigger("act", { what, service: item.service, how: choose.value });
-      return el("li", {}, stripe(item.colour), el("span", { class: "who" }, item.service, el("small", { class: item.fault ? "broken" : "muted" }, item.status)),
-        item.fault ? el("button", { class: "plain", on: { click: change("mend") } }, "Mend") : [choose, el("button", { class: "plain", on: { click: change("break") } }, "Break")]);
+      return el("li", stripe(item.colour), el("span.who", item.service, el("small", { class: item.fault ? "broken" : "muted" }, item.status)),
+        item.fault ? el("button.plain", { on: { click: change("mend") } }, "Mend") : [choose, el("button.plain", { on: { click: change("break") } }, "Break")]);
     });
   }
 }
@@ -325,11 +330,11 @@ class Faults {
 class Timeline {
   constructor(root, act) {
     this.act = act;
-    this.axis = el("div", { class: "axis" });
-    this.rows = el("div", { class: "rows" });
-    this.bands = el("div", { class: "bands" });
-    this.box = el("div", { class: "timeline", tabindex: 0, role: "group", "aria-label": "Timeline", on: { keydown: (event) => this.key(event) } }, el("div", { class: "axisrow" }, el("span", { class: "muted" }, "event \u00b7 reacting service"), this.axis), el("div", { class: "body" }, this.bands, this.rows));
-    root.replaceChildren(el("div", { class: "frame", data: { height: "fill" } }, this.box, legend(LEGEND_FLOW)));
+    this.axis = el("div.axis");
+    this.rows = el("div.rows");
+    this.bands = el("div.bands");
+    this.box = el("div.timeline", { tabindex: 0, role: "group", "aria-label": "Timeline", on: { keydown: (event) => this.key(event) } }, el("div.axisrow", el("span.muted", "event \u00b7 reacting service"), this.axis), el("div.body", this.bands, this.rows));
+    root.replaceChildren(el("div.frame", { data: { height: "fill" } }, this.box, legend(LEGEND_FLOW)));
   }
 
   update(data) {
@@ -337,7 +342,7 @@ class Timeline {
     keyed(this.axis, data.ticks, (tick) => el("span", { css: { left: `${tick.x * 100}%` }, class: tick.x > 0.97 ? "last" : "" }, tick.label));
     const lines = data.ticks.map((tick) => ({ key: `t${tick.x}`, x: tick.x }));
     const idle = data.idle.map((band) => ({ key: `b${band.x0}`, ...band }));
-    keyed(this.bands, [...idle, ...lines], (item) => item.label ? el("i", { class: "idle", css: { left: `${item.x0 * 100}%`, width: `${(item.x1 - item.x0) * 100}%` } }, el("b", {}, item.label)) : el("i", { class: "tick", css: { left: `${item.x * 100}%` } }));
+    keyed(this.bands, [...idle, ...lines], (item) => item.label ? el("i.idle", { css: { left: `${item.x0 * 100}%`, width: `${(item.x1 - item.x0) * 100}%` } }, el("b", item.label)) : el("i.tick", { css: { left: `${item.x * 100}%` } }));
     keyed(this.rows, data.rows, (row) => this.row(row));
     this.adopt(data.selected);
     if (!this.opened) {
@@ -352,11 +357,11 @@ class Timeline {
     const left = (x) => `${x * 100}%`;
     const wide = (from, to) => ({ left: left(from), width: `max(${(to - from) * 100}%, 2px)` });
     const track = row.kind === "ghost"
-      ? el("i", { class: "bar owed", css: wide(row.wait, row.end) }, el("b", {}, ageText(row.since, "overdue %")))
-      : [row.work > row.wait ? el("i", { class: "bar hatch", css: wide(row.wait, row.work) }) : null, el("i", { class: `bar solid ${row.state}`, css: wide(row.work, row.end) }), el("b", { class: `took ${row.state}`, css: row.end > 0.82 ? { right: `calc(${(1 - row.wait) * 100}% + 8px)` } : { left: `calc(${left(row.end)} + 8px)` } }, row.took)];
+      ? el("i.bar.due", { css: wide(row.wait, row.end) }, el("b", ageText(row.since, "overdue %")))
+      : [row.work > row.wait ? el("i.bar.hatch", { css: wide(row.wait, row.work) }) : null, el("i", { class: `bar solid ${row.state}`, css: wide(row.work, row.end) }), el("b", { class: `took ${row.state}`, css: row.end > 0.82 ? { right: `calc(${(1 - row.wait) * 100}% + 8px)` } : { left: `calc(${left(row.end)} + 8px)` } }, row.took)];
     return el("div", { class: `row ${row.kind} ${row.state}`, role: "button", tabindex: -1, "aria-label": row.label, data: { ref: row.key }, on: { click: () => this.choose(row.key) } },
-      el("span", { class: "name", css: { "padding-left": `${Math.min(row.depth, 12) * 9}px` } }, stripe(row.colour), el("span", { class: "what" }, row.title), el("small", { class: "muted" }, row.service)),
-      el("span", { class: "track" }, track));
+      el("span.name", { css: { "padding-left": `${Math.min(row.depth, 12) * 9}px` } }, stripe(row.colour), el("span.what", row.title), el("small.muted", row.service)),
+      el("span.track", track));
   }
 
   node(id) {
@@ -394,7 +399,7 @@ const nextOf = (list, current) => (list.length ? list[(list.indexOf(current) + 1
 const LEGEND_FLOW = [["hatch", "waiting in queue"], ["solid", "work"], ["missing", "expected, not seen"], ["late", "slow"], ["failed", "failed"]];
 
 function legend(items) {
-  return el("div", { class: "legend" }, items.map(([kind, text]) => el("span", {}, el("i", { class: `mark ${kind}` }), text)));
+  return el("div.legend", items.map(([kind, text]) => el("span", el("i", { class: `mark ${kind}` }), text)));
 }
 
 // ---------------------------------------------------------------- graph and map
@@ -442,48 +447,51 @@ function waitBar(node, y, width) {
   ];
 }
 
+const SMALL = "500 11px Inter, sans-serif";
+const outline = (n, round) => [
+  sv("rect", { class: "card", width: n.w, height: n.h, rx: round }),
+  n.state === "failed" && n.kind !== "ghost" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: round - 2 }) : null,
+];
+const side = (n) => sv("rect", { y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour });
+const signs = (n, y) => [
+  n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 40 : 24), y) : null,
+  n.state ? mark(n.state === "late" ? "clock" : "cross", n.w - 20, y - 10, n.state) : null,
+];
+
 // What is inside each kind of box; `n` has its size and words.
 const DRAW = {
   message: (n) => [
-    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
-    n.state === "failed" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: 6 }) : null,
-    sv("rect", { x: 0, y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour }),
+    outline(n, 8),
+    side(n),
     words("title", n.title, 12, 15.5, n.w - (n.state || n.attempts > 1 ? 50 : 22), TITLE),
     words("second", n.sub, 12, 28, n.w - 22, SECOND),
     waitBar(n, 32.5, n.w - 24),
-    n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 40 : 24), 15.5) : null,
-    n.state === "late" ? mark("clock", n.w - 19, 5, "late") : n.state === "failed" ? mark("cross", n.w - 19, 5, "failed") : null,
+    signs(n, 15.5),
   ],
   reaction: (n) => [
-    sv("rect", { class: "card", width: n.w, height: n.h, rx: n.h / 2 }),
-    n.state === "failed" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: n.h / 2 - 2 }) : null,
+    outline(n, n.h / 2),
     sv("circle", { cx: 12, cy: n.h / 2, r: 3.5, fill: n.colour }),
-    words("title small", n.title, 21, n.h / 2 + 3.8, n.w - (n.state ? 40 : 28) - (n.attempts > 1 ? 20 : 0), "500 11px Inter, sans-serif"),
-    n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 39 : 24), n.h / 2 + 3.8) : null,
-    n.state === "late" ? mark("clock", n.w - 20, n.h / 2 - 6, "late") : n.state === "failed" ? mark("cross", n.w - 20, n.h / 2 - 6, "failed") : null,
+    words("title small", n.title, 21, n.h / 2 + 3.8, n.w - (n.state ? 40 : 28) - (n.attempts > 1 ? 20 : 0), SMALL),
+    signs(n, n.h / 2 + 3.8),
   ],
   ghost: (n) => [
-    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
-    sv("rect", { x: 0, y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour }),
+    outline(n, 8),
+    side(n),
     words("title", n.title, 12, 15.5, n.w - 38, TITLE),
-    sv("text", { class: "second", x: 12, y: 28 }, n.service, " \u00b7 ", sv("tspan", { class: "age", "data-since": n.since, "data-words": "overdue %" }, `overdue ${since(n.since)}`)),
+    sv("text", { class: "second", x: 12, y: 28 }, n.service, " \u00b7 ", sv("tspan", { class: "age", data: { since: n.since, words: "overdue %" } })),
     words("query", "?", n.w - 17, 17),
   ],
-  blocked: (n) => [sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }), words("second", n.title, 12, n.h / 2 + 3.6, n.w - 22, SECOND)],
-  unseen: (n) => [sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }), words("title", n.title, 12, 15.5, n.w - 22, TITLE), words("second", n.sub, 12, 28, n.w - 22, SECOND)],
+  blocked: (n) => [outline(n, 8), words("second", n.title, 12, n.h / 2 + 3.6, n.w - 22, SECOND)],
+  unseen: (n) => [outline(n, 8), words("title", n.title, 12, 15.5, n.w - 22, TITLE), words("second", n.sub, 12, 28, n.w - 22, SECOND)],
   event: (n) => [
-    sv("rect", { class: "card", width: n.w, height: n.h, rx: 8 }),
-    sv("rect", { x: 0, y: 5, width: 4, height: n.h - 10, rx: 1.5, fill: n.colour }),
+    outline(n, 8),
+    side(n),
     words("title", n.title, 12, n.h / 2 + 4, n.w - 66, TITLE),
     words("count", n.count, n.w - 10, n.h / 2 + 3.8),
-    n.terminal ? sv("path", { class: "terminal", d: `M${n.w / 2 - 9} ${n.h + 4}h18` }) : null,
-  ],
-  taker: (n) => [
-    sv("rect", { class: "card", width: n.w, height: n.h, rx: n.h / 2 }),
-    sv("circle", { cx: 12, cy: n.h / 2, r: 3.5, fill: n.colour }),
-    words("title small", n.title, 21, n.h / 2 + 3.8, n.w - 28, "500 11px Inter, sans-serif"),
+    n.terminal ? sv("circle", { class: "terminal", cx: n.w / 2, cy: n.h, r: 4 }) : null,
   ],
 };
+DRAW.taker = DRAW.reaction;
 DRAW.service = DRAW.event;
 
 // Curves between layers, straight lines through them (see layout.py).
@@ -519,12 +527,12 @@ class Graph {
     this.svg = sv("svg", { class: "canvas" }, sv("defs", {}, hatch), this.world);
     this.mini = sv("svg", { class: "mini", "aria-hidden": "true", width: 168, height: 108 });
     const button = (label, run, title, key) => el("button", { title: `${title} (${key})`, "aria-label": title, "aria-keyshortcuts": key, on: { click: run } }, label);
-    this.tools = el("div", { class: "tools", role: "toolbar", "aria-label": "View" }, button("+", () => this.zoom(1.25), "Zoom in", "+"), button("\u2212", () => this.zoom(0.8), "Zoom out", "-"), button("Fit", () => this.fit(), "Fit", "F"), (this.problemButton = button("Problem", () => this.problem(), "Next problem", "N")));
-    this.stage = el("div", { class: "stage", tabindex: 0, role: "group", on: { keydown: (event) => this.key(event) } }, this.svg, this.tools, this.mini);
+    this.tools = el("div.tools", { role: "toolbar", "aria-label": "View" }, button("+", () => this.zoom(1.25), "Zoom in", "+"), button("\u2212", () => this.zoom(0.8), "Zoom out", "-"), button("Fit", () => this.fit(), "Fit", "F"), (this.problemButton = button("Problem", () => this.problem(), "Next problem", "N")));
+    this.stage = el("div.stage", { tabindex: 0, role: "group", on: { keydown: (event) => this.key(event) } }, this.svg, this.tools, this.mini);
     this.legend = el("div");
-    this.side = el("div", { class: "side" });
-    this.frame = el("div", { class: "frame", data: { height: "fill" } }, this.stage, this.legend);
-    root.replaceChildren(el("div", { class: "withside" }, this.frame, this.side));
+    this.side = el("div.side");
+    this.frame = el("div.frame", { data: { height: "fill" } }, this.stage, this.legend);
+    root.replaceChildren(el("div.withside", this.frame, this.side));
     this.hand();
     this.sized = new ResizeObserver(() => this.resize());
     this.sized.observe(this.stage);
@@ -625,7 +633,7 @@ class Graph {
     const width = PEN.measureText(text).width + 12;
     const group = sv("g", { class: edge.stuck ? "pill stuck" : "pill", transform: `translate(${x} ${y})` }, sv("rect", { x: -width / 2, y: -8, width, height: 16, rx: 8 }), sv("text", { y: 3.6, "text-anchor": "middle" }, text));
     if (edge.target) {
-      fill(group, { role: "link", tabindex: 0, "aria-label": edge.stuckLabel, on: { click: () => this.act.trigger("open", edge.target), keydown: (event) => event.key === "Enter" && this.act.trigger("open", edge.target) } }, []);
+      fill(group, { role: "link", tabindex: 0, "aria-label": edge.stuckLabel, on: { click: () => go(edge.target), keydown: (event) => event.key === "Enter" && go(edge.target) } }, []);
     }
     this.labelLayer.append(group);
   }
@@ -633,17 +641,17 @@ class Graph {
   drawSide(data) {
     const cards = data.variants.map((variant) => ({ key: variant.id, ...variant }));
     if (!this.list) {
-      this.list = el("ol", { class: "variants" });
-      this.side.replaceChildren(el("aside", { class: "inspector", "aria-label": "Variants", data: { height: "fill" } }, el("h2", {}, "Variants"), el("p", { class: "muted" }, "The ways flows took, most frequent first."), this.list));
+      this.list = el("ol.variants");
+      this.side.replaceChildren(el("aside.inspector", { "aria-label": "Variants", data: { height: "fill" } }, el("h2", "Variants"), el("p.muted", "The ways flows took, most frequent first."), this.list));
       this.side.classList.add("shown");
     }
     keyed(this.list, cards, (variant) => {
       const light = (on) => () => this.trace(on ? variant.events : null);
-      const button = el("button", { class: "variant", on: { mouseenter: light(true), focus: light(true), mouseleave: light(false), blur: light(false) } },
-        el("span", { class: "row1" }, el("strong", {}, variant.share), el("span", { class: "muted" }, variant.count), badge(variant.outcome, variant.outcome), el("span", { class: "took" }, variant.took)),
-        el("span", { class: "share" }, el("i", { css: { width: `${variant.part * 100}%` } })),
-        el("span", { class: "path" }, variant.events.map((event, at) => [at ? icon("arrow", 10) : null, el("span", {}, event)])));
-      return el("li", {}, button);
+      const button = el("button.variant", { on: { mouseenter: light(true), focus: light(true), mouseleave: light(false), blur: light(false) } },
+        el("span.row1", el("strong", variant.share), el("span.muted", variant.count), badge(variant.outcome, variant.outcome), el("span.took", variant.took)),
+        el("span.share", el("i", { css: { width: `${variant.part * 100}%` } })),
+        el("span.path", variant.events.map((event, at) => [at ? icon("arrow", 10) : null, el("span", event)])));
+      return el("li", button);
     });
   }
 
@@ -745,7 +753,7 @@ class Graph {
     const [w, h] = this.size();
     if (!w || !h) return;
     const scale = this.fitScale();
-    const problem = this.problems[0];
+    const problem = this.data.soft ? this.problems[0] : null;
     if (problem && !this.selected) this.select(problem, { soft: true, tell: false });
     this.fit();
     if (scale < 0.66) {
