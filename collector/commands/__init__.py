@@ -1,0 +1,40 @@
+"""The console script `choreoscope`. Exit codes: 0 answered, 1 what was asked for is not so, 2 bad input."""
+
+import sys
+
+import click
+
+from collector.commands.answers import flow, flows, map_, stuck, why
+from collector.commands.demo import demo
+from collector.commands.errors import CommandError
+from collector.commands.servers import collector, dashboard
+from collector.commands.stitch import stitch
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="choreoscope")
+def choreoscope() -> None:
+    """What happened to each order in a system without a conductor, and why an order stopped."""
+
+
+for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, stitch):
+    choreoscope.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; what can not be done is said in one line."""
+    try:
+        code = choreoscope.main(prog_name="choreoscope", standalone_mode=False)
+    except CommandError as error:
+        click.echo(f"choreoscope: {error}", err=True)
+        code = error.code
+    except click.ClickException as error:
+        click.echo(f"choreoscope: {error.format_message()}", err=True)
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # `choreoscope flows | head`: whoever read us has enough.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

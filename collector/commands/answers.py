@@ -1,0 +1,88 @@
+"""The commands that ask a running collector and show its answer."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from collector.commands import text
+from collector.commands.api import Document, ask
+
+_PAGE = 1000
+
+formats = click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="json is stable.",
+)
+limits = click.option(
+    "--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most so many."
+)
+
+
+def show(document: Document, style: str, as_text: Callable[[Document], str]) -> None:
+    """Print *document* in the *style* that was asked for."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False) if style == "json" else as_text(document))
+
+
+@click.command()
+@limits
+@click.option("--late", is_flag=True, help="Also what is late and not yet past its deadline.")
+@formats
+def stuck(limit: int, late: bool, style: str) -> None:
+    """List what is stuck, and why."""
+    document = _pages("/stuck", "stuck", limit, {"late": str(late).lower()})
+    show(document, style, lambda found: text.stuck(found, time.time_ns()))
+
+
+@click.command()
+@click.argument("query", required=False)
+@click.option("--state", help="running, late, stuck, failed, done; several with commas.")
+@click.option("--window", "window_s", type=click.IntRange(1), help="Active within so many seconds.")
+@limits
+@formats
+def flows(query: str | None, state: str | None, window_s: int | None, limit: int, style: str) -> None:
+    """List flows, stuck ones first. QUERY is part of a key, an event type or a trace id."""
+    document = _pages("/flows", "flows", limit, {"q": query, "state": state, "window_s": window_s})
+    show(document, style, lambda found: text.flows(found, time.time_ns()))
+
+
+@click.command()
+@click.argument("key")
+@formats
+def flow(key: str, style: str) -> None:
+    """Show one flow: who reacted to what, and what is missing. KEY is a flow key, flow id or trace id."""
+    show(ask(f"/flows/{quote(key, safe='')}"), style, text.flow)
+
+
+@click.command()
+@click.argument("key")
+@formats
+def why(key: str, style: str) -> None:
+    """Say why a flow stopped, with the evidence."""
+    show(ask(f"/why/{quote(key, safe='')}"), style, lambda found: text.why(found, key))
+
+
+@click.command("map")
+@click.option("--window", "window_s", type=click.IntRange(1), default=900, show_default=True, help="Seconds.")
+@formats
+def map_(window_s: int, style: str) -> None:
+    """Show who reacts to what, how often and how fast."""
+    show(ask("/map", {"window_s": window_s}), style, text.choreography)
+
+
+def _pages(path: str, name: str, limit: int, parameters: dict[str, Any]) -> Document:
+    """As many pages as *limit* takes, as one document."""
+    document = ask(path, {**parameters, "limit": min(limit, _PAGE)})
+    while document["next_cursor"] and len(document[name]) < limit:
+        wanted = min(limit - len(document[name]), _PAGE)
+        following = ask(path, {**parameters, "limit": wanted, "cursor": document["next_cursor"]})
+        document[name] += following[name]
+        document["next_cursor"] = following["next_cursor"]
+    return document

@@ -1,0 +1,38 @@
+"""The commands that run until they are told to stop: the collector, and the dashboard."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from collector.commands.errors import CommandError
+
+
+@click.command()
+def collector() -> int:
+    """Run the collector: OTLP in on 4317 and 4318, the API on 4319.
+
+    Settings are environment variables: docs/configuration.md lists them.
+    """
+    from collector.__main__ import main  # noqa: PLC0415  # the engine costs a second to load
+
+    return main()
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=8501, show_default=True)
+def dashboard(port: int) -> None:
+    """Run the dashboard. It asks the collector at CHOREOSCOPE_API."""
+    os.execv(sys.executable, dashboard_command(port))  # noqa: S606  # our own interpreter, our own words
+
+
+def dashboard_command(port: int) -> list[str]:
+    """The command line that runs the dashboard on *port*."""
+    spec = find_spec("dashboard")
+    if spec is None or spec.origin is None or find_spec("streamlit") is None:
+        msg = "The dashboard is not installed: pip install 'choreoscope[dashboard]'."
+        raise CommandError(msg)
+    folder = Path(spec.origin).parent
+    return [sys.executable, "-m", "streamlit", "run", str(folder), "--server.port", str(port)]

@@ -1,0 +1,215 @@
+"""The answers as text for a terminal. Names from spans lose their control characters."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from collector.diagnosis.wording import counted, duration
+
+Document: TypeAlias = dict[str, Any]
+
+
+def stuck(document: Document, now: int) -> str:
+    """The cohorts, then each finding in two lines."""
+    found = document["stuck"]
+    if not found:
+        return "Nothing is stuck."
+    flows = len({finding["flow"] for finding in found})
+    oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
+    verb = "is" if flows == 1 else "are"
+    shown = (
+        f" (the oldest {len(found):,} of {document['total']:,} findings)"
+        if len(found) < document["total"]
+        else ""
+    )
+    lines = [f"{counted(flows, 'flow')} {verb} stuck, the oldest for {oldest}.{shown}", ""]
+    rows = [
+        (
+            _clean(cohort["missing_service"]),
+            _clean(cohort["event_type"]),
+            str(cohort["cause"]),
+            counted(cohort["flows"], "flow"),
+            duration((now - cohort["first_unix_nano"]) / 1e9),
+        )
+        for cohort in document["cohorts"]
+    ]
+    lines += table(("MISSING", "AFTER", "CAUSE", "FLOWS", "SINCE"), rows)
+    lines.append("")
+    for finding in found:
+        age = duration((now - finding["since_unix_nano"]) / 1e9)
+        lines.append(f"{_clean(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
+        lines.append(f"    {_clean(finding['sentence'])}")
+    return "\n".join(lines)
+
+
+def flows(document: Document, now: int) -> str:
+    """A table of flows."""
+    rows = [
+        (
+            item["state"],
+            _clean(item["key"] or item["id"]),
+            _clean(item["last_event_type"] or ""),
+            _clean(item["waiting_for"] or item["outcome"] or ""),
+            duration(max(now - item["started_unix_nano"], 0) / 1e9),
+            str(item["messages"]),
+        )
+        for item in document["flows"]
+    ]
+    if not rows:
+        return "No flow."
+    lines = table(("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "AGE", "MESSAGES"), rows)
+    if len(rows) < document["total"]:
+        lines.append(f"{len(rows):,} of {document['total']:,} flows")
+    return "\n".join(lines)
+
+
+def flow(document: Document) -> str:
+    """One flow as a tree: a message, who reacted to it, what they published."""
+    item = document["flows"][0]
+    state = f" {item['state']}" if "state" in item else ""
+    traces = counted(len(item["traces"]), "trace")
+    head = f"{_clean(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
+    findings = [f"  {_clean(finding['sentence'])}" for finding in document.get("findings", [])]
+    notes = sorted({f"  note: {note['text']}" for note in document["notes"]})
+    return "\n".join([head, *findings, *notes, "", *_tree(document)])
+
+
+def stitched(document: Document) -> str:
+    """The flows of files, each as a tree."""
+    parts = [
+        f"{counted(document['spans'], 'span')} in {counted(document['traces'], 'trace')}: {_sums(document)}",
+    ]
+    for item in document["flows"]:
+        mine = {**document, "flows": [item]}
+        for name in ("messages", "reactions"):
+            mine[name] = [node for node in document[name] if item["id"] in node.get("flows", [node["flow"]])]
+        parts += [
+            "",
+            f"{item['id']}  {_clean(item['key'] or item['traces'][0])}: {_counts(item)}",
+            *_tree(mine),
+        ]
+    kinds = sorted({note["kind"] for note in document["notes"]})
+    for kind in kinds:
+        same = [note for note in document["notes"] if note["kind"] == kind]
+        parts += ["", f"note, {counted(len(same), 'time')}: {same[0]['text']}"]
+    return "\n".join(parts)
+
+
+def why(document: Document, key: str) -> str:
+    """The findings of one flow with their evidence."""
+    if not document["stuck"]:
+        return f"Nothing is overdue in {_clean(key)}."
+    lines: list[str] = []
+    for finding in document["stuck"]:
+        lines += [
+            _clean(finding["sentence"]),
+            f"  cause: {finding['cause']}, {finding['overdue_s']:.1f} s overdue",
+        ]
+        lines += [f"  - {_clean(fact['text'])}" for fact in finding["evidence"]]
+        if finding["blocked"]:
+            lines.append(f"  blocked: {_clean(', '.join(finding['blocked']))}")
+    return "\n".join(lines)
+
+
+def choreography(document: Document) -> str:
+    """Who reacts to what, a line a reaction."""
+    if not document["events"]:
+        return "Nothing was received in this window."
+    emits: dict[tuple[str, str], list[str]] = {}
+    for emit in document["emits"]:
+        emits.setdefault((emit["service"], emit["event_type"]), []).append(
+            f"{emit['emits']} {emit['share']:.0%}"
+        )
+    rows = [
+        (
+            _clean(row["event_type"]),
+            _clean(
+                row["service"] if row["service"] == row["group"] else f"{row['service']} ({row['group']})"
+            ),
+            f"{row['count']:,}",
+            f"{row['share']:.0%}",
+            duration(row["wait_ms"]["p95"] / 1e3),
+            duration(row["work_ms"]["p95"] / 1e3),
+            _clean(", ".join(emits.get((row["service"], row["event_type"]), []))),
+        )
+        for row in document["reactions"]
+    ]
+    head = counted(document["flows"], "flow")
+    if document["flows"] < document.get("flows_in_window", 0):
+        head = f"the newest {head} of {document['flows_in_window']:,}"
+    lines = [head, "", *table(("AFTER", "REACTS", "COUNT", "SHARE", "WAIT P95", "WORK P95", "THEN"), rows)]
+    lines += ["", "variants:"]
+    for variant in document["variants"][:10]:
+        lines.append(
+            f"  {variant['share']:>4.0%}  {_clean(', '.join(variant['events']))}  {variant['outcome']}"
+        )
+    return "\n".join(lines)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Columns as wide as their widest cell, two spaces apart."""
+    cells = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def _tree(document: Document) -> list[str]:
+    messages = {item["ref"]: item for item in document["messages"]}
+    reactions = {item["ref"]: item for item in document["reactions"]}
+    below: dict[str, list[str]] = {}
+    caused = set()
+    for edge in document["edges"]:
+        if edge["to"] in messages or edge["to"] in reactions:
+            below.setdefault(edge["from"], []).append(edge["to"])
+            caused.add(edge["to"] if edge["from"] in messages or edge["from"] in reactions else None)
+    owed: dict[str, list[Document]] = {}
+    for finding in document.get("findings", []):
+        owed.setdefault(finding["stopped_at"]["ref"], []).append(finding)
+    lines: list[str] = []
+    shown: set[str] = set()
+    # An explicit stack: a flow may be deeper than Python's own.
+    roots = [ref for ref in (*messages, *reactions) if ref not in caused]
+    stack = [(ref, "", "") for ref in reversed(roots)]
+    while stack:
+        ref, lead, follow = stack.pop()
+        again = ref in shown
+        shown.add(ref)
+        lines.append(lead + _node(ref, messages, reactions) + ("  (see above)" if again else ""))
+        for finding in owed.get(ref, []):
+            missing = _clean(
+                f"{finding['missing']['service']}: {finding['missing']['next_event_type'] or 'nothing'}"
+            )
+            lines.append(f"{follow}└╌ ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
+        children = [] if again else below.get(ref, [])
+        for place, child in reversed(list(enumerate(children))):
+            last = place == len(children) - 1
+            stack.append((child, follow + ("└─ " if last else "├─ "), follow + ("   " if last else "│  ")))
+    return lines
+
+
+def _node(ref: str, messages: Document, reactions: Document) -> str:
+    if ref in messages:
+        message = messages[ref]
+        return f"{_clean(message['event_type'])}  by {_clean(message['service'])}"
+    reaction = reactions[ref]
+    took = duration(max(reaction["end_unix_nano"] - reaction["start_unix_nano"], 0) / 1e9)
+    tries = f", {reaction['attempts']} attempts" if reaction["attempts"] > 1 else ""
+    failed = ", failed" if reaction["status"] == "error" else ""
+    return f"> {_clean(reaction['service'])}  {took}{tries}{failed}"
+
+
+def _counts(item: Document) -> str:
+    return f"{counted(item['messages'], 'message')}, {counted(item['reactions'], 'reaction')}"
+
+
+def _sums(document: Document) -> str:
+    return ", ".join(
+        counted(len(document[name]), name[:-1]) for name in ("messages", "reactions", "edges", "flows")
+    )
+
+
+def _clean(text: str) -> str:
+    """*text* without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
