@@ -38,8 +38,10 @@ class SpanStore:
         ids = [trace_id.hex() for trace_id in set(trace_ids)]
         asked = [ids[start : start + _IDS_A_QUERY] for start in range(0, len(ids), _IDS_A_QUERY)]
         question = (
-            f"SELECT {_COLUMNS} FROM spans FINAL WHERE trace_id IN"  # noqa: S608  # our own column names
+            f"SELECT {_COLUMNS} FROM spans WHERE trace_id IN"  # noqa: S608  # our own column names
             " (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {ids:String}))), 16))"
+            # What FINAL would answer, for a third of its time: the copy written last.
+            " ORDER BY received_unix_nano DESC LIMIT 1 BY trace_id, span_id"
         )
         return _joined([self._ask(question, ids=",".join(some)) for some in asked])
 
@@ -47,10 +49,10 @@ class SpanStore:
         """The first spans received after that time, in the order of their arrival.
 
         About *limit* of them: those received in the same instant as the last one are here too, so the
-        last one's time is where to go on.
+        last one's time is where to go on. A span that was sent again may be here as often as it came.
         """
         return self._ask(
-            f"SELECT {_COLUMNS} FROM spans FINAL WHERE received_unix_nano > {{since:UInt64}}"  # noqa: S608
+            f"SELECT {_COLUMNS} FROM spans WHERE received_unix_nano > {{since:UInt64}}"  # noqa: S608
             " ORDER BY received_unix_nano LIMIT {limit:UInt64} WITH TIES",
             since=received_unix_nano,
             limit=limit,
