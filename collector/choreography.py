@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from collector.diagnosis.record import Names, Record, reactor_of, type_of
+from collector.diagnosis.record import Mask, Names, Record, reactor_of, type_of
 
 Document: TypeAlias = dict[str, Any]
 
@@ -15,9 +15,9 @@ _ENDS = 0.05  # a type of which fewer messages are followed by another ends its 
 
 
 def choreography(
-    record: Record, names: Names, states: Sequence[str], awaited: Collection[str] = ()
+    record: Record, names: Names, states: Sequence[str | None], awaited: Collection[str] = ()
 ) -> Document:
-    """The document of `choreoscope map` for the flows of *record*, whose states are *states*.
+    """The document of `choreoscope map` for the flows of *record* that have a state in *states*.
 
     *awaited* names event types that somebody is known to wait for: they end nothing, even if what
     follows is always published because of another.
@@ -43,12 +43,14 @@ def choreography(
             "failed": record.reactions.failed,
         }
     )
-    reactions = reactions[reactions["step"] >= 0]
+    shown = np.array([state is not None for state in states], bool)
+    messages = messages[shown[messages["flow"]]]
+    reactions = reactions[(reactions["step"] >= 0) & shown[reactions["flow"]]]
     counts = messages.groupby("type").size()
     return {
         "events": _events(messages, names, awaited),
         "reactions": _reactions(reactions, counts, names),
-        "emits": _emits(record, reactions, names),
+        "emits": _emits(record, reactions, names, shown),
         "variants": _variants(messages, record, names, states),
     }
 
@@ -90,9 +92,9 @@ def _reactions(reactions: pd.DataFrame, counts: "pd.Series[int]", names: Names) 
     return sorted(found, key=lambda item: (item["event_type"], item["service"], item["group"]))
 
 
-def _emits(record: Record, reactions: pd.DataFrame, names: Names) -> list[Document]:
+def _emits(record: Record, reactions: pd.DataFrame, names: Names, shown: Mask) -> list[Document]:
     emits = pd.DataFrame({"step": record.emits.step, "type": record.emits.type})
-    emits = emits[emits["step"] >= 0]
+    emits = emits[(emits["step"] >= 0) & shown[record.emits.flow]]
     taken = reactions.groupby("step").size()
     found = []
     for (step, emitted), group in emits.groupby(["step", "type"]):

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from collector import conventions
+from collector import conventions, details
 from collector.api import stuck as stuck_part
 from collector.api.flows import Page, QuestionError, items_of, listed, stored_item
 from collector.choreography import choreography
@@ -120,7 +120,8 @@ class Questions:
             return None
         names = [item["id"] if number == flow else f"f{number + 1}" for number in range(stitched.flows.count)]
         answer = document(stitched, only=flow, flow_ids=names)
-        self._add_expected(answer, snapshot)
+        _add_details(answer, spans)
+        _add_expected(answer, snapshot)
         return {**answer, "flows": [{**answer["flows"][0], **item}], "findings": found}
 
     def map(self, window_s: int) -> Document:
@@ -150,27 +151,6 @@ class Questions:
             return spans
         return pa.concat_tables([spans, self._spans.spans_of(sorted(linked)[:_MEETINGS])])
 
-    def _add_expected(self, answer: Document, snapshot: Snapshot) -> None:
-        """Beside each reaction what is normal for it, and for how long its message waited."""
-        published = {item["ref"]: item for item in answer["messages"]}
-        source = {edge["to"]: edge["from"] for edge in answer["edges"] if edge["kind"] == "delivery"}
-        normal = {}
-        if snapshot.expected is not None:
-            normal = {(e.triggers[0], e.service, e.group): e.react for e in snapshot.expected.steps.values()}
-        for reaction in answer["reactions"]:
-            message = published.get(source.get(reaction["ref"], ""))
-            reaction["event_type"] = message["event_type"] if message else reaction.get("event_type")
-            start, end = reaction["start_unix_nano"], reaction["end_unix_nano"]
-            reaction["wait_ms"] = (start - message["time_unix_nano"]) / 1e6 if message else None
-            reaction["work_ms"] = (end - start) / 1e6
-            pace = normal.get((reaction["event_type"], reaction["service"], reaction["group"]))
-            reaction["expected"] = pace and {
-                "n": pace.n,
-                "p50_ms": pace.p50_ms,
-                "p95_ms": pace.p95_ms,
-                "p99_ms": pace.p99_ms,
-            }
-
     def _map(self, window_s: int) -> Document:
         snapshot = self._live.snapshot
         since = time.time_ns() - window_s * SECOND
@@ -182,8 +162,9 @@ class Questions:
         traces = pa.concat_arrays([whole(stored["traces"]).flatten(), whole(unfinished["traces"]).flatten()])
         stitched = self._stitched(self._spans.spans_of(traces.unique().to_pylist()))
         names = Names()
+        # A batch's trace brings parts of flows along that are not among the newest.
         ids = _ids_of(stitched)
-        states = [State(state.get(name, int(State.RUNNING))).word for name in ids]
+        states = [State(state[name]).word if name in state else None for name in ids]
         steps = snapshot.expected.steps.values() if snapshot.expected else ()
         awaited = {step.triggers[0] for step in steps if step.progresses}
         drawn = choreography(record(stitched, names), names, states, awaited)
@@ -202,7 +183,48 @@ class Questions:
             for (event, service, following), flows in by_step.items()
         ]
         total = self._flows.pace(since, int(State.DONE))[0] + len(recent)
-        return {"flows": len(ids), "flows_in_window": max(total, len(ids)), **drawn, "stuck": stopped}
+        drawn_of = len(state)
+        return {"flows": drawn_of, "flows_in_window": max(total, drawn_of), **drawn, "stuck": stopped}
+
+
+def _add_details(answer: Document, spans: pa.Table) -> None:
+    """To each message and reaction what its sender wrote on its span."""
+    rows = details.rows(spans)
+    for item in [*answer["messages"], *answer["reactions"]]:
+        row = rows.get(item["ref"])
+        if row is None:
+            continue
+        item["name"] = row["name"]
+        item["attributes"] = details.attributes(row)
+        item["resource"] = details.resource(row)
+        item["status_message"] = row["status_message"]
+        item.setdefault("end_unix_nano", row["end_unix_nano"])
+        if "group" in item:
+            said = item["attributes"]
+            item["event_type"] = said.get("cloudevents.event_type")
+            item["destination"] = said.get("messaging.destination.name")
+
+
+def _add_expected(answer: Document, snapshot: Snapshot) -> None:
+    """Beside each reaction what is normal for it, and for how long its message waited."""
+    published = {item["ref"]: item for item in answer["messages"]}
+    source = {edge["to"]: edge["from"] for edge in answer["edges"] if edge["kind"] == "delivery"}
+    normal = {}
+    if snapshot.expected is not None:
+        normal = {(e.triggers[0], e.service, e.group): e.react for e in snapshot.expected.steps.values()}
+    for reaction in answer["reactions"]:
+        message = published.get(source.get(reaction["ref"], ""))
+        reaction["event_type"] = message["event_type"] if message else reaction.get("event_type")
+        start, end = reaction["start_unix_nano"], reaction["end_unix_nano"]
+        reaction["wait_ms"] = (start - message["time_unix_nano"]) / 1e6 if message else None
+        reaction["work_ms"] = (end - start) / 1e6
+        pace = normal.get((reaction["event_type"], reaction["service"], reaction["group"]))
+        reaction["expected"] = pace and {
+            "n": pace.n,
+            "p50_ms": pace.p50_ms,
+            "p95_ms": pace.p95_ms,
+            "p99_ms": pace.p99_ms,
+        }
 
 
 def _place_of(snapshot: Snapshot, name: str) -> int | None:

@@ -31,7 +31,11 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     """
     tables = []
     for file in files:
-        decoded = decode(bodies(_read(file)), time.time_ns())
+        requests = bodies(_read(file))
+        if not requests:
+            msg = f"{file} is empty: expected OTLP JSON or protobuf."
+            raise CommandError(msg)
+        decoded = decode(requests, time.time_ns())
         refused = 0
         for verdict in decoded.verdicts:
             if verdict.error is not None:
@@ -48,6 +52,8 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
 
 def bodies(data: bytes) -> list[Body]:
     """The requests in a file: a JSON document, one on each line, or one protobuf message."""
+    if not data.strip():
+        return []
     if data.lstrip()[:1] != b"{":
         return [Body(data, Encoding.PROTOBUF)]
     try:

@@ -123,6 +123,8 @@ def _habit(case: Case) -> str:
     if expectation is None:
         return "nothing is known yet of what normally happens here"
     pace = expectation.react
+    if case.debt in {Debt.MESSAGE, Debt.JOIN}:
+        return f"normally {expectation.share:.0%} are followed by it ({counted(pace.n, 'example')})"
     return (
         f"normally {expectation.share:.0%} get their reaction, 99 of 100 within "
         f"{duration(pace.p99_ms / 1e3)} ({counted(pace.n, 'example')})"
