@@ -7,7 +7,7 @@ and "-Infinity", as in protobuf's JSON.
 
 import math
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -25,18 +25,22 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector.spans import ValueType
 
 MessageT = TypeVar("MessageT", bound=Message)
+Row = Mapping[str, Any]  # a row of the span table as plain values
 Json = Any  # None, bool, int, float, str, list or dict of the same
 
 
-def attributes(spans: pa.Table, row: int) -> dict[str, Json]:
-    """The attributes of the span at *row* of a `SPANS` table. Of equal keys the last one counts."""
-    keys, types, values = (
-        spans[f"attribute_{part}"][row].as_py() or () for part in ("keys", "types", "values")
-    )
-    return {key: value(kind, octets) for key, kind, octets in zip(keys, types, values, strict=True)}
+def rows(spans: pa.Table) -> dict[str, Row]:
+    """The rows of a `SPANS` table as plain values, by ref."""
+    return {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in spans.to_pylist()}
 
 
-def events(encoded: Iterable[bytes]) -> list[dict[str, Json]]:
+def attributes(span: Row) -> dict[str, Json]:
+    """What a span says about itself. Of equal keys the last one counts."""
+    parts = (span["attribute_keys"], span["attribute_types"], span["attribute_values"])
+    return {key: value(kind, octets) for key, kind, octets in zip(*parts, strict=True)}
+
+
+def events(span: Row) -> list[dict[str, Json]]:
     """What happened during a span: name, time_unix_nano, attributes, dropped_attributes."""
     return [
         {
@@ -45,27 +49,34 @@ def events(encoded: Iterable[bytes]) -> list[dict[str, Json]]:
             "attributes": _pairs(event.attributes),
             "dropped_attributes": event.dropped_attributes_count,
         }
-        for event in (_open(Span.Event(), octets) for octets in encoded)
+        for event in (_open(Span.Event(), octets) for octets in span["events"])
         if event is not None
     ]
 
 
-def link_attributes(encoded: Iterable[bytes]) -> dict[str, Json]:
-    """The attributes of one link."""
-    return _pairs(pair for pair in (_open(KeyValue(), octets) for octets in encoded) if pair is not None)
+def links(span: Row) -> list[dict[str, Json]]:
+    """What a span refers to: ref, attributes."""
+    parts = (span["link_trace_ids"], span["link_span_ids"], span["link_attributes"])
+    return [
+        {
+            "ref": f"{trace_id.hex()}:{span_id.hex()}",
+            "attributes": _pairs(
+                pair for octets in encoded if (pair := _open(KeyValue(), octets)) is not None
+            ),
+        }
+        for trace_id, span_id, encoded in zip(*parts, strict=True)
+    ]
 
 
-def resource(encoded: bytes) -> dict[str, Json]:
-    """The attributes of a resource."""
-    opened = _open(Resource(), encoded)
+def resource(span: Row) -> dict[str, Json]:
+    """The attributes of who sent a span."""
+    opened = _open(Resource(), span["resource"])
     return {} if opened is None else _pairs(opened.attributes)
 
 
-def scope(encoded: bytes) -> dict[str, Json]:
-    """An instrumentation's name, version and attributes."""
-    opened = _open(InstrumentationScope(), encoded)
-    if opened is None:
-        return {"name": "", "version": "", "attributes": {}}
+def scope(span: Row) -> dict[str, Json]:
+    """The name, version and attributes of the instrumentation that made a span."""
+    opened = _open(InstrumentationScope(), span["scope"]) or InstrumentationScope()
     return {"name": opened.name, "version": opened.version, "attributes": _pairs(opened.attributes)}
 
 
