@@ -111,7 +111,9 @@ def _emits(record: Record, reactions: pd.DataFrame, names: Names, shown: Mask) -
     return sorted(found, key=lambda item: (item["service"], item["event_type"], item["emits"]))
 
 
-def _variants(messages: pd.DataFrame, record: Record, names: Names, states: Sequence[str]) -> list[Document]:
+def _variants(
+    messages: pd.DataFrame, record: Record, names: Names, states: Sequence[str | None]
+) -> list[Document]:
     """Flows by the set of their event types, in the order in which these usually come first."""
     if messages.empty:
         return []

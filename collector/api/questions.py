@@ -69,6 +69,7 @@ class Questions:
             "now_unix_nano": now,
             "tick_unix_nano": snapshot.now,
             "tick_s": self._live.tick_s,
+            "replayed": self._live.replayed.is_set(),
             "states": states,
             "done_per_minute": float(per_minute),
             "p95_s": _rounded(p95),
@@ -197,12 +198,12 @@ def _add_details(answer: Document, spans: pa.Table) -> None:
         item["name"] = row["name"]
         item["attributes"] = details.attributes(row)
         item["resource"] = details.resource(row)
+        item["events"] = details.events(row)
         item["status_message"] = row["status_message"]
         item.setdefault("end_unix_nano", row["end_unix_nano"])
         if "group" in item:
-            said = item["attributes"]
-            item["event_type"] = said.get("cloudevents.event_type")
-            item["destination"] = said.get("messaging.destination.name")
+            item["event_type"] = item["attributes"].get("cloudevents.event_type")
+            item["destination"] = item["attributes"].get("messaging.destination.name")
 
 
 def _add_expected(answer: Document, snapshot: Snapshot) -> None:

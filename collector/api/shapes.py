@@ -172,6 +172,8 @@ class Summary(_Shape):
 
     now_unix_nano: int
     tick_unix_nano: int | None
+    tick_s: float
+    replayed: bool = Field(description="after a start: unfinished flows of before are known again")
     states: dict[str, int]
     done_per_minute: float
     p95_s: float | None

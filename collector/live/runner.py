@@ -3,12 +3,15 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from itertools import pairwise
 
+import numpy as np
 import pyarrow as pa
 
 from collector.diagnosis import Habits
 from collector.diagnosis.record import Ints, Mask
-from collector.live.snapshot import Snapshot
+from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import SECOND, Pacing, Tick
 from collector.store import SpanStore, StoreError
 from collector.store.flows import FlowStore
@@ -16,6 +19,7 @@ from collector.store.flows import FlowStore
 log = logging.getLogger(__name__)
 
 _REPLAY_STEP = 50_000  # spans at a time
+_REPLAY_MOMENT_S = 2  # lived through at once: in longer ones an outage would teach before it is seen
 
 
 class Live:
@@ -47,13 +51,13 @@ class Live:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What was known at the last tick."""
-        return self._tick.snapshot
+        """What was known at the last tick; nothing while the past is lived again."""
+        return self._tick.snapshot if self.replayed.is_set() else EMPTY
 
     @property
     def expectations(self) -> int:
         """How many steps are expected by now."""
-        expected = self._tick.snapshot.expected
+        expected = self.snapshot.expected
         return len(expected.steps) if expected else 0
 
     def feed(self, spans: pa.Table) -> None:
@@ -107,10 +111,19 @@ class Live:
                 spans = self._spans.spans_since(since, _REPLAY_STEP)
                 if not spans.num_rows:
                     break
-                since = spans["received_unix_nano"][-1].as_py()
-                self._tick.advance(spans, min(since, until))
+                for moment in _moments(spans):
+                    since = moment["received_unix_nano"][-1].as_py()
+                    self._tick.advance(moment, min(since, until))
         finally:
             self._tick.rehearse = False
+
+
+def _moments(spans: pa.Table) -> Iterator[pa.Table]:
+    """*spans*, which are in the order of their arrival, a moment at a time."""
+    moment = spans["received_unix_nano"].to_numpy() // np.uint64(_REPLAY_MOMENT_S * SECOND)
+    first = np.flatnonzero(np.append(True, moment[1:] != moment[:-1]))
+    for start, end in pairwise([*first.tolist(), spans.num_rows]):
+        yield spans.slice(start, end - start)
 
 
 class _Archive:
