@@ -18,6 +18,8 @@ from nats.aio.client import Client
 from nats.errors import Error
 from nats.js.kv import KeyValue
 
+from .settings import ANSWER_S
+
 BUCKET: Final = "shop-faults"
 
 KINDS: Final[Mapping[str, str]] = {
@@ -95,7 +97,7 @@ def parse(document: object) -> Fault:
 
 async def open_bucket(client: Client) -> KeyValue:
     """The bucket of faults, made if it is not there."""
-    return await client.jetstream().create_key_value(bucket=BUCKET)
+    return await client.jetstream(timeout=ANSWER_S).create_key_value(bucket=BUCKET)
 
 
 class Watch:

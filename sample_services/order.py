@@ -19,6 +19,8 @@ ITEMS: Final = ("kettle", "lamp", "notebook", "rucksack", "teapot", "umbrella")
 
 # Digits and capitals without vowels and look-alikes: nothing to misread, no words by chance.
 _ALPHABET: Final = "23456789BCDFGHJKLMNPQRSTVWXZ"
+# The services start together; those that only listen should not miss the first order.
+OPENING_S: Final = 1.0
 _tracer = trace.get_tracer(__name__)
 
 
@@ -49,6 +51,7 @@ async def place_orders(shop: Shop) -> None:
     """Place orders until the shop stops, evenly but not like clockwork; none while NATS is away."""
     settings = shop.settings
     last = placed = 0
+    await shop.pause(OPENING_S)
     while settings.orders_per_second and placed != settings.orders:
         if await shop.pause(random.uniform(0.6, 1.4) / settings.orders_per_second):
             return

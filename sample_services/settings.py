@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What NATS does not answer within this is tried again; it answers within milliseconds.
+ANSWER_S = 2.0
 
 
 class SettingError(ValueError):

@@ -12,7 +12,7 @@ from nats.js.client import JetStreamContext
 from . import broker
 from .events import Event
 from .faults import Watch
-from .settings import Settings
+from .settings import ANSWER_S, Settings
 from .state import State
 
 
@@ -41,7 +41,16 @@ class Shop:
                 log.debug("not prepared: %s", error)
                 await asyncio.sleep(broker.RETRY_S)
             else:
-                return cls(service, client, client.jetstream(), state, Watch(service), stop, log, settings)
+                return cls(
+                    service,
+                    client,
+                    client.jetstream(timeout=ANSWER_S),
+                    state,
+                    Watch(service),
+                    stop,
+                    log,
+                    settings,
+                )
 
     async def prepare_again(self) -> None:
         """Make what the service needs in NATS once more: it may have come back empty."""

@@ -8,6 +8,8 @@ from nats.aio.client import Client
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
+from .settings import ANSWER_S
+
 # Longer than anyone watches a demonstration, short enough for a small disk.
 KEEP_S: Final = 6 * 3600
 
@@ -23,7 +25,8 @@ class State:
     @classmethod
     async def open(cls, client: Client, service: str) -> "State":
         """The bucket of *service*, made if it is not there."""
-        bucket = await client.jetstream().create_key_value(bucket=f"shop-{service}", ttl=KEEP_S, direct=True)
+        stream = client.jetstream(timeout=ANSWER_S)
+        bucket = await stream.create_key_value(bucket=f"shop-{service}", ttl=KEEP_S, direct=True)
         return cls(bucket)
 
     async def get(self, key: str) -> Document | None:

@@ -1,6 +1,7 @@
 """Runs every service as a process of its own, breaks and mends them, and leaves none behind."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -33,7 +34,9 @@ class _Place:
     service: str
     instance: int
     process: asyncio.subprocess.Process | None = None
+    # Set to look again whether it should run; set while it does.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Supervisor:
@@ -137,8 +140,11 @@ class Supervisor:
         places = [place for place in self._places if place.service == name]
         if self._is_stopped(name):
             await asyncio.gather(*(self._end(place) for place in places))
+            return
         for place in places:
             place.wake.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*(place.started.wait() for place in places)), STOP_S)
 
     def _is_stopped(self, name: str) -> bool:
         fault = self._faults.get(name)
@@ -152,7 +158,9 @@ class Supervisor:
                 await place.wake.wait()
                 continue
             process = place.process = await self._start(place)
+            place.started.set()
             status = await process.wait()
+            place.started.clear()
             if self._closing or self._is_stopped(place.service):
                 continue
             log.warning(
@@ -175,7 +183,11 @@ class Supervisor:
         if log.isEnabledFor(logging.DEBUG):
             options += ["--verbose"]
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "sample_services", place.service, *options), stdin=asyncio.subprocess.PIPE
+            *(sys.executable, "-m", "sample_services", place.service, *options),
+            stdin=asyncio.subprocess.PIPE,
+            # A terminal's Ctrl-C is for the supervisor: a child that is still
+            # importing would answer it with a traceback.
+            process_group=0,
         )
 
     async def _end(self, place: _Place) -> None:

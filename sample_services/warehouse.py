@@ -14,5 +14,5 @@ async def run(shop: Shop) -> None:
 
 async def react(event: Event, shop: Shop) -> Sequence[Event]:
     """Pick one parcel of the round."""
-    await shop.work(2, 6)
+    await shop.work(1, 3)
     return (event.then("ParcelPicked", shop.service),)

@@ -74,7 +74,9 @@ def _with_hex_ids(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {
-        key: base64.b64decode(item).hex() if key in ("traceId", "spanId", "parentSpanId") else _with_hex_ids(item)
+        key: base64.b64decode(item).hex()
+        if key in ("traceId", "spanId", "parentSpanId")
+        else _with_hex_ids(item)
         for key, item in value.items()
     }
 

@@ -162,7 +162,7 @@ class Receiver:
 class ShopProcess:
     """The supervisor, or one service alone, as a person starts it."""
 
-    def __init__(self, nats_url: str, otlp_url: str, *options: str) -> None:
+    def __init__(self, nats_url: str, otlp_url: str, *options: str, **variables: str) -> None:
         self.control = f"http://127.0.0.1:{free_port()}"
         environment = {
             **os.environ,
@@ -170,12 +170,14 @@ class ShopProcess:
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "CHOREOSCOPE_SHOP": self.control,
+            **variables,
         }
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sample_services", *options],
             env=environment,
             stderr=subprocess.PIPE,
             text=True,
+            process_group=0,
         )
         self.lines: list[str] = []
         self._reading = threading.Thread(target=self._read, daemon=True)

@@ -1,0 +1,155 @@
+"""Twelve orders through the whole shop, looked at from the spans that its services sent."""
+
+from collections import Counter
+
+import pytest
+
+from .harness import NatsServer, Receiver, Seen, plain, running, until
+
+ORDERS = 12
+DECLINED = 3
+
+# Who reacts to what; the order service reacts to how an order ends for the others.
+REACTS = {
+    "OrderPlaced": {"inventory", "fraud", "analytics", "notification"},
+    "StockReserved": {"payment", "analytics"},
+    "OrderCleared": {"shipping", "analytics"},
+    "PaymentCaptured": {"shipping", "analytics"},
+    "PaymentDeclined": {"inventory", "analytics"},
+    "ShipmentPrepared": {"warehouse", "analytics"},
+    "ParcelPicked": {"order", "analytics"},
+    "StockReleased": {"order", "analytics"},
+    "OrderShipped": {"analytics"},
+    "OrderCancelled": {"analytics"},
+    "EmailComposed": {"notification"},
+}
+
+
+@pytest.fixture(scope="module")
+def shop(nats: NatsServer, receiver: Receiver) -> Receiver:
+    """What arrived from a shop that has placed its orders and was closed."""
+    options = ("--rate", "30", "--orders", str(ORDERS), "--expired-cards", str(DECLINED / ORDERS))
+    with running(nats, receiver, *options):
+        until(lambda: len(ended(receiver)) == ORDERS, 30, "the end of every order")
+    return receiver
+
+
+def ended(receiver: Receiver) -> set[str]:
+    return receiver.orders("OrderShipped") | receiver.orders("OrderCancelled")
+
+
+def by_id(seen: list[Seen]) -> dict[bytes, Seen]:
+    return {one.span.span_id: one for one in seen}
+
+
+def test_every_order_is_shipped_or_cancelled(shop: Receiver) -> None:
+    assert len(shop.orders("OrderPlaced")) == ORDERS
+    assert len(shop.orders("OrderCancelled")) == DECLINED
+    assert len(shop.orders("OrderShipped")) == ORDERS - DECLINED
+    assert not shop.orders("OrderShipped") & shop.orders("OrderCancelled")
+
+
+def test_declined_payment_is_compensated(shop: Receiver) -> None:
+    """Nobody tells inventory to give the stock back: it hears that the payment was declined."""
+    declined = shop.orders("PaymentDeclined")
+    assert declined == shop.orders("StockReleased") == shop.orders("OrderCancelled")
+    assert not declined & shop.orders("PaymentCaptured")
+    assert not declined & shop.orders("ShipmentPrepared")
+
+
+def test_reactions_are_linked_to_the_facts_they_react_to(shop: Receiver) -> None:
+    """Who reacts to what can be read from links alone, across processes and brokers."""
+    messages = by_id([seen for seen in shop.spans if seen.is_message])
+    found: dict[str, set[str]] = {}
+    for seen in shop.spans:
+        if seen.is_reaction:
+            assert seen.span.links
+            for link in seen.span.links:
+                event_type = messages[link.span_id].event_type
+                assert event_type is not None
+                found.setdefault(event_type, set()).add(seen.service)
+    assert found == REACTS
+
+
+def test_join_publishes_exactly_once(shop: Receiver) -> None:
+    """Payment and clearance come in either order; the later one ships, and only that one."""
+    prepared = shop.messages("ShipmentPrepared")
+    assert Counter(seen.order for seen in prepared) == Counter(shop.orders("PaymentCaptured"))
+    reactions = by_id(shop.reactions("shipping"))
+    for seen in prepared:
+        cause = reactions[seen.span.parent_span_id]
+        assert cause.event_type in ("PaymentCaptured", "OrderCleared")
+        assert seen.attributes["messaging.message.causation_id"] == cause.attributes["messaging.message.id"]
+        others = [
+            one
+            for one in reactions.values()
+            if one.order == seen.order and one.span.span_id != cause.span.span_id
+        ]
+        assert len(others) == 1
+
+
+def test_two_payment_processes_share_one_consumer(shop: Receiver) -> None:
+    handled = Counter(seen.instance for seen in shop.reactions("payment"))
+    assert set(handled) == {"payment-1", "payment-2"}
+    assert sum(handled.values()) == ORDERS
+
+
+def test_batch_is_linked_to_each_parcel_of_it(shop: Receiver) -> None:
+    """One span for several orders: the links tell which, and what follows tells for which."""
+    batches = shop.reactions("warehouse")
+    assert max(len(batch.span.links) for batch in batches) > 1
+    linked = [plain(link.attributes) for batch in batches for link in batch.span.links]
+    assert {link["order.id"] for link in linked} == shop.orders("ShipmentPrepared")
+    assert {link["cloudevents.event_type"] for link in linked} == {"ShipmentPrepared"}
+    for batch in batches:
+        assert batch.order is None
+        assert not batch.span.parent_span_id
+        assert batch.attributes["messaging.batch.message_count"] == len(batch.span.links)
+    parts = by_id([seen for seen in shop.spans if seen.name == "pick parcel"])
+    for picked in shop.messages("ParcelPicked"):
+        part = parts[picked.span.parent_span_id]
+        assert part.order == picked.order
+        assert part.span.parent_span_id in by_id(batches)
+
+
+def test_every_span_but_a_batch_carries_its_order(shop: Receiver) -> None:
+    without = {seen.name for seen in shop.spans if seen.order is None}
+    assert without == {"process shop.shipment.prepared"}
+
+
+def test_facts_name_their_conversation_and_their_cause(shop: Receiver) -> None:
+    messages = [seen for seen in shop.spans if seen.is_message]
+    ids = {seen.attributes["messaging.message.id"] for seen in messages}
+    conversations: dict[str | None, set[str]] = {}
+    for seen in messages:
+        conversations.setdefault(seen.order, set()).add(seen.attributes["messaging.message.conversation_id"])
+        cause = seen.attributes.get("messaging.message.causation_id")
+        assert (cause is None) == (seen.event_type == "OrderPlaced")
+        assert cause is None or cause in ids
+    assert all(len(found) == 1 for found in conversations.values())
+    assert len({next(iter(found)) for found in conversations.values()}) == ORDERS
+
+
+def test_email_is_fire_and_forget(shop: Receiver) -> None:
+    """It is on no stream, so nothing but the sending is known of it."""
+    composed = shop.messages("EmailComposed")
+    assert len(composed) == ORDERS
+    assert {seen.attributes["messaging.destination.name"] for seen in composed} == {"notify.email"}
+    assert not any("messaging.nats.stream" in seen.attributes for seen in composed)
+
+
+def test_healthy_orders_end_within_two_seconds(shop: Receiver) -> None:
+    """Slower ones would look late before anything is broken. Measured: 0.35 s."""
+    started = {seen.order: seen.span.start_time_unix_nano for seen in shop.messages("OrderPlaced")}
+    finished = {
+        seen.order: seen.span.start_time_unix_nano
+        for kind in ("OrderShipped", "OrderCancelled")
+        for seen in shop.messages(kind)
+    }
+    took = sorted((finished[order] - begun) / 1e9 for order, begun in started.items())
+    assert took[ORDERS // 2] < 2
+
+
+def test_nothing_fails_in_a_healthy_shop(shop: Receiver) -> None:
+    assert [seen.name for seen in shop.spans if seen.span.status.code == 2] == []
+    assert {seen.attributes.get("messaging.nats.delivery_count", 1) for seen in shop.spans} == {1}

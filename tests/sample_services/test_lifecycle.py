@@ -1,0 +1,176 @@
+"""Starting, stopping and surviving: the processes of the shop and what is left of them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from .harness import NatsServer, Receiver, ShopProcess, alive, free_port, running, until
+
+
+def test_no_child_is_left_after_an_orderly_end(nats: NatsServer, receiver: Receiver) -> None:
+    with running(nats, receiver, "--rate", "5") as shop:
+        until(lambda: len(shop.children) == 9, what="nine processes")
+        children = shop.children
+        until(lambda: receiver.orders("OrderShipped"), 20)
+        begun = time.monotonic()
+        assert shop.stop() == 0
+        assert time.monotonic() - begun < 4
+    assert not [pid for pid in children if alive(pid)]
+
+
+def test_no_child_is_left_after_a_kill(nats: NatsServer, receiver: Receiver) -> None:
+    """A supervisor that is killed can tell nobody; its children see it go."""
+    with running(nats, receiver, "--rate", "5") as shop:
+        until(lambda: len(shop.children) == 9, what="nine processes")
+        children = shop.children
+        shop.process.kill()
+        until(lambda: not [pid for pid in children if alive(pid)], 5, "the end of the children")
+
+
+def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: Receiver) -> None:
+    """A terminal sends SIGINT to the whole group, also while the children are still starting."""
+    with running(nats, receiver, "--rate", "5") as shop:
+        until(lambda: len(shop.children) == 9, what="nine processes")
+        children = shop.children
+        os.killpg(shop.process.pid, signal.SIGINT)
+        assert shop.process.wait(6) == 0
+    assert not [pid for pid in children if alive(pid)]
+    assert len(shop.lines) == 1
+
+
+@pytest.mark.parametrize("service", ["inventory", "notification", "analytics", "warehouse"])
+def test_one_service_alone_ends_in_order(nats: NatsServer, receiver: Receiver, service: str) -> None:
+    """Whichever way it consumes: it finishes, says goodbye to NATS, and sends its last spans."""
+    with running(nats, receiver, service) as shop:
+        time.sleep(1)
+        begun = time.monotonic()
+        assert shop.stop() == 0
+        assert time.monotonic() - begun < 3.5
+    assert shop.lines == []
+
+
+def test_without_nats_it_says_so_once_and_goes_on_when_there_is_one(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
+) -> None:
+    nats = NatsServer(tmp_path_factory.mktemp("late"))
+    with running(nats, receiver, "fraud") as shop:
+        time.sleep(1.5)
+        assert len(shop.lines) == 1
+        assert f"fraud: no NATS at 127.0.0.1:{nats.port}: trying again until there is one" in shop.lines[0]
+        nats.start()
+        until(lambda: len(shop.lines) == 2, 5, "the connection")
+        assert shop.lines[1].endswith(f"NATS at 127.0.0.1:{nats.port} is back")
+    nats.stop()
+
+
+def test_stopping_while_there_is_no_nats(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
+) -> None:
+    nats = NatsServer(tmp_path_factory.mktemp("never"))
+    with running(nats, receiver, "fraud") as shop:
+        until(lambda: shop.lines, what="the first word")
+        assert shop.stop() == 0
+
+
+def test_orders_flow_again_after_nats_was_away(
+    tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
+) -> None:
+    """Consumers, watches and the load all find their way back, and the state is still there."""
+    nats = NatsServer(tmp_path_factory.mktemp("restarted"))
+    nats.start()
+    with running(nats, receiver, "--rate", "10", "--expired-cards", "0") as shop:
+        until(lambda: len(receiver.orders("OrderShipped")) > 3, 20, "the first orders")
+        nats.stop()
+        time.sleep(1)
+        nats.start()
+        known = receiver.orders("OrderPlaced")
+        until(lambda: len(receiver.orders("OrderShipped") - known) > 5, 20, "orders after the restart")
+        httpx.put(f"{shop.control}/faults/fraud", json={"kind": "failing"}, timeout=10).raise_for_status()
+        until(
+            lambda: [seen for seen in receiver.reactions("fraud") if seen.span.status.code == 2],
+            10,
+            "the fault",
+        )
+        # "12:00:00 payment 1: no NATS at ...": each process says it, and says it once.
+        said = [line.partition(" ")[2].partition(":")[0] for line in shop.lines if "no NATS at" in line]
+        assert len(said) == len(set(said)) == 10
+    nats.stop()
+
+
+def test_analytics_can_come_late_and_changes_nothing(nats: NatsServer) -> None:
+    """It begins with what happens from then on, and the orders do not notice."""
+    receiver = Receiver()
+
+    def shipped() -> set[str]:
+        return receiver.orders("OrderShipped")
+
+    with running(nats, receiver, "--rate", "20", "--expired-cards", "0", "--without", "analytics"):
+        until(lambda: len(shipped()) > 5, 20, "orders without analytics")
+        assert not receiver.reactions("analytics")
+        with running(nats, receiver, "analytics"):
+            until(lambda: receiver.reactions("analytics"), 20, "analytics' first event")
+            known = shipped()
+            until(lambda: len(shipped() - known) > 5, 20, "orders with analytics")
+    receiver.close()
+
+
+def test_collector_that_is_away_is_one_line(nats: NatsServer) -> None:
+    """And a stop does not wait for it."""
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    shop = ShopProcess(nats.url, nowhere, "order", "--rate", "20", OTEL_EXPORTER_OTLP_TIMEOUT="1")
+    until(lambda: shop.lines, 20, "the word about the collector")
+    time.sleep(1)
+    begun = time.monotonic()
+    assert shop.stop() == 0
+    assert time.monotonic() - begun < 3.5
+    assert len(shop.lines) == 1
+    assert "order" not in shop.lines[0].split()[1]
+    assert "no collector takes spans at http://127.0.0.1:" in shop.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--rate", "many"], "--rate is 'many': expected orders per second from 0 to 1000, such as 5."),
+        (["--orders", "-3"], "--orders is '-3': expected how many to place, such as 100."),
+        (["--expired-cards", "8"], "--expired-cards is '8': expected a share from 0 to 1, such as 0.08."),
+        (
+            ["--control", "0.0.0.0:4320"],
+            "--control is '0.0.0.0:4320': expected a loopback address with a port",
+        ),
+    ],
+)
+def test_setting_that_makes_no_sense_is_one_line(options: list[str], sentence: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "sample_services", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(sentence)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_taken_port_is_one_line_with_the_way_out() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        ended = subprocess.run(
+            [sys.executable, "-m", "sample_services", "--control", f"127.0.0.1:{port}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=20,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"port {port} on 127.0.0.1 is taken, most likely by another shop")
+    assert "--control" in ended.stderr
