@@ -110,9 +110,11 @@ def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
 
 
 def _entries(holder: Any, name: str) -> list[Any]:
-    entries = holder.get(name) if isinstance(holder, dict) else holder
-    if entries is not None and not (isinstance(holder, dict) and isinstance(entries, list)):
-        raise TypeError(f"expected an object with a list of {name}, got {str(entries)[:40]!r}")
+    if not isinstance(holder, dict):
+        raise TypeError(f"expected an object with {name}, got {str(holder)[:40]!r}")
+    entries = holder.get(name)
+    if not isinstance(entries, list | None):
+        raise TypeError(f"{name}: expected a list, got {str(entries)[:40]!r}")
     return entries or []
 
 
