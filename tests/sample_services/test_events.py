@@ -1,11 +1,13 @@
 """Facts on the wire: CloudEvents in NATS headers, there and back."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sample_services import settings
-from sample_services.events import Event, NotAnEvent, read
+from sample_services.events import SUBJECTS, Event, NotAnEvent, read
 from sample_services.order import is_due, order_id
 from sample_services.shipping import NEEDED, note
 
@@ -88,6 +90,13 @@ def test_order_ids_differ_as_their_times_do(one: int, other: int) -> None:
 @given(st.integers(1, 400), st.floats(0, 1))
 def test_share_of_expired_cards_is_spread_evenly(orders: int, share: float) -> None:
     assert abs(sum(is_due(number, share) for number in range(orders)) - orders * share) <= 1
+
+
+def test_every_event_is_documented() -> None:
+    """Who builds on the shop's spans reads the table, not the code."""
+    table = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
+    for event_type, subject in SUBJECTS.items():
+        assert f"| `{event_type}` | `{subject}`" in table
 
 
 def test_settings_come_from_the_environment() -> None:
