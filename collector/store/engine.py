@@ -79,9 +79,10 @@ class Engine:
 
     def __init__(self, folder: Path, memory_limit: int) -> None:
         self.folder = folder
+        _check_version(folder)
         self._lock = _lock(folder)
         try:
-            _check_version(folder)
+            _stamp_version(folder)
             self._options = {**_LIMITS, "max_server_memory_usage": memory_limit}
             # The engine lives as long as its first connection.
             self._first = self.connect("default")
@@ -148,18 +149,21 @@ def _lock(folder: Path) -> int:
 
 
 def _check_version(folder: Path) -> None:
-    stamp = folder / "schema-version"
     try:
-        found = int(stamp.read_text()) if stamp.exists() else None
-    except ValueError:
-        found = SCHEMA_VERSION + 1  # whoever wrote that knows more than this code
-    if found is not None and found > SCHEMA_VERSION:
+        written = (folder / "schema-version").read_text(errors="replace").strip()
+    except OSError:  # a new folder; or one that can not be used, as taking the lock will tell
+        return
+    if not (written.isascii() and written.isdigit() and int(written) <= SCHEMA_VERSION):
         raise FolderError(
             f"The data folder {folder} was written by a newer version"
-            f" (its schema is {stamp.read_text()[:20].strip()}, ours {SCHEMA_VERSION}):"
+            f" (its schema is {written[:20]!r}, ours {SCHEMA_VERSION}):"
             " use that version, or name another folder in CHOREOSCOPE_DATA."
         )
-    if found is None:
+
+
+def _stamp_version(folder: Path) -> None:
+    stamp = folder / "schema-version"
+    if not stamp.exists():
         written = folder / "schema-version.new"
         written.write_text(f"{SCHEMA_VERSION}\n")
         written.rename(stamp)

@@ -36,8 +36,15 @@ class FlowStore:
         self._database = database
         self._spans = spans
 
-    def put(self, flows: pa.Table, state: Ints, taught: Mask) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced. Raise `StoreError`."""
+    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
+        """Keep *flows* (FLOWS) durably. Raise `StoreError`.
+
+        A flow of the same id is replaced; with *only_new*, one that came to rest stays as it is.
+        """
+        if only_new:
+            kept = self._at_rest(flows["id"].to_pylist())
+            new = np.array([name not in kept for name in flows["id"].to_pylist()], np.bool_)
+            flows, state, taught = flows.filter(pa.array(new)), state[new], taught[new]
         if not flows.num_rows:
             return
         rows = flows.append_column("state", pa.array(state.astype(np.uint8)))
@@ -60,13 +67,6 @@ class FlowStore:
         )
         traces.update(_bytes(answer["trace_id"]))
         return self._spans.spans_of(traces) if traces else SPANS.empty_table()
-
-    def kept(self, ids: Sequence[str]) -> set[str]:
-        """Those of *ids* that are here."""
-        answer = self._database.query(
-            "SELECT DISTINCT id FROM flows WHERE id IN {ids:Array(String)}", {"ids": ids}
-        )
-        return set(answer["id"].to_pylist())
 
     def named(self, name: str) -> pa.Table:
         """STORED_FLOWS with this key, id or trace id (hex); no row where there is none."""
@@ -108,6 +108,13 @@ class FlowStore:
     def newest(self, since: int, limit: int) -> pa.Table:
         """STORED_FLOWS whose last activity was after *since*, the newest *limit*."""
         return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
+
+    def _at_rest(self, ids: Sequence[str]) -> set[str]:
+        """Those of *ids* that are here."""
+        answer = self._database.query(
+            "SELECT DISTINCT id FROM flows WHERE id IN {ids:Array(String)}", {"ids": ids}
+        )
+        return set(answer["id"].to_pylist())
 
     def _ask(self, condition: str, parameters: dict[str, object], limit: int, offset: int = 0) -> pa.Table:
         answer = self._database.query(
