@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from collector.diagnosis import Habits
-from collector.diagnosis.record import Ints, Mask
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import SECOND, Pacing, Tick
 from collector.store import SpanStore, StoreError
@@ -40,9 +39,7 @@ class Live:
         self.tick_s = tick_s
         self.replayed = threading.Event()
         self._spans, self._flows = spans, flows
-        self._tick = Tick(
-            _Archive(flows), flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing()
-        )
+        self._tick = Tick(flows, flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing())
         self._replay_s, self._replay_spans = replay_s, replay_spans
         self._waiting: list[pa.Table] = []
         self._lock = threading.Lock()
@@ -124,21 +121,3 @@ def _moments(spans: pa.Table) -> Iterator[pa.Table]:
     first = np.flatnonzero(np.append(True, moment[1:] != moment[:-1]))
     for start, end in pairwise([*first.tolist(), spans.num_rows]):
         yield spans.slice(start, end - start)
-
-
-class _Archive:
-    """The flow store, asked by the live part."""
-
-    def __init__(self, flows: FlowStore) -> None:
-        self._flows = flows
-
-    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
-        if only_new:
-            kept = self._flows.kept(flows["id"].to_pylist())
-            new = pa.array([name not in kept for name in flows["id"].to_pylist()], pa.bool_())
-            mask = new.to_numpy(zero_copy_only=False)
-            flows, state, taught = flows.filter(new), state[mask], taught[mask]
-        self._flows.put(flows, state, taught)
-
-    def spans_of(self, trace_ids: pa.Array, flow_keys: pa.Array) -> pa.Table:
-        return self._flows.spans_of(trace_ids, flow_keys)

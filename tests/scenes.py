@@ -1,0 +1,173 @@
+"""Orders of a small shop as its services would send them: what the live part and the API are tried with.
+
+OrderPlaced -> inventory: StockReserved -> payment: PaymentCaptured -> shipping (needs both): OrderShipped
+            -> fraud: OrderCleared ------------------------------------^
+            -> mailer, which publishes nothing
+"""
+
+from collections.abc import Collection, Iterable
+
+import pyarrow as pa
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector.diagnosis import Habits, State
+from collector.live.snapshot import Snapshot
+from collector.live.tick import Pacing, Tick
+from collector.otlp import Body, Encoding, decode
+from collector.store import Database, SpanStore
+from collector.store.flows import FlowStore
+from tests.factories import NOW, SECOND, protobuf, request, span
+
+MS = 10**6
+
+Sent = tuple[str, Span]  # a service and a span of it
+
+
+def publish(service: str, event: str, key: str, *, at: int, by: str = "") -> Sent:
+    """A message of *event* about the order *key*; *by* is the span that caused it."""
+    said = {"messaging.operation.type": "send", "messaging.system": "nats", "messaging.nats.stream": "SHOP"}
+    said |= {"messaging.destination.name": f"shop.{event}", "cloudevents.event_type": event, "order.id": key}
+    kind = Span.SPAN_KIND_PRODUCER
+    name = f"{key}/{event}"
+    return service, span(
+        f"send shop.{event}", id=name, trace=key, parent=by, kind=kind, start=at, end=at + MS, attributes=said
+    )
+
+
+def react(
+    service: str,
+    event: str,
+    key: str,
+    *,
+    at: int,
+    took: int = 20 * MS,
+    error: str | None = None,
+    attempt: int = 1,
+) -> Sent:
+    """The handling of *event* by *service*."""
+    said = {
+        "messaging.operation.type": "process",
+        "messaging.system": "nats",
+        "messaging.nats.stream": "SHOP",
+    }
+    said |= {"messaging.destination.name": f"shop.{event}", "cloudevents.event_type": event, "order.id": key}
+    return service, span(
+        f"process shop.{event}",
+        id=handling(service, event, key) + (f"/{attempt}" if attempt > 1 else ""),
+        trace=key,
+        parent=f"{key}/{event}",
+        kind=Span.SPAN_KIND_CONSUMER,
+        start=at,
+        end=at + took,
+        links=[(key, f"{key}/{event}")],
+        error=error,
+        attributes=said,
+    )
+
+
+def handling(service: str, event: str, key: str) -> str:
+    """The id of a reaction, by name."""
+    return f"{key}/{service}/{event}"
+
+
+def order(
+    key: str,
+    at: int,
+    *,
+    down: Collection[str] = (),
+    silent: Collection[str] = (),
+    failing: Collection[str] = (),
+    fraud_after: int = 5 * MS,
+) -> list[Sent]:
+    """All spans of one order placed *at*; services that are *down*, *silent* or *failing* stop its branch."""
+    sent = [publish("order", "OrderPlaced", key, at=at)]
+    published: dict[str, int] = {"OrderPlaced": at}
+
+    def step(service: str, event: str, then: str | None, after: int = 5 * MS) -> int | None:
+        if event not in published or service in down:
+            return None
+        start = published[event] + after
+        error = "no connection" if service in failing else None
+        sent.append(react(service, event, key, at=start, error=error))
+        if then is not None and error is None and service not in silent:
+            published[then] = start + 10 * MS
+            sent.append(publish(service, then, key, at=start + 10 * MS, by=handling(service, event, key)))
+        return start
+
+    step("mailer", "OrderPlaced", None)
+    step("inventory", "OrderPlaced", "StockReserved")
+    step("fraud", "OrderPlaced", "OrderCleared", fraud_after)
+    step("payment", "StockReserved", "PaymentCaptured")
+    both = {event: step("shipping", event, None) for event in ("PaymentCaptured", "OrderCleared")}
+    starts = {event: start for event, start in both.items() if start is not None}
+    if len(starts) == 2 and "shipping" not in {*silent, *failing}:
+        last = max(starts, key=starts.__getitem__)
+        by = handling("shipping", last, key)
+        sent.append(publish("shipping", "OrderShipped", key, at=starts[last] + 10 * MS, by=by))
+    return sent
+
+
+def without(sent: Iterable[Sent], *ids: str) -> list[Sent]:
+    """*sent* but for the spans of these names: they were lost."""
+    lost = {span(id=name).span_id for name in ids}
+    return [(service, one) for service, one in sent if one.span_id not in lost]
+
+
+def table(sent: Iterable[Sent], received: int) -> pa.Table:
+    """SPANS of *sent*, as they come in at *received*."""
+    by_service: dict[str, list[Span]] = {}
+    for service, one in sent:
+        by_service.setdefault(service, []).append(one)
+    body = protobuf(*(request(*spans, service=service) for service, spans in by_service.items()))
+    return decode([Body(body, Encoding.PROTOBUF)], received).spans
+
+
+class Watch:
+    """The live part on a database of its own, its clock in our hands."""
+
+    def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
+        self.spans = SpanStore(database)
+        self.flows = FlowStore(database, self.spans)
+        self.tick = Tick(
+            self.flows, flow_keys=("order.id",), habits=Habits(flows=learn_flows), pacing=Pacing()
+        )
+        self.now = NOW
+        self._orders = 0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is known now."""
+        return self.tick.snapshot
+
+    def receive(self, sent: Iterable[Sent], after_s: float = 0.5) -> Snapshot:
+        """Store and take in *sent*, *after_s* seconds later."""
+        self.now += int(after_s * SECOND)
+        spans = table(sent, self.now)
+        self.spans.write(spans)
+        return self.tick.advance(spans, self.now)
+
+    def wait(self, seconds: float) -> Snapshot:
+        """Let time pass, a tick a second, with nothing coming in."""
+        until = self.now + int(seconds * SECOND)
+        while self.now < until:
+            self.now = min(self.now + SECOND, until)
+            self.tick.advance(None, self.now)
+        return self.snapshot
+
+    def learn(self, orders: int = 40, fraud_first: float = 0.5) -> None:
+        """Let *orders* healthy orders pass, and come to rest."""
+        sent: list[Sent] = []
+        for number in range(orders):
+            slow = number >= orders * fraud_first
+            sent += order(f"L-{self._orders + number}", self.now, fraud_after=(60 if slow else 5) * MS)
+        self._orders += orders
+        self.receive(sent)
+        self.wait(12)
+
+    def state(self, key: str) -> State | None:
+        """The state of a flow, in memory or put away; None if it is not known."""
+        ids = self.snapshot.flows["id"].to_pylist()
+        if key in ids:
+            return State(int(self.snapshot.state[ids.index(key)]))
+        stored = self.flows.named(key)
+        return State(stored["state"][0].as_py()) if stored.num_rows else None

@@ -1,0 +1,290 @@
+"""What is stuck, late, failed or done, as time passes and telemetry comes, late or never."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from collector.api import stuck as answers
+from collector.diagnosis import State
+from collector.store import Database
+from tests.factories import NOW
+from tests.scenes import MS, Watch, handling, order, publish, react, without
+
+
+@pytest.fixture
+def watch(database: Database) -> Watch:
+    """A live part that knows the shop."""
+    watch = Watch(database)
+    watch.learn()
+    return watch
+
+
+def findings(watch: Watch, *, late: bool = False) -> list[tuple[str, str, str, str | None]]:
+    """(flow, cause, missing service, next event type) of each finding."""
+    found = answers.stuck(watch.snapshot, late=late)["stuck"]
+    return [(f["flow"], f["cause"], f["missing"]["service"], f["missing"]["next_event_type"]) for f in found]
+
+
+def test_healthy_order_is_done_with_its_outcome(watch: Watch) -> None:
+    """The first page stays empty while all is well: a false alarm costs the trust in every later one."""
+    watch.receive(order("A-1", watch.now))
+
+    assert watch.state("A-1") == State.DONE
+    assert findings(watch, late=True) == []
+    watch.wait(20)
+    stored = watch.flows.named("A-1").to_pylist()[0]
+    assert (stored["outcome"], stored["messages"], stored["reactions"]) == ("OrderShipped", 5, 6)
+
+
+def test_silent_consumer_group_is_late_then_stuck_with_the_service_that_is_missing(watch: Watch) -> None:
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    assert watch.state("A-1") == State.RUNNING or watch.state("A-1") == State.LATE
+    watch.wait(2)
+    assert watch.state("A-1") == State.LATE
+    assert findings(watch) == []
+    watch.wait(5)
+
+    assert watch.state("A-1") == State.STUCK
+    assert findings(watch) == [("A-1", "consumer_down", "payment", "PaymentCaptured")]
+
+
+def test_flow_is_done_when_the_missing_reaction_comes_after_all(watch: Watch) -> None:
+    """They mend it, and the list empties by itself."""
+    placed = watch.now
+    watch.receive(order("A-1", placed, down={"payment"}))
+    watch.wait(8)
+    assert watch.state("A-1") == State.STUCK
+    watch.receive([s for s in order("A-1", placed) if s not in order("A-1", placed, down={"payment"})])
+
+    assert watch.state("A-1") == State.DONE
+    assert findings(watch) == []
+
+
+def test_one_group_works_on_while_one_message_is_not_taken(watch: Watch) -> None:
+    """A group that takes later messages is not down: to say so would send somebody to the wrong place."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    for number in range(8):
+        watch.receive(order(f"B-{number}", watch.now), after_s=1)
+
+    assert findings(watch) == [("A-1", "unknown", "payment", "PaymentCaptured")]
+
+
+def test_group_that_works_through_older_messages_is_behind_not_down(watch: Watch) -> None:
+    placed = watch.now
+    first = order("A-1", placed, down={"payment"})
+    second = order("A-2", placed + 1000 * MS, down={"payment"})
+    watch.receive([*first, *second])
+    watch.wait(8)
+    taken = react("payment", "StockReserved", "A-1", at=watch.now)
+    captured = publish(
+        "payment", "PaymentCaptured", "A-1", at=watch.now, by=handling("payment", "StockReserved", "A-1")
+    )
+    watch.receive([taken, captured])
+
+    assert ("A-2", "backlog", "payment", "PaymentCaptured") in findings(watch)
+
+
+def test_handler_that_fails_is_named_with_its_error(watch: Watch) -> None:
+    watch.receive(order("A-1", watch.now, failing={"inventory"}))
+    watch.wait(8)
+
+    (finding,) = answers.stuck(watch.snapshot)["stuck"]
+    assert finding["cause"] == "handler_failed"
+    assert "no connection" in finding["sentence"]
+
+
+def test_handler_that_succeeds_at_its_second_attempt_is_no_finding(watch: Watch) -> None:
+    placed = watch.now
+    broken = order("A-1", placed, failing={"inventory"})
+    watch.receive(broken)
+    healthy = [s for s in order("A-1", placed) if s[1].span_id not in {b[1].span_id for b in broken}]
+    again = react("inventory", "OrderPlaced", "A-1", at=placed + 900 * MS, attempt=2)
+    watch.receive([again, *healthy], after_s=1)
+    watch.wait(8)
+
+    assert findings(watch) == []
+    assert watch.state("A-1") == State.DONE
+
+
+def test_handler_that_publishes_nothing_is_silent(watch: Watch) -> None:
+    watch.receive(order("A-1", watch.now, silent={"payment"}))
+    watch.wait(8)
+
+    assert findings(watch) == [("A-1", "handler_silent", "payment", "PaymentCaptured")]
+
+
+@pytest.mark.parametrize(("missing", "event"), [("fraud", "OrderCleared"), ("payment", "PaymentCaptured")])
+def test_join_that_waits_for_another_is_not_blamed(watch: Watch, missing: str, event: str) -> None:
+    """Shipping took one of its two events and waits: the one who owes the other is the finding."""
+    watch.receive(order("A-1", watch.now, down={missing}))
+    watch.wait(10)
+
+    assert findings(watch) == [("A-1", "consumer_down", missing, event)]
+
+
+def test_join_that_has_all_it_needs_and_publishes_nothing_is_silent(watch: Watch) -> None:
+    watch.receive(order("A-1", watch.now, silent={"shipping"}))
+    watch.wait(10)
+
+    assert findings(watch) == [("A-1", "handler_silent", "shipping", "OrderShipped")]
+
+
+def test_reaction_that_ends_a_branch_never_makes_a_flow_stuck(watch: Watch) -> None:
+    """Nobody waits for the mailer."""
+    watch.receive(order("A-1", watch.now, down={"mailer"}))
+    watch.wait(10)
+
+    assert watch.state("A-1") == State.DONE
+    assert findings(watch, late=True) == []
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        [handling("payment", "StockReserved", "A-1")],
+        ["A-1/PaymentCaptured"],
+        [handling("payment", "StockReserved", "A-1"), "A-1/PaymentCaptured"],
+        ["A-1/OrderPlaced"],
+        [handling("shipping", "OrderCleared", "A-1")],
+    ],
+)
+def test_lost_telemetry_makes_a_flow_incomplete_not_stuck(watch: Watch, lost: list[str]) -> None:
+    """A service whose spans were lost did its work: what follows shows it."""
+    watch.receive(without(order("A-1", watch.now), *lost))
+    watch.wait(10)
+
+    assert findings(watch, late=True) == []
+    assert watch.state("A-1") == State.DONE
+    row = watch.flows.named("A-1").to_pylist() or [
+        row for row in watch.snapshot.flows.to_pylist() if row["id"] == "A-1"
+    ]
+    assert row[0]["incomplete"] or lost == [handling("shipping", "OrderCleared", "A-1")]
+
+
+def test_outage_teaches_nothing(watch: Watch) -> None:
+    """However long it lasts, and however many orders it stops, the deadline stays what it was."""
+    before = watch.snapshot.expected
+    assert before is not None
+    placed = watch.now
+    for number in range(60):
+        watch.receive(order(f"A-{number}", placed + number * MS, down={"payment"}), after_s=0.1)
+    watch.wait(60)
+    assert len(findings(watch)) == 60
+    late = 90_000 * MS
+    for number in range(60):
+        key = f"A-{number}"
+        caught_up = [
+            react("payment", "StockReserved", key, at=placed + late),
+            publish(
+                "payment",
+                "PaymentCaptured",
+                key,
+                at=placed + late,
+                by=handling("payment", "StockReserved", key),
+            ),
+            react("shipping", "PaymentCaptured", key, at=placed + late + 30 * MS),
+            publish(
+                "shipping",
+                "OrderShipped",
+                key,
+                at=placed + late + 40 * MS,
+                by=handling("shipping", "PaymentCaptured", key),
+            ),
+        ]
+        watch.receive(caught_up, after_s=0.1)
+    assert findings(watch) == []
+    watch.wait(400)
+
+    after = watch.snapshot.expected
+    assert after is not None
+    assert [e.react for e in after.steps.values()] == [e.react for e in before.steps.values()]
+
+
+def test_nothing_is_judged_before_enough_was_seen(database: Database) -> None:
+    """Three examples are no habit."""
+    watch = Watch(database)
+    for number in range(3):
+        watch.receive(order(f"A-{number}", watch.now))
+    watch.receive(order("B-1", watch.now, down={"payment"}))
+    watch.wait(10)
+
+    assert findings(watch, late=True) == []
+
+
+def test_flow_that_stopped_before_anything_was_known_is_found_once_it_is(database: Database) -> None:
+    """The first orders teach, and the one among them that stopped is judged by what the others taught."""
+    watch = Watch(database)
+    watch.receive(order("B-1", watch.now))
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(20)
+    assert findings(watch) == []
+    watch.learn()
+
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+
+
+def test_consumer_that_joins_late_and_reads_everything_changes_nothing(watch: Watch) -> None:
+    """Its spans touch flows that were put away long ago; they come back, as whole as they were."""
+    watch.wait(30)
+    assert watch.snapshot.flows.num_rows == 0
+    replayed = [react("analytics", "OrderPlaced", f"L-{n}", at=watch.now) for n in range(40)]
+    watch.receive(replayed)
+    assert watch.snapshot.flows.num_rows == 40
+    assert {row["messages"] for row in watch.snapshot.flows.to_pylist()} == {5}
+    watch.wait(700)
+
+    stored = watch.flows.named("L-0").to_pylist()[0]
+    assert (stored["messages"], stored["reactions"], stored["outcome"]) == (5, 7, "OrderShipped")
+    watch.receive(order("A-1", watch.now))
+    watch.wait(20)
+    assert findings(watch, late=True) == []
+
+
+def test_two_orders_in_one_batch_stay_two_flows(watch: Watch) -> None:
+    """One parcel that is stuck must not make the other one stuck."""
+    placed = watch.now
+    sent = [*order("A-1", placed), *order("A-2", placed)]
+    service, batch = react("warehouse", "OrderShipped", "A-1", at=placed + 200 * MS)
+    batch.ClearField("parent_span_id")
+    batch.trace_id = b"b" * 16
+    batch.links.extend(react("warehouse", "OrderShipped", "A-2", at=placed)[1].links)
+    del batch.attributes[-1]
+    watch.receive([*sent, (service, batch)])
+
+    rows = {row["id"]: row for row in watch.snapshot.flows.to_pylist()}
+    assert set(rows) == {"A-1", "A-2"}
+    assert rows["A-1"]["reactions"] == rows["A-2"]["reactions"] == 7
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32))
+def test_order_and_repeats_of_arrival_change_nothing(watch: Watch, seed: int) -> None:
+    """Exporters send in batches, late, and again."""
+    rng = random.Random(seed)
+    key = f"S-{seed}"
+    down = rng.choice([set(), {"payment"}, {"fraud"}])
+    sent = order(key, watch.now, down=down)
+    shuffled = [*sent, *rng.sample(sent, 3)]
+    rng.shuffle(shuffled)
+    cut = sorted(rng.sample(range(len(shuffled)), 2))
+    for part in (shuffled[: cut[0]], shuffled[cut[0] : cut[1]], shuffled[cut[1] :]):
+        watch.receive(part, after_s=0.3)
+    watch.wait(8)
+
+    assert watch.state(key) == (State.STUCK if down else State.DONE)
+    assert [f[2] for f in findings(watch) if f[0] == key] == sorted(down)
+
+
+def test_snapshot_counts_each_flow_once(watch: Watch) -> None:
+    watch.receive(
+        [one for n in range(5) for one in order(f"A-{n}", watch.now, down={"payment"} if n % 2 else set())]
+    )
+    watch.wait(7)
+
+    ids = watch.snapshot.flows["id"].to_pylist()
+    assert len(ids) == len(set(ids))
+    assert np.bincount(watch.snapshot.state, minlength=5)[State.STUCK] == 2
+    assert watch.now > NOW
