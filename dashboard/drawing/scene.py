@@ -44,7 +44,7 @@ def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> D
         x, y = placed.places[step.id]
         box = size[step.id]
         nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(step, start, longest, colour)})
-    edges = [_edge(link, placed, place) for place, link in enumerate(steps.links)]
+    edges = [_edge(link, placed, place, steps) for place, link in enumerate(steps.links)]
     return {
         "nodes": nodes,
         "edges": edges,
@@ -92,7 +92,7 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
         if step.kind == "unseen"
         else f"{step.service} \u00b7 {words.offset(step.at - start)}",
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
-        "state": step.state,
+        "state": step.state if step.kind != "blocked" else "",
         "attempts": step.attempts,
         "problem": problem(step),
         "label": label(step, start),
@@ -102,7 +102,7 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
         length = sqrt(spent / longest)
         data["bar"] = [length * (step.wait_ms or 0.0) / spent, length * (step.work_ms or 0.0) / spent]
     if step.kind == "ghost":
-        data["since"] = step.at
+        data["since"] = step.due
     if step.names:
         data["tip"] = "Blocked: " + ", ".join(step.names)
     return data
@@ -116,6 +116,8 @@ def problem(step: Step) -> int:
     """Say how soon the eye should be led here: 1 missing, 2 failed, 3 slow, 0 not at all."""
     if step.kind == "ghost":
         return 1
+    if step.kind == "blocked":
+        return 0
     return {"failed": 2, "late": 3}.get(step.state, 0)
 
 
@@ -138,10 +140,11 @@ def label(step: Step, start: int) -> str:
     return said + (f", {step.state}" if step.state else "")
 
 
-def _edge(link: Link, placed: Layout, place: int) -> Data:
+def _edge(link: Link, placed: Layout, place: int, steps: Steps) -> Data:
     edge: Data = {"s": link.source, "t": link.target, "points": placed.routes[place]}
     if link.missing:
         edge["missing"] = True
+        edge["state"] = steps.by_id[link.target].state
     if link.certainty == "inferred":
         edge["inferred"] = True
     if place in placed.backward:
@@ -167,7 +170,7 @@ def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | N
                 "end": round(bar.end, 5),
                 "took": took(step),
                 "state": step.state,
-                "since": step.at,
+                "since": step.due,
                 "colour": colour(step.service) if step.kind != "unseen" else None,
                 "problem": problem(step),
                 "label": label(step, start),

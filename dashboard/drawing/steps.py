@@ -14,6 +14,10 @@ from typing import Literal
 
 from dashboard.answers import Edge, Finding, Flow, Message, Reaction
 
+# One step in a hundred takes longer than the p99, and a flow has dozens: slow is
+# what takes longer than that several times over.
+SLOW_TIMES = 2.0
+
 Kind = Literal["message", "reaction", "ghost", "blocked", "unseen"]
 
 
@@ -23,7 +27,8 @@ class Step:
 
     `at` is when it became visible (ns), `began` when its reaction started;
     `wait_ms` and `work_ms` are those of the reaction, None where there is none.
-    `skew_ms` is how far a wait was below zero: clocks that disagree.
+    `skew_ms` is how far a wait was below zero: clocks that disagree. `due` is
+    when a ghost should have been there.
     """
 
     id: str
@@ -41,6 +46,7 @@ class Step:
     reaction: Reaction | None = None
     finding: Finding | None = None
     names: tuple[str, ...] = ()
+    due: int | None = None
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,7 @@ def _owe(drawn: list[Step], links: list[Link], known: Steps, finding: Finding, p
         at=finding.since_unix_nano,
         state=finding.state,
         finding=finding,
+        due=finding.since_unix_nano + round(_usual(finding) * 1_000_000),
     )
     drawn.append(ghost)
     if anchor:
@@ -199,11 +206,16 @@ def _owe(drawn: list[Step], links: list[Link], known: Steps, finding: Finding, p
             title=f"{len(finding.blocked)} later step{'s' * (len(finding.blocked) > 1)} blocked",
             service="",
             at=finding.since_unix_nano,
+            state=finding.state,
             finding=finding,
             names=tuple(finding.blocked),
         )
         drawn.append(blocked)
         links.append(Link(ghost.id, blocked.id, "", "observed", missing=True))
+
+
+def _usual(finding: Finding) -> float:
+    return (finding.expectation and finding.expectation.p99_ms) or 0.0
 
 
 def _anchor(known: Steps, finding: Finding) -> Step | None:
@@ -240,9 +252,9 @@ def _state(reaction: Reaction | None) -> str:
         return ""
     if reaction.status == "error":
         return "failed"
-    # Past what 99 of 100 take: worth a look, whatever became of it.
     usual = reaction.expected.p99_ms if reaction.expected else None
-    return "late" if usual and reaction.wait_ms and reaction.wait_ms > usual else ""
+    spent = (reaction.wait_ms or 0.0) + (_work(reaction) or 0.0)
+    return "late" if usual and spent > SLOW_TIMES * usual else ""
 
 
 def _refs(step: Step) -> set[str]:

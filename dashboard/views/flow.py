@@ -23,14 +23,13 @@ UNKNOWN = (
 )
 
 
-def unknown(key: str, problem: NotFoundError) -> None:
+def unknown(key: str) -> None:
     """Say that no flow has this name, and where to look."""
     mount(
         "notice",
         {
             "title": [{"text": "No flow "}, {"text": key, "mark": "code"}, {"text": "."}],
             "lines": [
-                [{"text": str(problem)}],
                 [{"text": UNKNOWN}],
             ],
             "links": [
@@ -102,14 +101,11 @@ def outcome(item: FlowItem | None) -> list[words.Part]:
         return []
     took = words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6)
     counted = f"{words.count(item.messages, 'message')}, {words.count(item.reactions, 'reaction')}."
-    if item.state == "done" and item.outcome:
-        return [
-            {"text": "Ended with "},
-            {"text": item.outcome, "mark": "code"},
-            {"text": f" after {took}. {counted}"},
-        ]
-    last: list[words.Part] = [{"text": item.last_event_type, "mark": "code"}] if item.last_event_type else []
-    return [{"text": "On its way, last seen: " if last else "On its way. "}, *last, {"text": f" {counted}"}]
+    last = item.outcome or item.last_event_type
+    named: list[words.Part] = [{"text": last, "mark": "code"}] if last else []
+    if item.state == "done":
+        return [{"text": "Ended with " if last else "Ended"}, *named, {"text": f" after {took}. {counted}"}]
+    return [{"text": "On its way, last seen: " if last else "On its way."}, *named, {"text": f" {counted}"}]
 
 
 def choose_span(view: str) -> None:
@@ -168,8 +164,8 @@ def story(key: str) -> None:
         page.ask(api.summary, height=HEIGHT)
         try:
             flow = page.ask(lambda: api.flow(key), height=HEIGHT)
-        except NotFoundError as problem:
-            unknown(key, problem)
+        except NotFoundError:
+            unknown(key)
             return
         item = flow.flows[0] if flow.flows else None
         name = item.name if item else key

@@ -140,17 +140,15 @@ def row(item: FlowItem) -> dict[str, Any]:
 def no_match() -> None:
     """Say what was looked for, and how to see more."""
     state = st.session_state
-    what: list[words.Part] = [{"text": f" {state.flows_state}"}] if state.flows_state else []
+    narrowed = bool(state.flows_state or state.flows_q)
+    title: list[words.Part] = [{"text": f"No {state.flows_state} flow".replace("  ", " ")}]
     if state.flows_q:
-        what += [{"text": " matches "}, {"text": words.short(state.flows_q), "mark": "code"}]
+        title += [{"text": " matches "}, {"text": words.short(state.flows_q), "mark": "code"}]
+    title += [{"text": f", {WINDOWS[state.flows_window or '']}." if narrowed else " yet."}]
     done = mount(
         "notice",
         {
-            "title": [
-                {"text": "No flow"},
-                *(what or [{"text": " yet"}]),
-                {"text": f", {WINDOWS[state.flows_window or '']}." if what else "."},
-            ],
+            "title": title,
             "actions": [
                 {"id": "clear", "label": "Clear filters"},
                 *([{"id": "all", "label": "Search all time"}] if state.flows_window else []),

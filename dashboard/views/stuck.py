@@ -40,6 +40,8 @@ def news() -> None:
         )
         body = {"tiles": tiles(summary), "groups": groups(found)}
         mount("stuck", body, key="stuck")
+        if not found.stuck:
+            mount("notice", {"tone": "bare", "lines": learned(summary)}, key="learned")
 
 
 def headline(summary: Summary, found: Stuck) -> list[words.Part]:
@@ -70,6 +72,22 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
         return {}
     stale = now - summary.tick_unix_nano > 3 * summary.tick_s * words.SECOND
     return {"checked": summary.tick_unix_nano, "stale": stale}
+
+
+def learned(summary: Summary) -> list[list[words.Part]]:
+    """Say what the calm rests on: on what was learned, or on nothing yet."""
+    known = summary.learning
+    if not known.expectations:
+        return [
+            [
+                {
+                    "text": "Still learning what normally follows: nothing can be called stuck before about "
+                    "20 flows of a kind have come to rest."
+                }
+            ]
+        ]
+    flows = words.count(known.flows, "flow")
+    return [[{"text": f"{words.count(known.expectations, 'expectation')}, learned from {flows}, all met."}]]
 
 
 def tiles(summary: Summary) -> list[dict[str, Any]]:

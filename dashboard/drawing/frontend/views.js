@@ -103,8 +103,16 @@ function said(parts) {
 }
 
 const badge = (state, ...text) =>
-  el("span", { class: `badge ${state}` }, BADGES[state] ? icon(BADGES[state], 12) : null, text);
+  el("span", { class: `badge ${state}` }, BADGES[state] && icon(BADGES[state], 12), text);
 const BADGES = { late: "clock", stuck: "hourglass", failed: "cross" };
+
+const press = (run, props) => ({ ...props, on: { click: run } });
+
+const hour = (ns) => el("time", { title: moment(ns) }, new Date(ns / 1e6).toLocaleTimeString([], { hour12: false }));
+
+// A table row that leads somewhere as a whole; its first link does for the keyboard.
+const leading = (target, ...cells) =>
+  el("tr", press((event) => event.target.closest("a,button") || go(target)), cells.map((cell) => (cell?.tagName === "TD" ? cell : el("td", cell))));
 
 const stripe = (colour) => el("i.stripe", { css: { background: colour || "transparent" } });
 
@@ -163,11 +171,11 @@ class Head extends Words {
     const line = el("h1", said(data.title));
     if (data.key) line.append(" ", el("code.key", data.key), copyButton(data.key, "flow key"));
     for (const item of data.badges || []) {
-      line.append(" ", badge(item.state, item.text, item.since ? [" ", ageText(item.since)] : null));
+      line.append(" ", badge(item.state, item.text, item.since && [" ", ageText(item.since)]));
     }
     const lines = (data.lines || []).map((parts) => el("p.lead", said(parts)));
     const notes = (data.notes || []).map((note) => el("span.chip", { title: note.title || "" }, note.text));
-    return el("header.head", el("div.line", line, this.checked), lines, notes.length ? el("p.notes", notes) : null);
+    return el("header.head", el("div.line", line, this.checked), lines, notes.length > 0 && el("p.notes", notes));
   }
 }
 
@@ -177,20 +185,23 @@ class Notice extends Words {
       el("div.command", el("span.muted", command.label), el("code", command.text), copyButton(command.text, command.label)),
     );
     const actions = (data.actions || []).map((action) =>
-      el("button.plain", { on: { click: () => this.act.trigger("act", action.id) } }, action.label),
+      el("button.plain", press(() => this.act.trigger("act", action.id)), action.label),
     );
     const links = (data.links || []).map((item) => link(item.target, { class: "plain" }, item.label));
-    const role = data.tone === "amber" ? "status" : null;
+    const role = data.tone === "amber" && "status";
     return el(
         "section",
         { class: `notice ${data.tone || ""}`, role },
-        data.waiting ? el("span.waiting", { "aria-hidden": "true" }) : null,
-        el("div", data.title ? el("h2", said(data.title)) : null, (data.lines || []).map((parts) => el("p", said(parts))), codes,
-          actions.length + links.length ? el("p.actions", actions, links) : null,
-          data.detail ? el("details", el("summary", "Detail"), el("pre", data.detail), copyButton(data.detail, "detail")) : null),
+        data.waiting && el("span.waiting", { "aria-hidden": "true" }),
+        el("div", data.title && el("h2", said(data.title)), (data.lines || []).map((parts) => el("p", said(parts))), codes,
+          actions.length + links.length > 0 && el("p.actions", actions, links),
+          data.detail && el("details", el("summary", "Detail"), el("pre", data.detail), copyButton(data.detail, "detail"))),
       );
   }
 }
+
+const headed = (names) =>
+  el("thead", el("tr", names.map((name) => el("th", { scope: "col", class: name.startsWith("#") && "num" }, name.replace("#", "")))));
 
 class Stuck {
   constructor(root, act) {
@@ -216,30 +227,27 @@ class Stuck {
     const facts = [
       ["flows", group.flows],
       ["oldest", ageText(group.oldest)],
-      ["first seen", el("time", { title: moment(group.first) }, new Date(group.first / 1e6).toLocaleTimeString([], { hour12: false }))],
+      ["first seen", hour(group.first)],
     ];
     const rows = el("tbody", group.rows.map((row) => this.row(row)));
-    const head = ["state", "flow", "stopped after", "for", "since"].map((name) => el("th", { scope: "col" }, name));
     return el(
       "section",
       { class: `group ${group.state}`, "aria-label": `${group.service} owes ${group.event}` },
       el("header", el("div", owed, el("p", said(group.why))), el("dl", facts.map(([name, value]) => el("div", el("dt", name), el("dd", value)))),
         link(group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
-      el("table", el("thead", el("tr", head)), rows),
-      group.more ? el("p.more", link(group.more.target, {}, group.more.text)) : null,
+      el("table", headed(["state", "flow", "stopped after", "#for", "#since"]), rows),
+      group.more && el("p.more", link(group.more.target, {}, group.more.text)),
     );
   }
 
   row(row) {
-    const open = () => go(row.target);
-    return el(
-      "tr",
-      { on: { click: (event) => event.target.closest("a,button") || open() } },
-      el("td", badge(row.state, row.state)),
-      el("td", link(row.target, { class: "mono" }, row.name)),
-      el("td", row.stopped, " ", el("span.muted", row.by)),
+    return leading(
+      row.target,
+      badge(row.state, row.state),
+      link(row.target, { class: "mono" }, row.name),
+      [row.stopped, " ", el("span.muted", row.by)],
       el("td.num", ageText(row.since)),
-      el("td.num.muted", el("time", { title: moment(row.at) }, new Date(row.at / 1e6).toLocaleTimeString([], { hour12: false }))),
+      el("td.num.muted", hour(row.since)),
     );
   }
 }
@@ -248,8 +256,8 @@ class Table {
   constructor(root, act) {
     this.act = act;
     this.body = el("tbody");
-    const heads = ["state", "flow", "steps", "waiting for", "age", "share of time waiting", "last message", "messages"];
-    const table = el("table.flows", el("thead", el("tr", heads.map((name) => el("th", { scope: "col", class: name === "steps" || name === "messages" || name === "age" ? "num" : "" }, name)))), this.body);
+    const heads = ["state", "flow", "#steps", "waiting for", "#age", "share of time waiting", "last message", "#messages"];
+    const table = el("table.flows", headed(heads), this.body);
     this.foot = el("p.more");
     this.pills = el("div.pills", { role: "group", "aria-label": "State" });
     this.sheet = el("div.sheet", table);
@@ -257,26 +265,25 @@ class Table {
   }
 
   update(data) {
-    keyed(this.pills, data.pills, (pill) => el("button", { class: `plain ${pill.state}`, "aria-pressed": pill.on ? "true" : "false", on: { click: () => this.act.trigger("act", { state: pill.on ? "" : pill.state }) } }, pill.label, " ", el("b", pill.count)));
+    keyed(this.pills, data.pills, (pill) => el("button.plain", press(() => this.act.trigger("act", { state: pill.on ? "" : pill.state }), { "aria-pressed": String(pill.on) }), pill.state, " ", el("b", pill.count)));
     this.sheet.hidden = !data.rows.length;
     keyed(this.body, data.rows, (row) => this.row(row));
-    const more = data.more ? el("button.plain", { on: { click: () => this.act.trigger("act", { more: true }) } }, data.more) : null;
-    this.foot.replaceChildren(el("span", data.showing || ""), " ", more || "");
+    const more = data.more && el("button.plain", press(() => this.act.trigger("act", { more: true })), data.more);
+    this.foot.replaceChildren(data.showing, " ", more || "");
   }
 
   row(row) {
-    const open = () => go(row.target);
-    const bar = row.wait === null ? "" : el("span.split", { title: row.split }, el("i.hatch", { css: { width: `${row.wait * 100}%` } }), el("i.solid", { css: { width: `${(1 - row.wait) * 100}%` } }));
-    return el(
-      "tr",
-      { on: { click: (event) => event.target.closest("a,button") || open() } },
-      el("td", badge(row.state, row.state), row.incomplete ? el("span.chip", { title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry") : null),
-      el("td", link(row.target, { class: "mono" }, row.name)),
+    const part = (kind, share) => el(`i.${kind}`, { css: { width: `${share * 100}%` } });
+    const bar = row.wait !== null && [el("span.split", { title: row.split }, part("hatch", row.wait), part("solid", 1 - row.wait)), el("span.muted", ` ${row.percent}`)];
+    return leading(
+      row.target,
+      [badge(row.state, row.state), row.incomplete && el("span.chip", { title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry")],
+      link(row.target, { class: "mono" }, row.name),
       el("td.num", row.steps),
-      el("td", row.waiting ? [stripe(row.colour), row.waiting, row.overdue ? el("span.muted", ` \u00b7 overdue ${row.overdue}`) : null] : el("span.muted", row.outcome || "")),
+      row.waiting ? [stripe(row.colour), row.waiting, row.overdue && el("span.muted", ` \u00b7 overdue ${row.overdue}`)] : el("span.muted", row.outcome),
       el("td.num", row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
-      el("td", bar, row.wait === null ? null : el("span.muted.num", ` ${row.percent}`)),
-      el("td", row.last, " ", el("span.muted", row.by)),
+      bar,
+      [row.last, " ", el("span.muted", row.by)],
       el("td.num", row.messages),
     );
   }
@@ -288,23 +295,23 @@ class Inspector extends Words {
     const metric = (name, value, kind) => el("div", el("dt", el("i", { class: kind }), name), el("dd", value || "\u2014"));
     const list = (title, items, empty) => [
       el("h3", title),
-      items.length ? el("ul", items.map((item) => el("li", el("button.linkish", { on: { click: select(item.id) } }, stripe(item.colour), el("code", item.title)), el("span.muted", ` ${item.at}`), item.because ? el("span", { class: `because ${item.certainty}` }, item.because) : null))) : el("p.muted", empty),
+      items.length ? el("ul", items.map((item) => el("li", el("button.linkish", press(select(item.id)), stripe(item.colour), el("code", item.title)), el("span.muted", ` ${item.at}`), item.because && el("span", { class: `because ${item.certainty}` }, item.because)))) : el("p.muted", empty),
     ];
     const pairs = (title, items) =>
-      items.length ? [el("h3", title), el("dl.pairs", items.map(([name, value, whole]) => [el("dt", name), el("dd", value, whole ? copyButton(whole, name) : null)]))] : null;
+      items.length > 0 && [el("h3", title), el("dl.pairs", items.map(([name, value, whole]) => [el("dt", name), el("dd", value, whole && copyButton(whole, name))]))];
     return el("aside.inspector", { "aria-label": "Inspector", data: { height: "fill" } },
-        el("h2", data.title, " ", data.badge ? badge(data.badge.state, data.badge.text) : null),
-        el("p.by", stripe(data.colour), data.service, data.at ? el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`) : null),
-        data.sentence ? el("p", said(data.sentence)) : null,
-        data.expected ? el("p.muted", data.expected) : null,
-        data.timed ? el("dl.metrics", metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")) : null,
+        el("h2", data.title, " ", data.badge && badge(data.badge.state, data.badge.text)),
+        el("p.by", stripe(data.colour), data.service, data.at && el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`)),
+        data.sentence && el("p", said(data.sentence)),
+        data.expected && el("p.muted", data.expected),
+        data.timed && el("dl.metrics", metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")),
         (data.remarks || []).map((remark) => el("p.remark", remark)),
-        data.evidence ? [el("h3", "Evidence"), el("ul.evidence", data.evidence.map((item) => el("li", item.id ? el("button.linkish", { on: { click: select(item.id) } }, item.text) : item.text)))] : null,
+        data.evidence && [el("h3", "Evidence"), el("ul.evidence", data.evidence.map((item) => el("li", item.id ? el("button.linkish", press(select(item.id)), item.text) : item.text)))],
         list("Caused by", data.causes, data.rootless || "nothing seen: the flow starts here"),
         list("Led to", data.effects, "nothing further"),
-        data.blocked ? [el("h3", "Blocked"), el("ul", data.blocked.map((name) => el("li", el("code", name))))] : null,
+        data.blocked && [el("h3", "Blocked"), el("ul", data.blocked.map((name) => el("li", el("code", name))))],
         pairs("Ids", data.ids), pairs("Attributes", data.attributes), pairs("Resource", data.resource),
-        data.capped ? el("p.muted", data.capped) : null);
+        data.capped && el("p.muted", data.capped));
   }
 }
 
@@ -320,7 +327,7 @@ class Faults {
       const choose = el("select", { "aria-label": `How to break ${item.service}` }, data.kinds.map((kind) => el("option", { value: kind.id }, kind.label)));
       const change = (what) => () => this.act.trigger("act", { what, service: item.service, how: choose.value });
       return el("li", stripe(item.colour), el("span.who", item.service, el("small", { class: item.fault ? "broken" : "muted" }, item.status)),
-        item.fault ? el("button.plain", { on: { click: change("mend") } }, "Mend") : [choose, el("button.plain", { on: { click: change("break") } }, "Break")]);
+        item.fault ? el("button.plain", press(change("mend")), "Mend") : [choose, el("button.plain", press(change("break")), "Break")]);
     });
   }
 }
@@ -356,9 +363,13 @@ class Timeline {
   row(row) {
     const left = (x) => `${x * 100}%`;
     const wide = (from, to) => ({ left: left(from), width: `max(${(to - from) * 100}%, 2px)` });
+    // Beside the bar where there is room: after it, before it, or on it.
+    const room = row.end <= 0.82 ? "after" : row.wait > 0.12 ? "before" : "inside";
+    const beside = { after: { left: `calc(${left(row.end)} + 8px)` }, before: { right: `calc(${left(1 - row.wait)} + 8px)` }, inside: { right: `calc(${left(1 - row.end)} + 8px)` } };
+    const took = el("b", { class: `took ${room} ${row.state}`, css: beside[room] }, row.took);
     const track = row.kind === "ghost"
       ? el("i.bar.due", { css: wide(row.wait, row.end) }, el("b", ageText(row.since, "overdue %")))
-      : [row.work > row.wait ? el("i.bar.hatch", { css: wide(row.wait, row.work) }) : null, el("i", { class: `bar solid ${row.state}`, css: wide(row.work, row.end) }), el("b", { class: `took ${row.state}`, css: row.end > 0.82 ? { right: `calc(${(1 - row.wait) * 100}% + 8px)` } : { left: `calc(${left(row.end)} + 8px)` } }, row.took)];
+      : [row.work > row.wait ? el("i.bar.hatch", { css: wide(row.wait, row.work) }) : null, el("i", { class: `bar solid ${row.state}`, css: wide(row.work, row.end) }), took];
     return el("div", { class: `row ${row.kind} ${row.state}`, role: "button", tabindex: -1, "aria-label": row.label, data: { ref: row.key }, on: { click: () => this.choose(row.key) } },
       el("span.name", { css: { "padding-left": `${Math.min(row.depth, 12) * 9}px` } }, stripe(row.colour), el("span.what", row.title), el("small.muted", row.service)),
       el("span.track", track));
@@ -557,7 +568,7 @@ class Graph {
     if (data.variants) this.drawSide(data);
     if (data.selected !== this.given) {
       this.given = data.selected;
-      this.select(data.selected, { soft: false, tell: false });
+      this.select(data.selected, false);
     } else this.light();
     if (!this.view && this.stage.clientWidth) this.open();
     else this.apply();
@@ -610,7 +621,7 @@ class Graph {
       if (edge.label || edge.stuck) this.drawLabel(edge);
       if (held.text === text) continue;
       held.text = text;
-      const kind = ["edge", edge.missing && "missing", edge.inferred && "inferred", edge.step !== undefined && edge.step !== null && `latency${edge.step}`].filter(Boolean).join(" ");
+      const kind = ["edge", !edge.width && "flow", edge.missing && `missing ${edge.state}`, edge.inferred && "inferred", edge.step !== undefined && edge.step !== null && `latency${edge.step}`].filter(Boolean).join(" ");
       held.g.setAttribute("class", kind);
       const line = sv("path", { class: "line", d: route(edge.points, this.direction, edge.back ? 30 : 0) });
       if (edge.width) line.style.strokeWidth = `${edge.width}px`;
@@ -643,8 +654,7 @@ class Graph {
     if (!this.list) {
       this.list = el("ol.variants");
       this.side.replaceChildren(el("aside.inspector", { "aria-label": "Variants", data: { height: "fill" } }, el("h2", "Variants"), el("p.muted", "The ways flows took, most frequent first."), this.list));
-      this.side.classList.add("shown");
-    }
+      }
     keyed(this.list, cards, (variant) => {
       const light = (on) => () => this.trace(on ? variant.events : null);
       const button = el("button.variant", { on: { mouseenter: light(true), focus: light(true), mouseleave: light(false), blur: light(false) } },
@@ -666,11 +676,11 @@ class Graph {
   // ---- selection
 
   pick(id) {
-    this.select(id, { soft: false, tell: true });
+    this.select(id, true);
     this.nodes.get(id)?.g.focus({ preventScroll: true });
   }
 
-  select(id, { soft, tell }) {
+  select(id, tell, soft = false) {
     this.selected = id && this.nodes.has(id) ? id : null;
     this.soft = soft;
     this.light();
@@ -717,7 +727,7 @@ class Graph {
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const turn = this.direction === "down" ? { ArrowUp: "cause", ArrowDown: "effect", ArrowLeft: -1, ArrowRight: 1 } : { ArrowLeft: "cause", ArrowRight: "effect", ArrowUp: -1, ArrowDown: 1 };
-    const keys = { f: () => this.fit(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), n: () => this.problem(), escape: () => this.select(null, { soft: false, tell: true }), enter: () => this.selected && this.act.trigger("select", this.selected) };
+    const keys = { f: () => this.fit(), "+": () => this.zoom(1.25), "=": () => this.zoom(1.25), "-": () => this.zoom(0.8), n: () => this.problem(), escape: () => this.select(null, true), enter: () => this.selected && this.act.trigger("select", this.selected) };
     const run = turn[event.key] ? () => this.step(turn[event.key]) : keys[event.key.toLowerCase()];
     if (!run || event.target.closest("button")) return;
     event.preventDefault();
@@ -754,7 +764,7 @@ class Graph {
     if (!w || !h) return;
     const scale = this.fitScale();
     const problem = this.data.soft ? this.problems[0] : null;
-    if (problem && !this.selected) this.select(problem, { soft: true, tell: false });
+    if (problem && !this.selected) this.select(problem, false, true);
     this.fit();
     if (scale < 0.66) {
       this.view.k = 0.8;
@@ -847,7 +857,7 @@ class Graph {
       this.apply();
     });
     this.svg.addEventListener("pointerup", () => { from = null; });
-    this.svg.addEventListener("click", () => { if (!this.dragged && this.selected) this.select(null, { soft: false, tell: true }); });
+    this.svg.addEventListener("click", () => { if (!this.dragged && this.selected) this.select(null, true); });
     this.svg.addEventListener("wheel", (event) => {
       event.preventDefault();
       const box = this.svg.getBoundingClientRect();
