@@ -199,26 +199,33 @@ class Expected:
         """Which entries are paid, as what comes after them shows, though their own spans were lost.
 
         The event that normally follows is there without a seen cause, from the service that should
-        have published it; or somebody reacted to it.
+        have published it; or somebody reacted to it. What a join published shows that it had all it
+        needs.
         """
-        messages, reactions = record.messages, record.reactions
         happened = np.zeros(len(entries), np.bool_)
-        codes = self.names.event_types
-        loose = ~messages.caused
-        dangling = (reactions.message < 0) & (reactions.step >= 0)
-        reacted = type_of(reactions.step)
         for step in np.unique(entries.step).tolist():
-            mine = entries.step == step
-            for join in np.unique(entries.join[mine]).tolist():
-                expectation = self.of(step, join)
-                if expectation is None:
-                    continue
-                emits = np.array([codes.code(name) for name, _ in expectation.emits], np.int64)
-                service = self.names.services.code(expectation.service)
-                by_message = messages.flow[
-                    loose & np.isin(messages.type, emits) & (messages.service == service)
-                ]
-                by_reaction = reactions.flow[dangling & np.isin(reacted, emits)]
-                seen = np.union1d(by_message, by_reaction)
-                happened |= mine & (entries.join == join) & np.isin(entries.flow, seen)
+            for join in np.unique(entries.join[entries.step == step]).tolist():
+                mine = (entries.step == step) & (entries.join == join)
+                told = [self.of(step, join)]
+                if self._is_needed(step):
+                    told += [expectation for steps, expectation in self.joins if step in steps]
+                for rank, expectation in enumerate(told):
+                    if expectation is not None:
+                        seen = self._flows_beyond(record, expectation, whatever_cause=rank > 0)
+                        happened |= mine & np.isin(entries.flow, seen)
         return np.asarray(happened & (entries.kind != Debt.SUCCESS))
+
+    def _is_needed(self, step: int) -> bool:
+        return any(step in steps for steps, _ in self.joins)
+
+    def _flows_beyond(self, record: Record, expectation: Expectation, *, whatever_cause: bool) -> Ints:
+        """The flows in which what *expectation* leads to was published, or reacted to, by what is seen."""
+        messages, reactions = record.messages, record.reactions
+        emits = np.array([self.names.event_types.code(name) for name, _ in expectation.emits], np.int64)
+        service = self.names.services.code(expectation.service)
+        published = np.isin(messages.type, emits) & (messages.service == service)
+        if not whatever_cause:
+            published &= ~messages.caused
+        dangling = (reactions.message < 0) & (reactions.step >= 0)
+        reacted = dangling & np.isin(type_of(reactions.step), emits)
+        return np.union1d(messages.flow[published], reactions.flow[reacted])
