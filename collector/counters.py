@@ -45,7 +45,16 @@ class Counters:
         )
         for reason in ("invalid", "store"):
             self.refused.labels(reason)
-        for reason in ("undecodable", "overloaded", "store", "too_large", "media_type", "unauthorized"):
+        reasons = (
+            "undecodable",
+            "overloaded",
+            "store",
+            "too_large",
+            "media_type",
+            "unauthorized",
+            "no_traces",
+        )
+        for reason in reasons:
             self.requests_refused.labels(reason)
 
     def spans(self) -> dict[str, int]:

@@ -34,9 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class OverloadError(Exception):
-    """Too much waits already: the sender should try again in *retry_after_s*."""
-
-    retry_after_s = 2
+    """Too much waits already: the sender should try again in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,8 @@ class Intake:
 
         Raise `OtlpError` if it can not be read, `OverloadError` or `StoreError` if it should be sent again.
         """
-        if self._closing or self._waiting_bytes + len(data) > self._config.queue_bytes:
+        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
+        if self._closing or full:
             self._counters.requests_refused.labels("overloaded").inc()
             raise OverloadError(
                 "The collector is stopping." if self._closing else "Too many requests wait already."

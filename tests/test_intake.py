@@ -1,0 +1,206 @@
+"""Group commit: durable before the answer, each span counted once, nobody left waiting."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+
+import pyarrow as pa
+import pytest
+
+from collector.config import Config
+from collector.counters import Counters
+from collector.intake import Accepted, Intake, OverloadError
+from collector.otlp import Encoding, OtlpError
+from collector.store import Database, SpanStore, StoreError
+from tests.factories import json_body, protobuf, request, span
+
+PROTOBUF, JSON = Encoding.PROTOBUF, Encoding.JSON
+
+
+@pytest.fixture
+def store(database: Database) -> SpanStore:
+    return SpanStore(database)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    store: SpanStore,
+    counters: Counters | None = None,
+    on_stored: Callable[[pa.Table], None] = lambda spans: None,
+    queue_bytes: int = 2**20,
+) -> AsyncIterator[Intake]:
+    intake = Intake(store, Config(queue_bytes=queue_bytes), counters or Counters(), on_stored)
+    await intake.start()
+    yield intake
+    await intake.close()
+
+
+def body(*names: str) -> bytes:
+    return protobuf(request(*(span(id=name) for name in names)))
+
+
+async def test_spans_are_in_the_store_when_accept_returns(store: SpanStore) -> None:
+    async with running(store) as intake:
+        accepted = await intake.accept(body("a", "b"), PROTOBUF)
+
+        assert accepted == Accepted()
+        assert store.span_count() == 2
+
+
+async def test_requests_that_wait_share_a_commit(store: SpanStore) -> None:
+    counters = Counters()
+    async with running(store, counters) as intake:
+        await asyncio.gather(*(intake.accept(body(str(number)), PROTOBUF) for number in range(50)))
+
+    commits = counters.registry.get_sample_value("choreoscope_commit_seconds_count")
+    assert store.span_count() == 50
+    assert commits is not None
+    assert commits <= 3
+
+
+async def test_a_bad_request_fails_alone(store: SpanStore) -> None:
+    counters = Counters()
+    async with running(store, counters) as intake:
+        answers = await asyncio.gather(
+            intake.accept(body("a"), PROTOBUF),
+            intake.accept(b"bad", PROTOBUF),
+            intake.accept(json_body(request(span(id="b"), span(id="c", trace=b"short"))), JSON),
+            intake.accept(b"bad", JSON),
+            return_exceptions=True,
+        )
+
+    assert answers[0] == Accepted()
+    assert isinstance(answers[1], OtlpError)
+    assert isinstance(answers[2], Accepted)
+    assert answers[2].rejected == 1
+    assert "trace_id" in answers[2].message
+    assert isinstance(answers[3], OtlpError)
+    assert store.span_count() == 2
+    assert counters.spans() == {"received": 3, "stored": 2, "duplicate": 0, "refused": 1}
+
+
+async def test_a_span_is_counted_once_however_often_it_comes(store: SpanStore) -> None:
+    """Twice in a request, in two requests of a group, and in a later group."""
+    counters = Counters()
+    async with running(store, counters) as intake:
+        await asyncio.gather(intake.accept(body("a", "b", "a"), PROTOBUF), intake.accept(body("b"), PROTOBUF))
+        await intake.accept(body("b", "c"), PROTOBUF)
+
+    assert store.span_count() == 3
+    assert counters.spans() == {"received": 6, "stored": 3, "duplicate": 3, "refused": 0}
+
+
+async def test_a_span_sent_again_after_a_restart_is_no_new_one(store: SpanStore) -> None:
+    """An exporter whose answer was lost with the old process sends its batch to the new one."""
+    async with running(store) as intake:
+        await intake.accept(body("a", "b"), PROTOBUF)
+    counters = Counters()
+    async with running(store, counters) as intake:
+        await intake.accept(body("b", "c"), PROTOBUF)
+
+    assert counters.spans() == {"received": 2, "stored": 1, "duplicate": 1, "refused": 0}
+
+
+async def test_the_live_part_is_told_what_is_durable(store: SpanStore) -> None:
+    told: list[tuple[int, int]] = []
+
+    def on_stored(spans: pa.Table) -> None:
+        told.append((spans.num_rows, store.span_count()))
+
+    async with running(store, on_stored=on_stored) as intake:
+        await intake.accept(body("a", "b"), PROTOBUF)
+        await intake.accept(b"", PROTOBUF)
+        await intake.accept(body("c"), PROTOBUF)
+
+    assert told == [(2, 2), (1, 3)]
+
+
+async def test_a_fault_of_the_live_part_is_not_the_senders(
+    store: SpanStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_stored(spans: pa.Table) -> None:
+        raise RuntimeError("a fault")
+
+    with caplog.at_level(logging.ERROR):
+        async with running(store, on_stored=on_stored) as intake:
+            assert await intake.accept(body("a"), PROTOBUF) == Accepted()
+            assert await intake.accept(body("b"), PROTOBUF) == Accepted()
+
+    assert "a fault" in caplog.text
+
+
+async def test_groups_arrive_at_rising_times(store: SpanStore) -> None:
+    """What reads on from a time of arrival must never miss a span of the same time."""
+    times: list[int] = []
+    async with running(
+        store, on_stored=lambda spans: times.append(spans["received_unix_nano"][0].as_py())
+    ) as intake:
+        for number in range(20):
+            await intake.accept(body(str(number)), PROTOBUF)
+
+    assert times == sorted(set(times))
+
+
+async def test_more_than_the_queue_holds_is_sent_back(store: SpanStore) -> None:
+    """Memory is bounded, and whoever is sent back may send again."""
+    counters, size = Counters(), len(body("00"))
+    async with running(store, counters, queue_bytes=5 * size) as intake:
+        answers = await asyncio.gather(
+            *(intake.accept(body(f"{number:02}"), PROTOBUF) for number in range(20)), return_exceptions=True
+        )
+
+    accepted = [answer for answer in answers if isinstance(answer, Accepted)]
+    assert len(accepted) == 5
+    assert all(isinstance(answer, Accepted | OverloadError) for answer in answers)
+    assert store.span_count() == 5
+    assert (
+        counters.registry.get_sample_value("choreoscope_requests_refused_total", {"reason": "overloaded"})
+        == 15
+    )
+
+
+async def test_one_request_larger_than_the_queue_is_taken(store: SpanStore) -> None:
+    async with running(store, queue_bytes=1) as intake:
+        assert await intake.accept(body("a"), PROTOBUF) == Accepted()
+
+
+async def test_when_the_store_fails_the_sender_is_told_to_try_again(
+    store: SpanStore, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And when the store is well again, so is the intake."""
+    counters = Counters()
+    async with running(store, counters) as intake:
+        database.execute("RENAME TABLE spans TO away")
+        with caplog.at_level(logging.ERROR), pytest.raises(StoreError):
+            await intake.accept(body("a", "b"), PROTOBUF)
+        database.execute("RENAME TABLE away TO spans")
+
+        assert await intake.accept(body("a", "b"), PROTOBUF) == Accepted()
+
+    assert "2 spans were not stored" in caplog.text
+    assert counters.spans() == {"received": 4, "stored": 2, "duplicate": 0, "refused": 2}
+
+
+async def test_a_sender_that_hangs_up_disturbs_nobody(store: SpanStore) -> None:
+    async with running(store) as intake:
+        leaving = asyncio.create_task(intake.accept(body("a"), PROTOBUF))
+        staying = asyncio.create_task(intake.accept(body("b"), PROTOBUF))
+        await asyncio.sleep(0)
+        leaving.cancel()
+
+        assert await staying == Accepted()
+        assert await intake.accept(body("c"), PROTOBUF) == Accepted()
+
+    assert store.span_count() == 3
+
+
+async def test_closing_finishes_what_was_accepted_and_takes_no_more(store: SpanStore) -> None:
+    async with running(store) as intake:
+        accepted = [asyncio.create_task(intake.accept(body(str(number)), PROTOBUF)) for number in range(30)]
+        await asyncio.sleep(0)
+
+    assert [await answer for answer in accepted] == [Accepted()] * 30
+    assert store.span_count() == 30
+    with pytest.raises(OverloadError, match="stopping"):
+        await intake.accept(body("late"), PROTOBUF)
