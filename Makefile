@@ -1,29 +1,43 @@
-# Two targets for people, the rest for them. Everything is installed into .venv.
+# Two targets for people, the rest for those who change the code. Everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP_FLAGS := --quiet --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --constraint constraints.txt
+CHECKED := collector dashboard sample_services tests benchmarks docs
 
-.PHONY: help demo test install format lint types contracts clean
+.PHONY: help demo test install format lint types contracts picture pins clean
 
 help:
-	@echo "make demo   broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
-	@echo "make test   every check and every test, as CI runs them"
-	@echo "make format writes the format that make test asks for"
+	@echo "make demo      broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
+	@echo "               (ARGS='--port 8502' passes options on, $(BIN)/choreoscope demo --help lists them)"
+	@echo "make test      every check and every test, as CI runs them"
+	@echo "make format    writes the format that make test asks for"
+	@echo "make picture   takes the picture of the README again, in Chromium"
+	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
+	@echo "make clean     removes .venv and the data of the demo"
+
+# Said before anything is made, so that a machine that lacks something is left as it was.
+$(BIN)/python:
+	@command -v "$(PYTHON)" > /dev/null || { \
+	  echo "There is no $(PYTHON): install Python 3.11 to 3.14, or name one that is there: make PYTHON=python3.12 demo"; exit 2; } >&2
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
+	  echo "$$("$(PYTHON)" -V 2>&1) is not one of 3.11 to 3.14: name one that is, such as make PYTHON=python3.12 demo"; exit 2; } >&2
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
+	  echo "$(PYTHON) can not make a virtual environment: install what your system leaves out of it (Debian and Ubuntu: apt install python3-venv)"; exit 2; } >&2
+	@"$(PYTHON)" -m venv --clear .venv
 
 # A stamp for each set of packages: what is installed is not asked for again.
-.venv/demo.stamp: pyproject.toml instrumentation/pyproject.toml constraints.txt
-	@echo "Setting up .venv (once; takes a minute or two) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 demo")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable ./instrumentation[instruments] --editable .[dashboard,samples]
+.venv/demo.stamp: $(BIN)/python pyproject.toml instrumentation/pyproject.toml constraints.txt
+	@echo "Installing what it needs into .venv (once, a minute or two) ..."
+	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples]'
 	@touch $@
 
 .venv/test.stamp: .venv/demo.stamp
-	@$(BIN)/python -m pip install $(PIP_FLAGS) --editable ./instrumentation[instruments] --editable .[dashboard,samples,dev]
+	@echo "Installing what the tests need ..."
+	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples,dev]'
 	@touch $@
 
 demo: .venv/demo.stamp
-	@exec $(BIN)/choreoscope demo
+	@exec $(BIN)/choreoscope demo $(ARGS)
 
 install: .venv/test.stamp
 
@@ -36,14 +50,20 @@ lint: install
 	$(BIN)/ruff check .
 
 types: install
-	$(BIN)/mypy collector dashboard sample_services tests benchmarks
+	$(BIN)/mypy $(CHECKED)
 	$(BIN)/mypy -p opentelemetry.instrumentation.nats
 
 contracts: install
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 test: lint types contracts
-	$(BIN)/pytest
+	$(BIN)/pytest $(ARGS)
+
+picture: install
+	$(BIN)/python docs/img/picture.py
+
+pins: install
+	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > constraints.txt
 
 clean:
 	rm -rf .venv choreoscope-data .demo
