@@ -49,6 +49,10 @@ class Config:
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
     def __post_init__(self) -> None:
+        if not (self.token.isascii() and self.token.isprintable()):
+            raise ConfigError(
+                "CHOREOSCOPE_TOKEN has characters that no header can carry: expected printable ASCII."
+            )
         if not self.token and not is_loopback(self.bind):
             raise ConfigError(
                 f"CHOREOSCOPE_BIND is '{self.bind}': an address that others reach needs CHOREOSCOPE_TOKEN,"

@@ -1,5 +1,6 @@
 """One engine for all tests, because a process can have only one; each test that stores takes a database."""
 
+import contextlib
 from collections.abc import Iterator
 from itertools import count
 
@@ -21,6 +22,20 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture
 def database(engine: Engine) -> Iterator[Database]:
     """A database with nothing in it."""
+    with new_database(engine) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_database(engine: Engine) -> Iterator[Database]:
+    """A database that the tests of a module share."""
+    with new_database(engine) as database:
+        yield database
+
+
+@contextlib.contextmanager
+def new_database(engine: Engine) -> Iterator[Database]:
+    """A database with nothing in it, for as long as the context lasts."""
     name = f"test_{next(_numbers)}"
     database = engine.database(name)
     yield database

@@ -112,7 +112,12 @@ class _Receiver:
         if error.status_code == 401:
             headers["www-authenticate"] = "Bearer"
         encoding = _encoding(request) or Encoding.JSON
-        body = encode(status(error.status_code, error.detail, retry_after_s), encoding)
+        said = {
+            404: f"There is nothing at '{request.url.path[:80]}': traces are sent to /v1/traces.",
+            405: f"{request.method} is not understood here: expected POST.",
+        }
+        message = said.get(error.status_code, error.detail)
+        body = encode(status(error.status_code, message, retry_after_s), encoding)
         return Response(body, error.status_code, headers, media_type=encoding.value)
 
 

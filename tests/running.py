@@ -1,0 +1,62 @@
+"""The ingest side of a collector within the test's own event loop, on free ports."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+
+from collector.config import Config
+from collector.counters import Counters
+from collector.intake import Intake
+from collector.receivers.grpc import grpc_server
+from collector.receivers.http import http_app
+from collector.serving import HttpServer, listen
+from collector.store import Database, SpanStore
+
+
+@dataclass(frozen=True)
+class Ingest:
+    """Receivers that are up, with a client, and all that they write to."""
+
+    http: httpx.AsyncClient
+    http_port: int
+    grpc_port: int
+    store: SpanStore
+    database: Database
+    counters: Counters
+
+    def refused(self, reason: str) -> float:
+        """How many requests were refused for *reason*."""
+        labels = {"reason": reason}
+        return self.counters.registry.get_sample_value("choreoscope_requests_refused_total", labels) or 0
+
+
+@contextlib.asynccontextmanager
+async def ingest(database: Database, config: Config | None = None) -> AsyncIterator[Ingest]:
+    """Both receivers, an intake and a store."""
+    config, counters, store = config or Config(), Counters(), SpanStore(database)
+    intake = Intake(store, config, counters)
+    opened = listen("127.0.0.1", 0, "nobody")
+    port = opened.getsockname()[1]
+    http = HttpServer(http_app(intake, config, counters), opened)
+    grpc = grpc_server(intake, config, counters)
+    grpc_port = grpc.add_insecure_port("127.0.0.1:0")
+    await intake.start()
+    await grpc.start()
+    await http.start()
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        yield Ingest(client, port, grpc_port, store, database, counters)
+    await http.stop()
+    await grpc.stop(grace=5)
+    await intake.close()
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
