@@ -39,10 +39,6 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
     names = learner.names
     types = np.array([*names.event_types.names, None], object)
     services = np.array([*names.services.names, None], object)
-    ending = np.array([learner.ends(code) for code in range(len(names.event_types.names))] + [False])
-    leaves = ~messages.followed & ending[messages.type]
-    order = order[leaves[order]]
-    outcome = _last_of(messages.flow[order], order, flows.count)
     single = _first_of_each(reactions.row, reactions.flow)
     wait = np.maximum(reactions.start - reactions.published, 0)[single] / 1e6
     work = np.maximum(reactions.end - reactions.start, 0)[single] / 1e6
@@ -57,7 +53,7 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
         "received": record.received,
         "last_event_type": pa.array(types[_at(messages.type, latest)], pa.string()),
         "last_service": pa.array(services[_at(messages.service, latest)], pa.string()),
-        "outcome": pa.array(types[_at(messages.type, outcome)], pa.string()),
+        "outcome": outcomes(record, learner),
         "messages": np.bincount(messages.flow, minlength=flows.count).astype(np.int32),
         "reactions": np.bincount(reactions.flow[single], minlength=flows.count).astype(np.int32),
         "wait_ms": np.bincount(reactions.flow[single], wait, minlength=flows.count),
@@ -65,6 +61,16 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
         "incomplete": flows.incomplete,
     }
     return pa.table(columns, schema=FLOWS)
+
+
+def outcomes(record: Record, learner: Learner) -> pa.Array:
+    """Of each flow the event type that ended it, by what is known now of which types end flows; or null."""
+    messages, names = record.messages, learner.names.event_types.names
+    ending = np.append(learner.ending(), False)  # the last stands for no type
+    last = np.flatnonzero(~messages.followed & ending[messages.type])
+    last = last[np.lexsort((messages.time[last], messages.flow[last]))]
+    ended = _last_of(messages.flow[last], last, record.flows)
+    return pa.array(np.array([*names, None], object)[_at(messages.type, ended)], pa.string())
 
 
 def _traces(stitched: Stitched) -> pa.ListArray:

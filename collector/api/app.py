@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -100,12 +100,12 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
     @path("/flows/{key:path}", Flow)
     def flow(key: str) -> Answer:
         """One flow by its key, id or trace id: its graph and its findings."""
-        return _found(questions.flow(key), key)
+        return _found(questions.flow(key), key, questions)
 
     @path("/why/{key:path}", Why)
     def why(key: str) -> Answer:
         """The findings of one flow."""
-        return _found(questions.why(key), key)
+        return _found(questions.why(key), key, questions)
 
     @path("/map", Map)
     def choreography(window_s: Window = 900) -> Answer:
@@ -159,6 +159,14 @@ def _add_errors(app: FastAPI) -> None:
         first = error.errors()[0]
         return said(400, f"{first['loc'][-1]} is '{str(first.get('input'))[:80]}': {first['msg'].lower()}.")
 
+    @app.exception_handler(_UnknownFlowError)
+    def unknown(request: Request, error: _UnknownFlowError) -> JSONResponse:
+        return JSONResponse({"error": str(error), "nearest": error.nearest}, 404)
+
+    @app.exception_handler(Exception)
+    def fault(request: Request, error: Exception) -> JSONResponse:
+        return said(500, f"The collector could not answer ({type(error).__name__}): its log has the details.")
+
     @app.exception_handler(QuestionError)
     @app.exception_handler(OtlpError)
     @app.exception_handler(BodyError)
@@ -170,10 +178,16 @@ def _add_errors(app: FastAPI) -> None:
         return said(503, str(error))
 
 
-def _found(answer: Answer | None, key: str) -> Answer:
+def _found(answer: Answer | None, key: str, questions: Questions) -> Answer:
     if answer is None:
-        raise HTTPException(404, f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
+        raise _UnknownFlowError(key, questions.nearest(key))
     return answer
+
+
+class _UnknownFlowError(Exception):
+    def __init__(self, key: str, nearest: list[str]) -> None:
+        super().__init__(f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
+        self.nearest = nearest
 
 
 def _states(text: str) -> tuple[int, ...]:

@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.diagnosis import State
 from collector.diagnosis.record import Ints, Mask, reactor_of
+from collector.keys import whole
 from collector.live.snapshot import Snapshot
 from collector.store.flows import FlowStore, Search
 
@@ -74,16 +76,25 @@ def matching(snapshot: Snapshot, search: Search) -> Mask:
     if search.states:
         mask &= np.isin(snapshot.state, list(search.states))
     if search.text:
-        wanted = search.text.lower()
-        waiting = waiting_for(snapshot)
-        for place in np.flatnonzero(mask).tolist():
-            row = {name: flows[name][place].as_py() or "" for name in ("id", "last_event_type")}
-            owed = waiting.get(place)
-            texts = [*row.values(), *(filter(None, owed) if owed else ())]
-            traces = [trace.hex() for trace in flows["traces"][place].as_py()]
-            found = any(wanted in text.lower() for text in texts) or any(t.startswith(wanted) for t in traces)
-            mask[place] = found
+        mask &= _mentioning(snapshot, search.text)
     return mask
+
+
+def _mentioning(snapshot: Snapshot, text: str) -> Mask:
+    """Which flows have *text* in their id, last event or what they wait for, or begin a trace id."""
+    flows = snapshot.flows
+    found = np.zeros(flows.num_rows, np.bool_)
+    for name in ("id", "last_event_type"):
+        hit = pc.match_substring(pc.fill_null(whole(flows[name]), ""), text, ignore_case=True)
+        found |= hit.to_numpy(zero_copy_only=False)
+    for place, owed in waiting_for(snapshot).items():
+        found[place] |= any(text.lower() in word.lower() for word in owed if word)
+    if set(text.lower()) <= set("0123456789abcdef"):
+        traces = whole(flows["traces"])
+        owner = np.repeat(np.arange(flows.num_rows), np.diff(traces.offsets.to_numpy()))
+        starts = [trace.hex().startswith(text.lower()) for trace in traces.flatten().to_pylist()]
+        found[owner[np.array(starts, np.bool_)]] = True
+    return found
 
 
 def items_of(snapshot: Snapshot, places: Ints) -> list[Document]:

@@ -100,6 +100,14 @@ class Questions:
         found = stuck_part.findings(snapshot, entries)
         return {"stuck": found, "cohorts": stuck_part.cohorts(found)}
 
+    def nearest(self, name: str, most: int = 5) -> list[str]:
+        """Keys of flows that look like *name*: for whoever mistyped one, or has only its beginning."""
+        for length in (len(name), max(len(name) - 2, 3), 3):
+            found = self.flows(Search(name[:length]), Page(most))["flows"]
+            if found:
+                return [item["key"] or item["id"] for item in found]
+        return []
+
     def flow(self, name: str) -> Document | None:
         """One flow, whole; None if there is no such flow."""
         snapshot = self._live.snapshot

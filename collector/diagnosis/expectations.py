@@ -169,12 +169,14 @@ class Learner:
         enough = [code for code, n in self._types.items() if n >= self.habits.flows]
         return np.isin(event_type, np.array(enough, np.int64))
 
-    def ends(self, event_type: int) -> bool:
-        """Say whether *event_type* normally ends its branch: nothing is published because of it."""
-        followed = self._followed.get(event_type)
-        if followed is None or followed.value > 1 - self.habits.share:
-            return False
-        return all(type_of(step) != event_type for step in self._needed())
+    def ending(self) -> Mask:
+        """Of each event type: does it normally end its branch, with nothing published because of it?"""
+        ending = np.zeros(len(self.names.event_types.names), np.bool_)
+        ending[
+            [code for code, followed in self._followed.items() if followed.value <= 1 - self.habits.share]
+        ] = True
+        ending[[type_of(step) for step in self._needed()]] = False
+        return ending
 
     def steps(self) -> dict[int, Expectation]:
         """What is expected, by step."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Ints, Mask, Record, record
-from collector.flowtable import flow_table
+from collector.flowtable import flow_table, outcomes
 from collector.keys import NONE, Keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import Stitched, stitch
 
@@ -48,9 +48,14 @@ class Chunk:
         return self.stitched.graph.key[self.stitched.flows.first[chosen]]
 
     def judge_again(self, expected: Expected) -> None:
-        """What is owed by other expectations than those it was made with."""
+        """Judge by other expectations than those it was made with."""
         self.owed, _ = expected.owed(self.record)
         self.unsure = unsure(self.record, expected)
+
+    def tell_outcomes(self, learner: Learner) -> None:
+        """Name what ended each flow, by what is known by now."""
+        place = self.flows.schema.get_field_index("outcome")
+        self.flows = self.flows.set_column(place, "outcome", outcomes(self.record, learner))
 
 
 def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, pa.Table]:

@@ -119,6 +119,9 @@ class Memory:
                 chunk.judge_again(self.expected)
             elif chunk.unsure.any():
                 chunk.unsure = unsure(chunk.record, self.expected)
+            else:
+                continue
+            chunk.tell_outcomes(self.learner)
 
     def compact(self, most: int = 48) -> None:
         """Stitch small chunks into one, so that their number stays small."""

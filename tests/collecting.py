@@ -1,0 +1,95 @@
+"""A real collector in a process of its own, on free ports, for tests that ask it from outside."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.factories import protobuf, request
+from tests.scenes import Sent
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody holds now; all different."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+class Collector:
+    """`python -m collector` on *folder*, from `start` to `stop`."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.grpc_port, self.http_port, self.api_port = free_ports(3)
+        self.api = f"http://127.0.0.1:{self.api_port}"
+        self.environment: Mapping[str, str] = {
+            **os.environ,
+            "CHOREOSCOPE_DATA": str(folder / "data"),
+            "CHOREOSCOPE_GRPC_PORT": str(self.grpc_port),
+            "CHOREOSCOPE_HTTP_PORT": str(self.http_port),
+            "CHOREOSCOPE_API_PORT": str(self.api_port),
+            "CHOREOSCOPE_API": self.api,
+            **settings,
+        }
+        self._log = folder / "collector.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Collector":
+        """Return once it answers."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "collector"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            assert self.process.poll() is None, self._log.read_text()
+            try:
+                if httpx.get(f"{self.api}/readyz", timeout=1, trust_env=False).json()["replayed"]:
+                    return self
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.05)
+        raise AssertionError(f"the collector is not ready after 30 s: {self._log.read_text()}")
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send it a signal, and give its exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+    def send(self, sent: Iterable[Sent]) -> None:
+        """Post spans as their services would; they are durable when this returns."""
+        by_service: dict[str, list[Any]] = {}
+        for service, one in sent:
+            by_service.setdefault(service, []).append(one)
+        body = protobuf(*(request(*spans, service=service) for service, spans in by_service.items()))
+        answer = httpx.post(
+            f"http://127.0.0.1:{self.http_port}/v1/traces",
+            content=body,
+            headers={"content-type": "application/x-protobuf"},
+            trust_env=False,
+        )
+        answer.raise_for_status()
+
+    def ask(self, path: str, **parameters: Any) -> Any:
+        """The answer of the API's `/api/v1` + *path*."""
+        return self.get(f"/api/v1{path}", **parameters).raise_for_status().json()
+
+    def get(self, path: str, **parameters: Any) -> httpx.Response:
+        """The API's response, whatever it is."""
+        return httpx.get(f"{self.api}{path}", params=parameters or None, timeout=30, trust_env=False)

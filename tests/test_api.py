@@ -1,0 +1,243 @@
+"""The documents that scripts and the dashboard rely on, asked of a running collector."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from collector.api import shapes
+from tests.collecting import Collector
+from tests.factories import SECOND, protobuf, request, span
+from tests.scenes import order
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that learned from 30 orders; after them one stopped at payment, named with a trap."""
+    running = Collector(tmp_path_factory.mktemp("api"), CHOREOSCOPE_DEADLINE_S="1").start()
+    now = time.time_ns()
+    running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
+    _wait_until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
+    running.send(order("<b>A-17</b>/x y", time.time_ns(), down={"payment"}))
+    _wait_until(lambda: running.ask("/stuck")["total"] == 1)
+    yield running
+    assert running.stop() == 0
+
+
+STUCK = "<b>A-17</b>/x y"
+MISSING = {"service": "payment", "group": "payment", "next_event_type": "PaymentCaptured"}
+
+
+def fields(model: type[BaseModel], document: dict[str, Any]) -> None:
+    """*document* has the promised fields, with values of the promised types."""
+    model.model_validate(document)
+
+
+def test_stuck_order_is_listed_with_its_cause(collector: Collector) -> None:
+    answer = collector.ask("/stuck")
+
+    fields(shapes.Stuck, answer)
+    (finding,) = answer["stuck"]
+    assert (finding["key"], finding["state"], finding["cause"]) == (STUCK, "stuck", "consumer_down")
+    assert finding["stopped_at"]["event_type"] == "StockReserved"
+    assert finding["missing"] == {
+        "service": "payment",
+        "group": "payment",
+        "next_event_type": "PaymentCaptured",
+    }
+    assert finding["expectation"]["deadline_ms"] == 1000
+    assert finding["blocked"] == ["OrderShipped"]
+    assert [cohort["flows"] for cohort in answer["cohorts"]] == [1]
+
+
+@pytest.mark.parametrize("name", [STUCK, "trace"])
+def test_flow_is_found_by_key_and_by_trace(collector: Collector, name: str) -> None:
+    item = next(flow for flow in collector.ask("/flows")["flows"] if flow["key"] == STUCK)
+    asked = item["traces"][0] if name == "trace" else name
+    answer = collector.get(f"/api/v1/flows/{_quoted(asked)}").raise_for_status().json()
+
+    fields(shapes.Flow, answer)
+    assert [flow["key"] for flow in answer["flows"]] == [STUCK]
+    assert [finding["cause"] for finding in answer["findings"]] == ["consumer_down"]
+    placed = next(message for message in answer["messages"] if message["event_type"] == "OrderPlaced")
+    assert placed["attributes"]["order.id"] == STUCK
+    assert placed["resource"]["service.name"] == "order"
+    inventory = next(reaction for reaction in answer["reactions"] if reaction["service"] == "inventory")
+    assert (inventory["event_type"], inventory["wait_ms"], inventory["work_ms"]) == ("OrderPlaced", 5.0, 20.0)
+    assert inventory["expected"]["n"] == 30
+    ghost = answer["findings"][0]["stopped_at"]["ref"]
+    assert ghost in {message["ref"] for message in answer["messages"]}
+
+
+def test_finished_flow_is_answered_from_the_store(collector: Collector) -> None:
+    """A flow that was put away is shown like one in memory."""
+    _wait_until(lambda: collector.ask("/summary")["states"]["running"] == 0)
+    answer = collector.ask("/flows/A-3")
+
+    fields(shapes.Flow, answer)
+    assert (answer["flows"][0]["state"], answer["flows"][0]["outcome"]) == ("done", "OrderShipped")
+    assert len(answer["messages"]) == 5
+    assert collector.ask("/why/A-3") == {"stuck": [], "cohorts": []}
+
+
+def test_unknown_flow_is_not_found_and_the_like_are_named(collector: Collector) -> None:
+    answer = collector.get("/api/v1/flows/A-2999")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"] == "no flow 'A-2999': expected a flow key, a flow id or a trace id."
+    assert "A-29" in answer.json()["nearest"]
+    assert collector.get("/api/v1/why/nobody").status_code == 404
+
+
+def test_flows_come_in_pages_that_hold_each_flow_once(collector: Collector) -> None:
+    """Two sources, memory and store, must read as one list."""
+    seen: list[str] = []
+    cursor = None
+    while True:
+        answer = collector.ask("/flows", limit=7, **({"cursor": cursor} if cursor else {}))
+        fields(shapes.Flows, answer)
+        seen += [flow["key"] for flow in answer["flows"]]
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+    assert seen[0] == STUCK
+    assert sorted(seen) == sorted([STUCK, *(f"A-{number}" for number in range(30))])
+    assert answer["total"] == 31
+    assert answer["counts"]["stuck"] == 1
+
+
+@pytest.mark.parametrize(
+    ("search", "count"),
+    [
+        ({"q": "a-17"}, 2),
+        ({"q": "payment"}, 1),
+        ({"q": "a-17", "state": "stuck"}, 1),
+        ({"state": "done"}, 30),
+        ({"state": "late,failed"}, 0),
+        ({"q": "%' OR 1=1 --"}, 0),
+        ({"window_s": 3600}, 31),
+    ],
+)
+def test_search_finds_what_it_names(collector: Collector, search: dict[str, Any], count: int) -> None:
+    answer = collector.ask("/flows", **search)
+
+    assert (answer["total"], len(answer["flows"])) == (count, count)
+
+
+def test_map_shows_who_reacts_to_what(collector: Collector) -> None:
+    answer = collector.ask("/map")
+
+    fields(shapes.Map, answer)
+    events = {event["event_type"]: event for event in answer["events"]}
+    assert events["OrderPlaced"]["count"] == 31
+    assert [name for name, event in events.items() if event["terminal"]] == ["OrderShipped"]
+    reactions = {(row["event_type"], row["service"]): row for row in answer["reactions"]}
+    assert reactions["StockReserved", "payment"]["count"] == 30
+    assert reactions["StockReserved", "payment"]["share"] == pytest.approx(30 / 31, abs=1e-3)
+    assert {emit["emits"] for emit in answer["emits"] if emit["service"] == "shipping"} == {"OrderShipped"}
+    assert [variant["count"] for variant in answer["variants"]] == [30, 1]
+    assert answer["stuck"] == [
+        {
+            "event_type": "StockReserved",
+            "missing_service": "payment",
+            "next_event_type": "PaymentCaptured",
+            "flows": 1,
+        }
+    ]
+
+
+def test_summary_adds_up(collector: Collector) -> None:
+    answer = collector.ask("/summary")
+
+    fields(shapes.Summary, answer)
+    spans = answer["spans"]
+    assert spans["received"] == spans["stored"] + spans["duplicate"] + spans["refused"] > 300
+    assert answer["states"]["stuck"] == 1
+    assert answer["oldest_stuck_s"] > 1
+
+
+def test_posted_spans_are_stitched_and_not_stored(collector: Collector) -> None:
+    before = collector.ask("/summary")["spans"]["received"]
+    sent = [one for _, one in order("P-1", time.time_ns())]
+    answer = httpx.post(
+        f"{collector.api}/api/v1/stitch",
+        content=protobuf(request(*sent)),
+        headers={"content-type": "application/x-protobuf"},
+        trust_env=False,
+    ).raise_for_status()
+
+    fields(shapes.Stitched, answer.json())
+    assert [flow["key"] for flow in answer.json()["flows"]] == ["P-1"]
+    assert collector.ask("/summary")["spans"]["received"] == before
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/api/v1/flows?limit=0", 400, "limit is '0'"),
+        ("/api/v1/flows?state=asleep", 400, "state is 'asleep': expected done, running"),
+        ("/api/v1/flows?cursor=nonsense", 400, "cursor is 'nonsense'"),
+        ("/api/v1/map?window_s=x", 400, "window_s is 'x'"),
+        ("/api/v1/nothing", 404, "no page /api/v1/nothing"),
+    ],
+)
+def test_bad_question_is_told_what_was_expected(
+    collector: Collector, path: str, status: int, said: str
+) -> None:
+    answer = collector.get(path)
+
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+
+
+def test_page_from_another_host_name_is_refused(collector: Collector) -> None:
+    """DNS rebinding: a name that leads to this machine must not open its traces to a web page."""
+    answer = httpx.get(f"{collector.api}/api/v1/flows", headers={"host": "evil.example"}, trust_env=False)
+
+    assert answer.status_code == 400
+
+
+def test_pages_for_people_and_programs_are_there(collector: Collector) -> None:
+    assert collector.get("/healthz").json() == {"status": "ok"}
+    assert "choreoscope_spans_stored_total" in collector.get("/metrics").text
+    described = collector.get("/openapi.json").json()
+    assert {"/api/v1/stuck", "/api/v1/flows/{key}", "/api/v1/map"} <= set(described["paths"])
+    page = collector.get("/docs").text
+    assert "/api/v1/stuck" in page
+    assert "http" not in page.replace("<!doctype html>", "").split("</style>")[0]
+
+
+def test_collector_is_again_what_it_was_after_a_restart(collector: Collector) -> None:
+    """What the live part keeps in memory is a cache: killing the process loses nothing."""
+    before = collector.ask("/stuck")["stuck"]
+    collector.process.kill()  # type: ignore[union-attr]
+    collector.process.wait()  # type: ignore[union-attr]
+    collector.start()
+    _wait_until(lambda: collector.ask("/stuck")["total"] == 1)
+    after = collector.ask("/stuck")["stuck"]
+
+    assert [f["stopped_at"] for f in after] == [f["stopped_at"] for f in before]
+    assert [f["expectation"]["n"] for f in after] == [30]
+
+
+def _quoted(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def _wait_until(condition: Any, within_s: float = 20) -> None:
+    until = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < until, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def test_span_of_one_service_is_no_flow(collector: Collector) -> None:
+    """Plain traces without messaging are kept, and are no business run."""
+    total = collector.ask("/flows")["total"]
+    collector.send([("web", span("GET /", trace="plain"))])
+    time.sleep(1.5)
+
+    assert collector.ask("/flows")["total"] == total
