@@ -1,7 +1,9 @@
 """The documents that scripts and the dashboard rely on, asked of a running collector."""
 
+import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,14 +19,19 @@ from tests.scenes import order
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector that learned from 30 orders; after them one stopped at payment, named with a trap."""
-    running = Collector(tmp_path_factory.mktemp("api"), CHOREOSCOPE_DEADLINE_S="1").start()
+    running = _with_a_stuck_order(tmp_path_factory.mktemp("api"))
+    yield running
+    assert running.stop() == 0
+
+
+def _with_a_stuck_order(folder: Path) -> Collector:
+    running = Collector(folder, CHOREOSCOPE_DEADLINE_S="1").start()
     now = time.time_ns()
     running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
     _wait_until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
-    running.send(order("<b>A-17</b>/x y", time.time_ns(), down={"payment"}))
+    running.send(order(STUCK, time.time_ns(), down={"payment"}))
     _wait_until(lambda: running.ask("/stuck")["total"] == 1)
-    yield running
-    assert running.stop() == 0
+    return running
 
 
 STUCK = "<b>A-17</b>/x y"
@@ -210,17 +217,18 @@ def test_pages_for_people_and_programs_are_there(collector: Collector) -> None:
     assert "http" not in page.replace("<!doctype html>", "").split("</style>")[0]
 
 
-def test_collector_is_again_what_it_was_after_a_restart(collector: Collector) -> None:
+def test_collector_is_again_what_it_was_after_a_restart(tmp_path: Path) -> None:
     """What the live part keeps in memory is a cache: killing the process loses nothing."""
+    collector = _with_a_stuck_order(tmp_path)
     before = collector.ask("/stuck")["stuck"]
-    collector.process.kill()  # type: ignore[union-attr]
-    collector.process.wait()  # type: ignore[union-attr]
+    collector.stop(signal.SIGKILL)
     collector.start()
     _wait_until(lambda: collector.ask("/stuck")["total"] == 1)
     after = collector.ask("/stuck")["stuck"]
 
     assert [f["stopped_at"] for f in after] == [f["stopped_at"] for f in before]
     assert [f["expectation"]["n"] for f in after] == [30]
+    assert collector.stop() == 0
 
 
 def _quoted(text: str) -> str:
