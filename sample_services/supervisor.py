@@ -59,11 +59,6 @@ class Supervisor:
         """The services that this supervisor runs."""
         return tuple(dict.fromkeys(place.service for place in self._places))
 
-    @property
-    def processes(self) -> list[int]:
-        """The ids of the processes that run now."""
-        return [place.process.pid for place in self._places if _runs(place) and place.process]
-
     def describe(self) -> dict[str, Any]:
         """Everything, as the control API shows it."""
         return {
@@ -159,6 +154,9 @@ class Supervisor:
                 continue
             process = place.process = await self._start(place)
             place.started.set()
+            if self._closing or self._is_stopped(place.service):
+                # Asked for while it was being started.
+                await self._end(place)
             status = await process.wait()
             place.started.clear()
             if self._closing or self._is_stopped(place.service):

@@ -1,9 +1,11 @@
 """A shop that is broken on purpose, and what its spans show of it."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
 import httpx
+import nats as client_library
 import pytest
 
 from .harness import NatsServer, Receiver, Seen, ShopProcess, running, until
@@ -141,6 +143,41 @@ def test_crashing_service_loses_no_message(shop: ShopProcess, receiver: Receiver
     held = until(again, 15, "the second delivery of what was held")[0].order
     until(lambda: held in receiver.orders("OrderShipped"), 15, "the end of the order that was held")
     assert sum(seen.order == held for seen in receiver.reactions("fraud")) == 1
+
+
+def test_service_can_be_stopped_and_mended_in_haste(shop: ShopProcess, receiver: Receiver) -> None:
+    """Also while its processes are just being started or ended."""
+    for _ in range(3):
+        break_(shop, "payment", "stopped")
+        mend(shop, "payment")
+    assert break_(shop, "payment", "stopped")["running"] == 0
+    time.sleep(1.5)
+    shown = httpx.get(f"{shop.control}/faults").json()["services"]
+    assert [service["running"] for service in shown if service["service"] == "payment"] == [0]
+
+
+def test_message_that_is_no_event_is_put_aside(
+    shop: ShopProcess, nats: NatsServer, receiver: Receiver
+) -> None:
+    """Whoever gets it says what is wrong with it, once, and goes on with the next."""
+
+    async def publish() -> None:
+        connection = await client_library.connect(nats.url)
+        await connection.jetstream().publish("shop.order.placed", b"who are you?")
+        await connection.close()
+
+    def complaints() -> list[Seen]:
+        return [
+            seen
+            for seen in failed([seen for seen in receiver.spans if seen.is_reaction])
+            if seen.attributes["error.type"] == "sample_services.events.NotAnEvent"
+        ]
+
+    asyncio.run(publish())
+    everyone = ["analytics", "fraud", "inventory", "notification"]
+    until(lambda: sorted(seen.service for seen in complaints()) == everyone, what="four complaints")
+    flows(receiver)
+    assert len(complaints()) == len(everyone)
 
 
 @pytest.mark.parametrize(
