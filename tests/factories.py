@@ -116,6 +116,15 @@ def protobuf(*requests: ExportTraceServiceRequest) -> bytes:
     return b"".join(one.SerializeToString() for one in requests)
 
 
+def field(number: int, octets: bytes) -> bytes:
+    """A field of protobuf's wire format, for bodies that no writer would write."""
+    size, length = len(octets), b""
+    while size > 127:
+        length += bytes([size & 127 | 128])
+        size >>= 7
+    return bytes([number << 3 | 2]) + length + bytes([size]) + octets
+
+
 def as_json(sent: ExportTraceServiceRequest) -> dict[str, Any]:
     """A request as OTLP writes it in JSON: ids in hex, enums as numbers."""
     written = MessageToDict(sent, use_integers_for_enums=True)

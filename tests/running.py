@@ -1,7 +1,6 @@
 """The ingest side of a collector within the test's own event loop, on free ports."""
 
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -51,12 +50,3 @@ async def ingest(database: Database, config: Config | None = None) -> AsyncItera
     await http.stop()
     await grpc.stop(grace=5)
     await intake.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

@@ -11,7 +11,19 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from collector.otlp import Body, Decoded, Encoding, decode
 from collector.spans import SPANS, Kind, ValueType
-from tests.factories import NOW, Value, any_value, protobuf, refs, request, span, span_id, table, trace_id
+from tests.factories import (
+    NOW,
+    Value,
+    any_value,
+    field,
+    protobuf,
+    refs,
+    request,
+    span,
+    span_id,
+    table,
+    trace_id,
+)
 
 
 def read(*bodies: bytes, max_attributes: int = 16_384) -> Decoded:
@@ -24,7 +36,7 @@ def only(decoded: pa.Table) -> dict[str, Any]:
     return row
 
 
-def test_a_span_becomes_a_row_with_every_field() -> None:
+def test_a_span_becomes_a_row_with_everyfield() -> None:
     sent = span(
         "send order.placed", id="a", trace="t", parent="p", kind=Span.SPAN_KIND_PRODUCER, error="no stock"
     )
@@ -269,8 +281,8 @@ def test_deep_nesting_is_kept_and_can_not_exhaust_a_stack() -> None:
     value = AnyValue(string_value="core")
     encoded = value.SerializeToString()
     for _ in range(5_000):
-        encoded = _field(5, _field(1, encoded))
-    attribute = _field(1, b"deep") + _field(2, encoded)
+        encoded = field(5, field(1, encoded))
+    attribute = field(1, b"deep") + field(2, encoded)
     body = _body_with_attribute(attribute)
 
     decoded = read(body)
@@ -282,26 +294,18 @@ def test_deep_nesting_is_kept_and_can_not_exhaust_a_stack() -> None:
 def test_a_service_name_that_can_not_be_read_is_unknown() -> None:
     deep = b""
     for _ in range(300):
-        deep = _field(5, _field(1, deep))
+        deep = field(5, field(1, deep))
     shop = request(span())
     shop.resource_spans[0].ClearField("resource")
-    resource = _field(1, _field(1, b"deep") + _field(2, deep))
-    body = _field(1, _field(1, resource) + shop.resource_spans[0].SerializeToString())
+    resource = field(1, field(1, b"deep") + field(2, deep))
+    body = field(1, field(1, resource) + shop.resource_spans[0].SerializeToString())
 
     assert only(read(body).spans)["service"] == "unknown_service"
 
 
-def _field(number: int, octets: bytes) -> bytes:
-    size, length = len(octets), b""
-    while size > 127:
-        length += bytes([size & 127 | 128])
-        size >>= 7
-    return bytes([number << 3 | 2]) + length + bytes([size]) + octets
-
-
 def _body_with_attribute(attribute: bytes) -> bytes:
-    sent = span().SerializeToString() + _field(9, attribute)
-    return _field(1, _field(2, _field(2, sent)))
+    sent = span().SerializeToString() + field(9, attribute)
+    return field(1, field(2, field(2, sent)))
 
 
 def test_the_refs_of_a_request_are_its_spans() -> None:
