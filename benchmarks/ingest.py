@@ -28,7 +28,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 SPANS = 512
 TRACE_SPANS = 8  # an order: four messages and who reacted to them
-IDS = 16 + 8 + 8
+KEY_DIGITS = 12
 
 
 def main() -> None:
@@ -61,14 +61,17 @@ class Template:
     """A request body, and where in it the ids are."""
 
     body: np.ndarray[tuple[int], np.dtype[np.uint8]]
-    places: np.ndarray[tuple[int, int], np.dtype[np.int64]]  # of each span's trace id, span id and parent id
+    places: np.ndarray[tuple[int, int], np.dtype[np.int64]]  # of each span's trace, span, parent id and key
 
     def fresh(self, random: np.random.Generator) -> bytes:
         """The body with ids that were never used; parents stay within their trace."""
         traces = np.repeat(random.integers(0, 256, (SPANS // TRACE_SPANS, 16), np.uint8), TRACE_SPANS, axis=0)
         spans = random.integers(0, 256, (SPANS, 8), np.uint8)
         parents = np.roll(spans, 1, axis=0)
-        for column, ids in enumerate((traces, spans, parents)):
+        # Every order is new: were its id used again, all that has it would be one flow.
+        digits = random.integers(ord("0"), ord("9") + 1, (SPANS // TRACE_SPANS, KEY_DIGITS), np.uint8)
+        keys = np.repeat(digits, TRACE_SPANS, axis=0)
+        for column, ids in enumerate((traces, spans, parents, keys)):
             self.body[self.places[:, column, None] + np.arange(ids.shape[1])] = ids
         return self.body.tobytes()
 
@@ -99,16 +102,17 @@ def template(seed: int) -> Template:
             start_time_unix_nano=now + number,
             end_time_unix_nano=now + number + 1_000_000,
         )
-        marks.append((span.trace_id, span.span_id, span.parent_span_id))
-        for key, value in attributes(number, consumes):
-            kind = "int_value" if isinstance(value, int) else "string_value"
-            setattr(span.attributes.add(key=key).value, kind, value)
+        key = f"{seed:02d}{number:0{KEY_DIGITS - 2}d}"
+        marks.append((span.trace_id, span.span_id, span.parent_span_id, key.encode()))
+        for name, said in attributes(number, consumes, key):
+            kind = "int_value" if isinstance(said, int) else "string_value"
+            setattr(span.attributes.add(key=name).value, kind, said)
     body = request.SerializeToString()
     places = np.array([[body.index(found) for found in ids] for ids in marks])
     return Template(np.frombuffer(bytearray(body), np.uint8), places)
 
 
-def attributes(number: int, consumes: bool) -> list[tuple[str, str | int]]:
+def attributes(number: int, consumes: bool, key: str) -> list[tuple[str, str | int]]:
     """The 11 attributes of a span, as the shop's instrumentation writes them."""
     return [
         ("messaging.system", "nats"),
@@ -121,7 +125,7 @@ def attributes(number: int, consumes: bool) -> list[tuple[str, str | int]]:
         ("messaging.message.body.size", 200 + number),
         ("messaging.client.id", "payment-1"),
         ("server.address", "127.0.0.1"),
-        ("order.id", f"A-{number // TRACE_SPANS}"),
+        ("order.id", f"A-{key}"),
     ]
 
 

@@ -43,6 +43,8 @@ async def run(config: Config) -> int:
     counters = Counters()
     http_socket = listen(config.bind, config.http_port, variable("http_port"))
     api_socket = listen(config.bind, config.api_port, variable("api_port"))
+    # gRPC opens its port itself, and complains at length when it can not: so it is tried first.
+    listen(config.bind, config.grpc_port, variable("grpc_port")).close()
     engine = Engine(Path(config.data), config.store_memory_bytes)
     database = engine.database(DATABASE)
     spans = SpanStore(database)

@@ -1,0 +1,102 @@
+"""Kills a collector under load, again and again, and looks afterwards at what it had acknowledged."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from tests.collecting import Collector
+from tests.factories import protobuf, request, span
+
+SPANS = 100  # a request; each is a trace of its own
+_SENDERS = 4
+
+
+@dataclass
+class Toll:
+    """What the kills did. All lists of names are of requests; a request's traces are named after it."""
+
+    acknowledged: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    ready_after_s: list[float] = field(default_factory=list)
+
+
+def kill_again_and_again(folder: Path, rounds: int, load_s: float) -> Toll:
+    """Start, load, kill -9, and so on; at last send again what had no answer, as exporters do, and stop."""
+    toll = Toll()
+    collector = Collector(folder)
+    for number in range(rounds):
+        started = time.monotonic()
+        collector.start()
+        toll.ready_after_s.append(time.monotonic() - started)
+        senders = [
+            threading.Thread(target=_send, args=(collector.http_port, f"{number}.{sender}", toll))
+            for sender in range(_SENDERS)
+        ]
+        for sender in senders:
+            sender.start()
+        time.sleep(load_s)
+        collector.stop(signal.SIGKILL)
+        for sender in senders:
+            sender.join()
+    collector.start()
+    with httpx.Client() as client:
+        for name in toll.unanswered:
+            _post(client, collector.http_port, name).raise_for_status()
+    assert collector.stop() == 0
+    return toll
+
+
+def stored(folder: Path, requests: list[str]) -> tuple[int, int]:
+    """How many spans of these requests are in the store, and how many spans there are at all.
+
+    Looked up in a process of its own: this one may have an engine on another folder already.
+    """
+    script = (
+        "import sys; from pathlib import Path; from collector.store import Engine, SpanStore;"
+        " from tests.crashing import traces; engine = Engine(Path(sys.argv[1]), 2**29);"
+        " store = SpanStore(engine.database('choreoscope'));"
+        " names = [name for name in sys.stdin.read().split()];"
+        " print(store.spans_of(traces(names)).num_rows, store.span_count())"
+    )
+    command = [sys.executable, "-c", script, str(folder / "data")]
+    answer = subprocess.run(command, input=" ".join(requests), check=True, capture_output=True, text=True)
+    found, total = answer.stdout.split()
+    return int(found), int(total)
+
+
+def traces(requests: list[str]) -> list[bytes]:
+    """The trace ids of the spans of these requests."""
+    return [one.trace_id for name in requests for one in _spans(name)]
+
+
+def _send(port: int, name: str, toll: Toll) -> None:
+    with httpx.Client(timeout=10) as client:
+        number = 0
+        while True:
+            one = f"{name}.{number}"
+            try:
+                answer = _post(client, port, one)
+            except httpx.HTTPError:
+                toll.unanswered.append(one)
+                return
+            (toll.acknowledged if answer.status_code == 200 else toll.unanswered).append(one)
+            number += 1
+
+
+def _post(client: httpx.Client, port: int, name: str) -> httpx.Response:
+    return client.post(
+        f"http://127.0.0.1:{port}/v1/traces",
+        content=protobuf(request(*_spans(name))),
+        headers={"content-type": "application/x-protobuf"},
+    )
+
+
+def _spans(name: str) -> list[Span]:
+    return [span(trace=f"{name}.{number}", start=time.time_ns()) for number in range(SPANS)]

@@ -1,0 +1,17 @@
+"""An acknowledged span is on the disk: killing the process at any moment loses none and doubles none."""
+
+from pathlib import Path
+
+from tests.crashing import SPANS, kill_again_and_again, stored
+
+
+def test_no_kill_loses_or_doubles_an_acknowledged_span(tmp_path: Path) -> None:
+    toll = kill_again_and_again(tmp_path, rounds=3, load_s=1.0)
+
+    found, total = stored(tmp_path, toll.acknowledged)
+
+    assert len(toll.acknowledged) > 10
+    assert toll.unanswered
+    assert found == SPANS * len(toll.acknowledged)
+    assert total == SPANS * len(toll.acknowledged + toll.unanswered)
+    assert max(toll.ready_after_s) < 5
