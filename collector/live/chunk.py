@@ -73,14 +73,15 @@ def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, p
     left, right = np.searchsorted(row, place, "left"), np.searchsorted(row, place, "right")
     each = np.repeat(np.arange(len(place)), right - left)
     within = np.arange(len(each)) - np.repeat(np.cumsum(right - left) - (right - left), right - left)
+    met, meeting = _once(identifiers[each], flow[left[each] + within])
     count = stitched.flows.count
     chunk = Chunk(
         stitched=stitched,
         record=happened,
         flows=flows,
         owed=owed,
-        identifiers=identifiers[each],
-        identified=flow[left[each] + within],
+        identifiers=met,
+        identified=meeting,
         alive=np.ones(count, np.bool_),
         taught=np.zeros(count, np.bool_),
         overdue=np.zeros(count, np.bool_),
@@ -108,6 +109,14 @@ def identifiers_of(rows: pa.Table) -> tuple[Keys, Ints]:
     )
     place = np.concatenate([places, places, owner])
     return found[found != NONE], place[found != NONE]
+
+
+def _once(identifiers: Keys, flow: Ints) -> tuple[Keys, Ints]:
+    """Each pair once: most spans of a flow say the same, and every tick looks at all of them."""
+    order = np.lexsort((flow, identifiers))
+    identifiers, flow = identifiers[order], flow[order]
+    new = np.append(True, (identifiers[1:] != identifiers[:-1]) | (flow[1:] != flow[:-1]))[: len(order)]
+    return identifiers[new], flow[new]
 
 
 def span_keys_of(rows: pa.Table) -> Keys:

@@ -82,9 +82,11 @@ class Tick:
     def _bring_back(self, rows: pa.Table) -> Brought | None:
         """The flows put away that *rows* belong to, fetched from the archive."""
         identifiers, place = identifiers_of(rows)
-        known = np.unique(place[self._seen.among(identifiers)])
-        if not len(known):
+        once = np.unique(identifiers)
+        seen = once[self._seen.among(once)]
+        if not len(seen):
             return None
+        known = np.unique(place[np.isin(identifiers, seen)])
         late = rows.take(pa.array(known))
         spans = self._archive.spans_of(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
         return Brought(conventions.read(spans, self._flow_keys)) if spans.num_rows else None
