@@ -1,0 +1,109 @@
+"""Settings: what they accept, what they refuse, and that each of them is documented as it is."""
+
+import re
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.config import Config, ConfigError, variable
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", DOCUMENTED, re.MULTILINE))
+SOURCES = ("collector", "dashboard", "sample_services", "instrumentation/src")
+
+
+@pytest.mark.parametrize("setting", fields(Config), ids=lambda setting: setting.name)
+def test_every_setting_is_documented_with_its_default(setting: Field[Any]) -> None:
+    name, default = setting.name, setting.default
+    written = ",".join(default) if isinstance(default, tuple) else str(default)
+
+    documented = ROWS[variable(name)]
+
+    assert documented == "none" if written == "" else documented.startswith(f"`{written.removesuffix('.0')}`")
+
+
+def test_every_variable_that_any_part_reads_is_documented() -> None:
+    read = {
+        name
+        for folder in SOURCES
+        for source in (ROOT / folder).rglob("*.py")
+        for name in re.findall(
+            r"\b(?:CHOREOSCOPE_[A-Z_]+[A-Z]|NATS_URL)\b", source.read_text(encoding="utf-8")
+        )
+    }
+
+    assert read <= ROWS.keys()
+
+
+def test_nothing_else_is_documented() -> None:
+    known = {variable(setting.name) for setting in fields(Config)}
+
+    assert ROWS.keys() <= known | {"CHOREOSCOPE_API", "CHOREOSCOPE_SHOP", "NATS_URL"}
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Config.from_env({}) == Config()
+    assert Config.from_env({"CHOREOSCOPE_API_PORT": " "}) == Config()
+
+
+def test_each_kind_of_setting_is_read() -> None:
+    read = Config.from_env(
+        {
+            "CHOREOSCOPE_HTTP_PORT": " 14318 ",
+            "CHOREOSCOPE_DATA": "/tmp/x",
+            "CHOREOSCOPE_FLOW_KEYS": "a, b,,c",
+            "CHOREOSCOPE_DEADLINE_S": "0.5",
+        }
+    )
+
+    assert (read.http_port, read.data, read.flow_keys, read.deadline_s) == (
+        14318,
+        Path("/tmp/x"),
+        ("a", "b", "c"),
+        0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHOREOSCOPE_HTTP_PORT", "soon"),
+        ("CHOREOSCOPE_HTTP_PORT", "0"),
+        ("CHOREOSCOPE_HTTP_PORT", "65536"),
+        ("CHOREOSCOPE_MAX_BODY_BYTES", "-1"),
+        ("CHOREOSCOPE_MAX_BODY_BYTES", "1.5"),
+        ("CHOREOSCOPE_DEADLINE_S", "nan"),
+        ("CHOREOSCOPE_DEADLINE_S", "never"),
+    ],
+)
+def test_a_value_that_can_not_be_used_is_named(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name} is '{value}': expected a .*number above 0"):
+        Config.from_env({name: value})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_this_machine_needs_no_token(address: str) -> None:
+    assert Config(bind=address).bind == address
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1", "shop.example.com", ""])
+def test_others_need_one(address: str) -> None:
+    with pytest.raises(ConfigError, match="CHOREOSCOPE_TOKEN"):
+        Config(bind=address)
+
+    assert Config(bind=address, token="secret").bind == address
+
+
+def test_the_token_is_never_shown() -> None:
+    """A setting that is printed ends in a log, and logs are sent around."""
+    assert "s3cret" not in repr(Config(token="s3cret"))
+
+
+@pytest.mark.parametrize("token", ["żółw", "two\nlines"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    with pytest.raises(ConfigError, match="printable ASCII") as caught:
+        Config(token=token)
+    assert token not in str(caught.value)
