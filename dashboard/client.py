@@ -93,6 +93,10 @@ class Api:
         self._lock = threading.Lock()
         self._ahead = 0
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
     def summary(self) -> Answered[Summary]:
         """Ask for the five figures and the state of ingest."""
         return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
@@ -178,6 +182,10 @@ class ShopControl:
             base_url=self.base, timeout=httpx.Timeout(3.0, connect=0.3), trust_env=False
         )
         self._absent_until = float("-inf")
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
 
     def shop(self) -> Shop | None:
         """Return the shop's services, or None when no shop answers."""

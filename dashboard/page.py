@@ -19,15 +19,16 @@ START_COLLECTOR = "choreoscope collector"
 START_DEMO = "choreoscope demo"
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Api.close)
 def api() -> Api:
     """Return the collector's API: one for all viewers, as they ask the same questions."""
     return Api()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=ShopControl.close)
 def shop_control() -> ShopControl:
     """Return the demo shop's fault control, whether or not a shop runs."""
     return ShopControl()
@@ -59,19 +60,33 @@ def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
     With an old answer only, the page says so and goes on with it. Without any,
     it says what is wrong and the run (of the fragment) ends here.
     """
+    answer = _asked(question, height)
+    if answer.problem:
+        _silent(answer.silent_s)
+    return answer.value
+
+
+def ask_both(
+    first: Callable[[], Answered[T]], second: Callable[[], Answered[U]], *, height: int
+) -> tuple[T, U]:
+    """Return two answers, as `ask` does; a silence is said once."""
+    one, other = _asked(first, height), _asked(second, height)
+    if one.problem or other.problem:
+        _silent(max(one.silent_s, other.silent_s))
+    return one.value, other.value
+
+
+def _asked(question: Callable[[], Answered[T]], height: int) -> Answered[T]:
     with st.skeleton(height):
         try:
-            answer = question()
+            return question()
         except UnreachableError as problem:
             nobody(problem)
-    if answer.problem:
-        silent = words.duration(answer.silent_s * 1000)
-        mount(
-            "notice",
-            {"tone": "amber", "lines": [[{"text": f"No answer from the collector for {silent}, retrying."}]]},
-            key="silent",
-        )
-    return answer.value
+
+
+def _silent(seconds: float) -> None:
+    said = f"No answer from the collector for {words.duration(seconds * 1000)}, retrying."
+    mount("notice", {"tone": "amber", "lines": [[{"text": said}]]}, key="silent")
 
 
 def nobody(problem: ApiError) -> NoReturn:

@@ -70,7 +70,7 @@ SERVICES = (
     "#C0504D",
     "#7070BD",
     "#3F7F6F",
-    "#9C5B7D",
+    "#9D5C7E",
 )
 
 # Tokens that also come as a faint ground, and how much of them it holds, in percent.

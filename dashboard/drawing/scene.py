@@ -33,16 +33,16 @@ SIDEWAYS_FROM = 1.15
 
 def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> Data:
     """Draw a flow as cards, one per message, from cause to effect."""
-    boxes = [Box(step.id, *_size(step)) for step in steps.steps]
+    boxes = [Box(step.id, *size(step)) for step in steps.steps]
     ends = [(link.source, link.target) for link in steps.links]
     placed = _best(boxes, ends)
     longest = max((_spent(step) for step in steps.steps), default=0.0)
     start = steps.steps[0].at if steps.steps else 0
-    size = {box.id: box for box in boxes}
+    sizes = {box.id: box for box in boxes}
     nodes = []
     for step in steps.steps:
         x, y = placed.places[step.id]
-        box = size[step.id]
+        box = sizes[step.id]
         nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(step, start, longest, colour)})
     edges = [_edge(link, placed, place, steps) for place, link in enumerate(steps.links)]
     return {
@@ -68,7 +68,8 @@ def _fit(placed: Layout) -> float:
     return min(CANVAS[0] / max(x1 - x0, 1.0), CANVAS[1] / max(y1 - y0, 1.0), 1.0)
 
 
-def _size(step: Step) -> tuple[float, float]:
+def size(step: Step) -> tuple[float, float]:
+    """Return width and height of a step's box, in pixels."""
     if step.kind == "reaction":
         extras = 20 * bool(step.state) + 20 * (step.attempts > 1)
         return min(len(step.title) * CHARACTER + 34 + extras, CARD[0]), PILL_HEIGHT

@@ -126,7 +126,7 @@ def _at(stretches: Sequence[Stretch], moment: float) -> float:
     if stretch.t1 <= stretch.t0:
         return stretch.x0
     inside = min((moment - stretch.t0) / (stretch.t1 - stretch.t0), 1.0)
-    return stretch.x0 + inside * (stretch.x1 - stretch.x0)
+    return min(stretch.x0 + inside * (stretch.x1 - stretch.x0), 1.0)
 
 
 def _ticks(stretches: Sequence[Stretch]) -> Iterable[tuple[float, str]]:

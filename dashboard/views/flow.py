@@ -161,9 +161,8 @@ def story(key: str) -> None:
     """Show the flow; renewed while it is looked at."""
     with page.guarded("flow"):
         api = page.api()
-        page.ask(api.summary, height=HEIGHT)
         try:
-            flow = page.ask(lambda: api.flow(key), height=HEIGHT)
+            _, flow = page.ask_both(api.summary, lambda: api.flow(key), height=HEIGHT)
         except NotFoundError:
             unknown(key)
             return

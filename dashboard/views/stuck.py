@@ -28,13 +28,12 @@ def news() -> None:
     """Show what is stuck now; renewed every second."""
     with page.guarded("stuck"):
         api = page.api()
-        summary = page.ask(api.summary, height=560)
+        summary, found = page.ask_both(api.summary, api.stuck, height=560)
         now = api.now()
         if not summary.spans.received and not sum(summary.states.values()):
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
             nothing_received(summary)
             return
-        found = page.ask(api.stuck, height=560)
         mount(
             "head", {"title": headline(summary, found), "now": now / 1e6, **checked(summary, now)}, key="head"
         )

@@ -11,17 +11,21 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 // ---------------------------------------------------------------- elements
 
+// Characters that would act instead of show (control, direction) are spelled out.
+const ACTING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const shown = (text) => String(text).replace(ACTING, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 function fill(node, props, children) {
   for (const [name, value] of Object.entries(props || {})) {
     if (value === null || value === undefined || value === false) continue;
     if (name === "on") for (const [event, run] of Object.entries(value)) node.addEventListener(event, run);
     else if (name === "data") Object.assign(node.dataset, value);
     else if (name === "css") for (const [key, item] of Object.entries(value)) node.style.setProperty(key, item);
-    else node.setAttribute(name, value === true ? "" : String(value));
+    else node.setAttribute(name, value === true ? "" : shown(value));
   }
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    node.append(child instanceof Node ? child : document.createTextNode(shown(child)));
   }
   return node;
 }
@@ -563,6 +567,7 @@ class Graph {
     }
     this.problems = data.nodes.filter((node) => node.problem).sort((a, b) => a.problem - b.problem).map((node) => node.id);
     this.problemButton.disabled = !this.problems.length;
+    this.follow(data.nodes);
     this.drawNodes(data.nodes);
     this.drawEdges(data.edges);
     if (data.variants) this.drawSide(data);
@@ -573,6 +578,19 @@ class Graph {
     if (!this.view && this.stage.clientWidth) this.open();
     else this.apply();
     return data.nodes.length;
+  }
+
+  // A drawing that grew may have moved as a whole: move the window with it.
+  follow(nodes) {
+    const moves = new Map();
+    for (const { id, x, y } of nodes) {
+      const before = this.nodes.get(id)?.node;
+      const move = before && `${x - before.x},${y - before.y}`;
+      if (move) moves.set(move, (moves.get(move) || 0) + 1);
+    }
+    const [most] = [...moves].sort((a, b) => b[1] - a[1])[0] || ["0,0"];
+    const [dx, dy] = most.split(",").map(Number);
+    if (this.view) Object.assign(this.view, { x: this.view.x - dx * this.view.k, y: this.view.y - dy * this.view.k });
   }
 
   drawNodes(nodes) {

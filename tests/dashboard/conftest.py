@@ -1,0 +1,129 @@
+"""A watched shop and a browser: started once, as a person would have them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Response, ViewportSize, sync_playwright
+
+from tests.dashboard.servers import Collector, Dashboard
+from tests.dashboard.shop import Shop, declined_by_error, place, shipped, unanswered, unpaid
+from tests.sample_services.harness import free_port, until
+
+CHROMIUM = os.environ.get("CHOREOSCOPE_CHROMIUM", "/usr/bin/chromium")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WINDOW: ViewportSize = {"width": 1440, "height": 900}
+
+# Every string of this flow tries to be more than text.
+NASTY_KEY = "<img src=x onerror=window.pwned=1>"
+NASTY = "**bold** :rocket: $x^2$ `code` <b>b</b> [l](javascript:alert(1)) \x07\u202e{% x %} {0} %s"
+
+
+def learned(collector: Collector) -> bool:
+    learning = collector.ask("summary")["learning"]
+    return isinstance(learning, dict) and learning["expectations"] > 0
+
+
+def judged(collector: Collector) -> bool:
+    states = collector.ask("summary")["states"]
+    return isinstance(states, dict) and states["stuck"] >= 13 and not states["late"]
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that has learned what a healthy order does, and then saw three kinds of stopped ones.
+
+    A-100 to A-159 went well. Nobody paid for A-200 to A-206, payment failed for
+    A-300 and A-301 (and in the flow whose strings are nasty), shipping did not
+    answer for A-400 to A-402.
+    """
+    collector = Collector(tmp_path_factory.mktemp("collector"))
+    collector.run()
+    shop = Shop()
+    for number in range(60):
+        place(shop, f"A-{100 + number}", shipped, seconds_ago=3)
+    shop.send(collector.otlp)
+    until(lambda: learned(collector), 110, "learning")
+    for number in range(7):
+        place(shop, f"A-{200 + number}", unpaid, seconds_ago=7 - number / 10)
+    for number in range(2):
+        place(shop, f"A-{300 + number}", declined_by_error, seconds_ago=8)
+    for number in range(3):
+        place(shop, f"A-{400 + number}", unanswered, seconds_ago=8)
+    place(shop, NASTY_KEY, lambda order: declined_by_error(order, NASTY, strange=NASTY), seconds_ago=9)
+    shop.send(collector.otlp)
+    until(lambda: judged(collector), 60, "the verdict")
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture(scope="session")
+def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The dashboard of the watched shop; no fault control answers."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    dashboard = Dashboard(tmp_path_factory.mktemp("dashboard"), watched.api, nobody)
+    dashboard.run()
+    yield dashboard
+    dashboard.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium. Without one the tests are skipped; CI must have one."""
+    if not Path(CHROMIUM).exists():
+        said = f"no browser at {CHROMIUM}: install Chromium, or set CHOREOSCOPE_CHROMIUM"
+        if os.environ.get("CI") == "true":
+            pytest.fail(said)
+        pytest.skip(said)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["light", "dark"])
+def theme(request: pytest.FixtureRequest) -> str:
+    """Both themes: what can be read in one may vanish in the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+    """A window; fails when the page wrote an error or asked anybody but the dashboard."""
+    scheme: Any = request.getfixturevalue("theme") if "theme" in request.fixturenames else "light"
+    context = browser.new_context(viewport=WINDOW, color_scheme=scheme)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    errors: list[str] = []
+    asked: list[str] = []
+    missing: list[str] = []
+
+    def answered(response: Response) -> None:
+        if response.status >= 400:
+            missing.append(response.url)
+
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("response", answered)
+    yield page
+    context.close()
+    # Streamlit looks for its own endpoints below the address of a deep link, twice, in vain.
+    probes = [url for url in missing if "/_stcore/" in url]
+    failed = [text for text in errors if "Failed to load resource" in text]
+    assert missing == probes
+    assert errors == failed
+    assert len(failed) <= len(probes)
+    assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:", "data:"))] == []

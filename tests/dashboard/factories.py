@@ -1,0 +1,96 @@
+"""Documents of the API for tests: each call names only what the test is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dashboard.answers import Edge, Finding, Flow, Message, Missing, Reaction, StoppedAt
+
+MS = 1_000_000
+SECOND = 1_000 * MS
+START = 1_800_000_000 * SECOND
+
+
+def finding(
+    stopped_at: str, service: str = "payment", event: str | None = "PaymentCaptured", **more: Any
+) -> Finding:
+    """A reaction of *service* that is owed after the span *stopped_at*."""
+    return Finding(
+        **{
+            "flow": "f1",
+            "key": "A-17",
+            "state": "stuck",
+            "since_unix_nano": START,
+            "stopped_at": StoppedAt(ref=stopped_at, event_type="StockReserved", service="inventory"),
+            "cause": "consumer_down",
+            "sentence": f"{service} has not reacted.",
+            "missing": Missing(service=service, group=service, next_event_type=event),
+            **more,
+        }
+    )
+
+
+@dataclass
+class Story:
+    """A flow under construction: publish and react, in the order of a test's wishes."""
+
+    messages: list[Message] = field(default_factory=list)
+    reactions: list[Reaction] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+
+    def publish(self, event: str, service: str = "order", at_ms: float = 0.0, by: str | None = None) -> str:
+        """One message, caused by the reaction *by* if there is one; returns its ref."""
+        ref = f"t:m{len(self.messages)}"
+        time = START + round(at_ms * MS)
+        self.messages.append(
+            Message(ref=ref, spans=[ref], event_type=event, service=service, time_unix_nano=time)
+        )
+        if by:
+            self.edges.append(Edge(source=by, target=ref, kind="cause", because="parent"))
+        return ref
+
+    def react(
+        self,
+        to: str | None,
+        service: str,
+        *,
+        wait_ms: float = 5.0,
+        work_ms: float = 10.0,
+        certainty: str = "observed",
+        **more: Any,
+    ) -> str:
+        """One reaction to the message *to* (None: no delivery was seen); returns its ref."""
+        ref = f"t:r{len(self.reactions)}"
+        sent = next((message.time_unix_nano for message in self.messages if message.ref == to), START)
+        start = sent + round(wait_ms * MS)
+        self.reactions.append(
+            Reaction(
+                **{
+                    "ref": ref,
+                    "spans": [ref, f"{ref}x"],
+                    "service": service,
+                    "group": service,
+                    "start_unix_nano": start,
+                    "end_unix_nano": start + round(work_ms * MS),
+                    "wait_ms": wait_ms,
+                    "work_ms": work_ms,
+                    **more,
+                }
+            )
+        )
+        if to:
+            self.edges.append(Edge(source=to, target=ref, because="link", certainty=certainty))
+        return ref
+
+    def step(self, to: str, service: str, event: str, **more: Any) -> str:
+        """A reaction that publishes *event*; returns the message's ref."""
+        by = self.react(to, service, **more)
+        end = next(reaction.end_unix_nano or 0 for reaction in self.reactions if reaction.ref == by)
+        return self.publish(event, service, (end - START) / MS, by)
+
+    def flow(self, *findings: Finding) -> Flow:
+        """The document of everything so far."""
+        return Flow(
+            messages=self.messages, reactions=self.reactions, edges=self.edges, findings=list(findings)
+        )

@@ -1,0 +1,197 @@
+"""Each view runs, says its headline and sends its drawing, asked of a real collector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.dashboard.servers import ROOT, Collector
+from tests.sample_services.harness import free_port
+
+
+@pytest.fixture
+def app(watched: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The dashboard without a browser."""
+    yield from started(watched.api, monkeypatch)
+
+
+@pytest.fixture
+def lonely(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    """The dashboard with no collector to ask."""
+    yield from started(f"http://127.0.0.1:{free_port()}", monkeypatch)
+
+
+def started(api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
+    monkeypatch.setenv("CHOREOSCOPE_API", api)
+    monkeypatch.setenv("CHOREOSCOPE_SHOP", f"http://127.0.0.1:{free_port()}")
+    st.cache_resource.clear()
+    yield AppTest.from_file(str(ROOT / "dashboard" / "streamlit_app.py"), default_timeout=20)
+    st.cache_resource.clear()
+
+
+def opened(app: AppTest, name: str, /, **address: str) -> AppTest:
+    """Open the page *name* at *address*."""
+    app.run()
+    app.switch_page(str(ROOT / "dashboard" / "views" / f"{name}.py"))
+    for part, value in address.items():
+        app.query_params[part] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def drawn(app: AppTest, kind: str) -> dict[str, Any]:
+    """What was sent to be drawn as *kind*."""
+    sent = [json.loads(element.proto.json) for element in app.get("bidi_component")]
+    found = [data for data in sent if data["kind"] == kind]
+    assert len(found) == 1, [data["kind"] for data in sent]
+    return dict(found[0])
+
+
+def said(parts: list[dict[str, Any]]) -> str:
+    return "".join(part.get("text", "\u2026") for part in parts)
+
+
+def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:
+    app.run()
+
+    assert not app.exception
+    assert said(drawn(app, "head")["title"]) == "13 flows are stuck, the oldest for \u2026."
+    body = drawn(app, "stuck")
+    assert {
+        (group["service"], group["event"], group["flows"], group["cause"]) for group in body["groups"]
+    } == {
+        ("payment", "PaymentCaptured", "7", "is down"),
+        ("payment", "PaymentCaptured", "3", "tried and failed"),
+        ("shipping", "ParcelPacked", "3", "handled it and published nothing"),
+    }
+    assert [tile["label"] for tile in body["tiles"]] == [
+        "Stuck",
+        "Late",
+        "Running",
+        "Done per minute",
+        "p95 end to end",
+    ]
+
+
+def test_a_group_shows_its_oldest_flows_and_leads_to_the_rest(app: AppTest) -> None:
+    app.run()
+
+    group = next(group for group in drawn(app, "stuck")["groups"] if group["flows"] == "7")
+    assert [row["name"] for row in group["rows"]] == [f"A-{number}" for number in range(200, 206)]
+    assert group["target"] == {"page": "flow", "flow": "A-200"}
+    assert group["more"]["text"] == "1 more flow of this group"
+
+
+def test_a_flow_draws_what_is_missing(app: AppTest) -> None:
+    opened(app, "flow", flow="A-200")
+
+    graph = drawn(app, "graph")
+    ghost = next(node for node in graph["nodes"] if node["kind"] == "ghost")
+    assert (ghost["title"], ghost["service"], ghost["problem"]) == ("PaymentCaptured", "payment", 1)
+    assert next(edge["t"] for edge in graph["edges"] if edge.get("missing")) == ghost["id"]
+    assert drawn(app, "inspector")["title"] == "PaymentCaptured"
+    assert said(drawn(app, "head")["lines"][0]).startswith("payment has not taken StockReserved")
+
+
+def test_the_address_chooses_the_view_and_the_step(app: AppTest) -> None:
+    opened(app, "flow", flow="A-110", view="timeline")
+    rows = drawn(app, "timeline")["rows"]
+    paid = next(row for row in rows if row["title"] == "PaymentCaptured")
+
+    app.query_params["span"] = paid["key"]
+    app.run()
+
+    assert drawn(app, "timeline")["selected"] == paid["key"]
+    assert drawn(app, "inspector")["title"] == "PaymentCaptured"
+    assert drawn(app, "inspector")["waited"] == "80 ms"
+    assert app.query_params["view"] == ["timeline"]
+
+
+@pytest.mark.parametrize("span", ["", "nonsense", "a:b"])
+def test_a_step_that_is_not_there_is_no_error(app: AppTest, span: str) -> None:
+    opened(app, "flow", flow="A-110", span=span)
+
+    assert drawn(app, "graph")["selected"] is None
+
+
+def test_a_flow_is_found_by_its_trace(app: AppTest, watched: Collector) -> None:
+    document: Any = watched.ask("flows/A-110")
+    opened(app, "flow", flow=document["flows"][0]["traces"][0])
+
+    assert drawn(app, "head")["key"] == "A-110"
+
+
+def test_an_unknown_flow_is_said_to_be_unknown(app: AppTest) -> None:
+    opened(app, "flow", flow="Z-999")
+
+    assert said(drawn(app, "notice")["title"]) == "No flow Z-999."
+
+
+def test_no_flow_chosen_says_how_to_choose_one(app: AppTest) -> None:
+    opened(app, "flow")
+
+    assert said(drawn(app, "notice")["title"]) == "Which flow?"
+
+
+def test_flows_are_narrowed_by_the_address(app: AppTest) -> None:
+    opened(app, "flows", state="stuck", q="shipping")
+
+    body = drawn(app, "flows")
+    assert {row["name"] for row in body["rows"]} == {"A-400", "A-401", "A-402"}
+    assert {row["waiting"] for row in body["rows"]} == {"shipping"}
+    assert app.text_input(key="flows_q").value == "shipping"
+
+
+def test_stuck_flows_come_first_and_cuts_are_said(app: AppTest) -> None:
+    opened(app, "flows")
+
+    body = drawn(app, "flows")
+    assert {row["state"] for row in body["rows"][:13]} == {"stuck"}
+    assert body["showing"] == "showing 73 of 73 flows"
+    assert {pill["state"]: pill["count"] for pill in body["pills"]}["done"] == "60"
+
+
+def test_a_search_without_an_answer_offers_a_way_out(app: AppTest) -> None:
+    opened(app, "flows", q="no such thing", window="900")
+
+    notice = drawn(app, "notice")
+    assert said(notice["title"]) == "No flow matches no such thing, last 15 min."
+    assert [action["id"] for action in notice["actions"]] == ["clear", "all"]
+
+
+@pytest.mark.parametrize("level", ["event", "service"])
+@pytest.mark.parametrize("by", ["p95", "waiting", "stuck"])
+def test_the_map_shows_who_leads_to_what(app: AppTest, level: str, by: str) -> None:
+    opened(app, "choreography", level=level, by=by)
+
+    graph = drawn(app, "graph")
+    assert sum(bool(edge.get("stuck")) for edge in graph["edges"]) == 2
+    titles = {node["title"] for node in graph["nodes"]}
+    assert ("OrderPlaced" if level == "event" else "warehouse") in titles or "payment" in titles
+    assert graph["variants"][0]["outcome"] == "done"
+
+
+@pytest.mark.parametrize("view", ["stuck", "flows", "flow", "choreography"])
+def test_without_a_collector_each_page_says_how_to_start_one(lonely: AppTest, view: str) -> None:
+    opened(lonely, view, **({"flow": "A-1"} if view == "flow" else {}))
+
+    notice = drawn(lonely, "notice")
+    assert said(notice["title"]) == "No collector answers."
+    assert notice["commands"][0]["text"] == "choreoscope collector"
+
+
+def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line that says what was wrong and what to do, instead of a stack of our own."""
+    for app in started("soon", monkeypatch):
+        app.run()
+
+        assert not app.exception
+        assert said(drawn(app, "notice")["title"]) == (
+            "CHOREOSCOPE_API is 'soon': expected an address such as http://127.0.0.1:4319."
+        )

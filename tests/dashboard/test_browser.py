@@ -1,0 +1,307 @@
+"""The pages in a real browser, on a real collector: what people see, click and type.
+
+The `page` fixture fails each of these tests when the browser wrote an error or
+asked anybody but the dashboard.
+"""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.dashboard.conftest import NASTY, NASTY_KEY
+from tests.dashboard.servers import Dashboard
+
+ABOVE = re.compile(r"[?&]span=")
+
+
+def ready(page: Page, kind: str) -> Locator:
+    """The drawing of this kind, once it stands."""
+    drawing = page.locator(f".cs-{kind}[data-ready=true]")
+    drawing.wait_for()
+    return drawing
+
+
+def opened(page: Page, dashboard: Dashboard, address: str, kind: str) -> Locator:
+    page.goto(dashboard.url + address)
+    return ready(page, kind)
+
+
+def step(page: Page, name: str) -> Locator:
+    """A step of a flow, found as a screen reader finds it: by its role and its name."""
+    return page.get_by_role("button", name=re.compile(f"^{name}, "))
+
+
+def test_the_first_page_leads_to_a_stuck_flow_and_back(page: Page, dashboard: Dashboard, theme: str) -> None:
+    """The main job: see that something is stuck, open it, see what is missing, go back."""
+    stuck = opened(page, dashboard, "/", "stuck")
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("13 flows are stuck, the oldest for")
+    assert stuck.get_attribute("data-theme") == theme
+    page.get_by_role("link", name="A-202", exact=True).click()
+
+    ready(page, "graph")
+    assert page.url == f"{dashboard.url}/flow?flow=A-202"
+    expect(page.get_by_role("heading", level=1)).to_contain_text("A-202")
+    expect(
+        page.get_by_role("button", name="PaymentCaptured, expected from payment, not seen")
+    ).to_be_visible()
+    expect(page.get_by_role("complementary", name="Inspector")).to_contain_text("payment is down")
+
+    page.go_back()
+    ready(page, "stuck")
+    assert page.url == f"{dashboard.url}/"
+
+
+def test_a_click_lights_up_causes_and_effects(page: Page, dashboard: Dashboard, theme: str) -> None:
+    """Choosing a message is choosing it everywhere: drawing, inspector, address."""
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+
+    step(page, "StockReserved").click()
+
+    inspector = page.get_by_role("complementary", name="Inspector")
+    expect(inspector.get_by_role("heading", level=2)).to_have_text("StockReserved")
+    expect(page).to_have_url(ABOVE)
+    lit = {"OrderPlaced", "StockReserved", "PaymentCaptured", "ParcelPacked", "OrderShipped"}
+    names = page.locator(".node.lit .title").all_text_contents()
+    assert set(names) == lit
+    expect(step(page, "StockReserved")).to_have_attribute("aria-pressed", "true")
+    expect(inspector).to_contain_text("span link")
+
+    inspector.get_by_role("button", name="PaymentCaptured").click()
+    expect(inspector.get_by_role("heading", level=2)).to_have_text("PaymentCaptured")
+    expect(step(page, "PaymentCaptured")).to_have_attribute("aria-pressed", "true")
+    expect(inspector.locator(".metrics")).to_have_text(re.compile("Waited.*80 ms.*Worked.*300 ms"))
+
+
+def test_back_and_forward_go_through_what_was_chosen(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+    heading = page.get_by_role("complementary", name="Inspector").get_by_role("heading", level=2)
+    step(page, "StockReserved").click()
+    expect(heading).to_have_text("StockReserved")
+    page.get_by_role("radio", name="Timeline").click()
+    ready(page, "timeline")
+    expect(page).to_have_url(re.compile("view=timeline"))
+    expect(step(page, "StockReserved")).to_have_class(re.compile("selected"))
+
+    page.go_back()
+    ready(page, "graph")
+    expect(step(page, "StockReserved")).to_have_attribute("aria-pressed", "true")
+    page.go_back()
+    expect(heading).to_have_text("OrderPlaced")
+    page.go_forward()
+    expect(heading).to_have_text("StockReserved")
+
+
+def test_a_deep_link_opens_on_its_step(page: Page, dashboard: Dashboard) -> None:
+    """An address sent to a colleague shows what its sender saw."""
+    opened(page, dashboard, "/flow?flow=A-300", "graph")
+    page.get_by_role("button", name=re.compile("^payment, reaction of payment")).click()
+    expect(page).to_have_url(ABOVE)
+    address = page.url
+
+    page.goto("about:blank")
+    page.goto(address.replace("flow=A-300", "flow=A-300&view=timeline"))
+
+    ready(page, "timeline")
+    inspector = page.get_by_role("complementary", name="Inspector")
+    expect(inspector.get_by_role("heading", level=2)).to_contain_text("failed")
+    expect(inspector).to_contain_text("502 Bad Gateway")
+
+
+def test_keys_walk_through_a_flow(page: Page, dashboard: Dashboard) -> None:
+    """Everything that the mouse does can be done without it."""
+    opened(page, dashboard, "/flow?flow=A-200", "graph")
+    heading = page.get_by_role("complementary", name="Inspector").get_by_role("heading", level=2)
+    stage = page.get_by_role("group", name="Graph of flow A-200")
+    stage.focus()
+
+    page.keyboard.press("n")
+    expect(page).to_have_url(ABOVE)
+    expect(heading).to_contain_text("PaymentCaptured")
+    page.keyboard.press("ArrowUp")
+    expect(heading).to_have_text("StockReserved")
+    page.keyboard.press("ArrowUp")
+    expect(heading).to_have_text("OrderPlaced")
+    page.keyboard.press("ArrowDown")
+    expect(heading).not_to_have_text("OrderPlaced")
+    page.keyboard.press("Escape")
+    expect(page).not_to_have_url(ABOVE)
+    expect(page.locator(".chosen")).to_have_count(0)
+
+
+def test_the_graph_is_zoomed_and_fitted(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+    world = page.locator(".world")
+    before = world.get_attribute("transform")
+
+    page.get_by_role("button", name="Zoom in").click()
+    assert world.get_attribute("transform") != before
+    page.get_by_role("button", name="Fit").click()
+    assert world.get_attribute("transform") == before
+
+
+def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboard, theme: str) -> None:
+    opened(page, dashboard, "/flow?flow=A-400&view=timeline", "timeline")
+
+    paid = step(page, "PaymentCaptured")
+    wait, work = (paid.locator(kind).bounding_box() for kind in (".hatch", ".solid"))
+    assert wait
+    assert work
+    assert abs(work["width"] / wait["width"] - 300 / 80) < 0.3
+    assert abs(wait["x"] + wait["width"] - work["x"]) < 1
+    owed = page.get_by_role("button", name="ParcelPacked, expected from shipping, not seen")
+    expect(owed).to_contain_text("overdue")
+
+
+def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme: str) -> None:
+    """Filters are in the address, and Back from a flow finds them as they were."""
+    opened(page, dashboard, "/flows", "flows")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(73)
+
+    page.get_by_role("button", name="stuck 13").click()
+    expect(rows).to_have_count(13)
+    page.get_by_role("textbox", name="Search").fill("shipping")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(3)
+    expect(page).to_have_url(f"{dashboard.url}/flows?state=stuck&q=shipping")
+
+    page.get_by_role("link", name="A-401").click()
+    ready(page, "graph")
+    page.go_back()
+
+    ready(page, "flows")
+    expect(page).to_have_url(f"{dashboard.url}/flows?state=stuck&q=shipping")
+    expect(rows).to_have_count(3)
+    expect(page.get_by_role("textbox", name="Search")).to_have_value("shipping")
+
+
+def test_a_search_without_an_answer_can_be_cleared(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/flows?q=nobody", "notice")
+
+    page.get_by_role("button", name="Clear filters").click()
+
+    expect(page.locator("tbody tr")).to_have_count(73)
+    expect(page).to_have_url(f"{dashboard.url}/flows")
+
+
+def test_the_map_leads_to_what_is_stuck(page: Page, dashboard: Dashboard, theme: str) -> None:
+    opened(page, dashboard, "/choreography", "graph")
+
+    expect(page.get_by_role("button", name="OrderPlaced, 73 times, published by order")).to_be_visible()
+    expect(page.get_by_role("complementary", name="Variants").get_by_role("listitem")).not_to_have_count(0)
+    page.get_by_role("link", name="3 flows wait for shipping here: show them").click()
+
+    ready(page, "flows")
+    expect(page.locator("tbody tr")).to_have_count(3)
+
+
+def test_a_variant_lights_up_its_way(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/choreography", "graph")
+
+    page.get_by_role("complementary", name="Variants").get_by_role("button").first.hover()
+
+    expect(page.locator(".node.lit .title", has_text="OrderShipped")).to_have_count(1)
+    expect(page.locator(".node:not(.lit) .title", has_text="analytics")).to_have_count(1)
+
+
+def test_the_map_is_drawn_by_services_too(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/choreography", "graph")
+
+    page.get_by_role("radio", name="Services").click()
+
+    expect(page.locator(".node.service .title", has_text="inventory")).to_have_count(1)
+    expect(page).to_have_url(f"{dashboard.url}/choreography?level=service")
+
+
+def test_strings_of_spans_are_only_text(page: Page, dashboard: Dashboard, theme: str) -> None:
+    """Whoever can send a span must not be able to run, style or link anything on this page."""
+    opened(page, dashboard, "/", "stuck")
+    expect(page.get_by_role("link", name=NASTY_KEY, exact=True)).to_be_visible()
+    expect(page.get_by_text(seen(NASTY)).first).to_be_attached()
+
+    page.get_by_role("link", name=NASTY_KEY, exact=True).click()
+    ready(page, "graph")
+    expect(page.get_by_role("heading", level=1)).to_contain_text(NASTY_KEY)
+    page.get_by_role("button", name=re.compile("^payment, reaction of payment")).click()
+    expect(page.get_by_role("complementary", name="Inspector")).to_contain_text(seen(NASTY))
+    page.get_by_role("radio", name="Timeline").click()
+    ready(page, "timeline")
+    page.goto(dashboard.url + "/flows?q=<b>x</b> **y** :rocket:")
+    ready(page, "notice")
+    expect(page.get_by_text("<b>x</b> **y** :rocket:").first).to_be_visible()
+
+    assert page.evaluate("window.pwned") is None
+    for foreign in ("img[onerror]", "a[href^=javascript]", ".katex"):
+        expect(page.locator(foreign)).to_have_count(0)
+    expect(page.locator(".cs").get_by_text("\U0001f680")).to_have_count(0)
+
+
+def seen(text: str) -> str:
+    """The text as the page shows it: what would act is spelled out."""
+    return text.replace("\x07", "\\u0007").replace("\u202e", "\\u202e")
+
+
+def test_ids_are_copied(page: Page, dashboard: Dashboard) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+
+    page.get_by_role("button", name="Copy flow key").click()
+
+    assert page.evaluate("navigator.clipboard.readText()") == "A-110"
+
+
+def test_ages_grow_by_themselves(page: Page, dashboard: Dashboard) -> None:
+    """A page that is looked at for an hour must not show the age of an hour ago."""
+    page.clock.install()
+    opened(page, dashboard, "/flow?flow=A-200", "graph")
+    badge = page.get_by_role("heading", level=1).locator(".age")
+    expect(badge).to_have_text(re.compile(r"^\d+ [sm]$"))
+
+    page.clock.fast_forward("02:00:00")
+
+    expect(badge).to_have_text(re.compile(r"^2 h"))
+
+
+def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None:
+    """The page renews itself under the reader's eyes: nothing may be built anew or move."""
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+    page.evaluate("""() => {
+      window.touched = 0;
+      for (const host of document.querySelectorAll('[data-testid=stBidiComponentIsolated]')) {
+        const world = host.shadowRoot.querySelector('.world');
+        if (world) new MutationObserver((found) => { window.touched += found.length; })
+          .observe(world, { childList: true, subtree: true, attributes: true });
+      }
+    }""")
+
+    page.wait_for_timeout(4500)
+
+    assert page.evaluate("window.touched") == 0
+
+
+def test_twice_as_large_fits_the_window(page: Page, dashboard: Dashboard) -> None:
+    """At 200 % a window is half as wide: text wraps, nothing is cut off at the side."""
+    page.set_viewport_size({"width": 720, "height": 450})
+    opened(page, dashboard, "/", "stuck")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    opened(page, dashboard, "/flow?flow=A-200", "graph")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_reduced_motion_is_respected(page: Page, dashboard: Dashboard) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    opened(page, dashboard, "/flow?flow=A-110", "graph")
+
+    durations = page.locator(".node").first.evaluate("(node) => getComputedStyle(node).transitionDuration")
+
+    assert set(durations.split(", ")) == {"0s"}
+
+
+def test_without_a_shop_nothing_can_be_broken(page: Page, dashboard: Dashboard) -> None:
+    opened(page, dashboard, "/", "stuck")
+
+    expect(page.get_by_role("button", name="Break something")).to_have_count(0)

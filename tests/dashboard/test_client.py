@@ -1,0 +1,100 @@
+"""Asking the API: what is said when there is no answer, and that one answer serves all."""
+
+from __future__ import annotations
+
+import httpx
+import msgspec
+import pytest
+
+from dashboard.answers import Flow, Summary
+from dashboard.client import Api, ApiError, NotFoundError, ShopControl, UnreachableError, address
+from tests.dashboard.servers import Collector
+from tests.sample_services.harness import free_port
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address at which nobody listens."""
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def test_nobody_there_is_said_with_the_address(nobody: str) -> None:
+    api = Api(nobody)
+
+    with pytest.raises(UnreachableError, match=f"No answer from the collector at {nobody}"):
+        api.summary()
+    api.close()
+
+
+def test_a_shop_that_is_not_there_is_none_and_no_error(nobody: str) -> None:
+    control = ShopControl(nobody)
+
+    assert control.shop() is None
+    with pytest.raises(UnreachableError):
+        control.mend("payment")
+    control.close()
+
+
+@pytest.mark.parametrize("value", ["soon", "127.0.0.1:4319", "file:///etc/passwd", "http://"])
+def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CHOREOSCOPE_API", value)
+
+    with pytest.raises(ApiError, match="expected an address such as http"):
+        Api()
+
+
+def test_the_environment_names_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHOREOSCOPE_API", " http://10.0.0.7:4319/ ")
+    assert address("CHOREOSCOPE_API", "http://127.0.0.1:4319") == "http://10.0.0.7:4319"
+
+    monkeypatch.delenv("CHOREOSCOPE_API")
+    assert address("CHOREOSCOPE_API", "http://127.0.0.1:4319") == "http://127.0.0.1:4319"
+
+
+def test_an_unknown_flow_is_told_from_a_failure(watched: Collector) -> None:
+    api = Api(watched.api)
+
+    with pytest.raises(NotFoundError, match="Z-1"):
+        api.flow("Z-1")
+    api.close()
+
+
+@pytest.mark.parametrize("key", ["../summary", "a/b", "?x=1", "#", "%2e%2e", "\u202e", "x" * 500])
+def test_a_key_is_data_and_no_path(watched: Collector, key: str) -> None:
+    """A flow key comes from spans: it must not reach another question of the API."""
+    api = Api(watched.api)
+
+    with pytest.raises(ApiError):
+        api.flow(key)
+    api.close()
+
+
+def test_the_same_question_is_asked_once(watched: Collector) -> None:
+    """Many viewers of one page cost one question a tick."""
+    api = Api(watched.api)
+
+    assert api.flow("A-110").value is api.flow("A-110").value
+    api.close()
+
+
+def test_the_last_answer_stays_when_nobody_answers_any_more(watched: Collector) -> None:
+    api = Api(watched.api)
+    before = api.summary().value
+    api._http.close()
+    api._http = httpx.Client(base_url=f"http://127.0.0.1:{free_port()}", trust_env=False)
+    for held in api._held.values():
+        held.asked = float("-inf")
+
+    answer = api.summary()
+
+    assert answer.value is before
+    assert isinstance(answer.problem, UnreachableError)
+    assert answer.silent_s >= 0
+    api.close()
+
+
+def test_unknown_fields_of_a_newer_collector_do_no_harm() -> None:
+    summary = msgspec.json.decode(b'{"now_unix_nano": 5, "mood": {"good": true}}', type=Summary)
+
+    assert summary.now_unix_nano == 5
+    assert msgspec.json.decode(b'{"flows": [], "moon": 1}', type=Flow).messages == []
