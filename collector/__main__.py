@@ -17,7 +17,7 @@ from collector.intake import Intake
 from collector.live.runner import Live
 from collector.receivers.grpc import grpc_server
 from collector.receivers.http import http_app
-from collector.serving import HttpServer, PortError, listen
+from collector.serving import HttpServer, PortError, address, listen
 from collector.store import Engine, FolderError, SpanStore, StoreError
 from collector.store.flows import FlowStore
 
@@ -59,7 +59,7 @@ async def run(config: Config) -> int:
     intake = Intake(spans, config, counters, on_stored=live.feed)
     grpc = grpc_server(intake, config, counters)
     try:
-        grpc.add_insecure_port(f"{config.bind}:{config.grpc_port}")
+        grpc.add_insecure_port(address(config.bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
@@ -73,8 +73,9 @@ async def run(config: Config) -> int:
     await grpc.start()
     await http.start()
     _say(
-        f"ready. OTLP/gRPC on {config.bind}:{config.grpc_port},"
-        f" OTLP/HTTP on {config.bind}:{config.http_port}, API on {config.bind}:{config.api_port},"
+        f"ready. OTLP/gRPC on {address(config.bind, config.grpc_port)},"
+        f" OTLP/HTTP on {address(config.bind, config.http_port)},"
+        f" API on {address(config.bind, config.api_port)},"
         f" data in {config.data}"
     )
     await stop.wait()
@@ -95,8 +96,8 @@ async def run(config: Config) -> int:
 def _addresses(config: Config) -> dict[str, str]:
     """Where exporters send to, as they want it said."""
     return {
-        "grpc": f"http://{config.bind}:{config.grpc_port}",
-        "http": f"http://{config.bind}:{config.http_port}",
+        "grpc": f"http://{address(config.bind, config.grpc_port)}",
+        "http": f"http://{address(config.bind, config.http_port)}",
     }
 
 

@@ -26,6 +26,11 @@ class PortError(Exception):
         )
 
 
+def address(bind: str, port: int) -> str:
+    """How *bind* and *port* are written together, in addresses and for gRPC."""
+    return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+
+
 def listen(bind: str, port: int, variable: str) -> socket.socket:
     """Open a listening socket; raise `PortError`, which names the *variable* that chooses another."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
