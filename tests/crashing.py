@@ -1,10 +1,12 @@
 """Kills a collector under load, again and again, and looks afterwards at what it had acknowledged."""
 
+import contextlib
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,22 +37,28 @@ def kill_again_and_again(folder: Path, rounds: int, load_s: float) -> Toll:
         started = time.monotonic()
         collector.start()
         toll.ready_after_s.append(time.monotonic() - started)
-        senders = [
-            threading.Thread(target=_send, args=(collector.http_port, f"{number}.{sender}", toll))
-            for sender in range(_SENDERS)
-        ]
-        for sender in senders:
-            sender.start()
-        time.sleep(load_s)
-        collector.stop(signal.SIGKILL)
-        for sender in senders:
-            sender.join()
+        with load(collector.http_port, f"{number}", toll):
+            time.sleep(load_s)
+            collector.stop(signal.SIGKILL)
     collector.start()
     with httpx.Client() as client:
         for name in toll.unanswered:
             _post(client, collector.http_port, name).raise_for_status()
     assert collector.stop() == 0
     return toll
+
+
+@contextlib.contextmanager
+def load(port: int, name: str, toll: Toll) -> Iterator[None]:
+    """Some senders beside what the context does; they end when the collector does."""
+    senders = [
+        threading.Thread(target=_send, args=(port, f"{name}.{number}", toll)) for number in range(_SENDERS)
+    ]
+    for sender in senders:
+        sender.start()
+    yield
+    for sender in senders:
+        sender.join()
 
 
 def stored(folder: Path, requests: list[str]) -> tuple[int, int]:
