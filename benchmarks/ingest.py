@@ -1,9 +1,9 @@
 """How fast does the collector take spans, durably? `python benchmarks/ingest.py [--seconds 60]`
 
-Starts a collector of its own on free ports and an empty folder. 32 connections (as many services) post requests
-of 512 spans with 11 attributes, each the next one when it has its answer, from this process: on the same cores as
-the collector. The bodies are built before; each time one is sent, only its ids and its order's key change, so
-that the generator is not what is measured. With `--connections 1` it is the latency of one exporter that counts.
+Starts a collector of its own on free ports and an empty folder. 32 connections (as many services) post
+requests of 512 spans with 11 attributes, each the next one when it has its answer, from this process: on the
+same cores as the collector. The bodies are built before; each time one is sent, only its ids and its order's
+key change, so that the generator is not what is measured. `--connections 1` is one exporter all alone.
 
 A figure, not a test: a busy machine makes spans/s worse, and CPU-microseconds a span hardly.
 """
