@@ -120,6 +120,7 @@ class Cohort(Answer, frozen=True, kw_only=True):
     flows: int = 0
     first_unix_nano: int = 0
     last_unix_nano: int = 0
+    oldest_unix_nano: int | None = None
     sentence: str | None = None
 
 
@@ -302,6 +303,7 @@ class Map(Answer, frozen=True, kw_only=True):
     emits: list[MapEmit] = []
     variants: list[Variant] = []
     flows: int = 0
+    flows_in_window: int = 0
     stuck: list[MapStuck] = []
 
 

@@ -108,8 +108,8 @@ class Api:
     def _set_clock(self, summary: Summary) -> None:
         self._ahead = summary.now_unix_nano - time.time_ns()
 
-    def stuck(self, *, limit: int = 1000) -> Answered[Stuck]:
-        """Ask for every open finding and its groups."""
+    def stuck(self, *, limit: int = 200) -> Answered[Stuck]:
+        """Ask for the oldest open findings, and for all groups of findings."""
         return self._ask("/api/v1/stuck", Stuck, {"limit": limit}, max_age=0.5)
 
     def flows(

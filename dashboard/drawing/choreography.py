@@ -64,6 +64,9 @@ def picture(found: Map, level: Level = "event") -> Picture:
 
 
 def _events(found: Map) -> Picture:
+    # The order of the most frequent way puts what happens first to the left.
+    sequence = [event for variant in found.variants for event in variant.events]
+    first = {event: place for place, event in reversed(list(enumerate(sequence)))}
     publisher = {emit.emits: emit.service for emit in reversed(found.emits)}
     publisher |= {event.event_type: event.services[0] for event in found.events if event.services}
     places = {
@@ -75,7 +78,7 @@ def _events(found: Map) -> Picture:
             event.count,
             event.terminal,
         )
-        for event in found.events
+        for event in sorted(found.events, key=lambda event: first.get(event.event_type, len(first)))
     }
     reactions = {
         (reaction.event_type, reaction.service): reaction

@@ -22,7 +22,7 @@ Colour = Callable[[str], str]
 
 CARD = (192.0, 39.0)
 PILL_HEIGHT = 24.0
-EVENT = (176.0, 30.0)
+EVENT = (196.0, 30.0)
 # A character of the pills' 11 px text, at most; names longer than the card are cut.
 CHARACTER = 6.6
 CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves to the graph
@@ -216,6 +216,7 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
                 "colour": colour(place.service),
                 "count": words.number(place.count),
                 "terminal": place.terminal,
+                "state": "ghost" if place.kind == "taker" and not place.count else "",
                 "label": _place_label(place),
                 "problem": int(any(way.stuck for way in picture.ways if way.target == place.id)),
             }
@@ -253,6 +254,8 @@ def _way(way: Way, placed: Layout, at: int, *, most: int, by: str, link_to: Call
     }
     if at in placed.backward:
         data["back"] = True
+    if way.stuck and not way.count:
+        data |= {"missing": True, "state": "stuck"}
     if way.stuck:
         data["stuck"] = f"{words.number(way.stuck)} stuck"
         data["stuckLabel"] = f"{words.count(way.stuck, 'flow')} wait for {way.service} here: show them"

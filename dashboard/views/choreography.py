@@ -103,14 +103,11 @@ def whole() -> None:
 
 
 def line(found: Map, by: str) -> list[words.Part]:
-    """Say what is drawn."""
-    colour = {
-        "p95": "how slow at p95",
-        "waiting": "how long it waits at p95",
-        "stuck": "where flows are stuck",
-    }[by]
+    """Say what is drawn, and of how many flows."""
     flows = words.count(found.flows, "flow")
-    return [{"text": f"{flows} in the last 15 minutes. Thickness: how often. Colour: {colour}."}]
+    if found.flows_in_window > found.flows:
+        flows = f"The newest {found.flows:,} of {words.count(found.flows_in_window, 'flow')}"
+    return [{"text": f"{flows} in the last 15 minutes. Thickness: how often. Colour: {SAID[by]}."}]
 
 
 def nothing() -> None:

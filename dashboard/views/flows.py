@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.answers import FlowItem, Flows
 from dashboard.drawing.component import mount
+from dashboard.words import SECOND
 
 STATES = ("stuck", "failed", "late", "running", "done")
 WINDOWS = {
@@ -60,7 +61,8 @@ def table() -> None:
             ),
             height=560,
         )
-        done = mount("flows", {"now": api.now() / 1e6, "pills": pills(found), **rows(found)}, key="flows")
+        now = api.now()
+        done = mount("flows", {"now": now / 1e6, "pills": pills(found), **rows(found, now)}, key="flows")
         if not found.flows:
             no_match()
         act(done["act"])
@@ -99,17 +101,17 @@ def total(found: Flows) -> int:
     return found.total if found.total is not None else len(found.flows)
 
 
-def rows(found: Flows) -> dict[str, Any]:
+def rows(found: Flows, now: int) -> dict[str, Any]:
     """Draw the list, and say when it is cut."""
     shown, all_ = len(found.flows), total(found)
     return {
-        "rows": [row(item) for item in found.flows],
+        "rows": [row(item, now) for item in found.flows],
         "showing": f"showing {shown:,} of {words.count(all_, 'flow')}" if shown else "",
         "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,
     }
 
 
-def row(item: FlowItem) -> dict[str, Any]:
+def row(item: FlowItem, now: int) -> dict[str, Any]:
     """Draw one flow."""
     spent = item.wait_ms + item.work_ms
     wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
@@ -122,7 +124,8 @@ def row(item: FlowItem) -> dict[str, Any]:
         "steps": item.reactions,
         "waiting": item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
-        "overdue": words.duration(item.overdue_s * 1000) if item.overdue_s and item.overdue_s > 0 else None,
+        # In whole seconds, so that the row is the same at each refresh and only its age grows.
+        "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
         "outcome": item.outcome,
         "live": live,
         "since": item.started_unix_nano,

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import Cohort, Finding, Missing, Stuck, Summary
+from dashboard.answers import Cohort, Finding, Stuck, Summary
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
@@ -120,44 +120,45 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
 
 
 def groups(found: Stuck) -> list[dict[str, Any]]:
-    """Group findings by the reaction that is owed, the group with the oldest first."""
-    cohorts = {cohort.id: cohort for cohort in found.cohorts}
-    members: dict[str, list[Finding]] = {}
+    """Draw the groups, the one with the oldest flow first, each with its oldest flows.
+
+    Findings come oldest first and cut at a limit, groups are whole: a group may
+    be too young to have a flow among the findings.
+    """
+    members: dict[str | None, list[Finding]] = {}
     for finding in found.stuck:
-        members.setdefault(finding.cohort or finding.flow, []).append(finding)
-    for findings in members.values():
-        findings.sort(key=lambda finding: finding.since_unix_nano)
-    ordered = sorted(members.items(), key=lambda item: item[1][0].since_unix_nano)
-    return [group(name, findings, cohorts.get(name)) for name, findings in ordered]
+        members.setdefault(finding.cohort, []).append(finding)
+    ordered = sorted(found.cohorts, key=lambda cohort: cohort.oldest_unix_nano or cohort.first_unix_nano)
+    return [group(cohort, members.get(cohort.id, [])) for cohort in ordered]
 
 
-def group(name: str, findings: list[Finding], cohort: Cohort | None) -> dict[str, Any]:
+def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
     """Draw one group: who owes what, why, for how many, for how long."""
-    first = findings[0]
-    missing = first.missing or Missing()
-    service = missing.service or "nobody known"
-    owed = missing.next_event_type or "a reaction"
-    count = max(cohort.flows if cohort else 0, len(findings))
-    why = words.marked(
-        first.sentence,
-        codes=[first.stopped_at.event_type, owed],
-        strongs=[service],
-    )
+    first = findings[0] if findings else None
+    service = cohort.missing_service or "nobody known"
+    owed = cohort.next_event_type or "a reaction"
+    state = first.state if first else "stuck"
+    sentence = cohort.sentence or (first.sentence if first else "")
     return {
-        "key": name,
-        "state": first.state,
+        "key": cohort.id,
+        "state": state,
         "service": service,
         "event": owed,
         "colour": page.stripes()(service),
-        "cause": words.cause(first.cause),
-        "why": why,
-        "flows": words.number(count),
-        "oldest": first.since_unix_nano,
-        "first": (cohort and cohort.first_unix_nano) or first.since_unix_nano,
-        "target": page.to_flow(first.key or first.flow),
+        "cause": words.cause(cohort.cause),
+        "why": words.marked(sentence, codes=[cohort.event_type, owed], strongs=[service]),
+        "flows": words.number(cohort.flows),
+        "oldest": cohort.oldest_unix_nano or cohort.first_unix_nano,
+        "first": cohort.first_unix_nano,
+        "target": page.to_flow(first.key or first.flow) if first else waiting(state, service),
         "rows": [row(finding) for finding in findings[:ROWS]],
-        "more": more(count - ROWS, first.state, service),
+        "more": more(cohort.flows - min(len(findings), ROWS), state, service),
     }
+
+
+def waiting(state: str, service: str) -> dict[str, str]:
+    """Lead to all flows of *state* that wait for *service*."""
+    return {"page": "flows", "state": state, "q": service}
 
 
 def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
@@ -166,7 +167,7 @@ def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
         return None
     return {
         "text": f"{words.count(hidden, 'more flow')} of this group",
-        "target": {"page": "flows", "state": state, "q": service},
+        "target": waiting(state, service),
     }
 
 

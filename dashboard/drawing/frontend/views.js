@@ -284,7 +284,7 @@ class Table {
       [badge(row.state, row.state), row.incomplete && el("span.chip", { title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry")],
       link(row.target, { class: "mono" }, row.name),
       el("td.num", row.steps),
-      row.waiting ? [stripe(row.colour), row.waiting, row.overdue && el("span.muted", ` \u00b7 overdue ${row.overdue}`)] : el("span.muted", row.outcome),
+      row.waiting ? [stripe(row.colour), row.waiting, row.overdue && el("span.muted", " \u00b7 ", ageText(row.overdue, "overdue %"))] : el("span.muted", row.outcome),
       el("td.num", row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
       bar,
       [row.last, " ", el("span.muted", row.by)],
@@ -468,9 +468,10 @@ const outline = (n, round) => [
   n.state === "failed" && n.kind !== "ghost" ? sv("rect", { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: round - 2 }) : null,
 ];
 const side = (n) => sv("rect", { y: 6, width: 4, height: n.h - 12, rx: 1.5, fill: n.colour });
+const SIGNS = { late: "clock", failed: "cross" };
 const signs = (n, y) => [
   n.attempts > 1 ? words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 40 : 24), y) : null,
-  n.state ? mark(n.state === "late" ? "clock" : "cross", n.w - 20, y - 10, n.state) : null,
+  SIGNS[n.state] ? mark(SIGNS[n.state], n.w - 20, y - 10, n.state) : null,
 ];
 
 // What is inside each kind of box; `n` has its size and words.
@@ -523,8 +524,9 @@ function route(points, direction, shift = 0) {
   return d;
 }
 
-function arrowhead([x, y], direction, size = 3.5) {
-  const long = size * 1.7;
+function arrowhead([x, y], direction, back) {
+  const size = 3.5;
+  const long = back ? -size * 1.7 : size * 1.7;
   return direction === "down" ? `M${x - size} ${y - long}L${x} ${y}L${x + size} ${y - long}Z` : `M${x - long} ${y - size}L${x} ${y}L${x - long} ${y + size}Z`;
 }
 
@@ -639,11 +641,11 @@ class Graph {
       if (edge.label || edge.stuck) this.drawLabel(edge);
       if (held.text === text) continue;
       held.text = text;
-      const kind = ["edge", !edge.width && "flow", edge.missing && `missing ${edge.state}`, edge.inferred && "inferred", edge.step !== undefined && edge.step !== null && `latency${edge.step}`].filter(Boolean).join(" ");
+      const kind = ["edge", edge.step === undefined && "flow", edge.missing && `missing ${edge.state}`, edge.inferred && "inferred", edge.step !== undefined && !edge.missing && `latency${edge.step}`].filter(Boolean).join(" ");
       held.g.setAttribute("class", kind);
       const line = sv("path", { class: "line", d: route(edge.points, this.direction, edge.back ? 30 : 0) });
       if (edge.width) line.style.strokeWidth = `${edge.width}px`;
-      const head = !edge.width || edge.back ? sv("path", { class: "head", d: arrowhead(edge.points[edge.points.length - 1], this.direction) }) : null;
+      const head = !edge.width || edge.back ? sv("path", { class: "head", d: arrowhead(edge.points.at(-1), this.direction, edge.back), transform: edge.back && "translate(30 0)" }) : null;
       held.g.replaceChildren(...[edge.tip ? sv("title", {}, edge.tip) : null, edge.tip ? sv("path", { class: "grip", d: route(edge.points, this.direction) }) : null, line, head].filter(Boolean));
     }
     for (const id of left) {
