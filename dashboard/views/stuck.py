@@ -14,6 +14,11 @@ from dashboard.drawing.palette import STATE_TOKENS
 
 ROWS = 6  # flows shown of each group: the rest is one click away
 
+LEARNING = (
+    "Still learning what normally follows: nothing can be called stuck before about 20 flows of a kind "
+    "have come to rest."
+)
+
 KINDS = [
     {"id": "stopped", "label": "stopped"},
     {"id": "slow", "label": "slow (3 s)"},
@@ -34,13 +39,10 @@ def news() -> None:
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
             nothing_received(summary)
             return
-        mount(
-            "head", {"title": headline(summary, found), "now": now / 1e6, **checked(summary, now)}, key="head"
-        )
-        body = {"tiles": tiles(summary), "groups": groups(found)}
-        mount("stuck", body, key="stuck")
-        if not found.stuck:
-            mount("notice", {"tone": "bare", "lines": learned(summary)}, key="learned")
+        head = {"title": headline(summary, found), **checked(summary, now)}
+        body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary)]}
+        # One drawing and not three: each takes the module's text along, every second.
+        mount("stuck", {"now": now / 1e6, **body}, key="stuck")
 
 
 def headline(summary: Summary, found: Stuck) -> list[words.Part]:
@@ -73,20 +75,15 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
     return {"checked": summary.tick_unix_nano, "stale": stale}
 
 
-def learned(summary: Summary) -> list[list[words.Part]]:
+def learned(summary: Summary) -> dict[str, Any]:
     """Say what the calm rests on: on what was learned, or on nothing yet."""
     known = summary.learning
     if not known.expectations:
-        return [
-            [
-                {
-                    "text": "Still learning what normally follows: nothing can be called stuck before about "
-                    "20 flows of a kind have come to rest."
-                }
-            ]
-        ]
+        return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    return [[{"text": f"{words.count(known.expectations, 'expectation')}, learned from {flows}, all met."}]]
+    met = ", all met" if not summary.states.get("late") else ""
+    said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
+    return {"key": "calm", "calm": said}
 
 
 def tiles(summary: Summary) -> list[dict[str, Any]]:

@@ -61,8 +61,8 @@ def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:
     app.run()
 
     assert not app.exception
-    assert said(drawn(app, "head")["title"]) == "13 flows are stuck, the oldest for \u2026."
     body = drawn(app, "stuck")
+    assert said(body["head"]["title"]) == "13 flows are stuck, the oldest for \u2026."
     assert {
         (group["service"], group["event"], group["flows"], group["cause"]) for group in body["groups"]
     } == {
@@ -194,3 +194,16 @@ def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         assert said(drawn(app, "notice")["title"]) == (
             "CHOREOSCOPE_API is 'soon': expected an address such as http://127.0.0.1:4319."
         )
+
+
+def test_an_answer_of_somebody_else_is_said_and_can_be_retried(
+    watched: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of the OTLP port instead of the API's: one sentence, and a way on."""
+    for app in started(watched.otlp, monkeypatch):
+        app.run()
+
+        assert not app.exception
+        notice = drawn(app, "notice")
+        assert said(notice["title"]).endswith("answered 404.")
+        assert [action["id"] for action in notice["actions"]] == ["retry"]

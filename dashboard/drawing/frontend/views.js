@@ -210,14 +210,17 @@ const headed = (names) =>
 class Stuck {
   constructor(root, act) {
     this.act = act;
+    const top = el("div");
+    this.head = new Head(top, act);
     this.tiles = el("div.tiles");
     this.groups = el("div.groups");
-    root.replaceChildren(this.tiles, this.groups);
+    root.replaceChildren(top, this.tiles, this.groups);
   }
 
   update(data) {
+    this.head.update(data.head);
     keyed(this.tiles, data.tiles, (tile) => this.tile(tile));
-    keyed(this.groups, data.groups, (group) => this.group(group));
+    keyed(this.groups, data.groups, (group) => (group.calm ? el("p.calm", group.calm) : this.group(group)));
   }
 
   tile(tile) {
@@ -920,7 +923,7 @@ function grow(root) {
 export default function mount({ parentElement, data, setTriggerValue }) {
   const start = performance.now();
   if (!data || !KINDS[data.kind]) return undefined;
-  if (data.now) clock.ahead = data.now - Date.now();
+  if (data.now) clock.ahead = data.now - Date.now(); // ages count by the collector's clock
   let view = views.get(parentElement);
   if (!view || view.kind !== data.kind) {
     view?.destroy();

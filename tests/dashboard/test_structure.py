@@ -1,0 +1,48 @@
+"""The pure parts stay pure: a drawing can be tested and cached because nothing else goes into it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from dashboard.drawing import component
+
+DRAWING = Path(component.__file__).parent
+PURE = ["layout", "palette", "steps", "timeline", "choreography", "scene", "details"]
+OUTSIDE = {"streamlit", "httpx", "time", "datetime", "random", "logging", "asyncio", "os", "threading"}
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of everything that the file imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_drawings_know_no_clock_no_network_and_no_streamlit(name: str) -> None:
+    assert imported(DRAWING / f"{name}.py") & OUTSIDE == set()
+
+
+def test_only_the_client_asks_the_network() -> None:
+    """One place knows where the collector is, and how long to wait for it."""
+    asking = [
+        path.name
+        for path in sorted(DRAWING.parent.rglob("*.py"))
+        if imported(path) & {"httpx", "requests", "urllib"}
+    ]
+
+    assert asking == ["client.py"]
+
+
+def test_nothing_imports_a_bare_client() -> None:
+    """Streamlit puts this folder on the path: `import client` would find it twice."""
+    own = {path.stem for path in DRAWING.parent.glob("*.py")} - {"__init__"}
+
+    assert [path.name for path in DRAWING.parent.rglob("*.py") if imported(path) & own] == []
