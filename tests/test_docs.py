@@ -1,0 +1,266 @@
+"""The documents against the code: what is written down is so, and what is so is written down."""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from collector.commands import choreoscope
+from collector.config import Config, variable
+from collector.diagnosis import RULES, Habits, State
+from collector.diagnosis.findings import Cause
+from collector.diagnosis.owed import Debt
+from collector.live.tick import Pacing
+from collector.stitching import Because, NoteKind
+from tests.collecting import Collector
+from tests.factories import SECOND
+from tests.scenes import order
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    page
+    for folder in (".", "docs", "docs/adr", "instrumentation", "tests/recorded")
+    for page in (ROOT / folder).glob("*.md")
+)
+ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
+STOPPED = "A-17"
+OPEN = {"attributes", "resource"}  # whatever a sender wrote
+
+
+def text_of(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(page: str, heading: str) -> str:
+    """What stands under *heading*, up to the next one of its level or above."""
+    level = len(heading) - len(heading.lstrip("#"))
+    _, found, rest = f"\n{text_of(page)}".partition(f"\n{heading}\n")
+    assert found, f"{page} has no {heading}"
+    return re.split(rf"\n#{{1,{level}}} ", rest)[0]
+
+
+def first_column(text: str) -> set[str]:
+    """The names in backticks that rows of tables begin with."""
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+# The words of the diagnosis
+
+
+def test_every_rule_is_described_in_the_order_in_which_it_is_asked() -> None:
+    """Whoever reads a finding can look up how it came about."""
+    rows = [line for line in section("docs/diagnosis.md", "## Rules").splitlines() if line.startswith("| `")]
+
+    assert [row.split("`")[1] for row in rows] == [rule.__name__ for rule in RULES]
+    assert {row.split("`")[3] for row in rows} == set(Cause)
+
+
+def test_every_cause_is_described() -> None:
+    causes = section("docs/answers.md", "## stuck").split("| `cause` | what happened |")[1]
+
+    assert first_column(causes) == set(Cause)
+
+
+def test_every_state_and_debt_is_described() -> None:
+    assert first_column(section("docs/diagnosis.md", "## States")) == {state.word for state in State}
+    owed = section("docs/diagnosis.md", "## What a flow can owe")
+    assert re.findall(r"^\| (\w+) \|", owed, re.MULTILINE)[1:] == [debt.name.lower() for debt in Debt]
+
+
+def test_every_note_and_reason_is_described() -> None:
+    notes = section("docs/answers.md", "## stitch").split("| `kind` of a note |")[1]
+
+    assert first_column(notes) == {kind.name.lower() for kind in NoteKind}
+    row = next(line for line in text_of("docs/answers.md").splitlines() if line.startswith("| `because` |"))
+    assert {because.name.lower() for because in Because} <= set(re.findall(r"`(\w+)`", row))
+
+
+def test_the_figures_are_those_of_the_code() -> None:
+    """A figure that is wrong in the manual is looked for in the data."""
+    page, habits, pacing = text_of("docs/diagnosis.md"), Habits(), Pacing()
+
+    assert Config().learn_flows == habits.flows
+    assert Config().deadline_s * 1000 == habits.deadline_floor_ms
+    assert f"{habits.flows} such messages were seen (`CHOREOSCOPE_LEARN_FLOWS`)" in page
+    assert f"at least {habits.share:.0%} of them".replace("%", " %") in page
+    assert f"publishes nothing in {100 - habits.rare * 100:.0f} of 100" in page
+    assert habits.deadline_factor == 3
+    assert f"three times the p99, and at least {Config().deadline_s:g} s (`CHOREOSCOPE_DEADLINE_S`)" in page
+    assert f"newest {habits.window:,} examples" in page
+    assert f"for a while ({pacing.quiet_s:g} s, or three times" in page
+    assert f"at most {pacing.quiet_most_s / 60:g} minutes" in page
+    assert f"at most {pacing.slack_most_s:g} s)" in page
+
+
+# The documents of the answers
+
+
+def fields(value: Any, under: str = "") -> Iterator[str]:
+    """The path of every field in *value*: `stuck[].missing.service`."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from fields(entry, f"{under}[]")
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield f"{under}.{name}"
+            if name not in OPEN:
+                yield from fields(entry, f"{under}.{name}")
+
+
+def hollow(value: Any, under: str = "") -> Iterator[str]:
+    """The path of everything in *value* that may have fields and here has none."""
+    if value is None or value == []:
+        yield under
+    elif isinstance(value, list):
+        for entry in value:
+            yield from hollow(entry, f"{under}[]")
+    elif isinstance(value, dict):
+        for name, entry in value.items():
+            yield from hollow(entry, f"{under}.{name}")
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that learned from 30 orders; after them one stopped at payment."""
+    running = Collector(tmp_path_factory.mktemp("docs"), CHOREOSCOPE_DEADLINE_S="1").start()
+    sent_at = time.time_ns() - 3 * SECOND
+    running.send([one for number in range(30) for one in order(f"L-{number}", sent_at)])
+    wait_until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
+    running.send(order(STOPPED, time.time_ns(), down={"payment"}))
+    wait_until(lambda: running.ask("/stuck")["total"] == 1)
+    yield running
+    running.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "not within 20 s"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("flows", "/flows?limit=5"),
+        ("flow", f"/flows/{STOPPED}"),
+        ("stuck", "/stuck"),
+        ("map", "/map"),
+        ("summary", "/summary"),
+    ],
+)
+def test_the_documents_have_the_fields_that_are_promised(collector: Collector, name: str, path: str) -> None:
+    """Both ways: no field is missing, and none is there that nobody can look up."""
+    compare(name, collector.ask(path))
+
+
+def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> None:
+    """So they are described once."""
+    listed, alone = collector.ask("/stuck"), collector.ask(f"/why/{STOPPED}")
+    shown = collector.ask(f"/flows/{STOPPED}")["findings"]
+
+    assert set(fields(alone)) | {".total", ".next_cursor"} == set(fields(listed))
+    assert set(fields(shown)) == set(fields(listed["stuck"]))
+    assert json.loads(example("why")).keys() == alone.keys()
+
+
+def test_the_graph_has_the_fields_that_are_promised(collector: Collector) -> None:
+    """Of what a real shop sent, batches among it; without every second request it has notes, too."""
+    bodies = [body.read_bytes() for body in sorted((ROOT / "tests" / "recorded").glob("*.binpb"))]
+    answers = [
+        httpx.post(
+            f"{collector.api}/api/v1/stitch",
+            content=b"".join(chosen),  # protobuf joins what is put together
+            headers={"content-type": "application/x-protobuf"},
+            trust_env=False,
+        )
+        for chosen in (bodies, bodies[::2])
+    ]
+    compare("stitch", *(answer.raise_for_status().json() for answer in answers))
+
+
+def example(name: str) -> str:
+    """The document of the page."""
+    return section("docs/answers.md", f"## {name}").split("```json\n")[1].split("```")[0]
+
+
+def compare(name: str, *answers: Any) -> None:
+    """The document *name* of the page and the *answers*, taken together, have the same fields."""
+    promised = json.loads(example(name))
+    given = {field for answer in answers for field in fields(answer)}
+    empty = {path for answer in answers for path in hollow(answer)}
+
+    assert not {path for path in given - set(fields(promised)) if not below(path, set(hollow(promised)))}
+    assert not {path for path in set(fields(promised)) - given if not below(path, empty)}
+
+
+def below(path: str, tops: set[str]) -> bool:
+    """Whether *path* leads through one of *tops*."""
+    return any(path.startswith((f"{top}.", f"{top}[")) for top in tops)
+
+
+# The pages as a whole
+
+
+def test_every_document_of_the_api_has_a_section(collector: Collector) -> None:
+    paths = collector.get("/openapi.json").raise_for_status().json()["paths"]
+    addresses = {path.removeprefix("/api/v1/").split("/")[0] for path in paths if path.startswith("/api/v1/")}
+    told = text_of("docs/answers.md")
+
+    assert all(f"/api/v1/{address}" in told for address in addresses)
+
+
+def test_every_command_is_in_the_readme_and_every_one_in_it_is_there() -> None:
+    table = section("README.md", "## Commands")
+
+    assert set(re.findall(r"^\| `choreoscope (\w+)", table, re.MULTILINE)) == set(choreoscope.commands)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_speaks_of_what_is_there(page: Path) -> None:
+    """Commands, make targets, settings and links to files and headings."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r"(?<!-)\bchoreoscope ([a-z]+)\b", without_prose(text)):
+        assert name in {*choreoscope.commands, *NOT_YET}, f"choreoscope {name}"
+    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
+    known = {variable(name) for name in Config.__dataclass_fields__} | {"CHOREOSCOPE_API", "CHOREOSCOPE_SHOP"}
+    assert set(re.findall(r"\bCHOREOSCOPE_[A-Z_]+[A-Z]\b", text)) <= known
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not target.startswith("https://"):
+            assert_leads_somewhere(page, target)
+
+
+NOT_YET = {"import", "check"}  # named where the README says what is missing
+
+
+def without_prose(text: str) -> str:
+    """What stands in backticks and blocks."""
+    return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
+
+
+def assert_leads_somewhere(page: Path, target: str) -> None:
+    name, _, anchor = target.partition("#")
+    aim = (page.parent / name).resolve() if name else page
+    assert aim.exists(), f"{page.name} links to {target}"
+    if anchor:
+        headings = re.findall(r"^#+ (.*)$", aim.read_text(encoding="utf-8"), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"{page.name} links to {target}"
+
+
+def test_decisions_are_numbered_and_say_why() -> None:
+    """Context, decision, consequences; and the architecture lists them all."""
+    architecture = text_of("ARCHITECTURE.md")
+    assert [int(page.name[:4]) for page in ADRS] == list(range(1, len(ADRS) + 1))
+    for number, page in enumerate(ADRS, 1):
+        text = page.read_text(encoding="utf-8")
+        assert re.match(rf"# {number}\. ", text), page.name
+        assert re.findall(r"^## (\w+)", text, re.MULTILINE)[:3] == ["Context", "Decision", "Consequences"]
+        assert f"(docs/adr/{page.name})" in architecture, page.name
