@@ -1,13 +1,14 @@
 """Which span is a message, a reaction, a settle, and what does it say of itself?
 
 Services follow the messaging conventions of many years at once, so a span is classified by its
-attributes first, then by its kind, and by its name only as a last resort. The result is a table
-with one row a span that holds what stitching reads and nothing else.
+attributes first, then by its kind, and by its name only where these leave it open. The result is a
+table with one row a span that holds what stitching reads and nothing else.
 
 Source: OpenTelemetry semantic conventions, messaging spans, 1.11 to 1.44.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -20,6 +21,8 @@ from collector.keys import codes_of, whole
 from collector.spans import Kind, Status, ValueType
 
 Ints: TypeAlias = npt.NDArray[np.int64]
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 READINGS = pa.schema(
     [
@@ -90,6 +93,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "stream": ("messaging.nats.stream",),
 }
 
+# The words that operations had in all those years.
 _OPERATIONS = {
     "create": Role.CREATE,
     "send": Role.SEND,
@@ -114,17 +118,17 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
     *flow_keys* names the attributes that may carry the business identity; the first that a span has
     is its flow key.
     """
-    said = _pick(spans, {**_NAMES, "flow_key": flow_keys})
-    kind = _numbers(spans["kind"])
-    role = _roles(spans, said, kind)
+    said = _said(spans, {**_NAMES, "flow_key": flow_keys})
+    role = _roles(spans, said)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS)
-    messaging = pa.array(role != Role.NONE)
-    destination = pc.coalesce(said["destination"], said["template"])
+    messaging = role != Role.NONE
+    destination = _either(said["destination"], said["template"])
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
-    name = pc.if_else(pa.array(consumes), destination, pc.coalesce(said["template"], destination))
-    nats = pc.fill_null(pc.equal(said["system"], "nats"), fill_value=False)
-    empty = pa.nulls(spans.num_rows, pa.string())
+    subject = np.where(consumes, destination, _either(said["template"], destination))
+    event_type = _only(messaging, said.texts(_either(said["event_type"], subject)), spans["name"])
+    service = whole(spans["service"])
     failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
+    nats = pc.fill_null(pc.equal(said.texts(said["system"]), "nats"), fill_value=False)
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -133,18 +137,16 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "start": _times(spans["start_unix_nano"]),
         "end": _times(spans["end_unix_nano"]),
         "received": _times(spans["received_unix_nano"]),
-        "remote": pa.array(_remote(spans, kind)),
+        "remote": pa.array(_remote(spans)),
         "failed": failed,
-        "error": pc.if_else(failed, whole(spans["status_message"]), empty),
-        "final": pc.and_(nats, pc.is_null(said["stream"])),
-        "service": whole(spans["service"]),
-        "group": pc.if_else(pa.array(consumes), pc.coalesce(said["group"], whole(spans["service"])), empty),
-        "event_type": pc.if_else(
-            messaging, pc.coalesce(said["event_type"], name, whole(spans["name"])), empty
-        ),
-        "destination": pc.if_else(messaging, destination, empty),
-        "system": said["system"],
-        "flow_key": said["flow_key"],
+        "error": pc.if_else(failed, whole(spans["status_message"]), pa.scalar(None, pa.string())),
+        "final": pc.and_(nats, pa.array(said["stream"] < 0)),
+        "service": service,
+        "group": _only(consumes, said.texts(said["group"]), service),
+        "event_type": event_type,
+        "destination": said.texts(np.where(messaging, destination, -1)),
+        "system": said.texts(said["system"]),
+        "flow_key": said.texts(said["flow_key"]),
         "link_trace_ids": whole(spans["link_trace_ids"]),
         "link_span_ids": whole(spans["link_span_ids"]),
         "dropped_links": whole(spans["dropped_links"]),
@@ -152,83 +154,112 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
     return pa.table(columns, schema=READINGS)
 
 
-def _roles(spans: pa.Table, said: Mapping[str, pa.Array], kind: Ints) -> Ints:
-    """By attributes, then by kind, then (for what is messaging at all) by name."""
-    role = _meaning(said["operation"])
-    role = np.where(role == Role.NONE, _meaning(said["verb"]), role)
+def _roles(spans: pa.Table, said: "_Said") -> Ints:
+    """By attributes, then by kind; the name tells a create from a send, and a receive from a process."""
+    kind = _numbers(spans["kind"])
+    role = _meaning(said.texts(said["operation"]), _meaning_of)
+    role = np.where(role == Role.NONE, _meaning(said.texts(said["verb"]), _meaning_of), role)
     by_kind = np.select(
         [kind == Kind.PRODUCER, kind == Kind.CONSUMER], [int(Role.SEND), int(Role.PROCESS)], int(Role.NONE)
     )
-    role = np.where(role == Role.NONE, by_kind, role)
-    messaging = pc.or_(pc.is_valid(said["system"]), pc.is_valid(said["destination"]))
-    nameless = (role == Role.NONE) & messaging.to_numpy(zero_copy_only=False)
-    if nameless.any():
-        role = np.where(nameless, _meaning_of_names(whole(spans["name"])), role)
+    messaging = (by_kind != Role.NONE) | (said["system"] >= 0) | (said["destination"] >= 0)
+    unsaid = np.flatnonzero((role == Role.NONE) & messaging)
+    if len(unsaid):
+        names = whole(spans["name"]).take(pa.array(unsaid))
+        by_name, plain = _meaning(names, _meaning_of_name), by_kind[unsaid]
+        fits = (by_name != Role.NONE) & _FITS[plain, by_name]
+        role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
     return np.where((role == Role.CREATE) & (kind == Kind.CONSUMER), int(Role.RECEIVE), role)
 
 
-def _remote(spans: pa.Table, kind: Ints) -> npt.NDArray[np.bool_]:
+# Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).
+_FITS = np.zeros((len(Role), len(Role)), np.bool_)
+_FITS[Role.NONE] = True
+_FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
+_FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
+
+
+def _remote(spans: pa.Table) -> Mask:
     """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
-    flags = _numbers(spans["flags"])
+    flags, kind = _numbers(spans["flags"]), _numbers(spans["kind"])
     known = flags & _REMOTE_IS_KNOWN != 0
     return np.asarray(np.where(known, flags & _REMOTE != 0, kind == Kind.CONSUMER), dtype=np.bool_)
 
 
-def _meaning(words: pa.Array) -> Ints:
-    encoded = words.dictionary_encode()
-    roles = [int(_OPERATIONS.get(str(word).lower(), Role.NONE)) for word in encoded.dictionary.to_pylist()]
+def _meaning(texts: pa.Array, of: Callable[[str], Role]) -> Ints:
+    """The role that each text means; asked once for each different one."""
+    encoded = texts.dictionary_encode()
+    roles = [int(of(text)) for text in encoded.dictionary.to_pylist()]
     return np.array([*roles, int(Role.NONE)], np.int64)[codes_of(encoded)]
 
 
-def _meaning_of_names(names: pa.Array) -> Ints:
+def _meaning_of(word: str) -> Role:
+    return _OPERATIONS.get(word.lower(), Role.NONE)
+
+
+def _meaning_of_name(name: str) -> Role:
     """Both word orders: `publish orders` (since 1.27) and `orders publish`."""
-    encoded = names.dictionary_encode()
-    roles = []
-    for name in encoded.dictionary.to_pylist():
-        words = name.lower().split()
-        ends = (words[0], words[-1]) if words else ()
-        roles.append(next((int(_OPERATIONS[word]) for word in ends if word in _OPERATIONS), int(Role.NONE)))
-    return np.array([*roles, int(Role.NONE)], np.int64)[codes_of(encoded)]
+    words = name.lower().split()
+    return next((_OPERATIONS[word] for word in (*words[:1], *words[-1:]) if word in _OPERATIONS), Role.NONE)
 
 
-def _pick(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> dict[str, pa.Array]:
+@dataclass(frozen=True)
+class _Said:
+    """Where among all attribute values the one is that each span has for each wanted column."""
+
+    values: pa.Array
+    places: Mapping[str, Ints]  # by column: of each span; -1 where it has none
+
+    def __getitem__(self, column: str) -> Ints:
+        return self.places[column]
+
+    def texts(self, places: Ints) -> pa.Array:
+        """The values at *places*, as text; null where a place is -1."""
+        if not (places >= 0).any():
+            return pa.nulls(len(places), pa.string())
+        return self.values.take(pa.array(places, mask=places < 0)).cast(pa.string())
+
+
+def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
     """For each wanted column the value of the first of its attribute names that a span has.
 
     Numbers and booleans come as text; arrays, maps and bytes are no names of anything and are
     passed over, as are empty strings.
     """
-    keys = whole(spans["attribute_keys"])
-    types = _numbers(whole(spans["attribute_types"]).flatten())
-    values = whole(spans["attribute_values"]).flatten()
-    row_of = np.repeat(np.arange(spans.num_rows), _numbers(pc.list_value_length(keys)))
-    encoded = keys.flatten().dictionary_encode()
-    codes = codes_of(encoded)
-    code_of = {name: code for code, name in enumerate(encoded.dictionary.to_pylist())}
+    lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
+    types = _numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
     readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
-    readable &= _numbers(pc.binary_length(values)) > 0
-    # One pass over all attributes keeps the few that anybody asks for.
-    asked = np.zeros(len(encoded.dictionary) + 1, bool)
-    asked[[code_of[name] for names in wanted.values() for name in names if name in code_of]] = True
-    places = np.flatnonzero(asked[codes] & readable)
-    codes = codes[places]
-    found: dict[str, pa.Array] = {}
-    for column, names in wanted.items():
+    readable &= _numbers(pc.binary_length(values), np.int32) > 0
+    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
+    # One pass over all names finds the few that anybody asks for.
+    names = list(dict.fromkeys(name for column in wanted.values() for name in column))
+    found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
+    code = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
+    places = {}
+    for column, trusted in wanted.items():
         place = np.full(spans.num_rows, -1)
-        for name in reversed(names):  # the most trusted is written last
-            if name in code_of:
-                here = places[codes == code_of[name]]
-                place[row_of[here]] = here
-        found[column] = values.take(pa.array(place, mask=place < 0)).cast(pa.string())
-    return found
+        for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
+            here = np.flatnonzero(code == names.index(name))
+            place[row_of[here]] = here
+        places[column] = place
+    return _Said(values, places)
+
+
+def _either(first: Ints, second: Ints) -> Ints:
+    return np.where(first >= 0, first, second)
+
+
+def _only(where: Mask, texts: pa.Array, otherwise: pa.ChunkedArray) -> pa.Array:
+    """*texts* and, where they say nothing, *otherwise*; null but for the rows of *where*."""
+    return pc.if_else(pa.array(where), pc.coalesce(texts, whole(otherwise)), pa.scalar(None, pa.string()))
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:
     """Times as signed integers: what lies beyond the year 2262 is its last nanosecond."""
-    return pa.array(
-        np.minimum(whole(column).to_numpy(zero_copy_only=False), np.uint64(2**63 - 1)).astype(np.int64)
-    )
+    times = np.minimum(_numbers(column, np.uint64), np.uint64(2**63 - 1))
+    return pa.array(times.astype(np.int64))
 
 
-def _numbers(column: Any) -> Ints:
-    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=np.int64)
+def _numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
+    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

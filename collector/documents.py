@@ -6,10 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import Role
 from collector.diagnosis.record import Ints, Mask
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
-from collector.stitching.flows import parents
 from collector.stitching.graph import Rows
 
 Document: TypeAlias = dict[str, Any]
@@ -121,18 +119,7 @@ def _parts(stitched: Stitched, shown: Mask, start: Ints) -> dict[int, list[int]]
     parts: dict[int, list[int]] = {}
     for member, owner in zip(span[order].tolist(), node[order].tolist(), strict=True):
         parts.setdefault(owner, []).append(member)
-    for reaction, receive in _receives(stitched, shown):
-        parts.setdefault(reaction, [reaction]).append(receive)
     return parts
-
-
-def _receives(stitched: Stitched, shown: Mask) -> list[tuple[int, int]]:
-    """(reaction, the receive around it)."""
-    graph = stitched.graph
-    role = graph.numbers("role")
-    above = parents(graph)[graph.reactions]
-    inside = (above >= 0) & (role[np.maximum(above, 0)] == Role.RECEIVE) & shown[graph.reactions]
-    return list(zip(graph.reactions[inside].tolist(), above[inside].tolist(), strict=True))
 
 
 def _edges(stitched: Stitched, shown: Mask, refs: Sequence[str]) -> list[Document]:

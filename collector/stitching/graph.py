@@ -1,9 +1,9 @@
-"""The causal graph as columns: what stitching makes of a set of spans."""
+"""The causal graph as columns: what stitching makes of a set of spans; and how to go from row to row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from collector.keys import Keys
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
 Mask: TypeAlias = npt.NDArray[np.bool_]
+Pairs: TypeAlias = tuple[Rows, Rows]
 
 
 class EdgeKind(IntEnum):
@@ -80,15 +81,17 @@ class Graph:
     """All that stitching knows; every number is a row of *spans*.
 
     A message or a reaction is named by the row of its first span; the other spans folded into it
-    (the send of a create, a later attempt) name that row.
+    (the send of a create, a receive, a later attempt) name that row.
     """
 
     spans: pa.Table  # READINGS, each span once, in the order of its key
     key: Keys  # of each span, ascending
     trace: Keys  # of each span's trace
+    parent: Rows  # of each span; never itself, and never round in a circle
     messages: Rows  # ascending
     reactions: Rows  # ascending
-    folded: tuple[Rows, Rows]  # (span, the message or reaction it is a part of), itself included
+    folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
+    abroad: Rows  # consumers of messages that come from other traces
     attempts: Rows  # of each reaction
     start: Rows  # of each reaction, nanoseconds: of its first attempt
     end: Rows  # of each reaction, nanoseconds: of its last attempt
@@ -103,7 +106,12 @@ class Graph:
 
     def numbers(self, column: str) -> Rows:
         """A whole column of integers or booleans."""
-        return np.asarray(self.spans[column].to_numpy(), dtype=np.int64)
+        return numbers(self.spans, column)
+
+
+def numbers(table: pa.Table, column: str) -> Rows:
+    """A whole column of integers or booleans."""
+    return np.asarray(table[column].to_numpy(), dtype=np.int64)
 
 
 def find(key: Keys, wanted: Keys) -> Rows:
@@ -114,12 +122,62 @@ def find(key: Keys, wanted: Keys) -> Rows:
     return np.where(key[place] == wanted, place, -1)
 
 
-def climb(above: Rows) -> tuple[Rows, Mask]:
-    """Follow *above* from every row to its end.
+def matches(wanted: npt.NDArray[Any], among: npt.NDArray[Any]) -> Pairs:
+    """(place in *wanted*, place in the ascending *among*) for each two that are equal."""
+    left = np.searchsorted(among, wanted, "left")
+    count = np.searchsorted(among, wanted, "right") - left
+    place = np.repeat(np.arange(len(wanted)), count)
+    within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+    return place, left[place] + within
 
-    A row that names itself is an end, and so is -1. Pointers double with every round (Wyllie's list
-    ranking), so a chain of a million spans takes 20 rounds and no recursion. The second result says
-    which rows go round in a circle and have no end; they get -1.
+
+def at(values: Rows, places: Rows) -> Rows:
+    """*values* at *places*; -1 where a place is -1."""
+    return np.append(values, -1)[places]
+
+
+def marked(count: int, rows: Rows) -> Mask:
+    """A mask of *count* rows that is true at *rows*."""
+    mask = np.zeros(count, np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def distinct_pairs(left: Rows, right: Rows) -> Pairs:
+    """Each different pair of *left* and *right*, which are not negative, once and ascending."""
+    width = int(right.max(initial=0)) + 1
+    pairs = np.sort(left * width + right)
+    lefts, rights = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], width)
+    return lefts, rights
+
+
+def firsts(keys: Keys) -> Rows:
+    """The places of the first of each of equal *keys*, ascending."""
+    ordered = np.sort(keys)
+    if not (ordered[1:] == ordered[:-1]).any():  # the usual case, in a tenth of the time
+        return np.arange(len(keys))
+    return np.sort(np.unique(keys, return_index=True)[1])
+
+
+def climb(above: Rows) -> Rows:
+    """Follow *above* from every row to its end: a row that names itself, or -1. It has no circles."""
+    count = len(above)
+    end = _climbed(above)
+    return np.where(end == count, -1, end)
+
+
+def circles(above: Rows) -> Rows:
+    """The rows from which *above* leads back to themselves over others."""
+    end = _climbed(above)
+    # Who has no end is somewhere on a circle by now, and all of a circle is reached by somebody.
+    return np.unique(end[np.append(above, len(above))[end] != end])
+
+
+def _climbed(above: Rows) -> Rows:
+    """Where each row is after more steps than there are rows; their number is "nowhere".
+
+    Pointers double with every round (Wyllie's list ranking), so a chain of a million spans takes 20
+    rounds and no recursion.
     """
     count = len(above)
     pointer = np.append(np.where(above < 0, count, above), count)
@@ -128,6 +186,4 @@ def climb(above: Rows) -> tuple[Rows, Mask]:
         if np.array_equal(further, pointer):
             break
         pointer = further
-    ends = pointer[:count]
-    circles: Mask = (ends < count) & (np.append(above, count)[ends] != ends)
-    return np.where(circles | (ends == count), -1, ends), circles
+    return pointer[:count]

@@ -1,0 +1,58 @@
+"""What holds spans together before any edge does: their flow key or, without one, their trace."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.keys import codes_of, whole
+from collector.stitching.graph import Graph, Rows, at, climb
+
+
+@dataclass(frozen=True)
+class Anchors:
+    """Traces, or what of them stands by itself, come first, then flow keys."""
+
+    count: int
+    keyed: int  # the number of the first one that is a key
+    of: Rows  # the anchor of each span
+    key: Rows  # the flow key of each span, its own or that of the nearest span above it; -1
+    names: Sequence[str]  # of keys
+
+
+def find_anchors(graph: Graph) -> Anchors:
+    """The anchors of the spans of *graph*.
+
+    A trace in which one key was seen belongs to that key as a whole; in one with several, only the
+    spans that carry a key do.
+    """
+    encoded = whole(graph.spans["flow_key"]).dictionary_encode()
+    own_key, names = codes_of(encoded), encoded.dictionary.to_pylist()
+    key = at(own_key, climb(np.where(own_key >= 0, np.arange(len(own_key)), graph.parent)))
+    unit, units = _units(graph)
+    keyed = key >= 0
+    pairs = np.unique(unit[keyed] * max(len(names), 1) + key[keyed])
+    of_unit, keys_of_unit = np.divmod(pairs, max(len(names), 1))
+    only = np.full(units, -1)
+    only[of_unit] = keys_of_unit
+    only[np.bincount(of_unit, minlength=units) > 1] = -1
+    held = np.where(keyed, key, only[unit])
+    return Anchors(units + len(names), units, np.where(held >= 0, units + held, unit), key, names)
+
+
+def _units(graph: Graph) -> tuple[Rows, int]:
+    """The unit of each span, and how many there are.
+
+    A unit is a trace, but for those of workers that go on and on: one that took messages from other
+    traces twice or more is no business run, and each such consumer begins a unit of its own.
+    """
+    _, trace = np.unique(graph.trace, return_inverse=True)
+    traces = int(trace.max(initial=-1)) + 1
+    arrived = trace[graph.abroad]
+    heads = graph.abroad[np.bincount(arrived, minlength=traces)[arrived] > 1]
+    if not len(heads):
+        return trace, traces
+    number = np.full(len(trace), -1)
+    number[heads] = np.arange(len(heads))
+    head = at(number, climb(np.where(number >= 0, np.arange(len(number)), graph.parent)))
+    return np.where(head >= 0, traces + head, trace), traces + len(heads)

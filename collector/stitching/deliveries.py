@@ -1,0 +1,107 @@
+"""Which message made this consumer run?
+
+A link names a message's own publisher, and a batch has one per message; the parent is only a fallback,
+because in a batch receive it is the poll. A consumer whose publisher is not here keeps a dangling
+delivery: a lost message is what the reader came to see.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.conventions import Role
+from collector.keys import Keys, pair_keys
+from collector.stitching.distinct import Spans
+from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
+from collector.stitching.messages import Messages
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """Message to consumer, one entry for each message of each consumer."""
+
+    source: Rows  # -1 where it is not here
+    key: Keys  # of the source, here or not
+    target: Rows
+    because: Rows
+    told_by: Rows  # the link that says so; because of a parent, the span whose parent it is
+
+    def where(self, kept: Mask | Rows) -> "Deliveries":
+        """Some of them."""
+        return Deliveries(
+            self.source[kept], self.key[kept], self.target[kept], self.because[kept], self.told_by[kept]
+        )
+
+
+@dataclass(frozen=True)
+class Consumers:
+    """Who handles messages, and what of."""
+
+    deliveries: Deliveries
+    are: Mask  # which spans handle a message, or a batch of them
+    around: Pairs  # (receive, consumer that handles what it received)
+
+
+def find_consumers(spans: Spans, messages: Messages) -> Consumers:
+    """The consumers of *messages*."""
+    count, above, within = len(spans), spans.parent, spans.within_service
+    process, receive = spans.role == Role.PROCESS, spans.role == Role.RECEIVE
+    told = _told(spans, messages, process | receive)
+    ignorant = process & ~marked(count, told.target)
+    # A second instrumentation's span around the same handler is no second reaction.
+    ignorant &= within
+    nested = ignorant & process[above]
+    handler = process & within & receive[above]
+    heir = ignorant & handler
+
+    # What a receive was told is for its handlers, but for what they were told themselves.
+    opened = marked(count, above[handler])
+    of_handler = handler[told.target]
+    taken = pair_keys(above[told.target[of_handler]], told.key[of_handler])
+    offered = np.flatnonzero(opened[told.target])
+    left = offered[~np.isin(pair_keys(told.target[offered], told.key[offered]), taken)]
+    # A batch's handler need not say again what the batch's own span says. With several that say
+    # nothing nobody knows who handles which message: the batch itself is the reaction to all of them.
+    heirs = np.bincount(above[heir], minlength=count)
+    only_heir = np.full(count, -1)
+    only_heir[above[heir]] = np.flatnonzero(heir)
+    target = told.target.copy()
+    passed_on = left[heirs[target[left]] == 1]
+    target[passed_on] = only_heir[target[passed_on]]
+    entries = np.concatenate([np.flatnonzero(~opened[told.target]), left])
+    deliveries = Deliveries(told.source, told.key, target, told.because, told.told_by).where(entries)
+    # A link and a parent to one message, or two links, are one delivery.
+    deliveries = deliveries.where(firsts(pair_keys(deliveries.target, deliveries.key)))
+
+    reached = marked(count, deliveries.target)
+    # A poll that brought nothing is no reaction.
+    are = (process & ~nested & ~(heir & reached[above])) | (receive & reached)
+    inside = np.flatnonzero(handler & are & ~reached[above])
+    return Consumers(deliveries, are, (above[inside], inside))
+
+
+def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
+    """What the links of *candidates* say, or else their parents."""
+    links = spans.links
+    source, parent = at(messages.of, links.target), at(messages.of, spans.parent)
+    # A link to a span that published nothing is about something else than messages.
+    naming = candidates[links.owner] & ((source >= 0) | (links.target < 0))
+    linked = marked(len(spans), links.owner[naming])
+    linked_here = marked(len(spans), links.owner[naming & (source >= 0)])
+    remote = np.asarray(spans.table["remote"].to_numpy(zero_copy_only=False))
+    # A consumer has its message for a parent when it handles one only: other links are about what
+    # else went on around it, unless they lead to messages.
+    certain = (parent >= 0) & remote & ~linked_here
+    by_link = np.flatnonzero(naming & ~certain[links.owner])
+    by_parent = np.flatnonzero(
+        candidates & (certain | (~linked & ((parent >= 0) | (spans.lost_parent & remote))))
+    )
+    sources = np.concatenate([source[by_link], parent[by_parent]])
+    named = np.concatenate([links.key[by_link], spans.parent_key[by_parent]])
+    return Deliveries(
+        source=sources,
+        key=np.where(sources >= 0, spans.key[sources], named),
+        target=np.concatenate([links.owner[by_link], by_parent]),
+        because=np.repeat([int(Because.LINK), int(Because.PARENT)], [len(by_link), len(by_parent)]),
+        told_by=np.concatenate([by_link, by_parent]),
+    )

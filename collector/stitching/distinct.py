@@ -1,0 +1,133 @@
+"""Each span once, in one order, and what it points at: the ground that stitching stands on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.conventions import Role
+from collector.keys import NONE, Keys, codes_of, content_keys, span_keys, trace_keys, whole
+from collector.stitching.graph import Mask, NoteKind, Rows, circles, find, numbers
+
+
+@dataclass(frozen=True)
+class Links:
+    """All links, in the order of their owners. No span links to itself."""
+
+    owner: Rows
+    target: Rows  # -1 where it is not here
+    key: Keys
+    trace: Keys
+    trace_id: pa.Array
+    span_id: pa.Array
+
+
+@dataclass(frozen=True)
+class Spans:
+    """The distinct spans, ascending by key, and what each of them points at."""
+
+    table: pa.Table  # READINGS
+    key: Keys
+    trace: Keys
+    role: Rows
+    service: Rows  # code of its name
+    publishes: Mask
+    parent: Rows  # never itself, and never round in a circle
+    parent_key: Keys  # as its sender wrote it, `NONE` for a root
+    lost_parent: Mask  # it names a parent that is not here
+    links: Links
+    notes: tuple[tuple[NoteKind, Rows], ...]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def codes(self, column: str) -> Rows:
+        """A small integer for each text of *column*, -1 for none."""
+        return codes_of(whole(self.table[column]).dictionary_encode())
+
+    @property
+    def within_service(self) -> Mask:
+        """Which spans have a parent of their own service."""
+        mask: Mask = (self.parent >= 0) & (self.service[self.parent] == self.service)
+        return mask
+
+
+def distinct(readings: pa.Table) -> Spans:
+    """The spans of *readings* (READINGS, in any order, with any repeats)."""
+    trace = trace_keys(readings["trace_id"])
+    key = span_keys(trace, readings["span_id"])
+    rows, reused = _once(readings, key)
+    table = readings if np.array_equal(rows, np.arange(readings.num_rows)) else readings.take(pa.array(rows))
+    key, trace = key[rows], trace[rows]
+    parent_key = span_keys(trace, table["parent_span_id"])
+    parent = np.where(parent_key == NONE, -1, find(key, parent_key))
+    own = parent == np.arange(len(key))
+    lost = (parent < 0) & (parent_key != NONE)
+    parent[own] = -1
+    round_and_round = circles(parent)
+    parent[round_and_round] = -1
+    links, self_linked = _links(table, key)
+    role = numbers(table, "role")
+    return Spans(
+        table=table,
+        key=key,
+        trace=trace,
+        role=role,
+        service=codes_of(whole(table["service"]).dictionary_encode()),
+        publishes=(role == Role.CREATE) | (role == Role.SEND),
+        parent=parent,
+        parent_key=parent_key,
+        lost_parent=lost,
+        links=links,
+        notes=(
+            (NoteKind.ID_REUSED, reused),
+            (NoteKind.SELF_LINK, np.union1d(np.flatnonzero(own), self_linked)),
+            (NoteKind.CYCLE, round_and_round),
+        ),
+    )
+
+
+def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
+    """The row of each distinct span, ascending by key; and which of those had other contents as well.
+
+    One id with two contents: the one that ended last is kept, whichever came first.
+    """
+    order = np.argsort(key)
+    same = key[order][1:] == key[order][:-1]
+    if not same.any():
+        return order, order[:0]
+    copies = np.append(same, False) | np.append(False, same)
+    rows = order[copies]
+    table = readings.take(pa.array(rows))
+    content = content_keys(table.drop_columns(["received"]))
+    # Copies differ in when they came. The first is the one that would be here without the others.
+    by = (-numbers(table, "received"), content, numbers(table, "start"), numbers(table, "end"), key[rows])
+    sorted_copies = np.lexsort(by)
+    order[copies] = rows[sorted_copies]
+    differs = np.zeros(len(order), np.bool_)
+    differs[np.flatnonzero(copies)[1:]] = np.diff(content[sorted_copies]) != 0
+    last = np.append(~same, True)
+    changes = np.cumsum(differs & np.append(False, same))[last]
+    return order[last], np.flatnonzero(np.diff(changes, prepend=0))
+
+
+def _links(table: pa.Table, key: Keys) -> tuple[Links, Rows]:
+    """The links, and which spans link to themselves."""
+    lists = whole(table["link_trace_ids"])
+    trace_id, span_id = lists.flatten(), whole(table["link_span_ids"]).flatten()
+    trace = trace_keys(trace_id)
+    link_key = span_keys(trace, span_id)
+    owner = np.repeat(np.arange(table.num_rows), np.asarray(pc.list_value_length(lists).to_numpy()))
+    target = find(key, link_key)
+    away = target != owner
+    kept = pa.array(away)
+    links = Links(
+        owner=owner[away],
+        target=target[away],
+        key=link_key[away],
+        trace=trace[away],
+        trace_id=trace_id.filter(kept),
+        span_id=span_id.filter(kept),
+    )
+    return links, np.unique(owner[~away])

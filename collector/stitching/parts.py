@@ -1,0 +1,163 @@
+"""Which parts of the graph hold together, and which belong to several others, because a batch joins them?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Literal
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from collector.stitching.anchors import Anchors
+from collector.stitching.graph import (
+    EdgeKind,
+    Graph,
+    Mask,
+    Pairs,
+    Rows,
+    distinct_pairs,
+    marked,
+    matches,
+)
+
+# What batches of more flows led to is a flow of its own: to belong to everything says nothing, and
+# would take an entry for each span and flow. An SDK keeps that many links.
+MOST_SHARED = 128
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Connected parts of the graph. Each is a flow, unless it has no message or hangs on others."""
+
+    count: int
+    of: Rows  # the part that each span is in by itself
+    row: Rows  # with *part*, both ascending: one entry for each part that a span belongs to
+    part: Rows
+
+
+@dataclass(frozen=True)
+class _Batches:
+    """Consumers of several messages."""
+
+    into: Pairs  # (message, consumer)
+    out: Pairs  # (consumer, message that it made)
+    lacking: Mask  # of each span: one of its messages was not seen
+
+
+def find_parts(graph: Graph, anchors: Anchors) -> Parts:
+    """The parts of *graph*, and which of them each span belongs to."""
+    edges, (span, node) = graph.edges, graph.folded
+    count, seen = len(graph.key), edges.source >= 0
+    delivery = edges.of(EdgeKind.DELIVERY)
+    several = np.bincount(edges.target[delivery], minlength=count) > 1
+    into, out = delivery & several[edges.target], ~delivery & several[edges.source]
+    batches = _Batches(
+        into=(edges.source[into & seen], edges.target[into & seen]),
+        out=(edges.source[out], edges.target[out]),
+        lacking=marked(count, edges.target[into & ~seen]),
+    )
+    # The send of several messages and the receive of several reactions are shared, like a batch.
+    common = np.bincount(span, minlength=count)[span] > 1
+    held = seen & ~into & ~out
+    part = _components(
+        anchors.count,
+        anchors.of[np.concatenate([edges.source[held], span[~common]])],
+        anchors.of[np.concatenate([edges.target[held], node[~common]])],
+    )
+    # What has a key, or a message that nobody caused, is a flow of its own and hangs on no batch.
+    caused = marked(count, edges.target[~delivery])
+    begun = anchors.of[graph.messages[~caused[graph.messages]]]
+    own = np.concatenate([begun, np.arange(anchors.keyed, anchors.count)])
+    part, owners, joins = _joined(part, anchors.of, own, batches)
+    of = part[anchors.of]
+    message, consumer = (side[~joins[batches.into[1]]] for side in batches.into)
+    row, member = _memberships(of, (consumer, of[message]), (span[common], node[common]), owners)
+    return Parts(_count(part), of, row, member)
+
+
+def _joined(
+    part: Rows, anchor: Rows, own: Rows, batches: _Batches
+) -> tuple[Rows, Mapping[int, set[int]], Mask]:
+    """Make one what a join holds together: a consumer that has all its messages from one flow is no batch.
+
+    Gives the parts, the owners of those that hang on batches, and which consumers are joins.
+    """
+    message, consumer = batches.into
+    while True:
+        of, count = part[anchor], _count(part)
+        source, target = of[message], of[consumer]
+        hangs = (source != target) & ~marked(count, part[own])[target]
+        merged = _components(count, source[hangs], target[hangs], connection="strong")
+        if _count(merged) == count:  # no batches that feed each other in a circle
+            owners = _owners(source[hangs], target[hangs])
+            low, high = np.arange(count), np.arange(count)
+            for hanging, whose in owners.items():
+                low[hanging], high[hanging] = min(whose), max(whose)
+            lowest, highest = np.full(len(anchor), count), np.full(len(anchor), -1)
+            np.minimum.at(lowest, consumer, low[source])
+            np.maximum.at(highest, consumer, high[source])
+            joins = (lowest == highest) & ~batches.lacking
+            held, made = joins[consumer], joins[batches.out[0]]
+            merged = _components(
+                count,
+                np.concatenate([lowest[consumer[held]], of[batches.out[0][made]]]),
+                np.concatenate([target[held], of[batches.out[1][made]]]),
+            )
+            if _count(merged) == count:
+                return part, owners, joins
+        part = merged[part]
+
+
+def _owners(source: Rows, target: Rows) -> dict[int, set[int]]:
+    """The flows that each of *target* hangs on, through any number of batches; *source* feeds *target*.
+
+    Python runs once for each batch of several flows that has no flow of its own: few, where flows
+    have keys.
+    """
+    feeders: dict[int, set[int]] = {}
+    for above, below in zip(source.tolist(), target.tolist(), strict=True):
+        feeders.setdefault(below, set()).add(above)
+    owners: dict[int, set[int]] = {}
+    for part in TopologicalSorter(feeders).static_order():
+        whose = {flow for above in feeders.get(part, ()) for flow in owners.get(above, {above})}
+        if 0 < len(whose) <= MOST_SHARED:
+            owners[part] = whose
+    return owners
+
+
+def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Mapping[int, set[int]]) -> Pairs:
+    """(span, part), ascending, for each part that a span belongs to.
+
+    *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is;
+    *common* has (span, message or reaction that it is a part of) pairs.
+    """
+    alone = np.flatnonzero(~marked(len(of), np.concatenate([batch[0], common[0]])))
+    row, part = np.concatenate([alone, batch[0]]), np.concatenate([of[alone], batch[1]])
+    if owners:
+        shares = [(hanging, flow) for hanging, whose in sorted(owners.items()) for flow in whose]
+        hanging, flow = np.array(shares).T
+        place, entry = matches(part, hanging)
+        kept = ~np.isin(part, hanging)
+        row = np.concatenate([row[kept], row[place]])
+        part = np.concatenate([part[kept], flow[entry]])
+    row, part = distinct_pairs(row, part)
+    place, entry = matches(common[1], row)
+    if not len(place):
+        return row, part
+    return distinct_pairs(np.concatenate([row, common[0][place]]), np.concatenate([part, part[entry]]))
+
+
+def _components(count: int, left: Rows, right: Rows, connection: Literal["weak", "strong"] = "weak") -> Rows:
+    """The number of the component that each of *count* things is in, when *left* and *right* are joined."""
+    apart = left != right
+    if not apart.any():
+        return np.arange(count)
+    ends = left[apart], right[apart]
+    joined = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(count, count))
+    _, label = connected_components(joined, directed=connection == "strong", connection=connection)
+    return np.asarray(label, np.int64)
+
+
+def _count(labels: Rows) -> int:
+    return int(labels.max(initial=-1)) + 1

@@ -1,0 +1,107 @@
+"""Which consumers are one reaction, and which reaction made this message?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.keys import pair_keys
+from collector.stitching.deliveries import Consumers
+from collector.stitching.distinct import Spans
+from collector.stitching.graph import Because, Pairs, Rows, at, climb, distinct_pairs, firsts, marked, numbers
+from collector.stitching.messages import Messages
+
+
+@dataclass(frozen=True)
+class Reactions:
+    """The reactions, and what went into them."""
+
+    rows: Rows  # ascending: the first attempt of each
+    of: Rows  # the reaction of each consumer; -1 of the other spans
+    around: Rows  # the reaction that each span is of, or happened in at any depth; -1
+    folded: Pairs  # (span, reaction)
+    attempts: Rows  # of each reaction
+    last: Rows  # of each reaction: its last attempt
+
+
+@dataclass(frozen=True)
+class Causes:
+    """Reaction to message, one entry for each message that a reaction made."""
+
+    reaction: Rows
+    message: Rows
+    because: Rows
+
+
+def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
+    """The reactions that *consumers* are."""
+    within = _consumer_around(spans, consumers)
+    of, attempts, last = _attempts(spans, consumers, within)
+    rows = np.flatnonzero(of == np.arange(len(spans)))
+    parts = np.flatnonzero(consumers.are)
+    receives = distinct_pairs(consumers.around[0], of[consumers.around[1]])
+    return Reactions(
+        rows=rows,
+        of=of,
+        around=at(of, within),
+        folded=(np.concatenate([parts, receives[0]]), np.concatenate([of[parts], receives[1]])),
+        attempts=attempts[rows],
+        last=last[rows],
+    )
+
+
+def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Causes:
+    """For each message the nearest reaction above it, at any depth, and those that it links to."""
+    links, count = spans.links, len(spans)
+    above = at(reactions.around, messages.rows)
+    caused = above >= 0
+    # A link to a publisher says "this is that message": of a cause it says nothing.
+    linked = at(reactions.around, np.where(spans.publishes[links.target], -1, links.target))
+    by_link = marked(count, messages.rows)[links.owner] & (linked >= 0)
+    reaction = np.concatenate([linked[by_link], above[caused]])
+    message = np.concatenate([links.owner[by_link], messages.rows[caused]])
+    because = np.repeat([int(Because.LINK), int(Because.PARENT)], [by_link.sum(), caused.sum()])
+    kept = firsts(pair_keys(reaction, message))
+    return Causes(reaction[kept], message[kept], because[kept])
+
+
+def _consumer_around(spans: Spans, consumers: Consumers) -> Rows:
+    """The consumer that each span is, or happened in at any depth; -1 without one."""
+    rows = np.arange(len(spans))
+    receive, handler = consumers.around
+    consumer = np.where(consumers.are, rows, -1)
+    alone = np.bincount(receive, minlength=len(spans))[receive] == 1
+    consumer[receive[alone]] = handler[alone]
+    # Beyond another service's message lies what that message caused, seen or not: not our doing.
+    foreign = spans.publishes[spans.parent] & ~spans.within_service
+    return at(consumer, climb(np.where(consumer >= 0, rows, np.where(foreign, -1, spans.parent))))
+
+
+def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, Rows, Rows]:
+    """The reaction of each consumer; and, of each reaction, the number of its attempts and the last one.
+
+    One group that handles one message again makes another attempt of the same reaction. A batch is a
+    reaction of its own: its messages may come again in other company.
+    """
+    count = len(spans)
+    of = np.where(consumers.are, np.arange(count), -1)
+    attempts, last = np.ones(count, np.int64), np.arange(count)
+    deliveries = consumers.deliveries
+    alone = np.bincount(deliveries.target, minlength=count)[deliveries.target] == 1
+    row, message = deliveries.target[alone], deliveries.key[alone]
+    group = pair_keys(spans.codes("group"), spans.service)[row]
+    _, run, size = np.unique(pair_keys(message, group), return_inverse=True, return_counts=True)
+    again = size[run] > 1
+    row, run = row[again], run[again]
+    # What one handler looks like to two libraries is one within the other, and no other attempt.
+    runs = np.full(count, -1)
+    runs[row] = run
+    outer = at(within, spans.parent[row])
+    inner = (outer != row) & (at(runs, outer) == run)
+    order = np.lexsort((row, numbers(spans.table, "start")[row], inner, run))
+    row, run, inner = row[order], run[order], inner[order]
+    bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1))
+    first = row[bounds[:-1]]
+    of[row] = np.repeat(first, np.diff(bounds))
+    attempts[first] = np.diff(np.append(0, np.cumsum(~inner))[bounds])
+    last[first] = row[bounds[:-1] + attempts[first] - 1]
+    return of, attempts, last
