@@ -1,0 +1,219 @@
+"""How fast do spans become flows? `python benchmarks/stitch.py [--spans 1000000] [--ratio]`
+
+From the span table to messages, reactions, edges and flows, on one core:
+
+- orders: flows of 10 spans, one trace each, shuffled; a tenth of the consumers have links, half of those
+  are batches that two orders share;
+- chain and star: one trace that is as long, or as wide, as it can be;
+- `--ratio`: what four times as many spans cost; linear is 4.
+
+Each is measured in a process of its own, so that the peak memory is its own. Figures, not tests.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from collector import conventions
+from collector.spans import SPANS, Kind, ValueType
+from collector.stitching import stitch
+
+Ints = npt.NDArray[np.int64]
+
+START = 1_795_000_000_000_000_000
+MS = 10**6
+FLOW = 10  # spans of an order
+
+# An order: (name, kind, service, parent, operation).
+STEPS: Sequence[tuple[str, Kind, str, int, str | None]] = (
+    ("place order", Kind.SERVER, "order", -1, None),
+    ("send order.placed", Kind.PRODUCER, "order", 0, "send"),
+    ("process order.placed", Kind.CONSUMER, "inventory", 1, "process"),
+    ("send stock.reserved", Kind.PRODUCER, "inventory", 2, "send"),
+    ("process stock.reserved", Kind.CONSUMER, "payment", 3, "process"),
+    ("charge card", Kind.CLIENT, "payment", 4, None),
+    ("send payment.captured", Kind.PRODUCER, "payment", 4, "send"),
+    ("process payment.captured", Kind.CONSUMER, "shipping", 6, "process"),
+    ("send order.shipped", Kind.PRODUCER, "shipping", 7, "send"),
+    ("process order.shipped", Kind.CONSUMER, "warehouse", 8, "process"),
+)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spans", type=int, default=1_000_000)
+    parser.add_argument("--ratio", action="store_true", help="also four times as many spans")
+    parser.add_argument("--times", type=int, default=3, help="runs of each, the fastest counts")
+    given = parser.parse_args()
+    took = measured("orders", orders, given.spans, given.times)
+    measured("chain", chain, given.spans, given.times)
+    measured("star", star, given.spans, given.times)
+    if given.ratio:
+        longer = measured("orders", orders, 4 * given.spans, given.times)
+        print(f"four times the spans take {longer / took:.1f} times as long")
+
+
+def measured(name: str, make: Callable[[int], pa.Table], spans: int, times: int) -> float:
+    """Stitch what *make* makes of *spans*, print the figures, give the seconds of the fastest run."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        seconds, read, flows, before, peak = pool.apply(run, (make, spans, times))
+    print(
+        f"{name:>7} {spans:>10,} spans {spans / seconds:>12,.0f} spans/s"
+        f"  {seconds:6.2f} s (reading {read:.2f} s)  {flows:>9,} flows"
+        f"  peak {peak:,} MB ({before:,} MB of it the spans)",
+        flush=True,
+    )
+    return float(seconds)
+
+
+def run(make: Callable[[int], pa.Table], spans: int, times: int) -> tuple[float, float, int, int, int]:
+    """(seconds, seconds of reading, flows, MB before, MB at most) of the fastest of *times* runs."""
+    pa.set_cpu_count(1)
+    table = make(spans)
+    before = peak_memory()
+    fastest, reading, flows = float("inf"), 0.0, 0
+    for _ in range(times):
+        started = time.perf_counter()
+        readings = conventions.read(table)
+        read = time.perf_counter() - started
+        flows = stitch(readings).flows.count
+        took = time.perf_counter() - started
+        if took < fastest:
+            fastest, reading = took, read
+    return fastest, reading, flows, before, peak_memory()
+
+
+def peak_memory() -> int:
+    """Of this process, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def orders(spans: int) -> pa.Table:
+    """Flows of ten spans, shuffled."""
+    flows = spans // FLOW
+    rows = np.arange(flows * FLOW)
+    flow, step = rows // FLOW, rows % FLOW
+    above = np.array([parent for _, _, _, parent, _ in STEPS])[step]
+    consumers = np.flatnonzero(np.isin(step, (2, 4, 7, 9)))
+    linked = consumers[:: FLOW + 1][: len(consumers) // 10]
+    alone, batch = linked[::2], linked[1::2]
+    last = rows[-1] + 1
+    owner = np.concatenate([alone, batch, batch])
+    target = np.concatenate([alone - 1, batch - 1, (batch - 1 + FLOW) % last])
+    parent = np.where(above < 0, -1, flow * FLOW + above)
+    shuffled = np.random.default_rng(1).permutation(len(rows))
+    return span_table(flow, parent, step, (owner, target)).take(pa.array(shuffled))
+
+
+def chain(spans: int) -> pa.Table:
+    """One trace: each span is the parent of the next; a message and its reaction, again and again."""
+    rows = np.arange(spans)
+    return span_table(rows * 0, rows - 1, 1 + rows % 2, (rows[:0], rows[:0]))
+
+
+def star(spans: int) -> pa.Table:
+    """One trace: one message, and everybody reacts to it."""
+    rows = np.arange(spans)
+    return span_table(rows * 0, np.where(rows, 0, -1), np.where(rows, 2, 1), (rows[:0], rows[:0]))
+
+
+def span_table(trace: Ints, parent: Ints, step: Ints, links: tuple[Ints, Ints]) -> pa.Table:
+    """SPANS of rows that are the *step* of an order each; *links* are (owner, target) pairs of rows."""
+    count = len(trace)
+    trace_ids, span_ids = fixed(trace, 16), fixed(np.arange(count), 8)
+    nobody = pa.array([bytes(8)], pa.binary(8))
+    parents = pa.concat_arrays([span_ids, nobody]).take(pa.array(np.where(parent < 0, count, parent)))
+    keys, types, values = attributes(trace, step)
+    owner, target = (side[np.argsort(links[0], kind="stable")] for side in links)
+    bounds = pa.array(np.searchsorted(owner, np.arange(count + 1)).astype(np.int32))
+    start = START + np.arange(count) * MS // FLOW
+    columns = {
+        "trace_id": trace_ids,
+        "span_id": span_ids,
+        "parent_span_id": parents,
+        "name": picked([name for name, *_ in STEPS], step),
+        "kind": np.array([kind for _, kind, *_ in STEPS], np.uint8)[step],
+        "start_unix_nano": start.astype(np.uint64),
+        "end_unix_nano": (start + MS).astype(np.uint64),
+        "service": picked([service for _, _, service, _, _ in STEPS], step),
+        "attribute_keys": keys,
+        "attribute_types": types,
+        "attribute_values": values,
+        "link_trace_ids": pa.ListArray.from_arrays(bounds, trace_ids.take(pa.array(target))),
+        "link_span_ids": pa.ListArray.from_arrays(bounds, span_ids.take(pa.array(target))),
+        "link_attributes": no_links_attributes(bounds),
+        "events": pa.ListArray.from_arrays(
+            pa.array(np.zeros(count + 1, np.int32)), pa.array([], pa.binary())
+        ),
+        "received_unix_nano": (start + 2 * MS).astype(np.uint64),
+    }
+    for field in SPANS:
+        if field.name not in columns:
+            zero = 0 if pa.types.is_integer(field.type) else b"" if field.type == pa.binary() else ""
+            columns[field.name] = pa.repeat(pa.scalar(zero, field.type), count)
+    return pa.table([columns[name] for name in SPANS.names], schema=SPANS)
+
+
+def attributes(trace: Ints, step: Ints) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """What each span says of itself: seven attributes on those of messaging, three on the others."""
+    said: list[list[tuple[str, str]]] = []
+    for name, _, _, _, operation in STEPS:
+        common = [("code.function.name", name), ("thread.name", "MainThread")]
+        if operation is not None:
+            common += [
+                ("messaging.system", "nats"),
+                ("messaging.operation.type", operation),
+                ("messaging.destination.name", name.split()[-1]),
+                ("messaging.nats.stream", "ORDERS"),
+            ]
+        said.append([*common, ("order.id", "")])
+    first = np.cumsum([0, *map(len, said)])
+    pool = [pair for pairs in said for pair in pairs]
+    counts = np.array([len(pairs) for pairs in said])[step]
+    ends = np.cumsum(counts)
+    place = np.arange(ends[-1]) - np.repeat(ends - counts, counts) + np.repeat(first[step], counts)
+    order_ids = pa.array([f"A-{number}" for number in range(int(trace.max()) + 1)], pa.string())
+    literal = pa.array([value for _, value in pool], pa.string())
+    is_order = np.array([key == "order.id" for key, _ in pool])[place]
+    value = np.where(is_order, len(pool) + np.repeat(trace, counts), place)
+    bounds = pa.array(np.append(0, ends).astype(np.int32))
+    return (
+        pa.ListArray.from_arrays(bounds, picked([key for key, _ in pool], place)),
+        pa.ListArray.from_arrays(bounds, pa.array(np.full(len(place), int(ValueType.STRING), np.uint8))),
+        pa.ListArray.from_arrays(
+            bounds, pa.concat_arrays([literal, order_ids]).take(pa.array(value)).cast(pa.binary())
+        ),
+    )
+
+
+def picked(texts: Sequence[str], places: Ints) -> pa.Array:
+    """The text at each of *places*."""
+    return pa.array(texts, pa.string()).take(pa.array(places))
+
+
+def no_links_attributes(bounds: pa.Array) -> pa.Array:
+    """For each link a list without an attribute."""
+    nothing = pa.array([], pa.binary())
+    each = pa.ListArray.from_arrays(pa.array(np.zeros(bounds[-1].as_py() + 1, np.int32)), nothing)
+    return pa.ListArray.from_arrays(bounds, each)
+
+
+def fixed(numbers: Ints, width: int) -> pa.Array:
+    """One id of *width* bytes for each number, none of them zero, spread as random ones are."""
+    words = np.repeat((numbers.astype(np.uint64) + np.uint64(1))[:, None], width // 8, axis=1)
+    words *= np.uint64(0x9E3779B97F4A7C15)
+    return pa.Array.from_buffers(pa.binary(width), len(numbers), [None, pa.py_buffer(words.tobytes())])
+
+
+if __name__ == "__main__":
+    main()
