@@ -89,7 +89,14 @@ def _axis(moments: Iterable[float], busy: Sequence[tuple[float, float]]) -> list
     if len(edges) < 2:
         return [Stretch(edges[0], edges[0] + 1.0, 0.0, 1.0, idle=False)]
     pieces = list(pairwise(edges))
-    idle = [length(piece) > IDLE_FROM_MS and not _busy(piece, busy) for piece in pieces]
+    # After the last sign of life only the debt grows: that needs little room, however short it is yet.
+    ended = max((end for _, end in busy), default=edges[-1])
+    spent = sum(length(piece) for piece in pieces if _busy(piece, busy))
+    idle = [
+        not _busy(piece, busy)
+        and (length(piece) > IDLE_FROM_MS or (piece[0] >= ended and length(piece) > IDLE_SHARE * spent))
+        for piece in pieces
+    ]
     scale = [0.0 if quiet else length(piece) for piece, quiet in zip(pieces, idle, strict=True)]
     drawn = sum(scale) or 1.0
     for place, width in enumerate(scale):

@@ -59,6 +59,17 @@ def test_an_idle_stretch_is_short_and_keeps_its_true_length() -> None:
     assert idle.t1 - idle.t0 == 86_399_000.0
 
 
+def test_a_young_debt_does_not_squeeze_what_happened() -> None:
+    """The flow took 40 ms and stopped a second ago: the 40 ms are what there is to see."""
+    story = Story()
+    reserved = story.publish("StockReserved")
+    story.react(reserved, "analytics", wait_ms=10, work_ms=30)
+
+    found = timeline(steps(story.flow(finding(reserved))), START + 1 * SECOND)
+
+    assert found.bars[1].end > 0.8
+
+
 def test_a_wait_in_the_queue_is_drawn_to_scale() -> None:
     """Waiting is what the reader looks for: it is not idle."""
     story = Story()
