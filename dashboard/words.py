@@ -73,6 +73,18 @@ def duration(ms: float | None) -> str:
     return f"{hours // 24} d"
 
 
+def tick(ms: float, pace_ms: float) -> str:
+    """Say a place on an axis whose labels are *pace_ms* apart: as exactly as they differ."""
+    if ms == 0:
+        return "0"
+    if pace_ms >= 60_000 or ms < 1_000:
+        return duration(ms)
+    digits = 0 if pace_ms >= 1_000 else 1 if pace_ms >= 100 else 2 if pace_ms >= 10 else 3
+    minutes, seconds = divmod(round(ms / 1000, digits), 60)
+    said = f"{seconds:.{digits}f} s"
+    return f"{minutes:.0f} m {said}" if minutes else said
+
+
 def offset(ns: int) -> str:
     """Say when something was, counted from the start of its flow: `+2.85 s`."""
     said = duration(ns / 1_000_000)

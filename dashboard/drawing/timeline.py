@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from dashboard.drawing.steps import Step, Steps
-from dashboard.words import duration
+from dashboard.words import duration, tick
 
 MILLISECOND = 1_000_000
 IDLE_FROM_MS = 2_000.0  # shorter stretches without work are drawn to scale
@@ -91,11 +91,8 @@ def _axis(moments: Iterable[float], busy: Sequence[tuple[float, float]]) -> list
     pieces = list(pairwise(edges))
     # After the last sign of life only the debt grows: that needs little room, however short it is yet.
     ended = max((end for _, end in busy), default=edges[-1])
-    spent = sum(length(piece) for piece in pieces if _busy(piece, busy))
     idle = [
-        not _busy(piece, busy)
-        and (length(piece) > IDLE_FROM_MS or (piece[0] >= ended and length(piece) > IDLE_SHARE * spent))
-        for piece in pieces
+        not _busy(piece, busy) and (length(piece) > IDLE_FROM_MS or piece[0] >= ended) for piece in pieces
     ]
     scale = [0.0 if quiet else length(piece) for piece, quiet in zip(pieces, idle, strict=True)]
     drawn = sum(scale) or 1.0
@@ -149,7 +146,7 @@ def _ticks(stretches: Sequence[Stretch]) -> Iterable[tuple[float, str]]:
         while moment <= stretch.t1:
             at = _at(stretches, moment)
             if at - last > 0.06 or last < 0:
-                yield at, duration(moment) if moment else "0"
+                yield at, tick(moment, pace)
                 last = at
             moment += pace
     if stretches[-1].idle and 1.0 - last > 0.06:

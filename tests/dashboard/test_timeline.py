@@ -70,6 +70,17 @@ def test_a_young_debt_does_not_squeeze_what_happened() -> None:
     assert found.bars[1].end > 0.8
 
 
+def test_a_long_failing_step_and_a_young_debt_squeeze_nothing_either() -> None:
+    story = Story()
+    placed = story.publish("OrderPlaced")
+    reserved = story.step(placed, "inventory", "StockReserved", wait_ms=10, work_ms=60)
+    story.react(reserved, "payment", wait_ms=1, work_ms=60_000, status="error", attempts=20)
+
+    found = timeline(steps(story.flow(finding(reserved))), START + 61 * SECOND)
+
+    assert found.bars[1].end > 0.5
+
+
 def test_a_wait_in_the_queue_is_drawn_to_scale() -> None:
     """Waiting is what the reader looks for: it is not idle."""
     story = Story()

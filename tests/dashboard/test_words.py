@@ -42,6 +42,22 @@ def test_shares_are_not_rounded_to_all_or_nothing(part: float, said: str) -> Non
     assert words.share(part) == said
 
 
+@pytest.mark.parametrize(
+    ("ms", "pace", "said"),
+    [
+        (0, 500, "0"),
+        (500, 500, "500 ms"),
+        (1_500, 500, "1.5 s"),
+        (42_000, 1_000, "42 s"),
+        (83_250, 50, "1 m 23.25 s"),
+        (180_000, 60_000, "3 m"),
+    ],
+)
+def test_labels_of_an_axis_differ_from_each_other(ms: float, pace: float, said: str) -> None:
+    """Four labels of `1 m` on one axis say nothing."""
+    assert words.tick(ms, pace) == said
+
+
 def test_offsets_count_from_the_start() -> None:
     assert words.offset(2_850_000_000) == "+2.85 s"
     assert words.offset(-5_000_000) == "\u22125.0 ms"
