@@ -1,0 +1,40 @@
+"""Joins on columns: which entries hold a value, and which entries hold the same one."""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Ints: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
+
+def matches(values: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    """(place in *wanted*, place in *values*) of each pair of equals, in the order of these places."""
+    order = np.argsort(values, kind="stable")
+    which, place = matches_in_order(values[order], wanted)
+    return which, order[place]
+
+
+def matches_in_order(ascending: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+    """`matches` for values that ascend: nothing is sorted."""
+    left = np.searchsorted(ascending, wanted, "left")
+    count = np.searchsorted(ascending, wanted, "right") - left
+    which = np.repeat(np.arange(len(wanted)), count)
+    within = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+    return which, left[which] + within
+
+
+def groups(values: Ints, taken: Mask) -> list[tuple[int, Ints]]:
+    """(value, its places in order) for each value of the entries that *taken* marks; below 0 is no value."""
+    places = np.flatnonzero(taken & (values >= 0))
+    places = places[np.argsort(values[places], kind="stable")]
+    if not len(places):
+        return []
+    first = np.flatnonzero(values[places][1:] != values[places][:-1]) + 1
+    return [(int(values[part[0]]), part) for part in np.split(places, first)]
+
+
+def last_of_runs(values: Ints) -> Mask:
+    """Which entries are the last of a run of equal *values*."""
+    return np.append(values[1:] != values[:-1], True)[: len(values)]
