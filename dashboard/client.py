@@ -87,8 +87,10 @@ class Api:
 
     def __init__(self, base: str | None = None) -> None:
         self.base = base or address("CHOREOSCOPE_API", API_DEFAULT)
+        token = os.environ.get("CHOREOSCOPE_TOKEN", "").strip()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
         # Proxy settings of the environment would send loopback questions away.
-        self._http = httpx.Client(base_url=self.base, timeout=TIMEOUT, trust_env=False)
+        self._http = httpx.Client(base_url=self.base, timeout=TIMEOUT, headers=headers, trust_env=False)
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
         self._lock = threading.Lock()
         self._ahead = 0

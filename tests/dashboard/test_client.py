@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import msgspec
 import pytest
 
 from dashboard.answers import Flow, Summary
 from dashboard.client import Api, ApiError, NotFoundError, ShopControl, UnreachableError, address
+from tests import collecting
 from tests.dashboard.servers import Collector
 from tests.sample_services.harness import free_port
 
@@ -98,3 +101,18 @@ def test_unknown_fields_of_a_newer_collector_do_no_harm() -> None:
 
     assert summary.now_unix_nano == 5
     assert msgspec.json.decode(b'{"flows": [], "moon": 1}', type=Flow).messages == []
+
+
+def test_a_collector_with_a_token_is_shown_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever opens the collector to others sets a token, and the pages must still have their answers."""
+    collector = collecting.Collector(tmp_path, CHOREOSCOPE_TOKEN="s3cret").start()
+    stranger = Api(collector.api)
+    monkeypatch.setenv("CHOREOSCOPE_TOKEN", "s3cret")
+    ours = Api(collector.api)
+
+    with pytest.raises(ApiError, match="expected 'Bearer'"):
+        stranger.summary()
+    assert ours.summary().value.states is not None
+    stranger.close()
+    ours.close()
+    assert collector.stop() == 0
