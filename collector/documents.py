@@ -1,17 +1,19 @@
 """The causal graph as the JSON that we promise: refs, names and words for rows and numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from collector.diagnosis.record import Ints, Mask
+from collector.keys import whole
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
-from collector.stitching.graph import Rows
+from collector.stitching.graph import Mask, Rows, distinct_pairs, marked
 
 Document: TypeAlias = dict[str, Any]
 
+_KIND = {EdgeKind.DELIVERY: "delivery", EdgeKind.CAUSE: "cause"}
 _BECAUSE = {Because.LINK: "link", Because.PARENT: "parent"}
 _SAID = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
@@ -19,10 +21,26 @@ _SAID = {
     NoteKind.DROPPED_LINKS: "its sender dropped links, so messages that it handled may be missing here",
     NoteKind.CLOCK_SKEW: "it seems to have begun before its message was published: two clocks differ",
     NoteKind.END_BEFORE_START: "it ends before it starts",
-    NoteKind.CYCLE: "it is its own ancestor, so what caused it can not be told",
+    NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",
     NoteKind.SELF_LINK: "it names itself as its cause, which was passed over",
     NoteKind.ID_REUSED: "its id came with two contents; the one that ended last is shown",
 }
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What of a graph is in the document, and how it is called there."""
+
+    stitched: Stitched
+    spans: Mask
+    flows: Sequence[int]
+    refs: Sequence[str]
+    names: Sequence[str]  # of flows
+
+    def texts(self, column: str) -> Sequence[str | None]:
+        """A whole column."""
+        texts: Sequence[str | None] = self.stitched.graph.spans[column].to_pylist()
+        return texts
 
 
 def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str] | None = None) -> Document:
@@ -31,57 +49,25 @@ def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str
     Everything is sorted by time and then by ref, so that equal graphs give equal bytes.
     """
     graph, flows = stitched.graph, stitched.flows
-    shown = np.ones(len(graph.key), np.bool_)
+    spans = np.ones(len(graph.key), np.bool_)
     if only is not None:
-        shown[:] = False
-        shown[flows.row[flows.flow == only]] = True
-    names = list(flow_ids or [f"f{number + 1}" for number in range(flows.count)])
-    refs = refs_of(graph.spans["trace_id"], graph.spans["span_id"])
-    start = graph.numbers("start")
-    home = _homes(stitched, names, only)
-    parts = _parts(stitched, shown, start)
-    messages = [row for row in graph.messages.tolist() if shown[row]]
-    reactions = [place for place, row in enumerate(graph.reactions.tolist()) if shown[row]]
-    text = {
-        name: graph.spans[name].to_pylist()
-        for name in ("event_type", "destination", "system", "service", "group")
-    }
-    message_docs = [
-        {
-            "ref": refs[row],
-            "spans": [refs[part] for part in parts.get(row, [row])],
-            **{name: text[name][row] for name in ("event_type", "destination", "system", "service")},
-            "time_unix_nano": int(start[row]),
-            **_flow_of(home.get(row, [])),
-        }
-        for row in messages
-    ]
-    reaction_docs = []
-    for place in reactions:
-        row = int(graph.reactions[place])
-        reaction_docs.append(
-            {
-                "ref": refs[row],
-                "spans": [refs[part] for part in parts.get(row, [row])],
-                "service": text["service"][row],
-                "group": text["group"][row],
-                "attempts": int(graph.attempts[place]),
-                "start_unix_nano": int(graph.start[place]),
-                "end_unix_nano": int(graph.end[place]),
-                "status": "error" if graph.failed[place] else "ok",
-                **_flow_of(home.get(row, [])),
-            }
-        )
-    message_docs.sort(key=lambda item: (item["time_unix_nano"], item["ref"]))
-    reaction_docs.sort(key=lambda item: (item["start_unix_nano"], item["ref"]))
+        spans = marked(len(graph.key), flows.row[flows.flow == only])
+    shown = _Shown(
+        stitched,
+        spans,
+        range(flows.count) if only is None else [only],
+        refs_of(graph.spans["trace_id"], graph.spans["span_id"]),
+        flow_ids or [f"f{number + 1}" for number in range(flows.count)],
+    )
+    parts = _parts(shown)
     return {
-        "spans": int(shown.sum()),
-        "traces": len(np.unique(graph.trace[shown])),
-        "messages": message_docs,
-        "reactions": reaction_docs,
-        "edges": _edges(stitched, shown, refs),
-        "flows": _flows(stitched, names, only),
-        "notes": _notes(stitched, shown, refs),
+        "spans": int(spans.sum()),
+        "traces": len(np.unique(graph.trace[spans])),
+        "messages": _messages(shown, parts),
+        "reactions": _reactions(shown, parts),
+        "edges": _edges(shown),
+        "flows": _flows(shown),
+        "notes": _notes(shown),
     }
 
 
@@ -91,48 +77,80 @@ def refs_of(trace_ids: pa.ChunkedArray, span_ids: pa.ChunkedArray) -> list[str]:
     return [f"{trace.hex()}:{span.hex()}" for trace, span in pairs]
 
 
-def _flow_of(names: list[str]) -> Document:
-    """A reaction to a batch belongs to several flows: the first, and all of them."""
-    if len(names) > 1:
-        return {"flow": names[0], "flows": names}
-    return {"flow": names[0] if names else None}
+def _messages(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
+    graph = shown.stitched.graph
+    said = {name: shown.texts(name) for name in ("event_type", "destination", "system", "service")}
+    start, rows = graph.numbers("start"), graph.messages[shown.spans[graph.messages]]
+    found = [
+        {
+            "ref": shown.refs[row],
+            "spans": parts[row],
+            **{name: texts[row] for name, texts in said.items()},
+            "time_unix_nano": int(start[row]),
+            **flow,
+        }
+        for row, flow in zip(rows.tolist(), _flow_of(shown, rows), strict=True)
+    ]
+    return sorted(found, key=lambda message: (message["time_unix_nano"], message["ref"]))
 
 
-def _homes(stitched: Stitched, names: Sequence[str], only: int | None) -> dict[int, list[str]]:
-    graph, flows = stitched.graph, stitched.flows
-    nodes = np.isin(flows.row, np.concatenate([graph.messages, graph.reactions]))
-    if only is not None:
-        nodes &= flows.flow == only
-    homes: dict[int, list[str]] = {}
-    pairs = sorted(zip(flows.row[nodes].tolist(), flows.flow[nodes].tolist(), strict=True))
-    for row, flow in pairs:
-        homes.setdefault(row, []).append(names[flow])
-    return homes
+def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
+    graph = shown.stitched.graph
+    service, group = shown.texts("service"), shown.texts("group")
+    places = np.flatnonzero(shown.spans[graph.reactions])
+    rows = graph.reactions[places]
+    found = [
+        {
+            "ref": shown.refs[row],
+            "spans": parts[row],
+            "service": service[row],
+            "group": group[row],
+            "attempts": int(graph.attempts[place]),
+            "start_unix_nano": int(graph.start[place]),
+            "end_unix_nano": int(graph.end[place]),
+            "status": "error" if graph.failed[place] else "ok",
+            **flow,
+        }
+        for place, row, flow in zip(places.tolist(), rows.tolist(), _flow_of(shown, rows), strict=True)
+    ]
+    return sorted(found, key=lambda reaction: (reaction["start_unix_nano"], reaction["ref"]))
 
 
-def _parts(stitched: Stitched, shown: Mask, start: Ints) -> dict[int, list[int]]:
+def _flow_of(shown: _Shown, rows: Rows) -> list[Document]:
+    """The flow of each of *rows*. A reaction to a batch belongs to several: the first, and all of them."""
+    names: list[list[str]] = [[] for _ in rows]
+    included = marked(shown.stitched.flows.count, np.array(shown.flows, np.int64))
+    for place, flow in zip(*(side.tolist() for side in shown.stitched.flows.of(rows)), strict=True):
+        if included[flow]:
+            names[place].append(shown.names[flow])
+    return [{"flow": found[0], "flows": found} if len(found) > 1 else {"flow": found[0]} for found in names]
+
+
+def _parts(shown: _Shown) -> dict[int, list[str]]:
     """The spans of each message and reaction: its own first, then in the order of their start."""
-    span, node = stitched.graph.folded
-    kept = shown[node]
-    span, node = span[kept], node[kept]
-    order = np.lexsort((span, start[span], span != node, node))
-    parts: dict[int, list[int]] = {}
-    for member, owner in zip(span[order].tolist(), node[order].tolist(), strict=True):
-        parts.setdefault(owner, []).append(member)
+    graph = shown.stitched.graph
+    span, node = (side[shown.spans[graph.folded[1]]] for side in graph.folded)
+    start = graph.numbers("start")
+    order = sorted(
+        zip(node.tolist(), (span != node).tolist(), start[span].tolist(), span.tolist(), strict=True),
+        key=lambda part: (*part[:3], shown.refs[part[3]]),
+    )
+    parts: dict[int, list[str]] = {}
+    for owner, _, _, member in order:
+        parts.setdefault(owner, []).append(shown.refs[member])
     return parts
 
 
-def _edges(stitched: Stitched, shown: Mask, refs: Sequence[str]) -> list[Document]:
-    edges = stitched.graph.edges
-    both = shown[edges.target] & ((edges.source < 0) | shown[np.maximum(edges.source, 0)])
+def _edges(shown: _Shown) -> list[Document]:
+    edges = shown.stitched.graph.edges
     # What a batch links to in other flows is theirs.
-    rows: Rows = np.flatnonzero(both)
+    rows = np.flatnonzero(shown.spans[edges.target] & ((edges.source < 0) | shown.spans[edges.source]))
     sources = refs_of(edges.trace_id.take(pa.array(rows)), edges.span_id.take(pa.array(rows)))
     found = [
         {
             "from": source,
-            "to": refs[edges.target[row]],
-            "kind": "delivery" if edges.kind[row] == EdgeKind.DELIVERY else "cause",
+            "to": shown.refs[edges.target[row]],
+            "kind": _KIND[EdgeKind(edges.kind[row])],
             "because": _BECAUSE[Because(edges.because[row])],
             "certainty": "observed",
         }
@@ -141,33 +159,40 @@ def _edges(stitched: Stitched, shown: Mask, refs: Sequence[str]) -> list[Documen
     return sorted(found, key=lambda edge: (edge["kind"], edge["from"], edge["to"]))
 
 
-def _flows(stitched: Stitched, names: Sequence[str], only: int | None) -> list[Document]:
-    graph, flows = stitched.graph, stitched.flows
-    order = np.argsort(flows.flow, kind="stable")
-    bounds = np.searchsorted(flows.flow[order], np.arange(flows.count + 1))
-    kind = np.zeros(len(graph.key), np.int8)
-    kind[graph.messages], kind[graph.reactions] = 1, 2
-    found = []
-    for flow in range(flows.count) if only is None else [only]:
-        rows = flows.row[order[bounds[flow] : bounds[flow + 1]]]
-        traces = graph.spans["trace_id"].take(pa.array(rows)).unique().to_pylist()
-        found.append(
-            {
-                "id": names[flow],
-                "key": flows.key[flow],
-                "traces": sorted(trace.hex() for trace in traces),
-                "messages": int((kind[rows] == 1).sum()),
-                "reactions": int((kind[rows] == 2).sum()),
-            }
-        )
-    return found
+def _flows(shown: _Shown) -> list[Document]:
+    graph, flows = shown.stitched.graph, shown.stitched.flows
+    _, example, trace = np.unique(graph.trace, return_index=True, return_inverse=True)
+    ids = [trace_id.hex() for trace_id in whole(graph.spans["trace_id"]).take(pa.array(example)).to_pylist()]
+    traces: list[list[str]] = [[] for _ in range(flows.count)]
+    for flow, code in zip(
+        *(side.tolist() for side in distinct_pairs(flows.flow, trace[flows.row])), strict=True
+    ):
+        traces[flow].append(ids[code])
+    messages, reactions = (_counts(shown, rows) for rows in (graph.messages, graph.reactions))
+    return [
+        {
+            "id": shown.names[flow],
+            "key": flows.key[flow],
+            "traces": sorted(traces[flow]),
+            "messages": messages[flow],
+            "reactions": reactions[flow],
+        }
+        for flow in shown.flows
+    ]
 
 
-def _notes(stitched: Stitched, shown: Mask, refs: Sequence[str]) -> list[Document]:
-    notes = stitched.graph.notes
-    kept = shown[notes.row]
+def _counts(shown: _Shown, rows: Rows) -> list[int]:
+    """How many of *rows* each flow has."""
+    flows = shown.stitched.flows
+    counts: list[int] = np.bincount(flows.of(rows)[1], minlength=flows.count).tolist()
+    return counts
+
+
+def _notes(shown: _Shown) -> list[Document]:
+    notes = shown.stitched.graph.notes
+    kept = shown.spans[notes.row]
     found = [
-        {"kind": NoteKind(kind).name.lower(), "ref": refs[row], "text": _SAID[NoteKind(kind)]}
+        {"kind": NoteKind(kind).name.lower(), "ref": shown.refs[row], "text": _SAID[NoteKind(kind)]}
         for kind, row in zip(notes.kind[kept].tolist(), notes.row[kept].tolist(), strict=True)
     ]
     return sorted(found, key=lambda note: (note["kind"], note["ref"]))
