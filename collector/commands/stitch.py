@@ -1,5 +1,6 @@
 """`choreoscope stitch`: trace files in, causal graph out. Nothing is stored and no server is asked."""
 
+import codecs
 import gzip
 import sys
 import time
@@ -29,40 +30,53 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     FILES are OTLP requests: JSON (one document, or one a line) or protobuf, gzipped or not; - is the
     standard input.
     """
-    tables = []
-    for file in files:
-        requests = bodies(_read(file))
-        if not requests:
-            msg = f"{file} is empty: expected OTLP JSON or protobuf."
-            raise CommandError(msg)
-        decoded = decode(requests, time.time_ns())
-        refused = 0
-        for verdict in decoded.verdicts:
-            if verdict.error is not None:
-                msg = f"{file} is no OTLP request: {verdict.error} Expected OTLP JSON or protobuf."
-                raise CommandError(msg) from verdict.error
-            refused += verdict.rejected
-        if refused:
-            said = next(verdict.message for verdict in decoded.verdicts if verdict.rejected)
-            click.echo(f"choreoscope: {file}: {refused} spans can not be used. {said}", err=True)
-        tables.append(decoded.spans)
     names = flow_keys or conventions.DEFAULT_FLOW_KEYS
-    show(document(stitched(conventions.read(pa.concat_tables(tables), names))), style, text.stitched)
+    readings = [conventions.read(_spans_of(file), names) for file in files]
+    show(document(stitched(pa.concat_tables(readings))), style, text.stitched)
 
 
 def bodies(data: bytes) -> list[Body]:
     """The requests in a file: a JSON document, one on each line, or one protobuf message."""
-    if not data.strip():
+    shown = data.removeprefix(codecs.BOM_UTF8).strip()
+    if not shown:
         return []
-    if data.lstrip()[:1] != b"{":
-        return [Body(data, Encoding.PROTOBUF)]
+    if _is_json(shown):
+        return [Body(shown, Encoding.JSON)]
+    lines = [line for line in shown.splitlines() if line.strip()]
+    if len(lines) > 1 and _is_json(lines[0]):
+        return [Body(line, Encoding.JSON) for line in lines]
+    # A line feed is how a protobuf request begins, so that what follows it may be any byte, "{" as well.
+    if shown.startswith(b"{") and not data.startswith(b"\n"):
+        return [Body(shown, Encoding.JSON)]
+    return [Body(data, Encoding.PROTOBUF)]
+
+
+def _is_json(data: bytes) -> bool:
+    if not data.startswith(b"{"):
+        return False
     try:
         msgspec.json.decode(data, type=msgspec.Raw)
     except msgspec.DecodeError:
-        lines = [line for line in data.splitlines() if line.strip()]
-        if len(lines) > 1:
-            return [Body(line, Encoding.JSON) for line in lines]
-    return [Body(data, Encoding.JSON)]
+        return False
+    return True
+
+
+def _spans_of(file: Path) -> pa.Table:
+    requests = bodies(_read(file))
+    if not requests:
+        msg = f"{file} is empty: expected OTLP JSON or protobuf."
+        raise CommandError(msg)
+    decoded = decode(requests, time.time_ns())
+    for number, verdict in enumerate(decoded.verdicts, 1):
+        if verdict.error is not None:
+            which = f"{file}" if len(requests) == 1 else f"{file}, line {number} of {len(requests)},"
+            msg = f"{which} is no OTLP request: {verdict.error} Expected OTLP JSON or protobuf."
+            raise CommandError(msg) from verdict.error
+    refused = sum(verdict.rejected for verdict in decoded.verdicts)
+    if refused:
+        said = next(verdict.message for verdict in decoded.verdicts if verdict.rejected)
+        click.echo(f"choreoscope: {file}: {refused} spans can not be used. {said}", err=True)
+    return decoded.spans
 
 
 def _read(file: Path) -> bytes:
