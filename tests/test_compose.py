@@ -116,7 +116,6 @@ def test_the_dashboard_finds_the_collector_and_can_be_reached() -> None:
     assert ports("dashboard") == {dashboard_port()}
 
 
-@pytest.mark.xfail(reason="dashboard/client.py does not send CHOREOSCOPE_TOKEN yet")
 def test_the_dashboard_shows_the_collectors_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks a collector that answers nobody else."""
     shown = []
