@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 
 from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, diagnose
-from collector.diagnosis.expectations import MS
+from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Ints, reactor_of
 from collector.documents import refs_of
 from collector.live.snapshot import Snapshot

@@ -1,7 +1,8 @@
 """Flows to findings: what is owed, since when, and why. Pure: `now` is an argument."""
 
-from collector.diagnosis.expectations import Expectation, Habits, Learner
+from collector.diagnosis.expectations import Expectation, Learner
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life, Place
+from collector.diagnosis.habits import Habits
 from collector.diagnosis.owed import Debt, Expected, Owed
 from collector.diagnosis.record import Names, Record, record
 from collector.diagnosis.rules import RULES, diagnose

@@ -1,8 +1,8 @@
 """What normally happens after an event, learned from the flows that went well.
 
 A flow teaches once, when it has come to rest, and only if nothing in it is overdue by what the
-flows before it taught. So an outage teaches nothing, however long it lasts, and the same flows in
-the same order teach the same.
+flows before it taught. So an outage teaches nothing, and the same flows in the same order teach the
+same. What goes on for long is believed all the same: see `habits`.
 """
 
 from collections import Counter
@@ -10,31 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collector.diagnosis.record import Emits, Ints, Mask, Names, Reactions, Record, reactor_of, type_of
+from collector.diagnosis.habits import Durations, Habits, Pace, Share
+from collector.diagnosis.record import OTHER, Emits, Names, Reactions, Record, reactor_of, type_of
+from collector.joins import Ints, Mask, groups, last_of_runs, matches_in_order
 
-MS = 1_000_000
-
-
-@dataclass(frozen=True)
-class Habits:
-    """When a habit is one. The defaults suit flows of seconds as well as of hours."""
-
-    flows: int = 20  # fewer examples prove nothing
-    share: float = 0.9  # what fewer do is a choice, not a rule
-    rare: float = 0.02  # what fewer do is an accident
-    deadline_factor: float = 3.0  # times the p99: most that are merely slow come before it
-    deadline_floor_ms: float = 5_000.0  # p99 of a few milliseconds says nothing of a pause of the machine
-    window: int = 1_000  # examples that percentiles and shares are taken of: the newest
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long something took, in milliseconds, in the newest of *n* examples."""
-
-    n: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
+_SHIFT = 24  # a code is (service << _SHIFT) + event type
 
 
 @dataclass(frozen=True)
@@ -47,16 +27,17 @@ class Expectation:
     triggers: tuple[str, ...]
     service: str
     group: str
-    share: float  # of the messages that it reacted to
-    react: Pace  # from the publish to the end of the handling
+    share: float  # of the messages that it reacted to; of a join: of the flows in which it published
+    react: Pace  # from the publish to the end of the handling; of a join: from its last reaction on
     deadline_ms: float
-    emits: tuple[
-        tuple[str, float], ...
-    ]  # what it publishes and the share of its reactions, most frequent first
+    publish: Pace  # from the end of the handling to what it then publishes
+    publish_deadline_ms: float
+    # What it publishes and the share of that among all it publishes, most frequent first.
+    emits: tuple[tuple[str, float], ...]
     always_emits: bool
-    progresses: (
-        bool  # flows go on through it: one that never publishes ends a branch, and nobody waits for it
-    )
+    # Flows go on through it: one that never publishes ends a branch, and nobody waits for it.
+    progresses: bool
+    last: int = 0  # when the newest message that it took was published
 
     @property
     def next_event_type(self) -> str | None:
@@ -64,62 +45,21 @@ class Expectation:
         return self.emits[0][0] if self.emits else None
 
 
-class _Ring:
-    """The newest examples of a duration, in nanoseconds."""
-
-    def __init__(self, size: int) -> None:
-        self._values = np.zeros(size, np.int64)
-        self._count = 0
-
-    def add(self, values: Ints) -> None:
-        size = len(self._values)
-        newest = values[-size:]
-        place = (self._count + len(values) - len(newest) + np.arange(len(newest))) % size
-        self._values[place] = newest
-        self._count += len(values)
-
-    def pace(self) -> Pace:
-        held = self._values[: min(self._count, len(self._values))]
-        if not len(held):
-            return Pace(0, 0.0, 0.0, 0.0)
-        p50, p95, p99 = (np.percentile(held, (50, 95, 99)) / MS).round(3).tolist()
-        return Pace(self._count, p50, p95, p99)
-
-
-class _Share:
-    """How often something happened of the times it could, the old slowly forgotten."""
-
-    def __init__(self, window: int) -> None:
-        self._window = window
-        self.n = 0.0
-        self.hits = 0.0
-
-    def add(self, n: int, hits: int) -> None:
-        self.n += n
-        self.hits += hits
-        if self.n > 2 * self._window:
-            self.hits *= self._window / self.n
-            self.n = float(self._window)
-
-    @property
-    def value(self) -> float:
-        return self.hits / self.n if self.n else 0.0
-
-
 @dataclass
 class _Step:
     """What is known of one reactor's handling of one event type."""
 
     first_seen: int  # messages before that were not meant for it
-    reacted: _Share
-    emitted: _Share
-    react: _Ring
-    delay: _Ring
+    last: int  # when the newest message that it took was published
+    reacted: Share
+    emitted: Share
+    react: Durations
+    delay: Durations
     emits: Counter[int] = field(default_factory=Counter)
 
 
 class _Need:
-    """What one reactor had handled in a flow by the time it published one event type."""
+    """What one service had handled in a flow by the time it published one event type."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -138,8 +78,16 @@ class _Need:
         return tuple(sorted(step for step, hits in self._steps.items() if hits >= share * self.n))
 
 
+@dataclass
+class _Join:
+    """Of the flows in which a service had all that it needs: in how many did it publish, and how soon?"""
+
+    went_on: Share
+    wait: Durations  # the longest pause between its reactions, or after the last, until it published
+
+
 class Learner:
-    """Learns from records; says what it expects. Holds counters and rings, a few kilobytes a step."""
+    """Learns from records; says what it expects. Holds a few kilobytes for each step."""
 
     def __init__(self, names: Names, habits: Habits | None = None) -> None:
         self.names = names
@@ -147,22 +95,47 @@ class Learner:
         self.flows = 0  # that it learned from
         self.version = 0  # grows with all that changes what is expected
         self._steps: dict[int, _Step] = {}
+        self._of_type: dict[int, list[int]] = {}  # the steps by their event type
         self._types: Counter[int] = Counter()  # messages of each type
-        self._followed: dict[int, _Share] = {}  # by type: messages after which something was published
-        self._needs: dict[tuple[int, int], _Need] = {}  # by reactor and what it publishes
-        self._joins: dict[tuple[int, ...], _Share] = {}  # by steps: flows with all of them that went on
+        self._followed: dict[int, Share] = {}  # by type: messages after which something was published
+        self._needs: dict[tuple[int, int], _Need] = {}  # by service and what it publishes
+        self._joins: dict[tuple[int, ...], _Join] = {}  # by steps
+        self._expectations: dict[int, Expectation | None] = {}  # by step, of those that are up to date
+        self._decided: dict[tuple[int, ...], set[int]] | None = None
+        self._decided_before: dict[tuple[int, ...], set[int]] = {}
 
     def learn(self, record: Record, flows: Mask) -> None:
-        """Let the flows of *record* that *flows* marks teach."""
+        """Let the flows of *record* that *flows* marks teach: they are done, and nothing was overdue."""
         if not flows.any():
             return
         self.flows += int(flows.sum())
-        self.version += 1
-        self._learn_reactions(record, flows)
+        self._changed()
+        self._learn_reactions(record, flows, late=False)
         self._learn_messages(record, flows)
         self._learn_emits(record.emits, flows)
         self._learn_needs(record, flows)
-        self._learn_joins(record.reactions, flows)
+        self._decided = None
+        self._learn_joins(record, flows)
+        self._forget_the_rarest()
+
+    def doubt(self, record: Record, flows: Mask) -> None:
+        """See the flows of *record* that *flows* marks: they are done, but something in them was overdue."""
+        if flows.any():
+            self._changed()
+            self._learn_reactions(record, flows, late=True)
+
+    def miss(self, step: Ints, since: Ints, *, published: bool) -> None:
+        """See what has become stuck: the step that is owed, or what it *published* normally."""
+        for code, rows in groups(step, np.ones(len(step), np.bool_)):
+            if (seen := self._steps.get(code)) is not None:
+                (seen.emitted if published else seen.reacted).miss(since[rows])
+                self._changed(code)
+
+    def miss_join(self, steps: tuple[int, ...], since: Ints) -> None:
+        """See what has become stuck because the join of *steps* published nothing."""
+        if (join := self._joins.get(steps)) is not None and len(since):
+            join.went_on.miss(since)
+            self._changed()
 
     def known(self, event_type: Ints) -> Mask:
         """Which of the event types were seen often enough to know what follows them."""
@@ -181,139 +154,198 @@ class Learner:
     def steps(self) -> dict[int, Expectation]:
         """What is expected, by step."""
         needed = self._needed()
-        known = {step: self._expectation(step, seen, step in needed) for step, seen in self._steps.items()}
-        return {step: expectation for step, expectation in known.items() if expectation is not None}
+        found = {}
+        for step, seen in self._steps.items():
+            if step not in self._expectations:
+                self._expectations[step] = self._expectation(step, seen, step in needed)
+            if (expectation := self._expectations[step]) is not None:
+                found[step] = expectation
+        return found
 
     def first_seen(self, step: int) -> int:
         """When the first message was published that *step* took."""
         return self._steps[step].first_seen
 
+    def is_usual_source(self, step: int, event_type: int) -> bool:
+        """Whether nearly all messages of *event_type* are published because of *step*."""
+        published = self._steps[step].emits[event_type] if step in self._steps else 0
+        return published >= self.habits.share * self._types[event_type] > 0
+
     def joins(self) -> dict[tuple[int, ...], Expectation]:
-        """What is expected once all of several steps were taken, by those steps."""
+        """What is expected once all of several steps were taken, by those steps.
+
+        A single step is here if it publishes once a flow and not at each of its messages: it collects.
+        """
         return {
-            steps: self._joined(steps, types)
+            steps: self._joined(steps, types, join)
             for steps, types in self._decisions().items()
-            if len(steps) > 1
-            and (went_on := self._joins.get(steps)) is not None
-            and went_on.n >= self.habits.flows
-            and went_on.value >= self.habits.share
+            if (join := self._joins.get(steps)) is not None
+            and join.went_on.is_habit
+            and (len(steps) > 1 or not self._steps[steps[0]].emitted.is_habit)
         }
 
-    def _learn_reactions(self, record: Record, flows: Mask) -> None:
+    def _changed(self, step: int | None = None) -> None:
+        self.version += 1
+        if step is not None:
+            self._expectations.pop(step, None)
+
+    def _learn_reactions(self, record: Record, flows: Mask, *, late: bool) -> None:
         reactions = record.reactions
-        taken = flows[reactions.flow] & (reactions.message >= 0) & ~reactions.failed
-        for step, rows in _by(reactions.step, taken):
-            seen = self._steps.get(step)
-            if seen is None:
-                window = self.habits.window
-                first = int(reactions.published[rows].min())
-                seen = _Step(first, _Share(window), _Share(window), _Ring(window), _Ring(window))
-                self._steps[step] = seen
-            by_end = rows[np.argsort(reactions.end[rows], kind="stable")]
-            seen.react.add(np.maximum(reactions.end[by_end] - reactions.published[by_end], 0))
-            seen.emitted.add(len(rows), int(reactions.emitted[rows].sum()))
+        taken = flows[reactions.flow] & (reactions.message >= 0) & ~reactions.stopped
+        taken &= type_of(reactions.step) != OTHER
+        for step, places in groups(reactions.step, taken):
+            rows = places[np.argsort(reactions.end[places], kind="stable")]
+            end, published = reactions.end[rows], reactions.published[rows]
+            self._expectations.pop(step, None)
+            if late:
+                if step in self._steps:
+                    self._steps[step].react.doubt(np.maximum(end - published, 0), end)
+            else:
+                seen = self._step(step, int(published.min()))
+                seen.last = max(seen.last, int(published.max()))
+                seen.react.add(np.maximum(end - published, 0), end)
+                seen.emitted.add(reactions.emitted[rows], end)
+
+    def _step(self, step: int, first_seen: int) -> _Step:
+        if step not in self._steps:
+            habits = self.habits
+            self._steps[step] = _Step(
+                first_seen, 0, Share(habits), Share(habits), Durations(habits), Durations(habits)
+            )
+            self._of_type.setdefault(type_of(step), []).append(step)
+        return self._steps[step]
 
     def _learn_messages(self, record: Record, flows: Mask) -> None:
-        messages, reactions = record.messages, record.reactions
-        width = len(record.started)
-        reacted = dict(_by(reactions.step, flows[reactions.flow] & (reactions.message >= 0)))
-        for event_type, rows in _by(messages.type, flows[messages.flow]):
+        messages, reactions, names = record.messages, record.reactions, self.names
+        # A group took a message, whichever of its services did.
+        handled = np.unique(reactions.handling(names)[flows[reactions.flow]])
+        for event_type, rows in groups(messages.type, flows[messages.flow] & (messages.type != OTHER)):
             self._types[event_type] += len(rows)
-            followed = self._followed.setdefault(event_type, _Share(self.habits.window))
-            followed.add(len(rows), int(messages.followed[rows].sum()))
-            pairs = messages.row[rows] * width + messages.flow[rows]
-            for step, seen in self._steps.items():
-                if type_of(step) != event_type:
-                    continue
-                meant = messages.time[rows] >= seen.first_seen
-                by = reacted.get(step, np.empty(0, np.int64))
-                hits = np.isin(pairs[meant], reactions.message[by] * width + reactions.flow[by])
-                seen.reacted.add(int(meant.sum()), int(hits.sum()))
+            followed = self._followed.setdefault(event_type, Share(self.habits))
+            followed.add(messages.followed[rows], messages.time[rows])
+            for step in self._of_type.get(event_type, ()):
+                seen = self._steps[step]
+                meant = rows[messages.time[rows] >= seen.first_seen]
+                wanted = messages.row[meant] * names.groups.limit + names.group_of(step)
+                seen.reacted.add(np.isin(wanted, handled), messages.time[meant])
+                self._expectations.pop(step, None)
 
     def _learn_emits(self, emits: Emits, flows: Mask) -> None:
-        for step, rows in _by(emits.step, flows[emits.flow]):
-            seen = self._steps.get(step)
-            if seen is None:
-                continue
-            seen.delay.add(emits.delay[rows])
-            types, times = np.unique(emits.type[rows], return_counts=True)
-            seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
+        for step, rows in groups(emits.step, flows[emits.flow]):
+            if (seen := self._steps.get(step)) is not None:
+                seen.delay.add(emits.delay[rows], np.zeros(len(rows), np.int64))
+                types, times = np.unique(emits.type[rows], return_counts=True)
+                seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
 
     def _learn_needs(self, record: Record, flows: Mask) -> None:
-        """What a reactor had always handled before it published: of a join that is more than one thing."""
-        reactions, emits = record.reactions, record.emits
+        """What a service had always handled before it published: of a join that is more than one thing."""
+        reactions, emits, names = record.reactions, record.emits, self.names
         taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0))
         width = len(record.started)
-        pair = reactor_of(reactions.step[taken]) * width + reactions.flow[taken]
+        pair = names.service_of(reactions.step[taken]) * width + reactions.flow[taken]
         order = np.argsort(pair, kind="stable")
         taken, pair = taken[order], pair[order]
         by_row = np.argsort(reactions.row, kind="stable")
-        published = np.flatnonzero(flows[emits.flow] & (emits.step >= 0))
-        what = reactor_of(emits.step[published]) * (1 << 24) + emits.type[published]
-        for code, rows in _by(what, np.ones(len(what), np.bool_)):
+        published = np.flatnonzero(flows[emits.flow] & (emits.step >= 0) & (emits.type != OTHER))
+        what = (names.service_of(emits.step[published]) << _SHIFT) + emits.type[published]
+        for code, rows in groups(what, np.ones(len(what), np.bool_)):
             entries = published[rows]
-            reactor, event_type = code >> 24, code & ((1 << 24) - 1)
+            service, event_type = code >> _SHIFT, code & ((1 << _SHIFT) - 1)
             flow, first = np.unique(emits.flow[entries], return_index=True)
             place = by_row[np.searchsorted(reactions.row[by_row], emits.reaction[entries[first]])]
-            until = reactions.end[place]
-            left = np.searchsorted(pair, reactor * width + flow, "left")
-            count = np.searchsorted(pair, reactor * width + flow, "right") - left
-            which = np.repeat(np.arange(len(flow)), count)
-            entry = taken[left[which] + np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)]
-            before = reactions.start[entry] <= until[which]
+            which, found = matches_in_order(pair, service * width + flow)
+            entry = taken[found]
+            before = reactions.start[entry] <= reactions.end[place][which]
             seen = np.unique(np.stack([reactions.step[entry[before]], which[before]]), axis=1)
             steps, times = np.unique(seen[0], return_counts=True)
-            need = self._needs.setdefault((reactor, event_type), _Need(self.habits.window))
+            need = self._needs.setdefault((service, event_type), _Need(self.habits.window))
             need.add(len(flow), dict(zip(steps.tolist(), times.tolist(), strict=True)))
 
-    def _learn_joins(self, reactions: Reactions, flows: Mask) -> None:
-        """Of the flows in which a reactor had all that it needs: in how many did it publish?"""
-        rows_of = dict(_by(reactions.step, flows[reactions.flow]))
+    def _learn_joins(self, record: Record, flows: Mask) -> None:
+        reactions, emits = record.reactions, record.emits
+        rows_of = dict(groups(reactions.step, flows[reactions.flow] & ~reactions.stopped))
+        none = np.empty(0, np.int64)
         for steps in self._decisions():
-            if len(steps) < 2:
+            here = [rows_of.get(step, none) for step in steps]
+            if not all(len(rows) for rows in here) or any(step not in self._steps for step in steps):
                 continue
-            here = [rows_of.get(step, np.empty(0, np.int64)) for step in steps]
-            reached = [np.unique(reactions.flow[rows]) for rows in here]
-            each, times = np.unique(np.concatenate(reached), return_counts=True)
-            published = np.unique(
-                np.concatenate([reactions.flow[rows][reactions.emitted[rows]] for rows in here])
-            )
-            complete = each[times == len(steps)]
-            went_on = self._joins.setdefault(steps, _Share(self.habits.window))
-            went_on.add(len(complete), int(np.isin(complete, published).sum()))
+            complete = np.zeros(record.flows, np.int64)  # when each flow first had all
+            for rows in here:
+                first = np.full(record.flows, np.iinfo(np.int64).max)
+                np.minimum.at(first, reactions.flow[rows], reactions.end[rows])
+                np.maximum(complete, first, out=complete)
+            rows = np.concatenate(here)
+            pause, published = _pauses(reactions, rows, complete)
+            delay = np.zeros(record.flows, np.int64)
+            mine = np.isin(emits.step, steps)
+            np.maximum.at(delay, emits.flow[mine], emits.delay[mine])
+            all_taken = np.flatnonzero(complete < np.iinfo(np.int64).max)
+            at = complete[all_taken]
+            went_on = published[all_taken]
+            if steps not in self._joins:
+                self._joins[steps] = _Join(Share(self.habits), Durations(self.habits))
+            join = self._joins[steps]
+            join.went_on.add(went_on, at)
+            join.wait.add(np.maximum(pause, delay)[all_taken[went_on]], at[went_on])
 
     def _decisions(self) -> dict[tuple[int, ...], set[int]]:
         """What is published once all of these steps were taken: alternatives have the same steps."""
-        found: dict[tuple[int, ...], set[int]] = {}
-        for (_, event_type), need in self._needs.items():
-            if need.n >= self.habits.flows and (steps := need.always(self.habits.share)):
-                found.setdefault(steps, set()).add(event_type)
-        return found
+        if self._decided is None:
+            found: dict[tuple[int, ...], set[int]] = {}
+            for (_, event_type), need in self._needs.items():
+                if need.n >= self.habits.flows and (steps := need.always(self.habits.share)):
+                    found.setdefault(steps, set()).add(event_type)
+            before = self._needed_of(self._decided_before)
+            self._decided_before = self._decided = found
+            for step in before ^ self._needed_of(found):
+                self._expectations.pop(step, None)
+        return self._decided
+
+    @staticmethod
+    def _needed_of(decisions: dict[tuple[int, ...], set[int]]) -> set[int]:
+        return {step for steps in decisions for step in steps}
 
     def _needed(self) -> set[int]:
         """All steps without which something is not published."""
-        return {step for steps in self._decisions() for step in steps}
+        return self._needed_of(self._decisions())
+
+    def _forget_the_rarest(self) -> None:
+        if len(self._steps) <= self.habits.most_steps:
+            return
+        by_use = sorted(self._steps, key=lambda step: (self._steps[step].reacted.n, step))
+        for step in by_use[: len(by_use) // 2]:
+            del self._steps[step]
+            self._expectations.pop(step, None)
+            self._of_type[type_of(step)].remove(step)
+        self._of_type = {code: steps for code, steps in self._of_type.items() if steps}
+        self._joins = {
+            steps: join for steps, join in self._joins.items() if all(step in self._steps for step in steps)
+        }
+        types = set(self._of_type)
+        self._needs = {what: need for what, need in self._needs.items() if what[1] in types}
+        self._decided = None
 
     def _expectation(self, step: int, seen: _Step, needed: bool) -> Expectation | None:
-        if seen.reacted.n < self.habits.flows or seen.reacted.value < self.habits.share:
+        if not seen.reacted.is_habit:
             return None
         service, group = self.names.of_reactor(reactor_of(step))
-        react = seen.react.pace()
         return Expectation(
             triggers=(self.names.event_types.names[type_of(step)],),
             service=service,
             group=group,
             share=round(seen.reacted.value, 4),
-            react=react,
-            deadline_ms=self._deadline(react),
+            react=seen.react.pace,
+            deadline_ms=seen.react.deadline_ms,
+            publish=seen.delay.pace,
+            publish_deadline_ms=seen.delay.deadline_ms,
             emits=self._emits(seen.emits),
-            always_emits=seen.emitted.value >= self.habits.share and seen.emitted.n >= self.habits.flows,
+            always_emits=seen.emitted.is_habit,
             progresses=needed or seen.emitted.value > self.habits.rare,
+            last=seen.last,
         )
 
-    def _joined(self, steps: tuple[int, ...], types: set[int]) -> Expectation:
+    def _joined(self, steps: tuple[int, ...], types: set[int], join: _Join) -> Expectation:
         service, group = self.names.of_reactor(reactor_of(steps[0]))
-        delay = max((self._steps[step].delay.pace() for step in steps), key=lambda pace: pace.p99_ms)
         emits: Counter[int] = Counter()
         for step in steps:
             emits.update({code: n for code, n in self._steps[step].emits.items() if code in types})
@@ -321,16 +353,15 @@ class Learner:
             triggers=tuple(self.names.event_types.names[type_of(step)] for step in steps),
             service=service,
             group=group,
-            share=round(self._joins[steps].value, 4),
-            react=delay,
-            deadline_ms=self._deadline(delay),
+            share=round(join.went_on.value, 4),
+            react=join.wait.pace,
+            deadline_ms=join.wait.deadline_ms,
+            publish=join.wait.pace,
+            publish_deadline_ms=join.wait.deadline_ms,
             emits=self._emits(emits),
             always_emits=True,
             progresses=True,
         )
-
-    def _deadline(self, pace: Pace) -> float:
-        return max(self.habits.deadline_floor_ms, round(self.habits.deadline_factor * pace.p99_ms, 3))
 
     def _emits(self, emits: Counter[int]) -> tuple[tuple[str, float], ...]:
         total = max(sum(emits.values()), 1)
@@ -339,11 +370,17 @@ class Learner:
         return tuple((name, round(n / total, 4)) for name, n in ranked)
 
 
-def _by(groups: Ints, taken: Mask) -> list[tuple[int, Ints]]:
-    """(group, its rows in order) for each group of the rows that *taken* marks; a group below 0 is none."""
-    rows = np.flatnonzero(taken & (groups >= 0))
-    rows = rows[np.argsort(groups[rows], kind="stable")]
-    if not len(rows):
-        return []
-    first = np.flatnonzero(np.append(True, groups[rows][1:] != groups[rows][:-1]))
-    return [(int(groups[part[0]]), part) for part in np.split(rows, first[1:])]
+def _pauses(reactions: Reactions, rows: Ints, complete: Ints) -> tuple[Ints, Mask]:
+    """Of each flow the longest pause from `complete` until it published, and whether it did."""
+    count = len(complete)
+    until = np.full(count, -1)
+    emitting = rows[reactions.emitted[rows]]
+    np.maximum.at(until, reactions.flow[emitting], reactions.end[emitting])
+    rows = rows[np.lexsort((reactions.end[rows], reactions.flow[rows]))]
+    flow, end = reactions.flow[rows], reactions.end[rows]
+    kept = (end >= complete[flow]) & (end <= until[flow])
+    flow, end = flow[kept], end[kept]
+    pause = np.zeros(count, np.int64)
+    inside = ~last_of_runs(flow)
+    np.maximum.at(pause, flow[inside], np.append(end[1:] - end[:-1], 0)[: len(end)][inside])
+    return pause, until >= 0

@@ -4,14 +4,17 @@ Each entry knows since when it is owed and when it is due, so that every later m
 by comparing numbers, without looking at the flow again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
+import networkx as nx
 import numpy as np
 
-from collector.diagnosis.expectations import MS, Expectation, Learner
-from collector.diagnosis.record import Ints, Mask, Record, type_of
+from collector.diagnosis.expectations import Expectation, Learner
+from collector.diagnosis.habits import MS
+from collector.diagnosis.record import Record, type_of
+from collector.joins import Ints, Mask, last_of_runs, matches_in_order
 
 
 class Debt(IntEnum):
@@ -32,7 +35,9 @@ class Owed:
     step: Ints  # who owes it, on which event type; of a join its last step
     join: Ints  # place of the join in `Expected.joins`; -1
     row: Ints  # the span it hangs from: the message, or the reaction
-    since: Ints  # nanoseconds
+    service: Ints  # whose span that is
+    received: Ints  # when that span came, nanoseconds
+    since: Ints  # nanoseconds, by that service's clock
     due: Ints  # nanoseconds after `since`: later is late
     deadline: Ints  # nanoseconds after `since`: later is stuck
     final: Mask  # nobody will try again
@@ -46,7 +51,7 @@ class Owed:
 
 
 _NONE = np.empty(0, np.int64)
-NOTHING = Owed(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.empty(0, np.bool_))
+NOTHING = Owed(*(_NONE,) * 10, final=np.empty(0, np.bool_))
 
 
 def together(*parts: Owed) -> Owed:
@@ -66,23 +71,25 @@ class Expected:
         joins = learner.joins()
         self.joins: list[tuple[tuple[int, ...], Expectation]] = sorted(joins.items())
         self.floor = int(learner.habits.deadline_floor_ms * MS)
+        self._joins_of: dict[int, list[Expectation]] = {}
+        for steps, expectation in self.joins:
+            for step in steps:
+                self._joins_of.setdefault(step, []).append(expectation)
         self._known = learner.known
-        going = sorted(step for step, expectation in self.steps.items() if expectation.progresses)
+        self._source = learner.is_usual_source
+        going = self._one_of_each_group(step for step, e in self.steps.items() if e.progresses)
         self._by_type = np.array(sorted(going, key=lambda step: (type_of(step), step)), np.int64)
         self._types = np.array([type_of(step) for step in self._by_type.tolist()], np.int64)
         self._first = np.array([learner.first_seen(step) for step in self._by_type.tolist()], np.int64)
         self._ascending = np.array(sorted(self.steps), np.int64)
         ranked = [self.steps[step] for step in self._ascending.tolist()]
-        self._due = np.array([*(int(e.react.p99_ms * MS) for e in ranked), self.floor], np.int64)
-        self._deadline = np.array([*(int(e.deadline_ms * MS) for e in ranked), self.floor], np.int64)
+        self._pace = _pace([(e.react.p99_ms, e.deadline_ms) for e in ranked], self.floor)
+        published = [(e.publish.p99_ms, e.publish_deadline_ms) for e in ranked]
+        self._publish_pace = _pace(published, self.floor)
         self._ends = np.array([step for step, e in self.steps.items() if not e.progresses], np.int64)
         emitting = [step for step, e in self.steps.items() if e.always_emits and not self._is_joined(step)]
         self._emitting = np.array(sorted(emitting), np.int64)
-
-    def _is_joined(self, step: int) -> bool:
-        """What *step* publishes is published by a join: then the join as a whole owes it."""
-        emits = {name for name, _ in self.steps[step].emits}
-        return any(step in steps and emits & {name for name, _ in e.emits} for steps, e in self.joins)
+        self._feeding = self._what_feeds_joins()
 
     def known(self, event_type: Ints) -> Mask:
         """Which event types were seen often enough to know what follows them."""
@@ -105,118 +112,171 @@ class Expected:
         entries = together(
             self._reactions(record), self._failures(record), self._messages(record), self._joined(record)
         )
-        happened = self._happened(record, entries)
+        entries = entries.where(~self._waiting_for_other(entries))
+        lost, replaced = self._happened(record, entries)
         gaps = np.zeros(record.flows, np.bool_)
-        gaps[entries.flow[happened]] = True
-        return entries.where(~happened), gaps
+        gaps[entries.flow[lost]] = True
+        return entries.where(~lost & ~replaced), gaps
+
+    def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:
+        """A group takes a message once: of its services the one that took the newest stands for it."""
+        newest: dict[tuple[int, int], int] = {}
+        for step in sorted(steps, key=lambda step: (self.steps[step].last, step)):
+            newest[type_of(step), self.names.group_of(step)] = step
+        return list(newest.values())
+
+    def _is_joined(self, step: int) -> bool:
+        """What *step* publishes is published by a join: then the join as a whole owes it."""
+        joined = {name for e in self._joins_of.get(step, ()) for name, _ in e.emits}
+        return any(name in joined for name, _ in self.steps[step].emits)
+
+    def _what_feeds_joins(self) -> list[Ints]:
+        """Of each join the steps that lead to one of its triggers, and its own."""
+        if not self.joins:
+            return []
+        leads: nx.DiGraph[int] = nx.DiGraph()
+        code = self.names.event_types.code
+        emitted = {step: {code(name) for name, _ in e.emits} for step, e in self.steps.items()}
+        for step, types in emitted.items():
+            leads.add_edges_from((type_of(step), event_type) for event_type in types)
+        found = []
+        for steps, _ in self.joins:
+            triggers = {type_of(step) for step in steps}
+            before = set().union(triggers, *(nx.ancestors(leads, t) for t in triggers if t in leads))
+            feeding = [step for step, types in emitted.items() if not before.isdisjoint(types)]
+            found.append(np.array([*feeding, *steps], np.int64))
+        return found
 
     def _reactions(self, record: Record) -> Owed:
-        messages = record.messages
-        left = np.searchsorted(self._types, messages.type, "left")
-        count = np.searchsorted(self._types, messages.type, "right") - left
-        place = np.repeat(np.arange(len(messages.row)), count)
-        which = left[place] + np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        messages, names = record.messages, self.names
+        place, which = matches_in_order(self._types, messages.type)
         step, since = self._by_type[which], messages.time[place]
-        # Row and step in one number: rows are small, and so is the rank of a step.
-        width = len(self._ascending) + 1
-        wanted = messages.row[place] * width + np.searchsorted(self._ascending, step)
-        reactions = record.reactions
-        known = np.isin(reactions.step, self._ascending) & (reactions.message >= 0)
-        have = reactions.message[known] * width + np.searchsorted(self._ascending, reactions.step[known])
-        missing = ~np.isin(wanted, have) & (since >= self._first[which])
-        flow, row = messages.flow[place][missing], messages.row[place][missing]
-        return self._entries(Debt.REACTION, flow, step[missing], row=row, since=since[missing])
+        wanted = messages.row[place] * names.groups.limit + names.group_of(step)
+        missing = ~np.isin(wanted, record.reactions.handling(names)) & (since >= self._first[which])
+        place, step = place[missing], step[missing]
+        return self._entries(
+            Debt.REACTION,
+            messages.flow[place],
+            step,
+            row=messages.row[place],
+            service=messages.service[place],
+            received=messages.received[place],
+            since=since[missing],
+        )
 
     def _failures(self, record: Record) -> Owed:
         reactions = record.reactions
-        failed = reactions.failed & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
-        return self._entries(
-            Debt.SUCCESS,
-            reactions.flow[failed],
-            reactions.step[failed],
-            row=reactions.row[failed],
-            since=reactions.published[failed],
-            final=reactions.final[failed],
+        failed = reactions.stopped & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
+        # A message of a batch that failed may have come again in another one.
+        handling = reactions.handling(self.names)
+        failed &= (handling < 0) | ~np.isin(handling, handling[~reactions.stopped])
+        return self._of_reactions(
+            Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
         )
 
     def _messages(self, record: Record) -> Owed:
         reactions = record.reactions
         silent = ~reactions.failed & ~reactions.emitted & np.isin(reactions.step, self._emitting)
-        return self._entries(
-            Debt.MESSAGE,
-            reactions.flow[silent],
-            reactions.step[silent],
-            row=reactions.row[silent],
-            since=reactions.end[silent],
-        )
+        handling = reactions.handling(self.names)
+        silent &= (handling < 0) | ~np.isin(handling, handling[reactions.emitted])
+        return self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
 
     def _joined(self, record: Record) -> Owed:
         reactions = record.reactions
         found = [NOTHING]
         for place, (steps, expectation) in enumerate(self.joins):
-            taken = np.flatnonzero(np.isin(reactions.step, steps) & ~reactions.failed)
+            taken = np.flatnonzero(np.isin(reactions.step, steps) & ~reactions.stopped)
             pairs = np.unique(np.stack([reactions.flow[taken], reactions.step[taken]]), axis=1)
             flow, times = np.unique(pairs[0], return_counts=True)
             published = np.unique(reactions.flow[taken[reactions.emitted[taken]]])
             waiting = flow[(times == len(steps)) & ~np.isin(flow, published)]
             rows = taken[np.isin(reactions.flow[taken], waiting)]
             rows = rows[np.lexsort((reactions.end[rows], reactions.flow[rows]))]
-            last = rows[np.append(reactions.flow[rows][1:] != reactions.flow[rows][:-1], True)[: len(rows)]]
-            entries = self._entries(
-                Debt.JOIN,
-                reactions.flow[last],
-                reactions.step[last],
-                row=reactions.row[last],
-                since=reactions.end[last],
-            )
+            last = rows[last_of_runs(reactions.flow[rows])]
+            entries = self._of_reactions(Debt.JOIN, record, last, reactions.end)
             entries.join[:] = place
             entries.due[:] = int(expectation.react.p99_ms * MS)
             entries.deadline[:] = int(expectation.deadline_ms * MS)
             found.append(entries)
         return together(*found)
 
+    def _of_reactions(
+        self, kind: Debt, record: Record, which: Ints | Mask, since: Ints, *, final: Mask | None = None
+    ) -> Owed:
+        reactions = record.reactions
+        return self._entries(
+            kind,
+            reactions.flow[which],
+            reactions.step[which],
+            row=reactions.row[which],
+            service=self.names.service_of(reactions.step[which]),
+            received=reactions.received[which],
+            since=since[which],
+            final=final,
+        )
+
     def _entries(
-        self, kind: Debt, flow: Ints, step: Ints, *, row: Ints, since: Ints, final: Mask | None = None
+        self,
+        kind: Debt,
+        flow: Ints,
+        step: Ints,
+        *,
+        row: Ints,
+        service: Ints,
+        received: Ints,
+        since: Ints,
+        final: Mask | None = None,
     ) -> Owed:
         place = np.searchsorted(self._ascending, step)
         place = np.where(np.isin(step, self._ascending), place, len(self._ascending))
-        due, deadline = self._due[place], self._deadline[place]
-        if kind == Debt.MESSAGE:  # the publish comes within the handling: there is no pace of its own
-            due = np.minimum(due, self.floor)
+        due, deadline = (self._publish_pace if kind == Debt.MESSAGE else self._pace)[:, place]
         return Owed(
             flow=flow,
             kind=np.full(len(flow), int(kind)),
             step=step,
             join=np.full(len(flow), -1),
             row=row,
+            service=service,
+            received=received,
             since=since,
             due=due,
             deadline=deadline,
             final=np.zeros(len(flow), np.bool_) if final is None else final,
         )
 
-    def _happened(self, record: Record, entries: Owed) -> Mask:
-        """Which entries are paid, as what comes after them shows, though their own spans were lost.
+    def _waiting_for_other(self, entries: Owed) -> Mask:
+        """Joins with something owed that leads to them: of three lines the last may be on its way."""
+        waiting = np.zeros(len(entries), np.bool_)
+        for place in np.unique(entries.join[entries.join >= 0]).tolist():
+            mine = entries.join == place
+            feeding = ~(entries.kind == Debt.JOIN) & np.isin(entries.step, self._feeding[place])
+            waiting |= mine & np.isin(entries.flow, entries.flow[feeding])
+        return waiting
 
-        The event that normally follows is there without a seen cause, from the service that should
-        have published it; or somebody reacted to it. What a join published shows that it had all it
-        needs.
+    def _happened(self, record: Record, entries: Owed) -> tuple[Mask, Mask]:
+        """Which entries are paid though their own spans were lost, and which somebody else has paid.
+
+        Lost: the event that normally follows is there without a seen cause, from the service that
+        should have published it; or somebody reacted to it. What a join published shows that it had all
+        it needs. Paid by another: nearly always this step alone leads to that event, and in this flow
+        another service has published it: the service has got a new name, or a stand-in.
         """
-        happened = np.zeros(len(entries), np.bool_)
+        lost = np.zeros(len(entries), np.bool_)
+        replaced = np.zeros(len(entries), np.bool_)
         for step in np.unique(entries.step).tolist():
             for join in np.unique(entries.join[entries.step == step]).tolist():
                 mine = (entries.step == step) & (entries.join == join)
                 told = [self.of(step, join)]
-                if self._is_needed(step):
-                    told += [expectation for steps, expectation in self.joins if step in steps]
+                told += self._joins_of.get(step, [])
                 for rank, expectation in enumerate(told):
                     if expectation is not None:
                         seen = self._flows_beyond(record, expectation, whatever_cause=rank > 0)
-                        happened |= mine & np.isin(entries.flow, seen)
-        return np.asarray(happened & (entries.kind != Debt.SUCCESS))
-
-    def _is_needed(self, step: int) -> bool:
-        return any(step in steps for steps, _ in self.joins)
+                        lost |= mine & np.isin(entries.flow, seen)
+                if (expectation := told[0]) is not None:
+                    by_others = self._published_by_others(record, step, expectation)
+                    replaced |= mine & np.isin(entries.flow, by_others)
+        open_kinds = entries.kind != Debt.SUCCESS
+        return lost & open_kinds, replaced & open_kinds
 
     def _flows_beyond(self, record: Record, expectation: Expectation, *, whatever_cause: bool) -> Ints:
         """The flows in which what *expectation* leads to was published, or reacted to, by what is seen."""
@@ -229,3 +289,16 @@ class Expected:
         dangling = (reactions.message < 0) & (reactions.step >= 0)
         reacted = dangling & np.isin(type_of(reactions.step), emits)
         return np.union1d(messages.flow[published], reactions.flow[reacted])
+
+    def _published_by_others(self, record: Record, step: int, expectation: Expectation) -> Ints:
+        messages = record.messages
+        emits = [self.names.event_types.code(name) for name, _ in expectation.emits]
+        own = np.array([code for code in emits if self._source(step, code)], np.int64)
+        service = self.names.services.code(expectation.service)
+        return np.unique(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
+
+
+def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:
+    """(2, n): due and deadline of each, in nanoseconds; the last column is for what is not known."""
+    known = [(int(due * MS), int(deadline * MS)) for due, deadline in paces]
+    return np.array([*known, (floor, floor)], np.int64).T

@@ -1,28 +1,31 @@
 """What happened in a set of flows, as columns of small integers: what learning and judging read."""
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from collector.joins import Ints, Mask, matches
 from collector.keys import codes_of, whole
-from collector.stitching import EdgeKind, Stitched
+from collector.stitching import EdgeKind, Graph, Stitched
 
-Ints: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
+__all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
+__all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
 
-_SHIFT = 24  # a class is (event type << _SHIFT) + reactor
+_SHIFT = 24  # a step is (reactor << _SHIFT) + event type
 MINUTE = 60 * 10**9
+OTHER = 0  # the code of all names beyond the limit
+
+Steps = TypeVar("Steps", int, Ints)
 
 
 @dataclass
 class Vocabulary:
     """Small integers for the few names that come again and again: services, groups, event types.
 
-    A system has hundreds of them. Of one that puts ids into them, `limit` are told apart, and the
-    rest are one.
+    A system has hundreds of them. Of one that puts ids into them, `limit` are told apart, by their
+    first 200 characters, and the rest are one.
     """
 
     limit: int = 20_000
@@ -31,9 +34,10 @@ class Vocabulary:
 
     def code(self, name: str) -> int:
         """The code of *name*, a new one if need be."""
+        name = name[:200]
         if name not in self._codes:
             if len(self.names) >= self.limit:
-                return 0
+                return OTHER
             self._codes[name] = len(self.names)
             self.names.append(name)
         return self._codes[name]
@@ -62,13 +66,18 @@ class Names:
         service, group = divmod(reactor, self.groups.limit)
         return self.services.names[service], self.groups.names[group]
 
+    def service_of(self, step: Steps) -> Steps:
+        """The service of a step."""
+        return reactor_of(step) // self.groups.limit
+
+    def group_of(self, step: Steps) -> Steps:
+        """The group of a step. One group takes a message once, whichever services are its members."""
+        return reactor_of(step) % self.groups.limit
+
 
 def step_of(event_type: Ints, reactor: Ints) -> Ints:
     """One number for "this reactor handles this event type"; -1 where the type is not known."""
     return np.where(event_type >= 0, (reactor << _SHIFT) + event_type, -1)
-
-
-Steps = TypeVar("Steps", int, Ints)
 
 
 def type_of(step: Steps) -> Steps:
@@ -90,6 +99,7 @@ class Messages:
     type: Ints
     service: Ints
     time: Ints  # nanoseconds; see `Record`
+    received: Ints  # when its span came
     caused: Mask  # by a reaction that was seen
     followed: Mask  # a reaction to it published something
 
@@ -105,10 +115,22 @@ class Reactions:
     published: Ints  # when its message was; its own start where that was not seen
     start: Ints
     end: Ints
+    received: Ints  # when its span came
     attempts: Ints
     failed: Mask
     final: Mask
     emitted: Mask  # it published something in this flow
+
+    @property
+    def stopped(self) -> Mask:
+        """It failed and nothing came of it; a declined payment is an error that leads on."""
+        return self.failed & ~self.emitted
+
+    def handling(self, names: Names) -> Ints:
+        """One number for a message and the group that handled it; -1 where the message was not seen."""
+        width = names.groups.limit
+        pair = self.message * width + names.group_of(self.step)
+        return np.where((self.message >= 0) & (self.step >= 0), pair, -1)
 
 
 @dataclass(frozen=True)
@@ -142,92 +164,121 @@ class Record:
 def record(stitched: Stitched, names: Names) -> Record:
     """The record of *stitched*; new names get new numbers in *names*."""
     graph, flows = stitched.graph, stitched.flows
-    count = len(graph.key)
-    spans = graph.spans
-    received = graph.numbers("received")
-    start, end = (_sane(graph.numbers(name), received) for name in ("start", "end"))
-    event_type = names.event_types.codes(whole(spans["event_type"]))
-    service = names.services.codes(whole(spans["service"]))
-    reactor = names.reactor(service, np.maximum(names.groups.codes(whole(spans["group"])), 0))
-    edges = graph.edges
-    delivery, seen = edges.of(EdgeKind.DELIVERY), edges.source >= 0
-    message_type = np.where(delivery & seen, event_type[edges.source] if count else -1, -1)
-    cause = ~delivery & seen
-    caused = _marked(count, edges.target[cause])
-    emitting = _marked(count, edges.source[cause])
-    followed = _marked(count, edges.source[delivery & seen & (emitting[edges.target] if count else False)])
-
-    place, flow = flows.of(graph.messages)
-    row = graph.messages[place]
-    messages = Messages(
-        row=row,
-        flow=flow,
-        type=event_type[row],
-        service=service[row],
-        time=start[row],
-        caused=caused[row],
-        followed=followed[row],
-    )
-
-    # A reaction whose message nobody saw still says what it was about.
-    of_reaction = np.full(count, -1)
-    of_reaction[graph.reactions] = np.arange(len(graph.reactions))
-    told = edges.target[delivery]
-    unknown = graph.reactions[~_marked(count, told)[graph.reactions]]
-    reacts = np.concatenate([told, unknown])
-    message = np.concatenate([edges.source[delivery], np.full(len(unknown), -1)])
-    of_message = np.concatenate([message_type[delivery], np.full(len(unknown), -1)])
-    type_seen = np.where(of_message >= 0, of_message, event_type[reacts])
-    place, flow = flows.of(reacts)
-    # A batch's reaction is in several flows, each of its messages in its own.
-    message_flow = _pair_set(*flows.of(graph.messages), graph.messages, flows.count)
-    there = np.isin(message[place] * max(flows.count, 1) + flow, message_flow) | (message[place] < 0)
-    place, flow = place[there], flow[there]
-    row, message, kind = reacts[place], message[place], type_seen[place]
-    index = of_reaction[row]
-    published = np.where(message >= 0, start[np.maximum(message, 0)] if count else 0, start[row])
-
-    emit_place, emit_flow = flows.of(edges.target[cause])
-    emit_reaction = edges.source[cause][emit_place]
-    emit_message = edges.target[cause][emit_place]
-    width = max(flows.count, 1)
-    step = step_of(kind, reactor[row])
-    reactions = Reactions(
-        row=row,
-        flow=flow,
-        step=step,
-        message=message,
-        published=published,
-        start=start[row],
-        end=_sane(graph.end, received[graph.reactions])[index],
-        attempts=graph.attempts[index],
-        failed=graph.failed[index],
-        final=np.asarray(spans["final"].to_numpy(), dtype=np.bool_)[row],
-        emitted=np.isin(row * width + flow, emit_reaction * width + emit_flow),
-    )
-    # Each emission counts for every message its reaction reacts to in that flow: a join's both.
-    order = np.argsort(row * width + flow, kind="stable")
-    pair = (row * width + flow)[order]
-    wanted = emit_reaction * width + emit_flow
-    left = np.searchsorted(pair, wanted, "left")
-    each = np.searchsorted(pair, wanted, "right") - left
-    which = np.repeat(np.arange(len(wanted)), each)
-    entry = order[left[which] + np.arange(len(which)) - np.repeat(np.cumsum(each) - each, each)]
-    emits = Emits(
-        reaction=emit_reaction[which],
-        flow=emit_flow[which],
-        step=step[entry],
-        type=event_type[emit_message[which]],
-        delay=np.maximum(start[emit_message[which]] - reactions.end[entry], 0),
-    )
+    facts = _facts(graph, names)
+    reactions = _reactions(stitched, facts, names)
+    start, end = facts.start[flows.row], facts.end[flows.row]
     return Record(
         flows=flows.count,
-        messages=messages,
+        messages=_messages(stitched, facts),
         reactions=reactions,
-        emits=emits,
-        started=_reduced(np.minimum, flows.flow, start[flows.row], flows.count),
-        last=_reduced(np.maximum, flows.flow, end[flows.row], flows.count),
-        received=_reduced(np.maximum, flows.flow, received[flows.row], flows.count),
+        emits=_emits(stitched, facts, reactions),
+        started=_reduced(np.minimum, flows.flow, start, flows.count),
+        last=_reduced(np.maximum, flows.flow, end, flows.count),
+        received=_reduced(np.maximum, flows.flow, facts.received[flows.row], flows.count),
+    )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What each span of a graph says, as numbers."""
+
+    received: Ints
+    start: Ints
+    end: Ints
+    event_type: Ints
+    service: Ints
+    reactor: Ints
+    delivery: Mask  # of each edge
+    cause: Mask  # of each edge: a seen one
+
+
+def _facts(graph: Graph, names: Names) -> _Facts:
+    received = graph.numbers("received")
+    service = names.services.codes(whole(graph.spans["service"]))
+    group = np.maximum(names.groups.codes(whole(graph.spans["group"])), OTHER)
+    delivery = graph.edges.of(EdgeKind.DELIVERY)
+    return _Facts(
+        received=received,
+        start=_sane(graph.numbers("start"), received),
+        end=_sane(graph.numbers("end"), received),
+        event_type=names.event_types.codes(whole(graph.spans["event_type"])),
+        service=service,
+        reactor=names.reactor(service, group),
+        delivery=delivery,
+        cause=~delivery & (graph.edges.source >= 0),
+    )
+
+
+def _messages(stitched: Stitched, facts: _Facts) -> Messages:
+    graph = stitched.graph
+    edges, count = graph.edges, len(graph.key)
+    emitting = _marked(count, edges.source[facts.cause])
+    led_on = facts.delivery & (edges.source >= 0) & emitting[edges.target]
+    place, flow = stitched.flows.of(graph.messages)
+    row = graph.messages[place]
+    return Messages(
+        row=row,
+        flow=flow,
+        type=facts.event_type[row],
+        service=facts.service[row],
+        time=facts.start[row],
+        received=facts.received[row],
+        caused=_marked(count, edges.target[facts.cause])[row],
+        followed=_marked(count, edges.source[led_on])[row],
+    )
+
+
+def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
+    graph, flows = stitched.graph, stitched.flows
+    edges, count = graph.edges, len(graph.key)
+    told, source = edges.target[facts.delivery], edges.source[facts.delivery]
+    # A reaction whose message nobody saw still says what it was about.
+    unknown = graph.reactions[~_marked(count, told)[graph.reactions]]
+    reacts = np.concatenate([told, unknown])
+    message = np.concatenate([source, np.full(len(unknown), -1)])
+    place, flow = flows.of(reacts)
+    # A batch's reaction is in several flows, each of its messages in its own.
+    width = max(flows.count, 1)
+    home_place, home = flows.of(graph.messages)
+    there = np.isin(message[place] * width + flow, graph.messages[home_place] * width + home)
+    there |= message[place] < 0
+    place, flow = place[there], flow[there]
+    row, message = reacts[place], message[place]
+    kind = np.where(message >= 0, _at(facts.event_type, message), -1)
+    of_reaction = np.full(count, -1)
+    of_reaction[graph.reactions] = np.arange(len(graph.reactions))
+    index = of_reaction[row]
+    caused_place, caused_flow = flows.of(edges.target[facts.cause])
+    emitting = edges.source[facts.cause][caused_place] * width + caused_flow
+    return Reactions(
+        row=row,
+        flow=flow,
+        step=step_of(np.where(kind >= 0, kind, facts.event_type[row]), facts.reactor[row]),
+        message=message,
+        published=np.where(message >= 0, _at(facts.start, message), facts.start[row]),
+        start=facts.start[row],
+        end=_sane(graph.end, facts.received[graph.reactions])[index],
+        received=facts.received[row],
+        attempts=graph.attempts[index],
+        failed=graph.failed[index],
+        final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row],
+        emitted=np.isin(row * width + flow, emitting),
+    )
+
+
+def _emits(stitched: Stitched, facts: _Facts, reactions: Reactions) -> Emits:
+    """Each emission counts for every message its reaction reacts to in that flow: a join's both."""
+    edges = stitched.graph.edges
+    place, flow = stitched.flows.of(edges.target[facts.cause])
+    reaction, message = edges.source[facts.cause][place], edges.target[facts.cause][place]
+    width = max(stitched.flows.count, 1)
+    which, entry = matches(reactions.row * width + reactions.flow, reaction * width + flow)
+    return Emits(
+        reaction=reaction[which],
+        flow=flow[which],
+        step=reactions.step[entry],
+        type=facts.event_type[message[which]],
+        delay=np.maximum(facts.start[message[which]] - reactions.end[entry], 0),
     )
 
 
@@ -235,14 +286,15 @@ def _sane(times: Ints, received: Ints) -> Ints:
     return np.where((times > 0) & (times <= received + MINUTE), times, received)
 
 
+def _at(values: Ints, places: Ints) -> Ints:
+    """*values* at *places*; any where a place is -1."""
+    return values[np.maximum(places, 0)] if len(values) else np.zeros(len(places), np.int64)
+
+
 def _marked(count: int, rows: Ints) -> Mask:
     mask = np.zeros(count, np.bool_)
     mask[rows] = True
     return mask
-
-
-def _pair_set(place: Ints, flow: Ints, rows: Ints, flows: int) -> Ints:
-    return rows[place] * max(flows, 1) + flow
 
 
 def _reduced(ufunc: np.ufunc, group: Ints, values: Ints, count: int) -> Ints:
