@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.stitching.anchors import find_anchors
-from collector.stitching.graph import LOST, Graph, Mask, Pairs, Rows, marked, matches
+from collector.stitching.graph import LOST, Graph, Mask, Pairs, Rows, at, distinct_pairs, marked, matches
 from collector.stitching.parts import find_parts
 
 
@@ -56,14 +56,15 @@ def stitch_flows(graph: Graph) -> Flows:
     number = np.full(parts.count, -1)
     number[flows] = np.arange(len(flows))
     lost = marked(count, graph.notes.row[np.isin(graph.notes.kind, LOST)])
-    codes = np.append(anchors.key, -1)[named[flows]].tolist()
+    codes = at(anchors.key, named[flows]).tolist()
+    row, flow = distinct_pairs(row, number[part])
     return Flows(
         count=len(flows),
         row=row,
-        flow=number[part],
+        flow=flow,
         first=first[flows],
         key=[anchors.names[code] if code >= 0 else None for code in codes],
-        incomplete=marked(len(flows), number[part[lost[row]]]),
+        incomplete=marked(len(flows), flow[lost[row]]),
     )
 
 

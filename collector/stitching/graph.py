@@ -146,7 +146,7 @@ def marked(count: int, rows: Rows) -> Mask:
 def distinct_pairs(left: Rows, right: Rows) -> Pairs:
     """Each different pair of *left* and *right*, which are not negative, once and ascending."""
     width = int(right.max(initial=0)) + 1
-    pairs = np.sort(left * width + right)
+    pairs = np.sort(left * width + right)  # less than rows squared
     lefts, rights = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], width)
     return lefts, rights
 

@@ -1,0 +1,179 @@
+"""Sets of spans as chance would have them: tangles, in which anything may point at anything, and stories,
+in which orders are placed and services react, lose telemetry and meet in batches.
+
+Both are rows of READINGS, small enough to read when a test fails, and full of equal times, ids and keys.
+"""
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import strategies as st
+
+from collector.conventions import READINGS, Role
+
+Row = dict[str, Any]
+Ref = tuple[bytes, bytes]
+
+ROOT = bytes(8)
+SERVICES = ("order", "payment", "shipping")
+
+
+def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
+    """A row of READINGS, the ids of which are small numbers."""
+    row: Row = {
+        "trace_id": bytes([trace + 1]) * 16,
+        "span_id": bytes([span + 1]) * 8,
+        "parent_span_id": ROOT,
+        "role": int(role),
+        "start": 0,
+        "end": 1,
+        "received": 2,
+        "remote": False,
+        "failed": False,
+        "error": None,
+        "final": False,
+        "service": SERVICES[0],
+        "group": None,
+        "event_type": None,
+        "destination": None,
+        "system": None,
+        "flow_key": None,
+        "link_trace_ids": [],
+        "link_span_ids": [],
+        "dropped_links": 0,
+    }
+    return row | said
+
+
+def ref(row: Row) -> Ref:
+    """The ids of a row."""
+    return row["trace_id"], row["span_id"]
+
+
+def link(row: Row, targets: Iterable[Ref]) -> None:
+    """Let *row* link to *targets*."""
+    for trace, span in targets:
+        row["link_trace_ids"].append(trace)
+        row["link_span_ids"].append(span)
+
+
+def table(rows: Sequence[Row]) -> pa.Table:
+    """READINGS of *rows*."""
+    return pa.Table.from_pylist(list(rows), schema=READINGS)
+
+
+def tangle(random: Random) -> list[Row]:
+    """Spans with parents and links to anything: circles, themselves, what is not there; ids come again."""
+    count, traces = random.randint(0, 14), random.randint(1, 4)
+    numbers = random.choice([range(count), [random.randrange(8) for _ in range(count)]])
+    parented, linked, keyed = (random.choice(odds) for odds in ((0.3, 0.7, 0.95), (0, 0.3, 0.6), (0, 0, 0.3)))
+    rows = [
+        reading(
+            random.randrange(traces),
+            number,
+            Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5])),
+            parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
+            start=random.randrange(6),
+            end=random.randrange(8),
+            received=random.randrange(3),
+            remote=random.random() < 0.5,
+            failed=random.random() < 0.2,
+            service=random.choice(SERVICES),
+            group=random.choice("gh"),
+            destination=random.choice([None, "x", "y"]),
+            flow_key=random.choice("AB") if random.random() < keyed else None,
+            dropped_links=int(random.random() < 0.1),
+        )
+        for number in numbers
+    ]
+    nowhere = [(bytes([99]) * 16, bytes([number]) * 8) for number in (1, 2)]
+    for row in rows:
+        while random.random() < linked:
+            link(row, [ref(random.choice(rows)) if random.random() < 0.9 else random.choice(nowhere)])
+    return rows
+
+
+def story(random: Random) -> list[Row]:
+    """Orders, reactions to one or several of their messages, and what comes of it; some spans are lost."""
+    teller = _Teller(random)
+    for _ in range(random.randint(1, 4)):
+        teller.publish(teller.new_trace(), None)
+    for _ in range(random.randint(1, 8)):
+        teller.react()
+    lost = random.choice([0, 0, 0.1, 0.3])
+    return [row for row in teller.rows if random.random() >= lost]
+
+
+class _Teller:
+    """Tells a story, one event after the other."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.rows: list[Row] = []
+        self.messages: list[Row] = []
+        self.traces = 0
+        self.keyed = random.choice([0, 0, 0.2, 0.9])
+        self.links = random.choice([0.2, 0.8, 1])
+
+    def new_trace(self) -> int:
+        self.traces += 1
+        return self.traces - 1
+
+    def add(self, trace: int, role: Role, parent: Row | None, **said: Any) -> Row:
+        random, start = self.random, len(self.rows) + self.random.choice([0, 0, 0, 0, -3])
+        key = random.choice("ABC") if random.random() < self.keyed else None
+        up = ROOT if parent is None else parent["span_id"]
+        said = {"start": start, "end": start + random.randrange(4), "flow_key": key, **said}
+        self.rows.append(reading(trace, len(self.rows), role, parent_span_id=up, **said))
+        return self.rows[-1]
+
+    def publish(self, trace: int, parent: Row | None) -> None:
+        """One message, as one span or as a create and a send, or several that are sent together."""
+        random = self.random
+        service = random.choice(SERVICES) if parent is None else parent["service"]
+        said = {"service": service, "destination": random.choice("xy")}
+        shape = random.choice(["send", "send", "create", "repeated", "together"])
+        if shape == "together":
+            creates = [self.add(trace, Role.CREATE, parent, **said) for _ in range(random.randint(1, 3))]
+            link(self.add(trace, Role.SEND, parent, **said), map(ref, creates))
+            self.messages += creates
+            return
+        message = self.add(trace, Role.SEND if shape != "create" else Role.CREATE, parent, **said)
+        if shape != "send":
+            self.add(trace, Role.SEND, message, **said)
+        self.messages.append(message)
+
+    def react(self) -> None:
+        """Somebody takes a message or several, in a trace of theirs, of a worker's, or of its own."""
+        random = self.random
+        taken = random.sample(self.messages, min(len(self.messages), random.choice([1, 1, 1, 2, 2, 3])))
+        trace, parent = self._where(taken)
+        said = {"service": random.choice(SERVICES), "group": random.choice("gh"), "remote": True}
+        consumer = None
+        if random.random() < 0.3:
+            consumer = self.add(trace, Role.RECEIVE, parent, **said)
+            parent = consumer
+        handlers = random.choice([1, 1, 1, 2]) if consumer is not None else 1
+        for _ in range(handlers):
+            consumer = self.add(trace, Role.PROCESS, parent, **said, failed=random.random() < 0.1)
+        assert consumer is not None
+        if parent is None or len(taken) > 1 or random.random() < self.links:
+            at = consumer if random.random() < 0.7 or parent is None else parent
+            link(at, map(ref, taken))
+        for _ in range(random.choice([0, 1, 1, 2])):
+            work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
+            self.publish(trace, random.choice([consumer, work, work, parent]) or consumer)
+
+    def _where(self, taken: Sequence[Row]) -> tuple[int, Row | None]:
+        if self.random.random() < 0.5:
+            return self.new_trace(), None
+        parent = self.random.choice([taken[0], taken[0], self.random.choice(self.rows)])
+        return parent["trace_id"][0] - 1, parent
+
+
+_randoms = st.randoms(use_true_random=False)
+tangles = st.builds(tangle, _randoms)
+stories = st.builds(story, _randoms)
+span_sets = tangles | stories

@@ -1,0 +1,193 @@
+"""Messages and who reacts to them, in as few words as a test needs, and what stitching makes of them.
+
+    placed = publish("placed")
+    packing = consume("packing", placed)
+    assert tell(placed, packing).deliveries == {(placed, packing)}
+
+All of it goes the whole way: as protobuf through the decoder, the conventions and the stitching to the
+document.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector import conventions
+from collector.documents import document
+from collector.stitching import Stitched, stitch
+from tests.factories import NOW, Value, request, span, table
+
+MS = 10**6
+REMOTE, LOCAL = 0x300, 0x100  # what OTLP's flags say of a parent
+
+Pairs = set[tuple["Sent", "Sent"]]
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """A span, and the service that sent it."""
+
+    service: str
+    trace: str
+    name: str
+    span: Span
+
+    @property
+    def ref(self) -> str:
+        return f"{self.span.trace_id.hex()}:{self.span.span_id.hex()}"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def work(
+    name: str,
+    *,
+    service: str = "order",
+    parent: Sent | None = None,
+    links: Iterable[Sent] = (),
+    trace: str | None = None,
+    kind: int = Span.SPAN_KIND_INTERNAL,
+    at: int = 0,
+    took: int = 1,
+    key: str | None = None,
+    error: str | None = None,
+    flags: int = 0,
+    said: Mapping[str, Value] = {},
+) -> Sent:
+    """A span of its parent's trace, or of one of its own, *at* milliseconds after the beginning."""
+    trace = trace or (parent.trace if parent else name)
+    made = span(
+        name,
+        trace=trace,
+        parent=parent.name if parent else b"",
+        kind=kind,
+        start=NOW + at * MS,
+        end=NOW + (at + took) * MS,
+        links=[(one.trace, one.name) for one in links],
+        error=error,
+        attributes={**said, **({} if key is None else {"order.id": key})},
+    )
+    made.flags = flags
+    return Sent(service, trace, name, made)
+
+
+def publish(name: str, *, operation: str = "send", subject: str = "orders", **more: Any) -> Sent:
+    """A span that publishes."""
+    said = {"messaging.operation.type": operation, "messaging.destination.name": subject}
+    return work(name, kind=Span.SPAN_KIND_PRODUCER, said={**said, **more.pop("said", {})}, **more)
+
+
+def create(name: str, **more: Any) -> Sent:
+    """A span that creates a message, to be sent by another."""
+    return publish(name, operation="create", **more)
+
+
+def react(name: str, to: Sent, **more: Any) -> Sent:
+    """The handling of one message, with that message for a parent."""
+    return consume(name, parent=to, **{"flags": REMOTE, **more})
+
+
+def consume(name: str, *messages: Sent, operation: str = "process", **more: Any) -> Sent:
+    """The handling of *messages*, with a link to each; in a trace of its own, and by a service of its own."""
+    said = {"messaging.operation.type": operation, "messaging.destination.name": "orders"}
+    group = more.pop("group", None)
+    if group:
+        said["messaging.consumer.group.name"] = group
+    usual = {"service": name, "kind": Span.SPAN_KIND_CONSUMER}
+    return work(name, links=messages, said={**said, **more.pop("said", {})}, **{**usual, **more})
+
+
+def receive(name: str, *messages: Sent, **more: Any) -> Sent:
+    """A poll that brought *messages*."""
+    return consume(name, *messages, operation="receive", **more)
+
+
+def spans_of(*sent: Sent) -> pa.Table:
+    """SPANS of *sent*."""
+    by_service: dict[str, list[Span]] = {}
+    for one in sent:
+        by_service.setdefault(one.service, []).append(one.span)
+    return table(*(request(*spans, service=service) for service, spans in by_service.items()))
+
+
+def stitched(*sent: Sent) -> Stitched:
+    """What stitching makes of *sent*."""
+    return stitch(conventions.read(spans_of(*sent)))
+
+
+def tell(*sent: Sent, known: Iterable[Sent] = ()) -> "Told":
+    """The document of *sent*; *known* are called by their names as well, though they were not sent."""
+    return Told(document(stitched(*sent)), {one.ref: one for one in (*sent, *known)})
+
+
+@dataclass(frozen=True)
+class Told:
+    """A document, in which spans are the `Sent` that they were made from."""
+
+    document: dict[str, Any]
+    sent: Mapping[str, Sent]
+
+    @property
+    def deliveries(self) -> Pairs:
+        """(message, reaction)."""
+        return self._edges("delivery")
+
+    @property
+    def causes(self) -> Pairs:
+        """(reaction, message)."""
+        return self._edges("cause")
+
+    def _edges(self, kind: str) -> Pairs:
+        edges = [edge for edge in self.document["edges"] if edge["kind"] == kind]
+        pairs = [(self.sent[edge["from"]], self.sent[edge["to"]]) for edge in edges]
+        assert len(pairs) == len(set(pairs))
+        return set(pairs)
+
+    def because(self, source: Sent, target: Sent) -> str:
+        """How an edge is known."""
+        (edge,) = (e for e in self.document["edges"] if (e["from"], e["to"]) == (source.ref, target.ref))
+        return str(edge["because"])
+
+    @cached_property
+    def messages(self) -> dict[Sent, set[Sent]]:
+        """Each message, and its spans."""
+        return {self.sent[item["ref"]]: self._named(item["spans"]) for item in self.document["messages"]}
+
+    @cached_property
+    def reactions(self) -> dict[Sent, set[Sent]]:
+        """Each reaction, and its spans."""
+        return {self.sent[item["ref"]]: self._named(item["spans"]) for item in self.document["reactions"]}
+
+    def reaction(self, sent: Sent) -> dict[str, Any]:
+        """The entry of one reaction."""
+        (item,) = (item for item in self.document["reactions"] if item["ref"] == sent.ref)
+        return dict(item)
+
+    def _named(self, refs: Iterable[str]) -> set[Sent]:
+        names = [self.sent[ref] for ref in refs]
+        assert len(names) == len(set(names))
+        return set(names)
+
+    @property
+    def flows(self) -> list[set[Sent]]:
+        """The messages and reactions of each flow, in the order of their beginning."""
+        found: dict[str, set[Sent]] = {flow["id"]: set() for flow in self.document["flows"]}
+        for item in (*self.document["messages"], *self.document["reactions"]):
+            for flow in item.get("flows", [item["flow"]]):
+                found[flow].add(self.sent[item["ref"]])
+        return list(found.values())
+
+    @property
+    def keys(self) -> list[str | None]:
+        """The key of each flow."""
+        return [flow["key"] for flow in self.document["flows"]]
+
+    @property
+    def notes(self) -> set[tuple[str, Sent]]:
+        """The kind of each note, and what it is about."""
+        return {(note["kind"], self.sent[note["ref"]]) for note in self.document["notes"]}

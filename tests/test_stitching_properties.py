@@ -1,0 +1,203 @@
+"""What holds for every set of spans: stitching is a function of the set, and says what a person would."""
+
+import json
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector import conventions
+from collector.api import shapes
+from collector.conventions import READINGS
+from collector.documents import document
+from collector.otlp import Body, Encoding, decode
+from collector.spans import SPANS
+from collector.stitching import Because, EdgeKind, NoteKind, Stitched, parts, stitch
+from tests import reference
+from tests.factories import Value, protobuf, request, span
+from tests.reference import Reaction, Ref, Story
+from tests.strategies import Row, span_sets, stories, table
+
+randoms = st.randoms(use_true_random=False)
+EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEWER = settings(EXAMPLES, max_examples=100)
+
+
+def written(stitched: Stitched) -> str:
+    """The document, byte for byte."""
+    return json.dumps(document(stitched))
+
+
+@EXAMPLES
+@given(span_sets)
+def test_columns_say_what_a_person_would_say(rows: list[Row]) -> None:
+    """Span by span, edge by edge and flow by flow, as in `tests/reference.py`."""
+    assert story_of(stitch(table(rows))) == reference.stitch(rows)
+
+
+@FEWER
+@given(stories, st.integers(1, 3))
+def test_batches_of_too_many_flows_begin_their_own(rows: list[Row], most: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "MOST_SHARED", most)
+        assert story_of(stitch(table(rows))) == reference.stitch(rows, most)
+
+
+@FEWER
+@given(span_sets, randoms)
+def test_order_and_copies_and_pieces_change_nothing(rows: list[Row], random: Random) -> None:
+    """How spans arrive is chance, and each of them may arrive twice."""
+    again = rows + [{**row, "received": row["received"] + 7} for row in rows if random.random() < 0.5]
+    random.shuffle(again)
+    cut = random.randint(0, len(again))
+    pieces = pa.concat_tables([table(again[:cut]), table(again[cut:])])
+
+    assert written(stitch(pieces)) == written(stitch(table(rows)))
+
+
+@FEWER
+@given(span_sets, st.integers(0, 20))
+def test_late_spans_leave_no_trace_of_their_lateness(rows: list[Row], first: int) -> None:
+    """Stitched again with what came later, a flow is what it would be had all come at once."""
+    # Of one id's two contents the earlier stitching kept one, and nobody can note later that there were two.
+    rows = list({(row["trace_id"], row["span_id"]): row for row in rows}.values())
+    early = stitch(table(rows[:first]))
+    together = pa.concat_tables([early.graph.spans, table(rows[first:])])
+
+    assert written(stitch(together)) == written(stitch(table(rows)))
+
+
+words = st.text(max_size=6)
+ids = (
+    st.sampled_from([bytes(16), b"\xff" * 16, b"a" * 16]),
+    st.sampled_from([bytes(8), b"\xff" * 8, b"b" * 8]),
+)
+int64 = st.integers(-(2**63), 2**63 - 1)
+anything: dict[str, st.SearchStrategy[Any]] = {
+    "trace_id": ids[0],
+    "span_id": ids[1],
+    "parent_span_id": ids[1],
+    "role": st.integers(0, 255),
+    **dict.fromkeys(("start", "end", "received"), int64),
+    **dict.fromkeys(("remote", "failed", "final"), st.booleans()),
+    **dict.fromkeys(("error", "group", "event_type", "destination", "system", "flow_key"), st.none() | words),
+    "service": words,
+    "dropped_links": st.integers(0, 2**32 - 1),
+}
+
+
+@st.composite
+def rubbish(draw: st.DrawFn) -> Row:
+    """A row of READINGS that no decoder would make."""
+    links = draw(st.lists(st.tuples(*ids), max_size=3))
+    row = draw(st.fixed_dictionaries(anything))
+    return row | {"link_trace_ids": [t for t, _ in links], "link_span_ids": [s for _, s in links]}
+
+
+@FEWER
+@given(st.lists(rubbish(), max_size=8), randoms)
+def test_nothing_breaks_on_rubbish(rows: list[Row], random: Random) -> None:
+    """Times of any sign, roles that nobody knows, ids of zero: an answer, and the same in any order."""
+    shuffled = random.sample(rows, len(rows))
+
+    assert written(stitch(table(shuffled))) == written(stitch(table(rows)))
+
+
+said: st.SearchStrategy[dict[str, Value]] = st.dictionaries(
+    st.sampled_from(
+        [
+            "messaging.operation.type",
+            "messaging.operation",
+            "messaging.system",
+            "messaging.destination.name",
+            "messaging.destination.template",
+            "messaging.consumer.group.name",
+            "cloudevents.event_type",
+            "order.id",
+        ]
+    ),
+    st.sampled_from(
+        ["send", "create", "process", "receive", "orders", "", 7, True, b"\xff", None, ["a"], 0.5]
+    ),
+)
+names = st.sampled_from("abcdef")
+
+
+@st.composite
+def sent_spans(draw: st.DrawFn) -> Span:
+    made = span(
+        draw(st.sampled_from(["", "publish orders", "orders process", "orders create", "\x00<b>"])),
+        id=draw(names),
+        trace=draw(names),
+        parent=draw(st.just("") | names),
+        kind=draw(st.integers(0, 6)),
+        start=draw(st.integers(0, 2**64 - 1)),
+        end=draw(st.integers(0, 2**64 - 1)),
+        links=draw(st.lists(st.tuples(names, names), max_size=2)),
+        error=draw(st.none() | words),
+        attributes=draw(said),
+    )
+    made.flags = draw(st.sampled_from([0, 0x100, 0x300]))
+    return made
+
+
+@FEWER
+@given(st.lists(st.tuples(names, sent_spans()), max_size=10), randoms)
+def test_document_of_any_requests_has_its_promised_shape_in_any_batching(
+    sent: Sequence[tuple[str, Span]], random: Random
+) -> None:
+    """An exporter's batches are an accident; what scripts read is a promise."""
+    bodies = [protobuf(request(one, service=service)) for service, one in sent]
+    shuffled = random.sample(bodies, len(bodies))
+
+    told = written(stitch(conventions.read(_decoded(bodies))))
+    assert written(stitch(conventions.read(_decoded([b"".join(shuffled)])))) == told
+    shapes.Stitched.model_validate_json(told, strict=True)
+
+
+def _decoded(bodies: Sequence[bytes]) -> pa.Table:
+    if not bodies:
+        return SPANS.empty_table()
+    return decode([Body(body, Encoding.PROTOBUF) for body in bodies], 0).spans
+
+
+def story_of(stitched: Stitched) -> Story:
+    """What the columns say, in the reference's words."""
+    graph, flows, edges = stitched.graph, stitched.flows, stitched.graph.edges
+    refs: list[Ref] = list(
+        zip(graph.spans["trace_id"].to_pylist(), graph.spans["span_id"].to_pylist(), strict=True)
+    )
+    spans: dict[int, set[Ref]] = {}
+    for member, node in zip(*(side.tolist() for side in graph.folded), strict=True):
+        spans.setdefault(node, set()).add(refs[member])
+    story = Story(messages={refs[row]: spans[row] for row in graph.messages.tolist()})
+    for place, row in enumerate(graph.reactions.tolist()):
+        story.reactions[refs[row]] = Reaction(
+            spans[row],
+            int(graph.attempts[place]),
+            int(graph.start[place]),
+            int(graph.end[place]),
+            bool(graph.failed[place]),
+        )
+    sources = zip(edges.trace_id.to_pylist(), edges.span_id.to_pylist(), strict=True)
+    for place, source in enumerate(sources):
+        here = int(edges.source[place])
+        assert (refs[here] == source) if here >= 0 else (source not in refs)
+        edge = EdgeKind(edges.kind[place]).name.lower(), source, refs[edges.target[place]]
+        assert edge not in story.edges
+        story.edges[edge] = Because(edges.because[place]).name.lower()
+    members: list[set[Ref]] = [set() for _ in range(flows.count)]
+    for row, flow in zip(flows.row.tolist(), flows.flow.tolist(), strict=True):
+        members[flow].add(refs[row])
+    story.flows = list(zip(flows.key, members, strict=True))
+    notes = zip(graph.notes.kind.tolist(), graph.notes.row.tolist(), strict=True)
+    story.notes = {(NoteKind(kind).name.lower(), refs[row]) for kind, row in notes}
+    return story
+
+
+assert set(anything) | {"link_trace_ids", "link_span_ids"} == set(READINGS.names)
