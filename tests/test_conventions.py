@@ -1,0 +1,255 @@
+"""What a span says of itself, in the words of every year that services still speak."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector import conventions
+from collector.conventions import READINGS, Role
+from collector.spans import SPANS, Kind
+from tests.factories import NOW, Value, any_value, request, span, table
+
+PRODUCER, CONSUMER, CLIENT = Span.SPAN_KIND_PRODUCER, Span.SPAN_KIND_CONSUMER, Span.SPAN_KIND_CLIENT
+
+
+def read(*spans: Span, **how: Any) -> dict[str, Any]:
+    """What is read of one span."""
+    (row,) = conventions.read(table(request(*spans, service="shop")), **how).to_pylist()
+    return dict(row)
+
+
+def role_of(name: str = "work", kind: int = Kind.INTERNAL, **attributes: Value) -> Role:
+    said = {key.replace("__", "."): value for key, value in attributes.items()}
+    return Role(read(span(name, kind=kind, attributes=said))["role"])
+
+
+@pytest.mark.parametrize(
+    ("word", "role"),
+    [
+        ("create", Role.CREATE),
+        ("send", Role.SEND),
+        ("publish", Role.SEND),  # until 1.27
+        ("receive", Role.RECEIVE),
+        ("poll", Role.RECEIVE),
+        ("process", Role.PROCESS),
+        ("deliver", Role.PROCESS),  # a push, in 1.23.1 and 1.24
+        ("settle", Role.SETTLE),
+        ("ack", Role.SETTLE),
+        ("Process", Role.PROCESS),
+        ("request", Role.NONE),
+    ],
+)
+@pytest.mark.parametrize("attribute", ["messaging.operation.type", "messaging.operation"])
+def test_operation_makes_the_role_whatever_the_kind(attribute: str, word: str, role: Role) -> None:
+    """Kinds changed from version to version; what a span says of itself did not."""
+    assert Role(read(span(kind=CLIENT, attributes={attribute: word}))["role"]) is role
+
+
+def test_type_of_the_operation_counts_more_than_its_verb() -> None:
+    """The verb is the broker's: Kafka polls what others receive."""
+    attributes = {"messaging.operation.type": "process", "messaging.operation.name": "poll"}
+
+    assert Role(read(span(attributes=attributes))["role"]) is Role.PROCESS
+    assert role_of(messaging__operation__name="poll") is Role.RECEIVE
+    assert role_of(messaging__operation__name="nack") is Role.SETTLE
+
+
+def test_kind_makes_the_role_where_no_operation_is_named() -> None:
+    """A producer with nothing but its kind is how much of .NET looks."""
+    assert role_of(kind=Kind.PRODUCER) is Role.SEND
+    assert role_of(kind=Kind.CONSUMER) is Role.PROCESS
+    assert role_of(kind=Kind.SERVER) is Role.NONE
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "role"),
+    [
+        ("orders create", Kind.PRODUCER, Role.CREATE),  # FastStream names no operation there
+        ("create orders", Kind.PRODUCER, Role.CREATE),  # the order of words since 1.27
+        ("orders publish", Kind.PRODUCER, Role.SEND),
+        ("orders receive", Kind.CONSUMER, Role.RECEIVE),
+        ("orders create", Kind.CONSUMER, Role.RECEIVE),  # FastStream's span around a batch
+        ("orders process", Kind.PRODUCER, Role.SEND),  # a destination called "orders process"
+        ("publish orders", Kind.CONSUMER, Role.PROCESS),
+        ("ack orders", Kind.PRODUCER, Role.SEND),
+        ("", Kind.CONSUMER, Role.PROCESS),
+    ],
+)
+def test_name_decides_where_the_kind_leaves_it_open(name: str, kind: Kind, role: Role) -> None:
+    """It may tell a create from a send and a receive from a process, and never a producer from a consumer."""
+    assert role_of(name, kind) is role
+
+
+@pytest.mark.parametrize(("name", "role"), [("ack orders", Role.SETTLE), ("orders send", Role.SEND)])
+def test_name_is_the_last_resort_of_what_is_messaging(name: str, role: Role) -> None:
+    assert role_of(name, Kind.CLIENT, messaging__system="nats") is role
+    assert role_of(name, Kind.CLIENT, messaging__destination="orders") is role
+    assert role_of(name, Kind.CLIENT) is Role.NONE
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "messaging.destination.name",
+        "messaging.destination",  # 1.17
+        "messaging.destination_publish.name",  # 1.22 to 1.26; FastStream's consumers
+        "messaging.source.name",  # 1.17 to 1.20
+        "messaging.url",  # 1.17; SQS from Python
+    ],
+)
+def test_destination_is_found_under_the_names_of_all_years(attribute: str) -> None:
+    assert read(span(kind=PRODUCER, attributes={attribute: "orders"}))["destination"] == "orders"
+
+
+def test_todays_name_counts_more_than_older_ones() -> None:
+    """Services that are moving to new conventions write both for a time."""
+    attributes = {"messaging.destination": "old", "messaging.destination.name": "new"}
+
+    assert read(span(kind=PRODUCER, attributes=attributes))["destination"] == "new"
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    ["messaging.consumer.group.name", "messaging.kafka.consumer_group", "messaging.nats.consumer.group"],
+)
+def test_group_of_a_consumer_is_what_it_says(attribute: str) -> None:
+    assert read(span(kind=CONSUMER, attributes={attribute: "packers"}))["group"] == "packers"
+
+
+def test_consumer_without_a_group_is_a_group_by_its_service() -> None:
+    """All processes of one service do one job; and who publishes is in no group."""
+    assert read(span(kind=CONSUMER))["group"] == "shop"
+    assert read(span(kind=PRODUCER, attributes={"messaging.consumer.group.name": "x"}))["group"] is None
+    assert read(span())["group"] is None
+
+
+def test_event_type_is_the_events_own_name_first() -> None:
+    said = {
+        "cloudevents.event_type": "OrderPlaced",
+        "messaging.destination.name": "shop.order.placed.A-1",
+        "messaging.destination.template": "shop.order.placed.*",
+    }
+
+    def event_type(kind: int, *without: str) -> str:
+        attributes = {key: value for key, value in said.items() if key not in without}
+        return str(read(span("the name", kind=kind, attributes=attributes))["event_type"])
+
+    names = list(said)
+    assert event_type(PRODUCER) == event_type(CONSUMER) == "OrderPlaced"
+    # A publisher's template is what its messages have in common, a subscriber's is all that it listens to.
+    assert event_type(PRODUCER, names[0]) == "shop.order.placed.*"
+    assert event_type(CONSUMER, names[0]) == "shop.order.placed.A-1"
+    assert event_type(CONSUMER, *names[:2]) == "shop.order.placed.*"
+    assert event_type(PRODUCER, *names) == "the name"
+
+
+def test_what_has_to_do_with_no_message_has_no_event_type() -> None:
+    row = read(span(kind=CLIENT, attributes={"cloudevents.event_type": "OrderPlaced"}))
+
+    assert (row["event_type"], row["destination"]) == (None, None)
+
+
+def test_flow_key_is_the_first_of_the_configured_attributes_that_a_span_has() -> None:
+    one = span(attributes={"tenant": "T", "flow.key": "F", "order.id": "A-1"})
+
+    assert read(one)["flow_key"] == "A-1"
+    assert read(one, flow_keys=("basket", "flow.key", "order.id"))["flow_key"] == "F"
+    assert read(one, flow_keys=("basket",))["flow_key"] is None
+    assert read(one, flow_keys=())["flow_key"] is None
+
+
+@pytest.mark.parametrize(
+    ("value", "key"), [(17, "17"), (True, "true"), (1.5, "1.5"), ("Ä&<b>", "Ä&<b>"), (" ", " ")]
+)
+def test_flow_key_may_be_any_plain_value(value: Value, key: str) -> None:
+    """Order numbers are numbers in many shops."""
+    assert read(span(attributes={"order.id": value}))["flow_key"] == key
+
+
+@pytest.mark.parametrize("value", ["", None, b"A-1", ["A-1"], {"id": "A-1"}])
+def test_what_names_nothing_is_passed_over(value: Value) -> None:
+    """An order with an empty id would otherwise be one with all the others."""
+    assert read(span(attributes={"order.id": value, "order_id": "A-2"}))["flow_key"] == "A-2"
+
+
+def test_last_of_two_equal_names_counts() -> None:
+    """As in a map that was written twice."""
+    one = span(attributes={"order.id": "first"})
+    one.attributes.add(key="order.id", value=any_value("second"))
+
+    assert read(one)["flow_key"] == "second"
+
+
+@pytest.mark.parametrize(
+    ("flags", "kind", "remote"),
+    [
+        (0x300, PRODUCER, True),
+        (0x100, CONSUMER, False),
+        (0, CONSUMER, True),  # a sender that does not know the flag
+        (0, PRODUCER, False),
+        (0xFFFFFFFF, PRODUCER, True),
+    ],
+)
+def test_parent_is_remote_as_flags_say_or_as_consumers_parents_are(
+    flags: int, kind: int, remote: bool
+) -> None:
+    one = span(kind=kind)
+    one.flags = flags
+
+    assert read(one)["remote"] is remote
+
+
+def test_times_beyond_the_calendar_are_its_end() -> None:
+    """Nanoseconds that do not fit into 63 bits would be negative, long before everything else."""
+    row = read(span(start=2**64 - 1, end=2**63))
+
+    assert (row["start"], row["end"], row["received"]) == (2**63 - 1, 2**63 - 1, NOW)
+
+
+def test_failure_says_why_and_success_says_nothing() -> None:
+    failed, fine = read(span(error="no stock")), read(span())
+
+    assert (failed["failed"], failed["error"]) == (True, "no stock")
+    assert (fine["failed"], fine["error"]) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "final"),
+    [
+        ({"messaging.system": "nats"}, True),
+        ({"messaging.system": "nats", "messaging.nats.stream": "SHOP"}, False),
+        ({"messaging.system": "kafka"}, False),
+        ({}, False),
+    ],
+)
+def test_failure_is_final_where_the_broker_does_not_deliver_again(
+    attributes: dict[str, Value], final: bool
+) -> None:
+    """Core NATS forgets a message as it hands it over."""
+    assert read(span(kind=CONSUMER, attributes=attributes))["final"] is final
+
+
+def test_rows_keep_their_order_however_the_table_is_cut() -> None:
+    """Each row speaks of the span of the same row."""
+    spans = [
+        span(
+            f"{number}",
+            attributes={"order.id": number, **{f"x{k}": k for k in range(number)}},
+            links=[("t", "l")],
+        )
+        for number in range(6)
+    ]
+    whole = table(request(*spans))
+    pieces = pa.concat_tables([whole.slice(0, 2), whole.slice(2, 0), whole.slice(2)])
+
+    assert conventions.read(pieces).to_pylist() == conventions.read(whole).to_pylist()
+    assert conventions.read(pieces)["flow_key"].to_pylist() == [str(number) for number in range(6)]
+    assert conventions.read(whole.slice(3, 2))["flow_key"].to_pylist() == ["3", "4"]
+
+
+def test_no_spans_give_no_rows() -> None:
+    rows = conventions.read(SPANS.empty_table())
+
+    assert (rows.num_rows, rows.schema) == (0, READINGS)
