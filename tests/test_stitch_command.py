@@ -1,0 +1,213 @@
+"""`choreoscope stitch`: files in, the causal graph out, and a sentence for what is no trace file."""
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collector.api import shapes
+from collector.commands import main
+from tests.factories import json_body, protobuf, request, span
+from tests.telling import consume, publish, tell
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@dataclass
+class Answer:
+    """What a command wrote, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.out)
+        return answer
+
+
+Run = Callable[..., Answer]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run `choreoscope stitch` with arguments, and what stands at its standard input."""
+
+    def run(*arguments: str | Path, stdin: bytes = b"") -> Answer:
+        monkeypatch.setattr(sys, "argv", ["choreoscope", "stitch", *map(str, arguments)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        written = capsys.readouterr()
+        return Answer(int(ended.value.code or 0), written.out, written.err)
+
+    return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Callable[..., Path]:
+    """Write an order's request to a file, in one of the ways in which requests are written."""
+    sent = [publish("placed", key="A-1"), publish("lonely", at=1)]
+    first = request(*(one.span for one in sent), service="order")
+    second = request(consume("packing", sent[0]).span, service="packing")
+    ways: dict[str, bytes] = {
+        "protobuf": protobuf(first, second),
+        "json": json_body(_together(first, second)),
+        "pretty": json.dumps(json.loads(json_body(_together(first, second))), indent=2).encode(),
+        "lines": json_body(first) + b"\n\n" + json_body(second) + b"\r\n",
+        "marked": b"\xef\xbb\xbf \n" + json_body(_together(first, second)),
+    }
+
+    def write(way: str, *, zipped: bool = False) -> Path:
+        file = tmp_path / f"{way}-{zipped}"
+        file.write_bytes(gzip.compress(ways[way]) if zipped else ways[way])
+        return file
+
+    return write
+
+
+def _together(*requests: Any) -> Any:
+    whole = request()
+    whole.Clear()
+    for one in requests:
+        whole.MergeFrom(one)
+    return whole
+
+
+def expected() -> dict[str, Any]:
+    placed = publish("placed", key="A-1")
+    return tell(placed, publish("lonely", at=1), consume("packing", placed)).document
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("way", ["protobuf", "json", "pretty", "lines", "marked"])
+def test_every_way_to_write_a_request_gives_the_same_graph(
+    run: Run, shop: Callable[..., Path], way: str, zipped: bool
+) -> None:
+    """The format is found by looking: nobody remembers what a file's name should end in."""
+    answer = run(shop(way, zipped=zipped), "--format", "json")
+
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.document == expected()
+
+
+def test_several_files_are_one_set_of_spans(run: Run, shop: Callable[..., Path]) -> None:
+    """A day's traces lie in many files, and the same span in several of them."""
+    answer = run(shop("protobuf"), shop("lines", zipped=True), shop("protobuf"), "--format", "json")
+
+    assert answer.document == expected()
+
+
+def test_standard_input_is_a_file(run: Run, shop: Callable[..., Path]) -> None:
+    assert run("-", "--format", "json", stdin=shop("json").read_bytes()).document == expected()
+
+
+def test_attribute_that_names_flows_can_be_chosen(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    placed = publish("placed", key="A-1", said={"basket": "B-7"})
+    file.write_bytes(protobuf(request(placed.span)))
+
+    def key(*options: str) -> str | None:
+        return str(run(file, *options, "--format", "json").document["flows"][0]["key"])
+
+    assert (key(), key("--flow-key", "basket")) == ("A-1", "B-7")
+    assert key("--flow-key", "order.id", "--flow-key", "basket") == "A-1"
+
+
+def test_text_says_who_reacted_to_what(run: Run, shop: Callable[..., Path]) -> None:
+    answer = run(shop("json"))
+
+    assert answer.code == 0
+    assert "A-1" in answer.out
+    assert "packing" in answer.out
+
+
+def test_request_without_spans_is_an_empty_graph(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"{}")
+
+    assert run(file, "--format", "json").document == tell().document
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b" \n\t", id="blank"),
+        pytest.param(b"hello", id="text"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b'{"resourceSpans": [', id="broken JSON"),
+        pytest.param(b'{"resourceSpans": "no list"}', id="another document"),
+        pytest.param(b"{}\n{}\nhello", id="broken line"),
+        pytest.param(b"\x1f\x8b\x08\x00", id="broken gzip"),
+        pytest.param(gzip.compress(b"hello" * 99)[:-9], id="gzip cut off"),
+        pytest.param(b"\x0a\xff\xff", id="broken protobuf"),
+        pytest.param(b"\xff\xfe\x00\x01", id="rubbish"),
+    ],
+)
+def test_what_is_no_trace_file_is_refused_in_one_line(run: Run, tmp_path: Path, octets: bytes) -> None:
+    """The line names the file and what was expected; the exit code says that the input was bad."""
+    file = tmp_path / "the-file"
+    file.write_bytes(octets)
+    answer = run(file, "--format", "json")
+
+    assert (answer.code, answer.out) == (2, "")
+    assert len(answer.err.splitlines()) == 1
+    assert str(file) in answer.err
+    assert "xpected" in answer.err
+
+
+def test_broken_line_is_named(run: Run, tmp_path: Path) -> None:
+    """Of a file with a million lines a reader wants to know which."""
+    file = tmp_path / "file"
+    file.write_bytes(b"{}\n{}\nhello\n{}")
+
+    assert "line 3 of 4" in run(file).err
+
+
+def test_file_that_is_not_there_and_folders_are_refused(run: Run, tmp_path: Path) -> None:
+    for name in (tmp_path / "nothing", tmp_path):
+        answer = run(name)
+        assert (answer.code, len(answer.err.splitlines())) == (2, 1)
+        assert str(name) in answer.err
+
+
+def test_spans_that_can_not_be_used_are_counted_and_the_others_stitched(run: Run, tmp_path: Path) -> None:
+    """A neighbour's broken id costs nobody an order."""
+    file = tmp_path / "file"
+    file.write_bytes(protobuf(request(publish("placed").span, span(id=b"short"))))
+    answer = run(file, "--format", "json")
+
+    assert (answer.code, len(answer.document["messages"])) == (0, 1)
+    assert "1 spans can not be used" in answer.err
+
+
+def test_protobuf_is_not_taken_for_json_because_its_length_is_the_code_of_a_brace(
+    run: Run, tmp_path: Path
+) -> None:
+    """A request begins with a line feed, as a JSON file may, and then comes its length."""
+    bodies = (protobuf(request(span("x" * size), service=None)) for size in range(100))
+    file = tmp_path / "file"
+    file.write_bytes(next(body for body in bodies if body.startswith(b"\n{")))
+
+    assert run(file, "--format", "json").document["spans"] == 1
+
+
+def test_recorded_shop_is_stitched_by_the_real_command() -> None:
+    """What a user types, from the console script to the last byte."""
+    script = Path(sys.executable).with_name("choreoscope")
+    answer = subprocess.run(
+        [script, "stitch", RECORDED / "shop.jsonl", "--format", "json"], capture_output=True, check=True
+    )
+
+    told = shapes.Stitched.model_validate_json(answer.stdout, strict=True)
+    assert len(told.messages) > 10
+    assert answer.stderr == b""
