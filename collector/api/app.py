@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeAlias
 
+import msgspec
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -14,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from collector.api.flows import QuestionError, page
 from collector.api.manual import manual
+from collector.api.metrics import LiveFigures
 from collector.api.questions import Questions
 from collector.api.shapes import Error, Flow, Flows, Map, Stitched, Stuck, Summary, Why
 from collector.config import Config, is_loopback
@@ -27,6 +29,15 @@ from collector.store import StoreError
 from collector.store.flows import Search
 
 Answer: TypeAlias = dict[str, Any]
+
+
+class Json(JSONResponse):
+    """JSON of plain values. Compiled: a page of a thousand findings is a megabyte."""
+
+    def render(self, content: Any) -> bytes:
+        """UTF-8; numbers that JSON has no word for become null."""
+        return msgspec.json.encode(content)
+
 
 _OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
 _STATES = {state.word: state for state in State}
@@ -74,14 +85,14 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         return app.get(f"/api/v1{address}", response_model=None, responses={200: {"model": model}})
 
     @path("/summary", Summary)
-    def summary() -> Answer:
+    def summary() -> Json:
         """The figures of the first page."""
-        return questions.summary()
+        return Json(questions.summary())
 
     @path("/stuck", Stuck)
-    def stuck(late: bool = False, limit: Limit = 1000, cursor: Cursor = None) -> Answer:
+    def stuck(late: bool = False, limit: Limit = 1000, cursor: Cursor = None) -> Json:
         """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
-        return questions.stuck(page(limit, cursor), late=late)
+        return Json(questions.stuck(page(limit, cursor), late=late))
 
     @path("/flows", Flows)
     def flows(
@@ -89,40 +100,44 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         state: Annotated[
             str, Query(description="running, late, stuck, failed, done; several with commas.")
         ] = "",
-        window_s: Annotated[int | None, Query(ge=1, description="Active within so many seconds.")] = None,
+        window_s: Annotated[
+            int | None, Query(ge=1, le=10**9, description="Active within so many seconds.")
+        ] = None,
         limit: Limit = 1000,
         cursor: Cursor = None,
-    ) -> Answer:
+    ) -> Json:
         """The flows, stuck first, then the newest."""
         since = time.time_ns() - window_s * 10**9 if window_s else 0
-        return questions.flows(Search(q.strip(), _states(state), since), page(limit, cursor))
+        return Json(questions.flows(Search(q.strip(), _states(state), since), page(limit, cursor)))
 
     @path("/flows/{key:path}", Flow)
-    def flow(key: str) -> Answer:
+    def flow(key: str) -> Json:
         """One flow by its key, id or trace id: its graph and its findings."""
-        return _found(questions.flow(key), key, questions)
+        return Json(_found(questions.flow(key), key, questions))
 
     @path("/why/{key:path}", Why)
-    def why(key: str) -> Answer:
+    def why(key: str) -> Json:
         """The findings of one flow."""
-        return _found(questions.why(key), key, questions)
+        return Json(_found(questions.why(key), key, questions))
 
     @path("/map", Map)
-    def choreography(window_s: Window = 900) -> Answer:
+    def choreography(window_s: Window = 900) -> Json:
         """Who reacts to what, how often, how fast."""
-        return questions.map(window_s)
+        return Json(questions.map(window_s))
 
     @app.post("/api/v1/stitch", response_model=None, responses={200: {"model": Stitched}})
-    async def stitch(request: Request) -> Answer:
+    async def stitch(request: Request) -> Json:
         """Stitch the spans of an OTLP request body (JSON or protobuf). Nothing is stored."""
         media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         encoding = Encoding.PROTOBUF if media == Encoding.PROTOBUF.value else Encoding.JSON
         coding = request.headers.get("content-encoding", "")
         body = await receive(request.stream(), coding, config.max_body_bytes)
-        return await run_in_threadpool(questions.stitch, body, encoding)
+        return Json(await run_in_threadpool(questions.stitch, body, encoding))
 
 
 def _add_health(app: FastAPI, live: Live, counters: Counters) -> None:
+    counters.registry.register(LiveFigures(live))
+
     @app.get("/healthz", response_model=None)
     def healthz() -> Answer:
         """The process answers."""

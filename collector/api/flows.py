@@ -1,23 +1,29 @@
 """The flows, wherever they are: those still in memory first, then those in the store."""
 
 import base64
-import binascii
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.diagnosis import State
-from collector.diagnosis.record import Ints, Mask, reactor_of
+from collector.diagnosis.record import reactor_of
+from collector.joins import Ints, Mask
 from collector.keys import whole
 from collector.live.snapshot import Snapshot
-from collector.store.flows import FlowStore, Search
+from collector.store.flows import FlowStore, Place, Search, begins_trace_id
 
 Document: TypeAlias = dict[str, Any]
 
-_WORST_FIRST = {State.FAILED: 0, State.STUCK: 0, State.LATE: 1, State.RUNNING: 2, State.DONE: 3}
+# The rank of each state in lists: stuck and failed first.
+_RANK = np.array([3, 2, 1, 0, 0])
+
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+_Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
 
 
 class QuestionError(Exception):
@@ -26,15 +32,10 @@ class QuestionError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is wanted."""
+    """Which part of a list is wanted: what comes after an entry, so that a list may change meanwhile."""
 
     limit: int = 1000
-    offset: int = 0
-
-    def cursor_after(self, total: int) -> str | None:
-        """The cursor of the next page; None after the last."""
-        following = self.offset + self.limit
-        return base64.urlsafe_b64encode(str(following).encode()).decode() if following < total else None
+    after: tuple[int, int, str] | None = None  # of the last entry that was seen
 
 
 def page(limit: int, cursor: str | None) -> Page:
@@ -42,31 +43,69 @@ def page(limit: int, cursor: str | None) -> Page:
     if not cursor:
         return Page(limit)
     try:
-        return Page(limit, int(base64.urlsafe_b64decode(cursor.encode())))
-    except (ValueError, binascii.Error) as error:
+        after = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=_Cursor)
+    except (ValueError, msgspec.MsgspecError) as error:
         msg = f"cursor is '{cursor[:40]}': expected the next_cursor of an earlier answer, or none."
         raise QuestionError(msg) from error
+    return Page(limit, after)
+
+
+def cursor_after(entry: tuple[int, int, str]) -> str:
+    """The cursor of the page after *entry*."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(entry)).decode()
 
 
 def listed(snapshot: Snapshot, store: FlowStore, search: Search, wanted: Page) -> Document:
-    """The document of `choreoscope flows`: stuck first, then the newest."""
-    mask = matching(snapshot, search)
-    items = items_of(snapshot, np.flatnonzero(mask))
-    items.sort(key=lambda item: (_WORST_FIRST[State[item["state"].upper()]], -item["last_unix_nano"]))
-    over = replace(search, without=tuple(snapshot.flows["id"].to_pylist()))
-    counts = {state.word: 0 for state in State}
+    """The document of `choreoscope flows`: stuck first, then the newest.
+
+    Those in memory and those in the store are one list: a flow that is put away meanwhile keeps its
+    place, so that it is neither skipped nor shown twice by who turns the pages.
+    """
+    # What is in memory is newer than the store's row of it.
+    over = replace(search, without=snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist())
+    every = matching(snapshot, replace(search, states=()))
+    counts = {
+        state.word: int(n)
+        for state, n in zip(State, np.bincount(snapshot.state[every], minlength=5), strict=True)
+    }
     for code, n in store.counts(replace(over, states=())).items():
         counts[State(code).word] += n
-    for code in snapshot.state[matching(snapshot, replace(search, states=()))].tolist():
-        counts[State(code).word] += 1
     total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
-    shown = items[wanted.offset : wanted.offset + wanted.limit]
-    if len(shown) < wanted.limit:
-        offset = max(wanted.offset - len(items), 0)
-        shown += [
-            stored_item(row) for row in store.found(over, wanted.limit - len(shown), offset).to_pylist()
-        ]
-    return {"flows": shown, "total": total, "next_cursor": wanted.cursor_after(total), "counts": counts}
+    after = Place(*wanted.after) if wanted.after else None
+    # One more than is shown tells whether there is another page.
+    here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
+    entries = list(zip(_places(snapshot, here), items_of(snapshot, here), strict=True))
+    for row in store.found(over, wanted.limit + 1, after).to_pylist():
+        item = stored_item(row)
+        entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
+    entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
+    shown = entries[: wanted.limit]
+    following = cursor_after(shown[-1][0]) if len(entries) > len(shown) else None
+    return {
+        "flows": [item for _, item in shown],
+        "total": total,
+        "next_cursor": following,
+        "counts": counts,
+    }
+
+
+def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:
+    """The rows that *mask* marks, as they are listed, from *after* on."""
+    rows = np.flatnonzero(mask)
+    rank, last = _RANK[snapshot.state[rows]], np.asarray(snapshot.flows["last"].to_numpy())[rows]
+    names = np.array(snapshot.flows["id"].take(pa.array(rows)).to_pylist(), object)
+    if after is not None:
+        later = (rank > after.rank) | ((rank == after.rank) & (last < after.last))
+        later |= (rank == after.rank) & (last == after.last) & (names > after.id)
+        rows, rank, last, names = rows[later], rank[later], last[later], names[later]
+    by_name = np.argsort(names, kind="stable")
+    return rows[by_name[np.lexsort((-last[by_name], rank[by_name]))]]
+
+
+def _places(snapshot: Snapshot, rows: Ints) -> list[Place]:
+    chosen = snapshot.flows.select(["last", "id"]).take(pa.array(rows)).to_pylist()
+    ranks = _RANK[snapshot.state[rows]].tolist()
+    return [Place(rank, row["last"], row["id"]) for rank, row in zip(ranks, chosen, strict=True)]
 
 
 def matching(snapshot: Snapshot, search: Search) -> Mask:
@@ -87,9 +126,14 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
     for name in ("id", "last_event_type"):
         hit = pc.match_substring(pc.fill_null(whole(flows[name]), ""), text, ignore_case=True)
         found |= hit.to_numpy(zero_copy_only=False)
-    for place, owed in waiting_for(snapshot).items():
-        found[place] |= any(text.lower() in word.lower() for word in owed if word)
-    if set(text.lower()) <= set("0123456789abcdef"):
+    entry = longest_owed(snapshot)
+    waiting = np.flatnonzero(entry >= 0)
+    owed = np.stack([snapshot.owed.step[entry[waiting]], snapshot.owed.join[entry[waiting]]])
+    kinds, kind = np.unique(owed, axis=1, return_inverse=True)
+    said = [owed_by(snapshot, step, join) for step, join in kinds.T.tolist()]
+    hits = [any(text.lower() in word.lower() for word in words if word) for words in said]
+    found[waiting] |= np.array(hits, np.bool_)[kind]
+    if begins_trace_id(text):
         traces = whole(flows["traces"])
         owner = np.repeat(np.arange(flows.num_rows), np.diff(traces.offsets.to_numpy()))
         starts = [trace.hex().startswith(text.lower()) for trace in traces.flatten().to_pylist()]
@@ -99,16 +143,19 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
 
 def items_of(snapshot: Snapshot, places: Ints) -> list[Document]:
     """The flow entries of these rows of the snapshot."""
-    waiting = waiting_for(snapshot)
-    overdue = overdue_s(snapshot)
+    owed = snapshot.owed
+    entry = longest_owed(snapshot)[places]
+    overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
     rows = snapshot.flows.take(pa.array(places)).to_pylist()
     found = []
-    for place, row in zip(places.tolist(), rows, strict=True):
+    for place, debt, row in zip(places.tolist(), entry.tolist(), rows, strict=True):
         state = State(int(snapshot.state[place]))
-        service, event_type = waiting.get(place, (None, None))
-        found.append(
-            _item(row, state, service, event_type, overdue.get(place) if state >= State.LATE else None)
-        )
+        if debt < 0:
+            found.append(_item(row, state, None, None, None))
+            continue
+        service, event_type = owed_by(snapshot, int(owed.step[debt]), int(owed.join[debt]))
+        late = round(float(overdue[debt]), 3) if state >= State.LATE else None
+        found.append(_item(row, state, service, event_type, late))
     return found
 
 
@@ -117,30 +164,23 @@ def stored_item(row: Document) -> Document:
     return _item(row, State(row["state"]), None, None, None)
 
 
-def waiting_for(snapshot: Snapshot) -> dict[int, tuple[str, str | None]]:
-    """(service, event type) that each overdue flow waits for: what is owed longest."""
-    owed, expected = snapshot.owed, snapshot.expected
-    found: dict[int, tuple[str, str | None]] = {}
+def longest_owed(snapshot: Snapshot) -> Ints:
+    """Of each flow the overdue entry that is owed longest; -1 without one."""
+    entry = np.full(snapshot.flows.num_rows, -1)
+    newest_first = np.argsort(snapshot.owed.since, kind="stable")[::-1]
+    entry[snapshot.owed.flow[newest_first]] = newest_first
+    return entry
+
+
+def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str | None]:
+    """(service, event type) that is waited for."""
+    expected = snapshot.expected
     if expected is None:
-        return found
-    for entry in np.argsort(owed.since, kind="stable").tolist():
-        flow = int(owed.flow[entry])
-        if flow in found:
-            continue
-        service, _ = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
-        expectation = expected.of(int(owed.step[entry]), int(owed.join[entry]))
-        found[flow] = (service, expectation.next_event_type if expectation else None)
-    return found
-
-
-def overdue_s(snapshot: Snapshot) -> dict[int, float]:
-    """For how many seconds each overdue flow has owed its longest debt beyond when it was due."""
-    owed, now = snapshot.owed, snapshot.now or 0
-    seconds = np.maximum(now - owed.since - owed.due, 0) / 1e9
-    found: dict[int, float] = {}
-    for flow, late in zip(owed.flow.tolist(), seconds.tolist(), strict=True):
-        found[flow] = round(max(found.get(flow, 0.0), late), 3)
-    return found
+        return None, None
+    expectation = expected.of(step, join)
+    return expected.names.of_reactor(reactor_of(step))[
+        0
+    ], expectation.next_event_type if expectation else None
 
 
 def _item(

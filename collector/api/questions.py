@@ -18,7 +18,7 @@ from collector.documents import document
 from collector.keys import whole
 from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
-from collector.live.tick import SECOND
+from collector.live.tick import RECENT, SECOND
 from collector.otlp import Body, Encoding, decode
 from collector.stitching import Stitched, stitch
 from collector.store import SpanStore
@@ -26,9 +26,9 @@ from collector.store.flows import FlowStore, Search
 
 Document: TypeAlias = dict[str, Any]
 
-RECENT_S = 15 * 60  # what "lately" means in the summary
 _MAP_FLOWS = 1_000  # the newest, that a map is drawn from
 _MAP_KEPT_S = 4.0  # many viewers, one reckoning
+_MOST_TRACES = 2_000  # of a flow that is shown: one with more has a key that is shared by several runs
 _MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose they are
 
 
@@ -47,22 +47,21 @@ class Questions:
     ) -> None:
         self._spans, self._flows, self._live, self._counters = spans, flows, live, counters
         self._flow_keys, self._addresses = tuple(flow_keys), addresses
+        self._stuck: dict[bool, tuple[Snapshot, Document]] = {}  # by `late`: the newest answer
+        self._stuck_lock = threading.Lock()
         self._maps: dict[int, tuple[float, Document]] = {}
         self._map_lock = threading.Lock()
 
     def summary(self) -> Document:
         """The five figures of the first page, and what else its frame shows."""
         snapshot, now = self._live.snapshot, time.time_ns()
-        since = now - RECENT_S * SECOND
-        counts = np.bincount(snapshot.state, minlength=len(State))
-        done, p95 = self._flows.pace(since, int(State.DONE))
-        resting = snapshot.state == State.DONE
-        ended = np.asarray(snapshot.flows["last"].to_numpy())[resting]
         minute = now - 60 * SECOND
-        per_minute, _ = self._flows.pace(minute, int(State.DONE))
-        per_minute += int((ended > minute).sum())
+        counts = np.bincount(snapshot.state, minlength=len(State))
+        ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
+        seconds = snapshot.done.after(now - RECENT)
         states = {state.word: int(counts[state]) for state in State}
-        states["done"] += done
+        states["done"] += len(seconds)
+        per_minute = len(snapshot.done.after(minute)) + int((ended > minute).sum())
         past = stuck_part.entries_of(snapshot, late=False)
         oldest = (now - int(snapshot.owed.since[past].min())) / SECOND if len(past) else None
         return {
@@ -72,7 +71,7 @@ class Questions:
             "replayed": self._live.replayed.is_set(),
             "states": states,
             "done_per_minute": float(per_minute),
-            "p95_s": _rounded(p95),
+            "p95_s": _rounded(float(np.percentile(seconds, 95)) if len(seconds) else None),
             "oldest_stuck_s": _rounded(oldest),
             "spans": self._counters.spans(),
             "otlp": self._addresses,
@@ -85,10 +84,15 @@ class Questions:
 
     def stuck(self, wanted: Page, *, late: bool) -> Document:
         """What is stuck, and why; with *late* what is late, too."""
-        answer = stuck_part.stuck(self._live.snapshot, late=late)
-        total = answer["total"]
-        shown = answer["stuck"][wanted.offset : wanted.offset + wanted.limit]
-        return {**answer, "stuck": shown, "next_cursor": wanted.cursor_after(total)}
+        return stuck_part.page_of(self._all_stuck(self._live.snapshot, late=late), wanted)
+
+    def _all_stuck(self, snapshot: Snapshot, *, late: bool) -> Document:
+        with self._stuck_lock:  # many viewers, one reckoning a tick
+            made_of, answer = self._stuck.get(late, (None, {}))
+            if made_of is not snapshot:
+                answer = stuck_part.stuck(snapshot, late=late)
+                self._stuck[late] = (snapshot, answer)
+        return answer
 
     def why(self, name: str) -> Document | None:
         """The findings of one flow; None if there is no such flow."""
@@ -121,7 +125,7 @@ class Questions:
             if not stored.num_rows:
                 return None
             item, found = stored_item(stored.to_pylist()[0]), []
-        traces = [bytes.fromhex(trace) for trace in item["traces"]]
+        traces = [bytes.fromhex(trace) for trace in item["traces"][:_MOST_TRACES]]
         spans = self._spans.spans_of(traces)
         stitched = self._stitched(self._with_meetings(spans, set(traces)))
         flow = _most_of(stitched, item)
@@ -164,7 +168,9 @@ class Questions:
         snapshot = self._live.snapshot
         since = time.time_ns() - window_s * SECOND
         stored = self._flows.newest(since, _MAP_FLOWS)
-        recent = np.flatnonzero(np.asarray(snapshot.flows["last"].to_numpy()) > since)[-_MAP_FLOWS:]
+        last = np.asarray(snapshot.flows["last"].to_numpy())
+        recent = np.argsort(last, kind="stable")[-_MAP_FLOWS:]
+        recent = recent[last[recent] > since]
         unfinished = snapshot.flows.take(pa.array(recent))
         state = dict(zip(stored["id"].to_pylist(), stored["state"].to_pylist(), strict=True))
         state.update(zip(unfinished["id"].to_pylist(), snapshot.state[recent].tolist(), strict=True))
@@ -178,7 +184,7 @@ class Questions:
         awaited = {step.triggers[0] for step in steps if step.progresses}
         drawn = choreography(record(stitched, names), names, states, awaited)
         by_step: dict[tuple[str, str, str | None], set[str]] = {}
-        for finding in stuck_part.stuck(snapshot)["stuck"]:
+        for finding in self._all_stuck(snapshot, late=False)["stuck"]:
             missing = finding["missing"]
             what = (finding["stopped_at"]["event_type"], missing["service"], missing["next_event_type"])
             by_step.setdefault(what, set()).add(finding["flow"])
@@ -191,7 +197,7 @@ class Questions:
             }
             for (event, service, following), flows in by_step.items()
         ]
-        total = self._flows.pace(since, int(State.DONE))[0] + len(recent)
+        total = self._flows.counts(Search(since=since, states=(State.DONE,))).get(State.DONE, 0) + len(recent)
         drawn_of = len(state)
         return {"flows": drawn_of, "flows_in_window": max(total, drawn_of), **drawn, "stuck": stopped}
 

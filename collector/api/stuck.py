@@ -1,15 +1,18 @@
 """What is stuck, and why: the overdue entries of a snapshot, each asked of the rules."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import networkx as nx
 import numpy as np
 
+from collector.api.flows import Page, cursor_after
 from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, diagnose
 from collector.diagnosis.habits import MS
-from collector.diagnosis.record import Ints, reactor_of
+from collector.diagnosis.record import reactor_of
 from collector.documents import refs_of
+from collector.joins import Ints
 from collector.live.snapshot import Snapshot
 
 Document: TypeAlias = dict[str, Any]
@@ -24,6 +27,23 @@ def stuck(snapshot: Snapshot, *, late: bool = False) -> Document:
     return {"stuck": found, "cohorts": cohorts(found), "total": len(entries)}
 
 
+def page_of(answer: Document, wanted: Page) -> Document:
+    """The part of *answer*, as `stuck` gave it, that *wanted* asks for."""
+    found = answer["stuck"]
+    first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
+    shown = found[first : first + wanted.limit]
+    following = cursor_after(_order(shown[-1])) if first + len(shown) < len(found) and shown else None
+    return {**answer, "stuck": shown, "next_cursor": following}
+
+
+def _order(finding: Document) -> tuple[int, int, str]:
+    return (
+        0,
+        finding["since_unix_nano"],
+        f"{finding['flow']} {finding['stopped_at']['ref']} {finding['missing']}",
+    )
+
+
 def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
     """The overdue entries, oldest first: of flows past a deadline only those that are past it too."""
     owed, now = snapshot.owed, snapshot.now or 0
@@ -32,7 +52,7 @@ def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> In
     if flow is not None:
         wanted &= owed.flow == flow
     rows = np.flatnonzero(wanted)
-    return rows[np.lexsort((owed.row[rows], owed.flow[rows], owed.since[rows]))]
+    return rows[np.argsort(owed.since[rows], kind="stable")]
 
 
 def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
@@ -46,6 +66,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
     keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
     lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
     after = _after(snapshot)
+    blocked: dict[str | None, list[str]] = {}
     found = []
     for place, entry in enumerate(entries.tolist()):
         step = int(snapshot.owed.step[entry])
@@ -59,9 +80,12 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
         case = _case(snapshot, entry, stopped)
         verdict = diagnose(case, lives[step])
         state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
-        found.append(_document(case, verdict, ids[place], keys[place], state, _blocked(after, case)))
+        if case.next_event_type not in blocked:
+            blocked[case.next_event_type] = _blocked(after, case.next_event_type)
+        beyond = blocked[case.next_event_type]
+        found.append(_document(case, verdict, ids[place], keys[place], state, beyond))
     _name_cohorts(found)
-    return found
+    return sorted(found, key=_order)
 
 
 def cohorts(found: Iterable[Document]) -> list[Document]:
@@ -101,8 +125,8 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place) -> Case:
         group=group,
         since=int(owed.since[entry]),
         now=snapshot.now or 0,
-        due_ms=owed.due[entry] / MS,
-        deadline_ms=owed.deadline[entry] / MS,
+        due_ms=float(owed.due[entry] / MS),
+        deadline_ms=float(owed.deadline[entry] / MS),
         expectation=expected.of(int(owed.step[entry]), int(owed.join[entry])),
         attempts=int(snapshot.attempts[entry]),
         final=bool(owed.final[entry]),
@@ -137,7 +161,7 @@ def _document(
 def _expectation(expectation: Expectation | None, case: Case) -> Document | None:
     if expectation is None:
         return None
-    pace = expectation.react
+    pace = expectation.publish if case.debt is Debt.MESSAGE else expectation.react
     return {
         "source": "learned",
         "n": pace.n,
@@ -167,9 +191,8 @@ def _after(snapshot: Snapshot) -> "nx.DiGraph[str]":
     return graph
 
 
-def _blocked(after: "nx.DiGraph[str]", case: Case) -> list[str]:
-    """The event types that normally come after what is missing, the nearest first."""
-    start = case.next_event_type
+def _blocked(after: "nx.DiGraph[str]", start: str | None) -> list[str]:
+    """The event types that normally come after *start*, which is missing, the nearest first."""
     if start is None or start not in after:
         return []
     distance = nx.single_source_shortest_path_length(after, start)

@@ -122,7 +122,7 @@ def _habit(case: Case) -> str:
     expectation = case.expectation
     if expectation is None:
         return "nothing is known yet of what normally happens here"
-    pace = expectation.react
+    pace = expectation.publish if case.debt is Debt.MESSAGE else expectation.react
     if case.debt in {Debt.MESSAGE, Debt.JOIN}:
         return f"normally {expectation.share:.0%} are followed by it ({counted(pace.n, 'example')})"
     return (

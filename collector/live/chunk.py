@@ -1,42 +1,73 @@
 """Some flows that were stitched at one tick, with all that is needed to judge, join and teach them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
 
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
-from collector.diagnosis.record import Ints, Mask, Record, record
+from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
+from collector.joins import Ints, Mask, matches
 from collector.keys import NONE, Keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import Stitched, stitch
+from collector.stitching.graph import find
+
+
+@dataclass
+class Marks:
+    """What was said or done of each flow before, and stays so whatever it grows into."""
+
+    taught: Mask  # it taught, or never will
+    overdue: Mask  # it was stuck or failed at some time
+    kept: Mask  # the archive has a row of it
+    counted: Mask  # it was counted as done
+
+    @classmethod
+    def none(cls, count: int) -> "Marks":
+        """No mark on any of *count* flows."""
+        return cls(*(np.zeros(count, np.bool_) for _ in fields(cls)))
+
+    def of(self, flows: Mask) -> "Marks":
+        """The marks of the flows that *flows* marks."""
+        return Marks(*(getattr(self, field.name)[flows] for field in fields(self)))
+
+    def take_over(self, flow: Ints, before: "Marks", place: Ints) -> None:
+        """Let *flow* have the marks of *before* at *place*, too."""
+        for field in fields(self):
+            np.logical_or.at(getattr(self, field.name), flow, getattr(before, field.name)[place])
 
 
 @dataclass
 class Chunk:
     """Flows 0 to n of one stitching.
 
-    Nothing in it changes but the marks. A flow that is touched by new spans dies here and is
-    stitched again, with them, in a newer chunk.
+    Nothing in it changes but the marks, and what it owes when more is known. A flow that is touched
+    by new spans dies here and is stitched again, with them, in a newer chunk.
     """
 
     stitched: Stitched
     record: Record
     flows: pa.Table  # FLOWS
-    owed: Owed
-    identifiers: Keys  # the traces and flow keys by which a new span may belong to a flow
+    size: Ints  # spans of each flow
+    identifiers: Keys  # the traces and flow keys by which a new span may belong to a flow; ascending
     identified: Ints  # the flow of each
     alive: Mask
-    taught: Mask
-    overdue: Mask  # it was stuck or failed at some time
+    marks: Marks
+    judged_by: Expected
+    owed: Owed
     unsure: Mask  # it holds an event type of which it is not known yet what follows
 
     @property
-    def rows(self) -> pa.Table:
-        """READINGS of all spans of the living flows."""
-        flows = self.stitched.flows
-        return self.stitched.graph.spans.take(pa.array(np.unique(flows.row[self.alive[flows.flow]])))
+    def spans(self) -> int:
+        """How many spans it holds in memory, those of flows that are gone included."""
+        return len(self.stitched.graph.key)
+
+    @property
+    def living_spans(self) -> int:
+        """How many spans its living flows have."""
+        return int(self.size[self.alive].sum())
 
     def rows_of(self, chosen: Mask) -> pa.Table:
         """READINGS of the spans of the flows that *chosen* marks."""
@@ -47,49 +78,65 @@ class Chunk:
         """The key of the first span of each flow that *chosen* marks."""
         return self.stitched.graph.key[self.stitched.flows.first[chosen]]
 
-    def judge_again(self, expected: Expected) -> None:
-        """Judge by other expectations than those it was made with."""
-        self.owed, _ = expected.owed(self.record)
-        self.unsure = unsure(self.record, expected)
+    def ids(self, chosen: Mask) -> list[str]:
+        """The ids of the flows that *chosen* marks."""
+        names: list[str] = self.flows["id"].filter(pa.array(chosen)).to_pylist()
+        return names
 
-    def tell_outcomes(self, learner: Learner) -> None:
-        """Name what ended each flow, by what is known by now."""
-        place = self.flows.schema.get_field_index("outcome")
-        self.flows = self.flows.set_column(place, "outcome", outcomes(self.record, learner))
+    def inherit(self, first: Keys, marks: Marks) -> None:
+        """Let the flows that have these spans now have the marks of those that they were the first of."""
+        row = find(self.stitched.graph.key, first)
+        place, flow = self.stitched.flows.of(np.maximum(row, 0))
+        here = row[place] >= 0
+        self.marks.take_over(flow[here], marks, place[here])
+
+    def judge_by(self, expected: Expected, learner: Learner) -> None:
+        """Go by what is expected now. What is owed changes only with what is demanded."""
+        if expected is self.judged_by:
+            return
+        changed = not expected.same_demands(self.judged_by)
+        if changed:
+            self.owed, _ = expected.owed(self.record)
+        if changed or self.unsure.any():
+            self.unsure = unsure(self.record, expected)
+            place = self.flows.schema.get_field_index("outcome")
+            self.flows = self.flows.set_column(place, "outcome", outcomes(self.record, learner))
+        self.judged_by = expected
+
+    def note_lost(self, flows: Mask) -> None:
+        """Say of *flows* that telemetry of them was lost."""
+        place = self.flows.schema.get_field_index("incomplete")
+        lost = flows | np.asarray(self.flows["incomplete"].to_numpy())
+        self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
 def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, pa.Table]:
     """The chunk of *rows* (READINGS), and those rows that have to do with no message yet."""
     stitched = stitch(rows)
+    flows, spans = stitched.flows, stitched.graph.spans
     happened = record(stitched, learner.names)
     owed, gaps = expected.owed(happened)
-    flows = flow_table(stitched, happened, learner)
-    if gaps.any():
-        gaps |= np.asarray(flows["incomplete"].to_numpy())
-        flows = flows.set_column(flows.schema.get_field_index("incomplete"), "incomplete", pa.array(gaps))
-    identifiers, place = identifiers_of(stitched.graph.spans)
-    order = np.argsort(stitched.flows.row, kind="stable")
-    row, flow = stitched.flows.row[order], stitched.flows.flow[order]
-    left, right = np.searchsorted(row, place, "left"), np.searchsorted(row, place, "right")
-    each = np.repeat(np.arange(len(place)), right - left)
-    within = np.arange(len(each)) - np.repeat(np.cumsum(right - left) - (right - left), right - left)
-    met, meeting = _once(identifiers[each], flow[left[each] + within])
-    count = stitched.flows.count
+    identifiers, place = identifiers_of(spans)
+    which, entry = matches(flows.row, place)
+    met, meeting = _once(identifiers[which], flows.flow[entry])
     chunk = Chunk(
         stitched=stitched,
         record=happened,
-        flows=flows,
-        owed=owed,
+        flows=flow_table(stitched, happened, learner),
+        size=np.bincount(flows.flow, minlength=flows.count),
         identifiers=met,
         identified=meeting,
-        alive=np.ones(count, np.bool_),
-        taught=np.zeros(count, np.bool_),
-        overdue=np.zeros(count, np.bool_),
+        alive=np.ones(flows.count, np.bool_),
+        marks=Marks.none(flows.count),
+        judged_by=expected,
+        owed=owed,
         unsure=unsure(happened, expected),
     )
+    if gaps.any():
+        chunk.note_lost(gaps)
     outside = np.ones(len(stitched.graph.key), np.bool_)
-    outside[row] = False
-    return chunk, stitched.graph.spans.filter(pa.array(outside))
+    outside[flows.row] = False
+    return chunk, spans.filter(pa.array(outside))
 
 
 def unsure(happened: Record, expected: Expected) -> Mask:

@@ -1,7 +1,8 @@
 """The flows that may still change, held in memory, and which of them new spans touch."""
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -9,10 +10,14 @@ import pyarrow as pa
 from collector.conventions import READINGS
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
-from collector.diagnosis.record import Ints, Mask
+from collector.joins import Ints, Mask
 from collector.keys import Keys
-from collector.live.chunk import Chunk, identifiers_of, make, span_keys_of, unsure
+from collector.live.chunk import Chunk, Marks, identifiers_of, make, span_keys_of
 from collector.stitching.graph import find
+
+LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
+_MOST_CHUNKS = 48
+_LARGE_WAIT = 60 * 10**9
 
 
 @dataclass(frozen=True)
@@ -27,116 +32,141 @@ class _Loose:
 
 @dataclass(frozen=True)
 class Brought:
-    """Flows that were put away and come back, because a new span belongs to them."""
+    """Flows that the archive has and that come back. They teach nothing any more."""
 
     rows: pa.Table  # READINGS
-    taught: bool = True
+    ids: Sequence[str] = field(default=())
+    unfinished: bool = False  # they were stuck or failed, and not done
 
-
-class Seen:
-    """The newest identifiers that were put away: two generations, the older one forgotten as a whole.
-
-    Tells "never seen" without asking the store. What it forgot comes back as a flow of its own.
-    """
-
-    def __init__(self, limit: int = 2_000_000) -> None:
-        self._limit = limit
-        self._young: list[Keys] = []
-        self._young_count = 0
-        self._old: Keys = np.empty(0, np.uint64)
-
-    def add(self, identifiers: Keys) -> None:
-        """Remember *identifiers*."""
-        self._young.append(np.unique(identifiers))
-        self._young_count += len(self._young[-1])
-        if len(self._young) > 32:
-            self._young = [np.unique(np.concatenate(self._young))]
-            self._young_count = len(self._young[0])
-        if self._young_count > self._limit:
-            self._old = np.unique(np.concatenate(self._young))
-            self._young, self._young_count = [], 0
-
-    def among(self, identifiers: Keys) -> Mask:
-        """Which of *identifiers* were added."""
-        found = np.zeros(len(identifiers), np.bool_)
-        for generation in (*self._young, self._old):
-            found |= find(generation, identifiers) >= 0
-        return found
+    def marks(self, count: int) -> Marks:
+        """What is said of each of *count* flows that come back."""
+        yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
+        unfinished = yes if self.unfinished else no
+        return Marks(taught=yes, overdue=unfinished, kept=yes, counted=~unfinished)
 
 
 class Memory:
-    """Living chunks and loose spans."""
+    """Living chunks, loose spans, and spans of large flows that wait for more."""
 
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self.expected = Expected(learner)
         self.chunks: list[Chunk] = []
         self._loose: deque[_Loose] = deque()
+        self._waiting: list[tuple[int, pa.Table]] = []
 
-    def add(self, new: pa.Table, brought: Brought | None, loose_until: int) -> Chunk | None:
-        """Stitch *new* (READINGS) together with all that it touches; give the chunk that this made."""
+    @property
+    def spans(self) -> int:
+        """How many spans are held."""
+        aside = [loose.rows for loose in self._loose] + [rows for _, rows in self._waiting]
+        return sum(chunk.spans for chunk in self.chunks) + sum(int(rows.num_rows) for rows in aside)
+
+    def add(
+        self, new: pa.Table, brought: Brought | None, loose_until: int
+    ) -> tuple[Chunk | None, Sequence[str]]:
+        """Stitch *new* (READINGS) together with all that it touches.
+
+        Give the chunk that this made, and the ids in the archive that no flow has any more: it got an
+        earlier span, a key, or was joined to another. If it raises, nothing has changed.
+        """
         parts = [new] if brought is None else [new, brought.rows]
         wanted = np.unique(np.concatenate([identifiers_of(part)[0] for part in parts]))
         touched = self._touched(wanted)
-        firsts: list[tuple[Keys, Mask, Mask]] = []
-        for chunk, flows in touched:
-            parts.append(chunk.rows_of(flows))
-            firsts.append((chunk.first_keys(flows), chunk.taught[flows], chunk.overdue[flows]))
-            chunk.alive &= ~flows
-        parts.extend(self._take_loose(wanted))
+        parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
+        taken, left = self._split_loose(wanted)
+        parts.extend(taken)
         chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected)
-        self._inherit(chunk, firsts)
+        archived = list(brought.ids) if brought is not None else []
+        for before, flows in touched:
+            chunk.inherit(before.first_keys(flows), before.marks.of(flows))
+            archived += before.ids(flows & before.marks.kept)
         if brought is not None:
-            keys = chunk.stitched.graph.key
-            rows = find(keys, span_keys_of(brought.rows))
-            _, flows_back = chunk.stitched.flows.of(np.unique(rows[rows >= 0]))
-            chunk.taught[flows_back] = True
+            keys = np.unique(span_keys_of(brought.rows))
+            chunk.inherit(keys, brought.marks(len(keys)))
+        vanished = sorted(set(archived) - set(chunk.ids(chunk.alive))) if archived else []
+        # From here on nothing can fail.
+        for before, flows in touched:
+            before.alive &= ~flows
+        self._loose = left
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
             self._loose.append(_Loose(outside, identifiers, place, loose_until))
         self.chunks = [chunk for chunk in self.chunks if chunk.alive.any()]
         if not chunk.stitched.flows.count:
-            return None
+            return None, vanished
         self.chunks.append(chunk)
-        return chunk
+        return chunk, vanished
 
-    def forget_loose(self, now: int) -> Keys:
-        """Let go of loose spans whose time is over; give their identifiers."""
+    def due(self, new: pa.Table, now: int) -> pa.Table:
+        """Those of *new* and of what waits that are to be added now.
+
+        A flow of many spans costs much to stitch. Its new spans wait until they are a quarter as many
+        as it has, or for a minute: so each span is stitched about five times, however long a flow grows.
+        """
+        large = [(chunk, chunk.alive & (chunk.size >= LARGE)) for chunk in self.chunks]
+        large = [(chunk, flows) for chunk, flows in large if flows.any()]
+        ripe = [rows for arrived, rows in self._waiting if arrived <= now - _LARGE_WAIT]
+        young = [(arrived, rows) for arrived, rows in self._waiting if arrived > now - _LARGE_WAIT]
+        self._waiting = []
+        added = [*ripe]
+        parts = [*young, (now, new)] if new.num_rows else young
+        if not large:
+            return pa.concat_tables([READINGS.empty_table(), *added, *(rows for _, rows in parts)])
+        of = [_owners(rows, large) for _, rows in parts]
+        sizes = np.concatenate([chunk.size[flows] for chunk, flows in large])
+        coming = sum((np.bincount(owner[owner >= 0], minlength=len(sizes)) for owner in of), np.zeros(1))
+        enough = np.append(4 * coming >= sizes, True)  # the last stands for those of no large flow
+        for (arrived, rows), owner in zip(parts, of, strict=True):
+            added.append(rows.filter(pa.array(enough[owner])))
+            if (waits := rows.filter(pa.array(~enough[owner]))).num_rows:
+                self._waiting.append((arrived, waits))
+        return pa.concat_tables([READINGS.empty_table(), *added])
+
+    def forget_loose(self, now: int, most: int) -> Keys:
+        """Let go of loose spans whose time is over or that are more than *most*; give their identifiers."""
         gone = []
-        while self._loose and self._loose[0].kept_until < now:
+        held = sum(loose.rows.num_rows for loose in self._loose)
+        while self._loose and (self._loose[0].kept_until < now or held > most):
+            held -= self._loose[0].rows.num_rows
             gone.append(self._loose.popleft().identifiers)
         return np.concatenate(gone) if gone else np.empty(0, np.uint64)
 
     def renew(self) -> None:
-        """Take over what the learner has learned; judge all flows again where it expects other things."""
-        if self.expected.version == self.learner.version:
-            return
-        before = self.expected
-        self.expected = Expected(self.learner)
-        same = self.expected.same_demands(before)
-        for chunk in self.chunks:
-            if not same:
-                chunk.judge_again(self.expected)
-            elif chunk.unsure.any():
-                chunk.unsure = unsure(chunk.record, self.expected)
-            else:
-                continue
-            chunk.tell_outcomes(self.learner)
+        """Take over what the learner has learned."""
+        if self.expected.version != self.learner.version:
+            self.expected = Expected(self.learner)
 
-    def compact(self, most: int = 48) -> None:
-        """Stitch small chunks into one, so that their number stays small."""
-        if len(self.chunks) <= most:
-            return
-        by_size = sorted(self.chunks, key=lambda chunk: int(chunk.alive.sum()))
-        small, kept = by_size[: len(by_size) - most // 2], by_size[len(by_size) - most // 2 :]
-        rows = pa.concat_tables([chunk.rows for chunk in small])
-        firsts = [
-            (chunk.first_keys(chunk.alive), chunk.taught[chunk.alive], chunk.overdue[chunk.alive])
-            for chunk in small
+    def compact(self) -> None:
+        """Stitch chunks into one that are small, or of which most is gone: so memory is given back."""
+        chosen = [
+            chunk for chunk in self.chunks if chunk.spans > 500 and 2 * chunk.living_spans < chunk.spans
         ]
+        rest = [chunk for chunk in self.chunks if chunk not in chosen]
+        if len(rest) > _MOST_CHUNKS:
+            rest.sort(key=lambda chunk: chunk.living_spans)
+            chosen += rest[: len(rest) - _MOST_CHUNKS // 2]
+        if not chosen:
+            return
+        merged = self.remade([(chunk, chunk.alive) for chunk in chosen])
+        self.chunks = [chunk for chunk in self.chunks if chunk not in chosen] + merged
+
+    def halves(self, chunk: Chunk) -> list[Chunk]:
+        """Replace *chunk* by two with half of its flows each, or by nothing if it has one only."""
+        flows = np.flatnonzero(chunk.alive)
+        first, second = chunk.alive.copy(), chunk.alive.copy()
+        first[flows[len(flows) // 2 :]] = False
+        second[flows[: len(flows) // 2]] = False
+        made = self.remade([(chunk, first)]) + self.remade([(chunk, second)]) if len(flows) > 1 else []
+        self.chunks = [other for other in self.chunks if other is not chunk] + made
+        return made
+
+    def remade(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
+        """One chunk of the flows that the masks mark, with their marks; none if that is no flow."""
+        rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
         merged, _ = make(rows, self.learner, self.expected)
-        self._inherit(merged, firsts)
-        self.chunks = [*kept, merged]
+        for chunk, flows in chosen:
+            merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
+        return [merged] if merged.alive.any() else []
 
     def _touched(self, wanted: Keys) -> list[tuple[Chunk, Mask]]:
         """The flows that *wanted* leads to, at any number of steps."""
@@ -154,7 +184,8 @@ class Memory:
             wanted = np.unique(np.concatenate(more)) if more else wanted[:0]
         return [(chunk, flows) for chunk, flows in found if flows.any()]
 
-    def _take_loose(self, wanted: Keys) -> list[pa.Table]:
+    def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
+        """The loose spans that *wanted* names, and all others."""
         taken, left = [], deque[_Loose]()
         for loose in self._loose:
             hit = np.unique(loose.place[find(wanted, loose.identifiers) >= 0])
@@ -164,20 +195,21 @@ class Memory:
             stays = np.ones(loose.rows.num_rows, np.bool_)
             stays[hit] = False
             taken.append(loose.rows.filter(pa.array(~stays)))
-            rest = loose.rows.filter(pa.array(stays))
-            left.append(_Loose(rest, *identifiers_of(rest), loose.kept_until))
-        self._loose = left
-        return taken
-
-    @staticmethod
-    def _inherit(chunk: Chunk, firsts: list[tuple[Keys, Mask, Mask]]) -> None:
-        """What was said of a flow before stays said of whatever it is now."""
-        for keys, taught, overdue in firsts:
-            place, flow = chunk.stitched.flows.of(np.maximum(find(chunk.stitched.graph.key, keys), 0))
-            np.logical_or.at(chunk.taught, flow, taught[place])
-            np.logical_or.at(chunk.overdue, flow, overdue[place])
+            if stays.any():
+                rest = loose.rows.filter(pa.array(stays))
+                left.append(_Loose(rest, *identifiers_of(rest), loose.kept_until))
+        return taken, left
 
 
-def nothing() -> pa.Table:
-    """READINGS without a row."""
-    return READINGS.empty_table()
+def _owners(rows: pa.Table, large: Sequence[tuple[Chunk, Mask]]) -> Ints:
+    """Which of the *large* flows, counted through, each row belongs to; -1 where it is none of them."""
+    identifiers, place = identifiers_of(rows)
+    owner = np.full(rows.num_rows, -1)
+    before = 0
+    for chunk, flows in large:
+        rank = np.where(flows, np.cumsum(flows) - 1 + before, -1)
+        mine = flows[chunk.identified]
+        found = find(chunk.identifiers[mine], identifiers)
+        owner[place[found >= 0]] = rank[chunk.identified[mine][found[found >= 0]]]
+        before += int(flows.sum())
+    return owner

@@ -9,7 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from collector.diagnosis import Habits
+from collector.diagnosis import Habits, State
+from collector.keys import whole
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import SECOND, Pacing, Tick
 from collector.store import SpanStore, StoreError
@@ -18,7 +19,9 @@ from collector.store.flows import FlowStore
 log = logging.getLogger(__name__)
 
 _REPLAY_STEP = 50_000  # spans at a time
-_REPLAY_MOMENT_S = 2  # lived through at once: in longer ones an outage would teach before it is seen
+_REPLAY_MOMENT_S = 1  # lived through at once, as a tick does
+_REMEMBERED = 500_000  # flows of which a late span is known to be one
+_UNFINISHED = 10_000  # flows that had stopped, brought back by a start
 
 
 class Live:
@@ -84,9 +87,8 @@ class Live:
             try:
                 self._tick.advance(self._taken(), started)
             except StoreError as error:
-                log.warning("%s. What came to rest is put away at a later tick.", error)
+                log.warning("%s. What waits for it is done at a later tick.", error)
             except Exception:
-                # One flow that can not be judged must not blind us to all others.
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
 
     def _taken(self) -> pa.Table | None:
@@ -95,24 +97,56 @@ class Live:
         return pa.concat_tables(waiting) if waiting else None
 
     def _replay(self, until: int) -> None:
-        """Live the last minutes again, in the order in which the spans came: so the same is learned."""
-        unfinished = self._flows.unfinished(limit=10_000)
-        if unfinished.num_rows:
-            traces = unfinished["traces"].combine_chunks().flatten().unique().to_pylist()
-            self._tick.bring(self._spans.spans_of(traces), until)
-        since = max(until - int(self._replay_s * SECOND), 0)
+        """Become what the process before was when it ended.
+
+        The last minutes before that are lived again, in the order in which the spans came, so that the
+        same is learned. What is older and still normal is learned from flows that the store has; what
+        had stopped before comes back; and of what is done by the store's word nothing more is said.
+        """
+        newest = self._spans.arrival_of_newest(1, 0) + 1
+        since = max(newest - int(self._replay_s * SECOND), 0)
         since = self._spans.arrival_of_newest(self._replay_spans, since)
+        self._learn_from_store(since)
         self._tick.rehearse = True
         try:
-            while not self._stop.is_set():
-                spans = self._spans.spans_since(since, _REPLAY_STEP)
-                if not spans.num_rows:
-                    break
-                for moment in _moments(spans):
-                    since = moment["received_unix_nano"][-1].as_py()
-                    self._tick.advance(moment, min(since, until))
+            for moment in self._moments(since):
+                arrivals = moment["received_unix_nano"]
+                # First judge the silence before it: else an outage would teach what came late.
+                self._tick.advance(None, min(arrivals[0].as_py() - 1, until))
+                self._tick.advance(moment, min(arrivals[-1].as_py(), until))
         finally:
             self._tick.rehearse = False
+        self._bring_unfinished(until)
+        self._tick.resume(newest)
+
+    def _learn_from_store(self, before: int) -> None:
+        examples = self._flows.examples(before)
+        traces = whole(examples["traces"]).flatten().unique().to_pylist()
+        if traces:
+            self._tick.teach(self._spans.spans_of(traces), examples["id"].to_pylist())
+        self._tick.remember(*self._flows.newest_names(before, _REMEMBERED))
+
+    def _moments(self, since: int) -> Iterator[pa.Table]:
+        """The stored spans that came after *since*, a moment at a time."""
+        while not self._stop.is_set():
+            spans = self._spans.spans_since(since, _REPLAY_STEP)
+            if not spans.num_rows:
+                break
+            since = spans["received_unix_nano"][-1].as_py()
+            yield from _moments(spans)
+
+    def _bring_unfinished(self, now: int) -> None:
+        """Bring back what had stopped, and the beginnings of flows that began before the replay did."""
+        flows = self._tick.snapshot.flows
+        ids = flows["id"].to_pylist()
+        self._tick.let_go(self._flows.done_among(ids, int(State.DONE)) if ids else [])
+        stopped = whole(self._flows.unfinished(limit=_UNFINISHED)["traces"]).flatten().unique()
+        if len(stopped):
+            self._tick.bring(self._spans.spans_of(stopped.to_pylist()), now, unfinished=True)
+        begun = flows.filter(flows["incomplete"])
+        traces = set(whole(begun["traces"]).flatten().to_pylist()) - set(stopped.to_pylist())
+        if traces:
+            self._tick.bring(self._spans.spans_of(traces), now, unfinished=False)
 
 
 def _moments(spans: pa.Table) -> Iterator[pa.Table]:

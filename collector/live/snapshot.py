@@ -1,24 +1,53 @@
 """What the live part knows at one moment: never changed once made, so readers need no lock."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from collector.conventions import READINGS
 from collector.diagnosis.findings import Life
-from collector.diagnosis.owed import NOTHING, Expected, Owed
-from collector.diagnosis.record import Ints
+from collector.diagnosis.owed import NOTHING, Debt, Expected, Owed
+from collector.diagnosis.record import type_of
 from collector.flowtable import FLOWS
+from collector.joins import Ints, Mask
+
+
+@dataclass(frozen=True)
+class Done:
+    """Flows that were put away as done lately: when each ended, and after how long."""
+
+    parts: tuple[tuple[Ints, npt.NDArray[np.float64]], ...] = ()  # nanoseconds, seconds
+
+    def after(self, since: int) -> npt.NDArray[np.float64]:
+        """The seconds that each took that ended after *since*."""
+        return np.concatenate([np.empty(0), *(seconds[last > since] for last, seconds in self.parts)])
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What the live part itself costs and could not do."""
+
+    tick_s: float = 0.0  # the last tick took that long
+    spans_held: int = 0
+    spans_lost: int = 0  # that could not be judged; they are in the store
+    put_early: int = 0  # flows put away before they came to rest, to bound the memory
+    put_aside: int = 0  # flows too large to be judged
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Unfinished flows and what they owe; *owed* holds what is overdue, its flow a row of *flows*."""
+    """Unfinished flows and what they owe; *owed* holds what is overdue, its flow a row of *flows*.
+
+    Times in *owed* are by our clock: a sender's clock may be minutes off.
+    """
 
     now: int | None  # nanoseconds since the epoch; None before the first tick
     flows: pa.Table  # FLOWS
     state: Ints  # diagnosis.State of each flow
+    kept: Mask  # of each flow: the store may have a row of it, too, which is older
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
     slack: Ints  # of each entry of `owed`, nanoseconds
@@ -26,18 +55,33 @@ class Snapshot:
     life: dict[int, tuple[int, int]]  # by step: when it last began, and the newest message it took
     expected: Expected | None
     learned: int  # flows that taught
+    done: Done = field(default=Done())
+    effort: Effort = field(default=Effort())
 
     def life_of(self, step: int) -> Life:
-        """What was last seen of *step*, and how many flows wait for it."""
-        last, served = self.life.get(step, (None, None))
-        mine = self.owed.flow[(self.owed.step == step) & (self.owed.kind == 0)]
+        """What was last seen of the group of *step* on its event type, and how many flows wait for it."""
+        seen = [self.life[member] for member in self._members.get(self._of_group(step), ())]
+        last = max((when for when, _ in seen), default=None)
+        served = max((message for _, message in seen), default=None)
+        mine = self.owed.flow[(self.owed.step == step) & (self.owed.kind == Debt.REACTION)]
         return Life(last, served, len(np.unique(mine)))
+
+    @cached_property
+    def _members(self) -> dict[tuple[int, int], list[int]]:
+        members: dict[tuple[int, int], list[int]] = {}
+        for step in self.life:
+            members.setdefault(self._of_group(step), []).append(step)
+        return members
+
+    def _of_group(self, step: int) -> tuple[int, int]:
+        return type_of(step), self.expected.names.group_of(step) if self.expected else step
 
 
 EMPTY = Snapshot(
     now=None,
     flows=FLOWS.empty_table(),
     state=np.empty(0, np.int64),
+    kept=np.empty(0, np.bool_),
     owed=NOTHING,
     places=READINGS.empty_table(),
     slack=np.empty(0, np.int64),

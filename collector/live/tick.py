@@ -1,44 +1,72 @@
 """Every second: what was touched is stitched and judged again, what came to rest teaches and is put away."""
 
+import logging
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector import conventions
-from collector.diagnosis import Habits, Learner, Names, State, states
+from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed, together
-from collector.diagnosis.record import Ints, Mask, Record, reactor_of
+from collector.diagnosis.record import Record
 from collector.flowtable import FLOWS
-from collector.keys import whole
-from collector.live.chunk import Chunk, identifiers_of
-from collector.live.memory import Brought, Memory, Seen
-from collector.live.snapshot import EMPTY, Snapshot
+from collector.joins import Ints, Mask, groups
+from collector.keys import text_keys, trace_keys, whole
+from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.clocks import Delays
+from collector.live.memory import Brought, Memory
+from collector.live.seen import Seen
+from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
+from collector.store import StoreError
 
 SECOND = 1_000_000_000
+RECENT = 15 * 60 * SECOND  # what "lately" means in a summary
+
+log = logging.getLogger(__name__)
 
 
 class Archive(Protocol):
-    """Where flows go that came to rest, and where they come back from."""
+    """Where flows go that came to rest, and where they come back from. All raise `StoreError`."""
 
     def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
         """Keep *flows* (FLOWS) durably; a flow of the same id is replaced, or with *only_new* stays."""
 
-    def spans_of(self, trace_ids: pa.Array, flow_keys: pa.Array) -> pa.Table:
-        """SPANS of these traces, and of every trace of the kept flows with these keys or traces."""
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove the flows of these ids: they are part of others now."""
+
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
+        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
 
 
 @dataclass(frozen=True)
 class Pacing:
-    """How patient the live part is. Seconds."""
+    """How patient the live part is, in seconds, and how much it holds."""
 
     quiet_s: float = 3.0  # a flow rests when nothing came for that long, or three times the usual pace
     quiet_most_s: float = 600.0
     unsure_s: float = 60.0  # flows of which too little is known wait that long for their like
-    slack_floor_s: float = 0.25  # a tick's own delay
-    slack_most_s: float = 60.0
-    most_spans: int = 3_000_000  # beyond that the flows that are longest at rest are put away early
+    # No tick for longer, and telemetry may have been lost meanwhile: exporters give up after ten seconds.
+    pause_s: float = 10.0
+    # Beyond it the flows that are longest at rest are put away early, and stuck ones last. About 1 KB each.
+    most_spans: int = 600_000
+    most_flow_spans: int = 100_000  # a flow of more is no business run: its key is something shared
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A chunk at one moment. Times of *owed* are by our clock."""
+
+    chunk: Chunk
+    alive: Mask
+    state: Ints
+    owed: Owed
+    age: Ints  # of each entry of *owed*, beyond the time that telemetry takes
 
 
 class Tick:
@@ -55,29 +83,117 @@ class Tick:
         self._names = Names()
         self.learner = Learner(self._names, habits)
         self._memory = Memory(self.learner)
-        self._seen = Seen()
+        self._seen, self._aside = Seen(), Seen()
         self._life: dict[int, tuple[int, int]] = {}
-        self._delay: dict[int, float] = {}  # by service: how much later than it ends a span comes, ns
+        self._delays = Delays(self._names.services.limit)
         self._pace = 0.0  # p95 of the time to react, ns, over the newest reactions
+        self._untaken: list[pa.Table] = []  # SPANS for which the archive could not be asked
+        self._vanished: list[str] = []
+        self._done: deque[tuple[Ints, np.ndarray[tuple[int], np.dtype[np.float64]]]] = deque()
+        self._last: int | None = None  # the tick before
+        self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # when there was no tick for long
+        self._effort = Effort()
 
     def advance(self, spans: pa.Table | None, now: int) -> Snapshot:
-        """Take in *spans* (SPANS; None: nothing came) and judge everything at *now*."""
-        if spans is not None and spans.num_rows:
-            rows = conventions.read(spans, self._flow_keys)
-            self._learn_delays(rows)
-            chunk = self._memory.add(rows, self._bring_back(rows), now + int(self._quiet()))
-            if chunk is not None:
-                self._see_life(chunk.record)
-        self._judge(now)
-        if self.learner.version != self._memory.expected.version:
-            self._memory.renew()
+        """Take in *spans* (SPANS; None: nothing came) and judge everything at *now*.
+
+        Raise `StoreError` if the archive failed. Nothing is lost by that: what it could not do is done
+        at a later tick, and the snapshot is that of *now*.
+        """
+        began = time.perf_counter()
+        if not self.rehearse and self._last and now - self._last > self._pacing.pause_s * SECOND:
+            self._deaf.append((self._last, now))
+        self._last = now
+        failure = self._take_in(spans, now)
+        self._memory.renew()
+        judged = [one for chunk in list(self._memory.chunks) for one in self._judged(chunk, now)]
+        held = replace(self._effort, spans_held=self._memory.spans)
+        self._effort = replace(held, tick_s=time.perf_counter() - began)
+        self.snapshot = self._snapshot(judged, now)
+        try:
+            self._keep(judged, now)
+        except StoreError as error:
+            failure = error
+        self._bound(judged, now)
         self._memory.compact()
+        if failure is not None:
+            raise failure
         return self.snapshot
 
-    def bring(self, spans: pa.Table, now: int) -> None:
-        """Take flows back in that were unfinished when the process ended: they teach nothing."""
+    def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
+        """Take in SPANS of flows that are in the store: they teach nothing."""
         rows = conventions.read(spans, self._flow_keys)
-        self._memory.add(rows.slice(0, 0), Brought(rows), now + int(self._quiet()))
+        self._memory.add(rows.slice(0, 0), Brought(rows, unfinished=unfinished), now + self._quiet())
+
+    def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
+        """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
+        chunk, _ = make(conventions.read(spans, self._flow_keys), self.learner, self._memory.expected)
+        self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
+
+    def remember(self, flow_keys: pa.Array, trace_ids: pa.Array) -> None:
+        """Know again that the archive has flows with these keys and traces."""
+        self._seen.add(np.concatenate([text_keys(flow_keys), trace_keys(trace_ids)]))
+
+    def let_go(self, ids: Sequence[str]) -> None:
+        """Forget flows that the archive knows to be done."""
+        for chunk in self._memory.chunks:
+            gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
+            chunk.alive &= ~gone
+            self._seen.add(chunk.identifiers[gone[chunk.identified]])
+
+    def resume(self, last: int) -> None:
+        """Say when the process last heard anything before it ended."""
+        self._last = last
+
+    def _take_in(self, spans: pa.Table | None, now: int) -> StoreError | None:
+        arrived, self._untaken = [*self._untaken, *([spans] if spans is not None else [])], []
+        tables = [one for one in arrived if one.num_rows]
+        try:
+            self._add(pa.concat_tables(tables) if tables else None, now)
+        except StoreError as error:
+            self._untaken = tables
+            return error
+        return None
+
+    def _add(self, spans: pa.Table | None, now: int) -> None:
+        """Add SPANS; those that no one can make sense of alone, so that they take no others with them."""
+        try:
+            rows = self._read(spans) if spans is not None else conventions.READINGS.empty_table()
+            rows = self._memory.due(rows, now)
+            if not rows.num_rows:
+                return
+            chunk, vanished = self._memory.add(rows, self._bring_back(rows), now + self._quiet())
+            self._vanished += vanished
+            if chunk is not None:
+                self._see_life(chunk.record)
+        except StoreError:
+            raise
+        except Exception:
+            parts = _halves(spans) if spans is not None else []
+            if not parts:
+                log.exception(
+                    "%d spans can not be judged; they are in the store", spans.num_rows if spans else 0
+                )
+                lost = self._effort.spans_lost + (spans.num_rows if spans is not None else 0)
+                self._effort = replace(self._effort, spans_lost=lost)
+            for part in parts:
+                self._add(part, now)
+
+    def _read(self, spans: pa.Table) -> pa.Table:
+        """READINGS of *spans*, but for those of flows that were put aside."""
+        rows = conventions.read(spans, self._flow_keys)
+        place = rows.schema.get_field_index("error")
+        rows = rows.set_column(place, "error", pc.utf8_slice_codeunits(rows["error"], 0, 300))
+        if self._aside:
+            identifiers, owner = identifiers_of(rows)
+            known = np.ones(rows.num_rows, np.bool_)
+            known[owner[self._aside.among(identifiers)]] = False
+            rows = rows.filter(pa.array(known))
+        service = self._names.services.codes(whole(rows["service"]))
+        self._delays.learn(
+            service, np.asarray(rows["end"].to_numpy()), np.asarray(rows["received"].to_numpy())
+        )
+        return rows
 
     def _bring_back(self, rows: pa.Table) -> Brought | None:
         """The flows put away that *rows* belong to, fetched from the archive."""
@@ -88,69 +204,72 @@ class Tick:
             return None
         known = np.unique(place[np.isin(identifiers, seen)])
         late = rows.take(pa.array(known))
-        spans = self._archive.spans_of(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
-        return Brought(conventions.read(spans, self._flow_keys)) if spans.num_rows else None
+        ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
+        return Brought(conventions.read(spans, self._flow_keys), ids) if spans.num_rows else None
 
-    def _judge(self, now: int) -> None:
-        parts: list[tuple[Chunk, Mask, Ints, Owed]] = []
-        quiet = int(self._quiet())
-        for chunk in self._memory.chunks:
-            received = chunk.flows["received"].to_numpy()
-            # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
-            # often the last to export it.
-            doubtful = chunk.unsure | np.asarray(chunk.flows["incomplete"].to_numpy())
-            unsure = doubtful & (received > now - quiet)
-            state = states(chunk.owed, len(received), now, self._slack(chunk.owed), open_ended=unsure)
-            stuck = state >= State.STUCK
-            self._keep_stuck(chunk, stuck & ~chunk.overdue & chunk.alive, state)
-            chunk.overdue |= stuck
-            parts.append((chunk, chunk.alive.copy(), state, chunk.owed))
-        self.snapshot = self._snapshot(parts, now)
-        for chunk, _, state, _ in parts:
-            self._rest(chunk, state, now)
-        self._seen.add(self._memory.forget_loose(now))
+    def _judged(self, chunk: Chunk, now: int) -> Iterator[_Judged]:
+        """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
+        try:
+            yield self._judge(chunk, now)
+        except Exception:
+            parts = self._memory.halves(chunk)
+            if not parts:
+                log.exception("A flow can not be judged; its spans are in the store")
+                lost = self._effort.spans_lost + chunk.living_spans
+                self._effort = replace(self._effort, spans_lost=lost)
+            for part in parts:
+                yield from self._judged(part, now)
 
-    def _keep_stuck(self, chunk: Chunk, newly: Mask, state: Ints) -> None:
-        """A flow that just stopped is written down: a restart would not find it among the newest spans."""
-        if newly.any():
-            flows = chunk.flows.filter(pa.array(newly))
-            self._archive.put(flows, state[newly], np.zeros(len(flows), np.bool_), only_new=self.rehearse)
+    def _judge(self, chunk: Chunk, now: int) -> _Judged:
+        chunk.judge_by(self._memory.expected, self.learner)
+        owed, count = chunk.owed, len(chunk.alive)
+        since = self._delays.by_our_clock(owed.since, owed.service, owed.received)
+        slack = self._slack(owed)
+        forgiven = self._forgiven(replace(owed, since=since), slack) & ~chunk.marks.overdue[owed.flow]
+        if forgiven.any():
+            lost = np.zeros(count, np.bool_)
+            lost[owed.flow[forgiven]] = True
+            chunk.note_lost(lost)
+            owed, since, slack = owed.where(~forgiven), since[~forgiven], slack[~forgiven]
+            chunk.owed = owed
+        owed = replace(owed, since=since)
+        # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
+        # often the last to export it.
+        doubtful = chunk.unsure | np.asarray(chunk.flows["incomplete"].to_numpy())
+        unsure = doubtful & (np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet())
+        state = states(owed, count, now, slack, open_ended=unsure)
+        return _Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack)
 
-    def _rest(self, chunk: Chunk, state: Ints, now: int) -> None:
-        """Let flows that are done and quiet teach, and put them away."""
-        received = chunk.flows["received"].to_numpy()
-        resting = chunk.alive & (state == State.DONE) & (received <= now - int(self._quiet()))
-        self.learner.learn(chunk.record, resting & ~chunk.taught & ~chunk.overdue)
-        chunk.taught |= resting
-        away = resting & (~chunk.unsure | (received <= now - int(self._pacing.unsure_s * SECOND)))
-        if not away.any():
-            return
-        flows = chunk.flows.filter(pa.array(away))
-        self._archive.put(flows, state[away], ~chunk.overdue[away], only_new=self.rehearse)
-        gone = chunk.identifiers[away[chunk.identified]]
-        chunk.alive &= ~away
-        self._seen.add(gone)
+    def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
+        """What should have come while nobody listened, and may have: lost spans are no stalled business."""
+        forgiven = np.zeros(len(owed), np.bool_)
+        for begin, end in self._deaf:
+            # What takes longer than the pause will hardly have come within it.
+            short = owed.due <= end - begin
+            forgiven |= short & (owed.since <= end) & (owed.since + owed.due + slack >= begin)
+        return forgiven
 
-    def _snapshot(self, parts: list[tuple[Chunk, Mask, Ints, Owed]], now: int) -> Snapshot:
-        tables, all_states, entries, places, attempts = [], [], [], [], []
+    def _snapshot(self, judged: Sequence[_Judged], now: int) -> Snapshot:
         offset = 0
-        for chunk, alive, state, owed in parts:
-            rank = np.cumsum(alive) - 1 + offset
-            tables.append(chunk.flows.filter(pa.array(alive)))
-            all_states.append(state[alive])
-            late = alive[owed.flow] & (
-                now - owed.since - self._slack(owed) > np.where(owed.final, 0, owed.due)
-            )
-            mine = owed.where(late)
-            places.append(chunk.stitched.graph.spans.take(pa.array(mine.row)))
-            attempts.append(_attempts(chunk, mine.row))
+        entries, places, attempts = [], [], []
+        for one in judged:
+            rank = np.cumsum(one.alive) - 1 + offset
+            overdue = one.alive[one.owed.flow] & (one.age > np.where(one.owed.final, 0, one.owed.due))
+            mine = one.owed.where(overdue)
+            places.append(one.chunk.stitched.graph.spans.take(pa.array(mine.row)))
+            attempts.append(_attempts(one.chunk, mine.row))
             entries.append(replace(mine, flow=rank[mine.flow]))
-            offset += int(alive.sum())
+            offset += int(one.alive.sum())
         owed = together(*entries) if entries else EMPTY.owed
+        while self._done and int(self._done[0][0].max(initial=0)) < now - RECENT:
+            self._done.popleft()
         return Snapshot(
             now=now,
-            flows=pa.concat_tables([FLOWS.empty_table(), *tables]),
-            state=np.concatenate([EMPTY.state, *all_states]),
+            flows=pa.concat_tables(
+                [FLOWS.empty_table(), *(one.chunk.flows.filter(pa.array(one.alive)) for one in judged)]
+            ),
+            state=np.concatenate([EMPTY.state, *(one.state[one.alive] for one in judged)]),
+            kept=np.concatenate([EMPTY.kept, *(_may_be_kept(one)[one.alive] for one in judged)]),
             owed=owed,
             places=pa.concat_tables([EMPTY.places, *places]),
             slack=self._slack(owed),
@@ -158,32 +277,119 @@ class Tick:
             life=dict(self._life),
             expected=self._memory.expected,
             learned=self.learner.flows,
+            done=Done(tuple(self._done)),
+            effort=self._effort,
         )
+
+    def _keep(self, judged: Sequence[_Judged], now: int) -> None:
+        """Write down what stopped, let what is at rest teach, and put it away."""
+        for one in judged:
+            chunk, stuck = one.chunk, one.state >= State.STUCK
+            newly = stuck & ~chunk.marks.overdue & one.alive
+            if newly.any():
+                self._learn_misses(one, newly)
+            chunk.marks.overdue |= stuck & one.alive
+            self._teach(one, self._resting(one, now))
+        if self._vanished and not self.rehearse:
+            self._archive.forget(self._vanished)
+        self._vanished = []
+        for one in judged:
+            # A restart would not find a flow that stopped among the newest spans.
+            stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.kept
+            self._put(one, stopped & (not self.rehearse), away=False)
+            resting = self._resting(one, now)
+            received = np.asarray(one.chunk.flows["received"].to_numpy())
+            waited = received <= now - int(self._pacing.unsure_s * SECOND)
+            self._put(one, resting & (~one.chunk.unsure | waited), away=True)
+        self._seen.add(self._memory.forget_loose(now, self._pacing.most_spans // 4))
+
+    def _resting(self, one: _Judged, now: int) -> Mask:
+        received = np.asarray(one.chunk.flows["received"].to_numpy())
+        resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet())
+        return resting
+
+    def _teach(self, one: _Judged, resting: Mask) -> None:
+        marks = one.chunk.marks
+        fresh = resting & ~marks.taught
+        marks.taught |= resting
+        try:
+            self.learner.learn(one.chunk.record, fresh & ~marks.overdue)
+            self.learner.doubt(one.chunk.record, fresh & marks.overdue)
+        except Exception:
+            log.exception("%d flows could not teach", int(fresh.sum()))
+
+    def _learn_misses(self, one: _Judged, newly: Mask) -> None:
+        """See what was owed by flows that just stopped: what is missed for a day is no habit."""
+        owed = one.owed.where((one.age > one.owed.deadline) & newly[one.owed.flow])
+        for kind, published in ((Debt.REACTION, False), (Debt.MESSAGE, True)):
+            mine = owed.kind == kind
+            self.learner.miss(owed.step[mine], owed.since[mine], published=published)
+        for place, rows in groups(owed.join, owed.join >= 0):
+            self.learner.miss_join(self._memory.expected.joins[place][0], owed.since[rows])
+
+    def _put(self, one: _Judged, flows: Mask, *, away: bool) -> None:
+        """Keep *flows* in the archive; those that go *away* leave the memory with it."""
+        chunk = one.chunk
+        if not flows.any():
+            return
+        table = chunk.flows.filter(pa.array(flows))
+        taught = ~chunk.marks.overdue[flows] & away
+        self._archive.put(table, one.state[flows], taught, only_new=self.rehearse)
+        chunk.marks.kept |= flows
+        if not away:
+            return
+        chunk.alive &= ~flows
+        self._seen.add(chunk.identifiers[flows[chunk.identified]])
+        new = (one.state[flows] == State.DONE) & ~chunk.marks.counted[flows]
+        last, started = np.asarray(table["last"].to_numpy()), np.asarray(table["started"].to_numpy())
+        if new.any():
+            self._done.append((last[new], (last[new] - started[new]) / SECOND))
+
+    def _bound(self, judged: Sequence[_Judged], now: int) -> None:
+        """Put flows away early that are too large to be judged, or too many to be held."""
+        for one in judged:
+            huge = one.chunk.alive & (one.chunk.size > self._pacing.most_flow_spans)
+            if huge.any():
+                log.warning(
+                    "Too large to be judged, and put aside: %s. Is their flow key shared by several runs?",
+                    ", ".join(name[:80] for name in one.chunk.ids(huge)[:5]),
+                )
+                self._aside.add(one.chunk.identifiers[huge[one.chunk.identified]])
+                self._put_early(one, huge, put_aside=int(huge.sum()))
+        living = [int(one.chunk.size[one.chunk.alive].sum()) for one in judged]
+        if sum(living) <= self._pacing.most_spans:
+            return
+        # The done first, then those that run, the stuck last; of each the longest at rest first.
+        flow = np.concatenate([np.flatnonzero(one.chunk.alive) for one in judged])
+        owner = np.repeat(np.arange(len(judged)), [int(one.chunk.alive.sum()) for one in judged])
+        state = np.concatenate([one.state[one.chunk.alive] for one in judged])
+        received = [np.asarray(one.chunk.flows["received"].to_numpy())[one.chunk.alive] for one in judged]
+        size = np.concatenate([one.chunk.size[one.chunk.alive] for one in judged])
+        order = np.lexsort((np.concatenate(received), np.minimum(state, State.STUCK)))
+        left = sum(living) - np.cumsum(size[order])
+        go = order[: int(np.searchsorted(-left, -0.9 * self._pacing.most_spans)) + 1]
+        for place, rows in groups(owner, np.isin(np.arange(len(owner)), go)):
+            chosen = np.zeros(len(judged[place].chunk.alive), np.bool_)
+            chosen[flow[rows]] = True
+            self._put_early(judged[place], chosen, put_early=len(rows))
+
+    def _put_early(self, one: _Judged, flows: Mask, **counted: int) -> None:
+        try:
+            self._put(one, flows, away=True)
+        except StoreError as error:
+            log.warning("%s. Flows leave the memory all the same; their spans are in the store.", error)
+            one.chunk.alive &= ~flows
+        more = {name: getattr(self._effort, name) + n for name, n in counted.items()}
+        self._effort = replace(self._effort, **more)
 
     def _slack(self, owed: Owed) -> Ints:
         """How much later than it happens what is owed could be known here, of each entry."""
-        floor, most = self._pacing.slack_floor_s * SECOND, self._pacing.slack_most_s * SECOND
-        slack = np.full(len(owed), int(floor))
-        service = reactor_of(owed.step) // self._names.groups.limit
-        for code in np.unique(service).tolist():
-            slack[service == code] = int(min(floor + self._delay.get(code, 0.0), most))
-        return slack
+        return self._delays.slack(self._names.service_of(owed.step))
 
-    def _quiet(self) -> float:
+    def _quiet(self) -> int:
         """For how long nothing may come from a flow at rest, in nanoseconds."""
-        slowest = max(self._delay.values(), default=0.0)
         least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
-        return min(max(least, 3 * self._pace) + min(slowest, self._pacing.slack_most_s * SECOND), most)
-
-    def _learn_delays(self, rows: pa.Table) -> None:
-        """How long after its end a span comes: exporters send in batches, some every 5 seconds."""
-        service = self._names.services.codes(whole(rows["service"]))
-        delay = np.asarray(rows["received"].to_numpy()) - np.asarray(rows["end"].to_numpy())
-        sound = (delay >= 0) & (delay < self._pacing.slack_most_s * SECOND)
-        for code in np.unique(service[sound]).tolist():
-            newest = float(np.percentile(delay[sound & (service == code)], 99))
-            # Up at once, down slowly: one quick batch does not make a slow exporter quick.
-            self._delay[code] = max(newest, 0.96 * self._delay.get(code, 0.0))
+        return int(min(max(least, 3 * self._pace) + self._delays.slowest, most))
 
     def _see_life(self, happened: Record) -> None:
         reactions = happened.reactions
@@ -192,13 +398,32 @@ class Tick:
             return
         react = np.maximum(reactions.end - reactions.published, 0)[seen]
         self._pace = max(0.9 * self._pace, float(np.percentile(react, 95)))
-        for step in np.unique(reactions.step[seen]).tolist():
-            mine = seen & (reactions.step == step)
+        service = self._names.service_of(reactions.step)
+        start = self._delays.by_our_clock(reactions.start, service, reactions.received)
+        for step, rows in groups(reactions.step, seen):
             last, served = self._life.get(step, (0, 0))
-            newest = int(reactions.start[mine].max()), int(reactions.published[mine].max())
-            self._life[step] = (max(last, newest[0]), max(served, newest[1]))
+            self._life[step] = (
+                max(last, int(start[rows].max())),
+                max(served, int(reactions.published[rows].max())),
+            )
         while len(self._life) > 100_000:
             del self._life[next(iter(self._life))]
+
+
+def _may_be_kept(one: _Judged) -> Mask:
+    """Which flows the archive has a row of, or will have before the next snapshot."""
+    kept: Mask = one.chunk.marks.kept | (one.state == State.DONE) | (one.state >= State.STUCK)
+    return kept
+
+
+def _halves(spans: pa.Table) -> list[pa.Table]:
+    """*spans* in two, no trace in both; nothing if it is one trace."""
+    trace = trace_keys(spans["trace_id"])
+    distinct = np.unique(trace)
+    if len(distinct) < 2:
+        return []
+    first = trace < distinct[len(distinct) // 2]
+    return [spans.filter(pa.array(first)), spans.filter(pa.array(~first))]
 
 
 def _attempts(chunk: Chunk, rows: Ints) -> Ints:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,11 @@ from collector.store.spans import SpanStore
 STORED_FLOWS = FLOWS.append(pa.field("state", pa.uint8())).append(pa.field("taught", pa.bool_()))
 _COLUMNS = ", ".join(STORED_FLOWS.names)
 _TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
+# The trace ids in a parameter that holds them in hex.
+_TRACES = "arrayMap(t -> toFixedString(unhex(t), 16), {traces:Array(String)})"
+# Stuck first, then late, running and done; of each the newest.
+_RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
+_GONE = 255  # the state of a row whose flow is part of another now
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,14 @@ class Search:
     without: Sequence[str] = ()  # ids that are shown from elsewhere
 
 
+class Place(NamedTuple):
+    """A place in the list of all flows. It is the same wherever a flow is kept."""
+
+    rank: int  # 0: stuck or failed, 1: late, 2: running, 3: done
+    last: int  # the flow's last activity
+    id: str
+
+
 class FlowStore:
     """The archive of the live part, and the lists of flows that are over."""
 
@@ -39,10 +53,10 @@ class FlowStore:
     def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
         """Keep *flows* (FLOWS) durably. Raise `StoreError`.
 
-        A flow of the same id is replaced; with *only_new*, one that came to rest stays as it is.
+        A flow of the same id is replaced; with *only_new*, one that is here stays as it is.
         """
         if only_new:
-            kept = self._at_rest(flows["id"].to_pylist())
+            kept = self._here(flows["id"].to_pylist())
             new = np.array([name not in kept for name in flows["id"].to_pylist()], np.bool_)
             flows, state, taught = flows.filter(pa.array(new)), state[new], taught[new]
         if not flows.num_rows:
@@ -56,71 +70,113 @@ class FlowStore:
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
         self._database.insert("flows", rows)
 
-    def spans_of(self, trace_ids: pa.Array, flow_keys: pa.Array) -> pa.Table:
-        """SPANS of these traces, and of every trace of the kept flows with these keys or traces."""
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove the flows of these ids. Raise `StoreError`."""
+        kept = sorted(self._here(ids))
+        empty = {field.name: pa.nulls(len(kept), field.type) for field in FLOWS}
+        zeros = {
+            field.name: pa.array(np.zeros(len(kept), field.type.to_pandas_dtype()), field.type)
+            for field in FLOWS
+            if field.type not in (pa.string(), pa.list_(pa.binary(16)))
+        }
+        no_traces = pa.array([[]] * len(kept), pa.list_(pa.binary(16)))
+        gone = pa.table({**empty, **zeros, "id": kept, "traces": no_traces}, schema=FLOWS)
+        self.put(gone, np.full(len(kept), _GONE), np.zeros(len(kept), np.bool_), only_new=False)
+
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
+        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
         traces = {trace for trace in trace_ids.to_pylist() if trace is not None}
         answer = self._database.query(
-            "SELECT DISTINCT arrayJoin(traces) AS trace_id FROM flows FINAL"
-            " WHERE key IN {keys:Array(String)}"
-            " OR hasAny(arrayMap(t -> hex(t), traces), {traces:Array(String)})",
-            {"keys": flow_keys.to_pylist(), "traces": [trace.hex().upper() for trace in traces]},
+            "SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows"  # noqa: S608  # our own words
+            f" WHERE id IN {{keys:Array(String)}} OR hasAny(traces, {_TRACES})",
+            {"keys": flow_keys.to_pylist(), "traces": [trace.hex() for trace in traces]},
         )
         traces.update(_bytes(answer["trace_id"]))
-        return self._spans.spans_of(traces) if traces else SPANS.empty_table()
+        ids = answer["id"].unique().to_pylist()
+        return ids, self._spans.spans_of(traces) if traces else SPANS.empty_table()
 
     def named(self, name: str) -> pa.Table:
         """STORED_FLOWS with this key, id or trace id (hex); no row where there is none."""
-        return self._ask(
-            "id = {name:String} OR key = {name:String}"
-            " OR has(arrayMap(t -> lower(hex(t)), traces), lower({name:String}))",
-            {"name": name},
-            limit=1,
+        found = self._ask("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
+        if found.num_rows or len(name) != 32 or not begins_trace_id(name):
+            return found
+        answer = self._database.query(
+            f"SELECT DISTINCT id FROM flows WHERE hasAny(traces, {_TRACES})",  # noqa: S608  # our own words
+            {"traces": [name.lower()]},
         )
+        return self._ask("id IN {ids:Array(String)}", {"ids": answer["id"].to_pylist()}, limit=1)
+
+    def done_among(self, ids: Sequence[str], done: int) -> list[str]:
+        """Those of *ids* whose flow is here in the state *done*."""
+        answer = self._database.query(
+            "SELECT id FROM flows FINAL WHERE id IN {ids:Array(String)} AND state = {done:UInt8}",
+            {"ids": ids, "done": done},
+        )
+        found: list[str] = answer["id"].to_pylist()
+        return found
+
+    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
+        """STORED_FLOWS that taught and were received before that time: of each outcome the newest."""
+        return self._ask(
+            "taught AND received <= {before:Int64}",
+            {"before": before},
+            limit=limit,
+            order=f"received DESC, id LIMIT {each:d} BY outcome, last_event_type",
+        )
+
+    def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
+        """The keys and the trace ids of the newest *limit* flows that were received before that time."""
+        answer = self._database.query(
+            "SELECT key, traces FROM flows WHERE received <= {before:Int64}"
+            " ORDER BY received DESC LIMIT {limit:UInt32}",
+            {"before": before, "limit": limit},
+        )
+        traces = answer["traces"].combine_chunks().flatten().cast(pa.binary(16))
+        return pc.if_else(pc.equal(answer["key"], ""), None, answer["key"]), traces
 
     def unfinished(self, limit: int) -> pa.Table:
         """STORED_FLOWS that were stuck or failed when they were last stored, the newest first."""
-        return self._ask("state >= 3", {}, limit=limit)
+        return self._ask("state IN (3, 4)", {}, limit=limit)
 
-    def found(self, search: Search, limit: int, offset: int) -> pa.Table:
-        """STORED_FLOWS that *search* asks for, the newest first."""
+    def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
+        """STORED_FLOWS that *search* asks for: stuck first, then the newest; from *after* on."""
         condition, parameters = _condition(search)
-        return self._ask(condition, parameters, limit=limit, offset=offset)
+        if after is not None:
+            condition += f" AND ({_RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
+            parameters |= {"rank": after.rank, "at": after.last, "id": after.id}
+        return self._ask(condition, parameters, limit=limit, order=f"{_RANK}, last DESC, id")
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows *search* would find, by state."""
         condition, parameters = _condition(search)
         answer = self._database.query(
-            f"SELECT state, count() AS n FROM flows FINAL WHERE {condition} GROUP BY state",  # noqa: S608  # see _condition
+            f"SELECT state, count() AS n FROM flows FINAL WHERE {condition} AND state != 255 GROUP BY state",  # noqa: S608  # see _condition
             parameters,
         )
         return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
-
-    def pace(self, since: int, state: int) -> tuple[int, float | None]:
-        """(number, p95 of the seconds from start to end) of the flows in *state* that ended after *since*."""
-        answer = self._database.query(
-            "SELECT count() AS n, quantile(0.95)((last - started) / 1e9) AS p95 FROM flows FINAL"
-            " WHERE last > {since:Int64} AND state = {state:UInt8}",
-            {"since": since, "state": state},
-        )
-        n, p95 = answer["n"][0].as_py(), answer["p95"][0].as_py()
-        return n, (p95 if n else None)
 
     def newest(self, since: int, limit: int) -> pa.Table:
         """STORED_FLOWS whose last activity was after *since*, the newest *limit*."""
         return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
 
-    def _at_rest(self, ids: Sequence[str]) -> set[str]:
+    def _here(self, ids: Sequence[str]) -> set[str]:
         """Those of *ids* that are here."""
         answer = self._database.query(
             "SELECT DISTINCT id FROM flows WHERE id IN {ids:Array(String)}", {"ids": ids}
         )
         return set(answer["id"].to_pylist())
 
-    def _ask(self, condition: str, parameters: dict[str, object], limit: int, offset: int = 0) -> pa.Table:
+    def _ask(
+        self,
+        condition: str,
+        parameters: dict[str, object],
+        limit: int,
+        order: str = "last DESC, id",
+    ) -> pa.Table:
         answer = self._database.query(
-            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition}"  # noqa: S608  # our own words; values are parameters
-            " ORDER BY last DESC, id LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
-            {**parameters, "limit": limit, "offset": offset},
+            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"  # noqa: S608  # our own words; values are parameters
+            f" ORDER BY {order} LIMIT {{limit:UInt32}}",
+            {**parameters, "limit": limit},
         )
         columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
         for name in _TEXTS:
@@ -134,10 +190,11 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
     parts, parameters = ["last > {since:Int64}"], {"since": search.since}
     values: dict[str, object] = dict(parameters)
     if search.text:
+        traces = " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces)"
         parts.append(
             "(positionCaseInsensitiveUTF8(id, {text:String}) > 0"
             " OR positionCaseInsensitiveUTF8(last_event_type, {text:String}) > 0"
-            " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces))"
+            f"{traces if begins_trace_id(search.text) else ''})"
         )
         values["text"] = search.text
     if search.states:
@@ -147,6 +204,11 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
         parts.append("id NOT IN {without:Array(String)}")
         values["without"] = list(search.without)
     return " AND ".join(parts), values
+
+
+def begins_trace_id(text: str) -> bool:
+    """Whether *text* could be the beginning of a trace id in hex."""
+    return 2 <= len(text) <= 32 and set(text.lower()) <= set("0123456789abcdef")
 
 
 def _bytes(column: pa.ChunkedArray) -> list[bytes]:

@@ -37,7 +37,8 @@ ORDER BY (trace_id, span_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 20;
 
 -- One row a flow that came to rest (or is stuck, so that a restart finds it again), the columns of
--- collector/flowtable.py; an empty string where they have null. The row stored last is the flow.
+-- collector/flowtable.py; an empty string where they have null. The row stored last is the flow; its state is
+-- 255 when it became part of another. A late span asks which flow its trace belongs to: the index answers.
 CREATE TABLE IF NOT EXISTS flows
 (
     id               String,
@@ -56,7 +57,8 @@ CREATE TABLE IF NOT EXISTS flows
     incomplete       Bool,
     state            UInt8,
     taught           Bool,
-    stored_unix_nano UInt64 CODEC(Delta, LZ4)
+    stored_unix_nano UInt64 CODEC(Delta, LZ4),
+    INDEX by_trace traces TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY id

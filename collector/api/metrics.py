@@ -1,0 +1,48 @@
+"""What the live part tells Prometheus: figures of its newest snapshot, read when they are asked for."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from collector.diagnosis import State
+from collector.live.runner import Live
+
+
+class LiveFigures(Collector):
+    """To be registered once for each collector."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def collect(self) -> Iterator[Metric]:
+        """The figures, by name."""
+        snapshot = self._live.snapshot
+        effort = snapshot.effort
+        flows = GaugeMetricFamily(
+            "choreoscope_live_flows",
+            "Flows in memory, by state: those at rest are in the store.",
+            labels=["state"],
+        )
+        counts = np.bincount(snapshot.state, minlength=len(State)).tolist()
+        for state in State:
+            flows.add_metric([state.word], counts[state])
+        yield flows
+        for name, what, value in (
+            ("live_spans", "Spans of flows in memory.", effort.spans_held),
+            ("tick_seconds", "Time that the last tick took.", effort.tick_s),
+            ("expectations", "Steps that are expected by what was learned.", self._live.expectations),
+        ):
+            yield GaugeMetricFamily(f"choreoscope_{name}", what, value)
+        for name, what, value in (
+            ("flows_learned", "Flows that taught what is normal.", snapshot.learned),
+            (
+                "flows_put_early",
+                "Flows put away before they came to rest, to bound the memory.",
+                effort.put_early,
+            ),
+            ("flows_put_aside", "Flows too large to be judged.", effort.put_aside),
+            ("spans_unjudged", "Stored spans that the live part could make nothing of.", effort.spans_lost),
+        ):
+            yield CounterMetricFamily(f"choreoscope_{name}", what, value)
