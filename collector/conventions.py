@@ -38,7 +38,8 @@ READINGS = pa.schema(
         ("error", pa.string()),  # what its status says of the failure; null without one
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
         ("service", pa.string()),
-        ("group", pa.string()),  # consumer group; null on what consumes nothing
+        ("group", pa.string()),  # consumer group, or the service without one; null on what consumes nothing
+        ("handler", pa.string()),  # the name of a consumer that is in no group: it tells it from others
         ("event_type", pa.string()),  # null on what is no messaging span
         ("destination", pa.string()),
         ("system", pa.string()),
@@ -93,6 +94,8 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "stream": ("messaging.nats.stream",),
 }
 
+_NOTHING = pa.scalar(None, pa.string())
+
 # The words that operations had in all those years.
 _OPERATIONS = {
     "create": Role.CREATE,
@@ -139,10 +142,11 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "received": _times(spans["received_unix_nano"]),
         "remote": pa.array(_remote(spans)),
         "failed": failed,
-        "error": pc.if_else(failed, whole(spans["status_message"]), pa.scalar(None, pa.string())),
+        "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
         "final": pc.and_(nats, pa.array(said["stream"] < 0)),
         "service": service,
         "group": _only(consumes, said.texts(said["group"]), service),
+        "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), whole(spans["name"]), _NOTHING),
         "event_type": event_type,
         "destination": said.texts(np.where(messaging, destination, -1)),
         "system": said.texts(said["system"]),
@@ -252,7 +256,7 @@ def _either(first: Ints, second: Ints) -> Ints:
 
 def _only(where: Mask, texts: pa.Array, otherwise: pa.ChunkedArray) -> pa.Array:
     """*texts* and, where they say nothing, *otherwise*; null but for the rows of *where*."""
-    return pc.if_else(pa.array(where), pc.coalesce(texts, whole(otherwise)), pa.scalar(None, pa.string()))
+    return pc.if_else(pa.array(where), pc.coalesce(texts, whole(otherwise)), _NOTHING)
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -235,28 +236,38 @@ class Stitcher:
     @cached_property
     def reaction_of(self) -> dict[Ref, Ref]:
         """The first attempt of each consumer."""
-        return {ref: attempts[0] for attempts, inner in self.attempts for ref in (*attempts, *inner)}
+        found = {ref: attempts[0] for attempts in self.attempts for ref in attempts}
+        return {ref: found[self._outermost(ref)] for ref in self.deliveries}
 
     @cached_property
-    def attempts(self) -> list[tuple[list[Ref], list[Ref]]]:
-        """The attempts of each reaction, by time, and what is within one of them."""
+    def attempts(self) -> list[list[Ref]]:
+        """The attempts of each reaction, by time."""
         runs: dict[Any, list[Ref]] = defaultdict(list)
         for ref, deliveries in self.deliveries.items():
             row = self.spans[ref]
             alone = len(deliveries) == 1
-            same = (deliveries[0].message, row["service"], row["group"]) if alone else ref
-            runs[same].append(ref)
+            same = (self._handles(ref), row["group"], row["handler"]) if alone else ref
+            if self._outermost(ref) == ref:
+                runs[same].append(ref)
         found = []
         for run in runs.values():
             run.sort(key=lambda ref: (self.spans[ref]["start"], self.rank[ref]))
-            inner = [ref for ref in run if self._outer(ref) in run]
-            found.append(([ref for ref in run if ref not in inner], inner))
+            at_once = any(self.spans[b]["start"] < self.spans[a]["end"] for a, b in pairwise(run))
+            in_a_group = self.spans[run[0]]["handler"] is None
+            found += [run] if in_a_group or not at_once else [[ref] for ref in run]
         return found
 
-    def _outer(self, ref: Ref) -> Ref | None:
+    def _outermost(self, ref: Ref) -> Ref:
+        """The consumer that *ref* is within, if that handles the same message in the same service."""
         parent = self.parents.get(ref)
         outer = None if parent is None else self.consumer_around.get(parent)
-        return None if outer == ref else outer
+        if outer is None or outer == ref or self._handles(outer) != self._handles(ref):
+            return ref
+        return self._outermost(outer)
+
+    def _handles(self, ref: Ref) -> Any:
+        alone = len(self.deliveries[ref]) == 1
+        return (self.deliveries[ref][0].message, self.spans[ref]["service"]) if alone else ref
 
     # Edges
 
@@ -457,12 +468,10 @@ def stitch(rows: Sequence[Row], most_shared: int = 128) -> Story:
     """The story of *rows* (READINGS)."""
     told = Stitcher(rows, most_shared)
     reactions = {}
-    for attempts, inner in told.attempts:
+    for attempts in told.attempts:
         first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
-        receives = {receive for receive, handler in told.around if handler in (*attempts, *inner)}
-        reactions[attempts[0]] = Reaction(
-            {*attempts, *inner, *receives}, len(attempts), first["start"], last["end"], last["failed"]
-        )
+        spans = {ref for ref, nodes in told.parts_of.items() if attempts[0] in nodes}
+        reactions[attempts[0]] = Reaction(spans, len(attempts), first["start"], last["end"], last["failed"])
     for ref, row in told.spans.items():
         if row["end"] < row["start"]:
             told.notes.add(("end_before_start", ref))

@@ -36,6 +36,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "final": False,
         "service": SERVICES[0],
         "group": None,
+        "handler": None,
         "event_type": None,
         "destination": None,
         "system": None,
@@ -82,6 +83,7 @@ def tangle(random: Random) -> list[Row]:
             failed=random.random() < 0.2,
             service=random.choice(SERVICES),
             group=random.choice("gh"),
+            handler=random.choice([None, None, "a", "b"]),
             destination=random.choice([None, "x", "y"]),
             flow_key=random.choice("AB") if random.random() < keyed else None,
             dropped_links=int(random.random() < 0.1),
@@ -101,7 +103,7 @@ def story(random: Random) -> list[Row]:
     for _ in range(random.randint(1, 4)):
         teller.publish(teller.new_trace(), None)
     for _ in range(random.randint(1, 8)):
-        teller.react()
+        random.choice([teller.react, teller.react, teller.react, teller.react_again])()
     lost = random.choice([0, 0, 0.1, 0.3])
     return [row for row in teller.rows if random.random() >= lost]
 
@@ -151,6 +153,7 @@ class _Teller:
         taken = random.sample(self.messages, min(len(self.messages), random.choice([1, 1, 1, 2, 2, 3])))
         trace, parent = self._where(taken)
         said = {"service": random.choice(SERVICES), "group": random.choice("gh"), "remote": True}
+        said["handler"] = random.choice([None, None, "a"])
         consumer = None
         if random.random() < 0.3:
             consumer = self.add(trace, Role.RECEIVE, parent, **said)
@@ -165,6 +168,15 @@ class _Teller:
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
             self.publish(trace, random.choice([consumer, work, work, parent]) or consumer)
+
+    def react_again(self) -> None:
+        """A message comes once more to one who had it, or to his like, at that time or later."""
+        handled = [row for row in self.rows if row["role"] == Role.PROCESS]
+        if handled:
+            row = self.random.choice(handled)
+            start = self.random.choice([row["start"], row["end"], row["end"] + 1])
+            span = reading(0, len(self.rows))["span_id"]
+            self.rows.append({**row, "span_id": span, "start": start, "end": start + 1, "failed": False})
 
     def _where(self, taken: Sequence[Row]) -> tuple[int, Row | None]:
         if self.random.random() < 0.5:

@@ -57,12 +57,17 @@ def work(
     key: str | None = None,
     error: str | None = None,
     flags: int = 0,
+    called: str | None = None,
     said: Mapping[str, Value] = {},
 ) -> Sent:
-    """A span of its parent's trace, or of one of its own, *at* milliseconds after the beginning."""
+    """A span of its parent's trace, or of one of its own, *at* milliseconds after the beginning.
+
+    Its ids are of *name*, and so is what it is called, unless it is *called* something else.
+    """
     trace = trace or (parent.trace if parent else name)
     made = span(
-        name,
+        called or name,
+        id=name,
         trace=trace,
         parent=parent.name if parent else b"",
         kind=kind,

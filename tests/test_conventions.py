@@ -125,6 +125,15 @@ def test_consumer_without_a_group_is_a_group_by_its_service() -> None:
     assert read(span())["group"] is None
 
 
+def test_consumer_without_a_group_is_told_from_others_by_its_name() -> None:
+    """Two subscriptions of one service are two handlers, and only their names say which is which."""
+    grouped = {"messaging.consumer.group.name": "packers"}
+
+    assert read(span("audit", kind=CONSUMER))["handler"] == "audit"
+    assert read(span("audit", kind=CONSUMER, attributes=grouped))["handler"] is None
+    assert read(span("audit", kind=PRODUCER))["handler"] is None
+
+
 def test_event_type_is_the_events_own_name_first() -> None:
     said = {
         "cloudevents.event_type": "OrderPlaced",

@@ -5,6 +5,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests.telling import LOCAL, REMOTE, consume, create, publish, react, receive, tell, work
 
+TWICE = (("first", 1), ("second", 5))
 SENDS = {"messaging.operation.type": "send", "messaging.destination.name": "orders"}
 
 
@@ -267,8 +268,8 @@ def test_handler_that_two_libraries_saw_is_one_reaction_and_one_attempt(linked: 
 def test_redelivery_is_another_attempt_of_one_reaction() -> None:
     """It failed, came again, and went well: that is one reaction that took two attempts."""
     placed = publish("placed")
-    failed = react("packing", placed, at=5, error="no stock")
-    again = react("again", placed, service="packing", at=20, took=3)
+    failed = react("packing", placed, at=5, error="no stock", called="process")
+    again = react("again", placed, service="packing", at=20, took=3, called="process")
 
     told = tell(again, placed, failed)
     assert told.deliveries == {(placed, failed)}
@@ -277,6 +278,30 @@ def test_redelivery_is_another_attempt_of_one_reaction() -> None:
     assert (reaction["attempts"], reaction["status"]) == (2, "ok")
     assert reaction["start_unix_nano"] == failed.span.start_time_unix_nano
     assert reaction["end_unix_nano"] == again.span.end_time_unix_nano
+
+
+def test_redelivery_within_a_group_may_overlap_the_attempt_before() -> None:
+    """The broker's patience ended before the handler did."""
+    placed = publish("placed")
+    slow, again = (react(name, placed, service="packing", group="g", at=at, took=9) for name, at in TWICE)
+
+    assert tell(placed, again, slow).reactions == {slow: {slow, again}}
+
+
+def test_handlers_of_one_service_without_groups_react_each_for_itself() -> None:
+    """A service that packs and bills may subscribe twice; to take one for a repetition hides a reaction."""
+    placed = publish("placed")
+    packing, billing = (react(name, placed, service="shop", at=at) for name, at in TWICE)
+
+    assert tell(placed, packing, billing).deliveries == {(placed, packing), (placed, billing)}
+
+
+def test_two_processes_that_both_get_a_message_react_each_for_itself() -> None:
+    """Without a group a broker gives every subscriber its own copy, and all of them at once."""
+    placed = publish("placed")
+    here, there = (react(name, placed, service="shop", at=at, took=9, called="process") for name, at in TWICE)
+
+    assert tell(placed, here, there).deliveries == {(placed, here), (placed, there)}
 
 
 def test_groups_of_one_service_react_each_for_itself() -> None:

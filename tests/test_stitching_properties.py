@@ -85,7 +85,9 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     "role": st.integers(0, 255),
     **dict.fromkeys(("start", "end", "received"), int64),
     **dict.fromkeys(("remote", "failed", "final"), st.booleans()),
-    **dict.fromkeys(("error", "group", "event_type", "destination", "system", "flow_key"), st.none() | words),
+    **dict.fromkeys(
+        ("error", "group", "handler", "event_type", "destination", "system", "flow_key"), st.none() | words
+    ),
     "service": words,
     "dropped_links": st.integers(0, 2**32 - 1),
 }

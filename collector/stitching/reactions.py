@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.keys import pair_keys
+from collector.keys import Keys, pair_keys
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Pairs, Rows, at, climb, distinct_pairs, firsts, marked, numbers
@@ -82,26 +82,50 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
     One group that handles one message again makes another attempt of the same reaction. A batch is a
     reaction of its own: its messages may come again in other company.
     """
-    count = len(spans)
-    of = np.where(consumers.are, np.arange(count), -1)
-    attempts, last = np.ones(count, np.int64), np.arange(count)
-    deliveries = consumers.deliveries
+    count, deliveries = len(spans), consumers.deliveries
     alone = np.bincount(deliveries.target, minlength=count)[deliveries.target] == 1
     row, message = deliveries.target[alone], deliveries.key[alone]
-    group = pair_keys(spans.codes("group"), spans.service)[row]
-    _, run, size = np.unique(pair_keys(message, group), return_inverse=True, return_counts=True)
-    again = size[run] > 1
-    row, run = row[again], run[again]
-    # What one handler looks like to two libraries is one within the other, and no other attempt.
-    runs = np.full(count, -1)
-    runs[row] = run
-    outer = at(within, spans.parent[row])
-    inner = (outer != row) & (at(runs, outer) == run)
-    order = np.lexsort((row, numbers(spans.table, "start")[row], inner, run))
-    row, run, inner = row[order], run[order], inner[order]
+    outermost = _outermost(spans, row, message, within)
+    outer = outermost[row] == row
+    row, run = _runs(spans, row[outer], message[outer])
     bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1))
-    first = row[bounds[:-1]]
-    of[row] = np.repeat(first, np.diff(bounds))
-    attempts[first] = np.diff(np.append(0, np.cumsum(~inner))[bounds])
-    last[first] = row[bounds[:-1] + attempts[first] - 1]
-    return of, attempts, last
+    first, several = row[bounds[:-1]], np.diff(bounds)
+    of = np.where(consumers.are, np.arange(count), -1)
+    of[row] = np.repeat(first, several)
+    attempts, last = np.ones(count, np.int64), np.arange(count)
+    attempts[first], last[first] = several, row[bounds[1:] - 1]
+    return np.where(consumers.are, of[outermost], -1), attempts, last
+
+
+def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
+    """For each consumer *row* of a *message* the one that it is within, if that handles the same message.
+
+    What one handler looks like to two libraries is one within the other, and no other attempt. Other
+    spans have themselves.
+    """
+    handled = np.zeros(len(spans), np.uint64)
+    handled[row] = pair_keys(message, spans.service[row])
+    outer = at(within, spans.parent[row])
+    inner = (outer >= 0) & (outer != row) & (handled[outer] == handled[row])
+    up = np.arange(len(spans))
+    up[row[inner]] = outer[inner]
+    return climb(up)
+
+
+def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
+    """The rows that are attempts of the reaction of others, by time, and which of them are of one reaction.
+
+    Without a group they must have the same name and follow each other: two consumers at one time are
+    two subscribers.
+    """
+    handler = spans.codes("handler")[row]
+    reactor = pair_keys(pair_keys(spans.service[row], spans.codes("group")[row]), handler)
+    _, run, size = np.unique(pair_keys(message, reactor), return_inverse=True, return_counts=True)
+    again = size[run] > 1
+    row, run, handler = row[again], run[again], handler[again]
+    start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
+    order = np.lexsort((row, start[row], run))
+    row, run, handler = row[order], run[order], handler[order]
+    at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[row[1:]] < end[row[:-1]])
+    kept = ~marked(len(size), run[1:][at_once])[run]
+    return row[kept], run[kept]
