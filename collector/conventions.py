@@ -43,6 +43,7 @@ READINGS = pa.schema(
         ("event_type", pa.string()),  # null on what is no messaging span
         ("destination", pa.string()),
         ("system", pa.string()),
+        ("message_id", pa.string()),  # its sender's; null on what is of several messages, and of most
         ("flow_key", pa.string()),
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
@@ -91,6 +92,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "messaging.servicebus.destination.subscription_name",
     ),
     "event_type": ("cloudevents.event_type",),
+    "message_id": ("messaging.message.id", "messaging.message_id"),
     "stream": ("messaging.nats.stream",),
 }
 
@@ -150,6 +152,7 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "event_type": event_type,
         "destination": said.texts(np.where(messaging, destination, -1)),
         "system": said.texts(said["system"]),
+        "message_id": said.texts(said["message_id"]),
         "flow_key": said.texts(said["flow_key"]),
         "link_trace_ids": whole(spans["link_trace_ids"]),
         "link_span_ids": whole(spans["link_span_ids"]),

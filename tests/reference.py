@@ -246,7 +246,8 @@ class Stitcher:
         for ref, deliveries in self.deliveries.items():
             row = self.spans[ref]
             alone = len(deliveries) == 1
-            same = (self._handles(ref), row["group"], row["handler"]) if alone else ref
+            reactor = row["group"], row["handler"]
+            same = (self._handles(ref), reactor, row["message_id"]) if alone else ref
             if self._outermost(ref) == ref:
                 runs[same].append(ref)
         found = []

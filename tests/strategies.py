@@ -40,6 +40,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "event_type": None,
         "destination": None,
         "system": None,
+        "message_id": None,
         "flow_key": None,
         "link_trace_ids": [],
         "link_span_ids": [],
@@ -153,7 +154,7 @@ class _Teller:
         taken = random.sample(self.messages, min(len(self.messages), random.choice([1, 1, 1, 2, 2, 3])))
         trace, parent = self._where(taken)
         said = {"service": random.choice(SERVICES), "group": random.choice("gh"), "remote": True}
-        said["handler"] = random.choice([None, None, "a"])
+        said |= {"handler": random.choice([None, None, "a"]), "message_id": random.choice([None, None, "1"])}
         consumer = None
         if random.random() < 0.3:
             consumer = self.add(trace, Role.RECEIVE, parent, **said)
@@ -176,7 +177,8 @@ class _Teller:
             row = self.random.choice(handled)
             start = self.random.choice([row["start"], row["end"], row["end"] + 1])
             span = reading(0, len(self.rows))["span_id"]
-            self.rows.append({**row, "span_id": span, "start": start, "end": start + 1, "failed": False})
+            again = {**row, "span_id": span, "start": start, "end": start + 1, "failed": False}
+            self.rows.append(again | {"message_id": self.random.choice([row["message_id"]] * 3 + ["2"])})
 
     def _where(self, taken: Sequence[Row]) -> tuple[int, Row | None]:
         if self.random.random() < 0.5:

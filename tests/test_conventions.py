@@ -134,6 +134,12 @@ def test_consumer_without_a_group_is_told_from_others_by_its_name() -> None:
     assert read(span("audit", kind=PRODUCER))["handler"] is None
 
 
+def test_message_id_is_found_under_both_its_names() -> None:
+    """It is `messaging.message_id` in Python's older instrumentations, Celery's among them."""
+    for name in ("messaging.message.id", "messaging.message_id"):
+        assert read(span(kind=CONSUMER, attributes={name: 17}))["message_id"] == "17"
+
+
 def test_event_type_is_the_events_own_name_first() -> None:
     said = {
         "cloudevents.event_type": "OrderPlaced",

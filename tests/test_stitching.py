@@ -304,6 +304,20 @@ def test_two_processes_that_both_get_a_message_react_each_for_itself() -> None:
     assert tell(placed, here, there).deliveries == {(placed, here), (placed, there)}
 
 
+def test_messages_that_one_span_sent_are_told_apart_by_their_ids() -> None:
+    """A batch without creates: one send, and as many reactions of one group as there were messages."""
+    sending = publish("sending")
+    reactions = [
+        react(
+            f"{name}{at}", sending, service="packing", group="g", at=at, said={"messaging.message.id": name}
+        )
+        for at, name in enumerate(["one", "other", "one"])
+    ]
+
+    told = tell(sending, *reactions)
+    assert told.reactions == {reactions[0]: {reactions[0], reactions[2]}, reactions[1]: {reactions[1]}}
+
+
 def test_groups_of_one_service_react_each_for_itself() -> None:
     placed = publish("placed")
     packing, billing = (react(name, placed, service="shop", group=name) for name in ("packing", "billing"))

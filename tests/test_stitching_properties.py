@@ -86,7 +86,8 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("start", "end", "received"), int64),
     **dict.fromkeys(("remote", "failed", "final"), st.booleans()),
     **dict.fromkeys(
-        ("error", "group", "handler", "event_type", "destination", "system", "flow_key"), st.none() | words
+        ("error", "group", "handler", "event_type", "destination", "system", "message_id", "flow_key"),
+        st.none() | words,
     ),
     "service": words,
     "dropped_links": st.integers(0, 2**32 - 1),

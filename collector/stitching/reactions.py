@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from collector.keys import Keys, pair_keys
+from collector.keys import Keys, codes_of, pair_keys, whole
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Pairs, Rows, at, climb, distinct_pairs, firsts, marked, numbers
@@ -115,17 +116,24 @@ def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
 def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
     """The rows that are attempts of the reaction of others, by time, and which of them are of one reaction.
 
-    Without a group they must have the same name and follow each other: two consumers at one time are
-    two subscribers.
+    Where several messages were sent at once, their ids tell them apart. Consumers without a group must
+    have the same name and follow each other: two of them at one time are two subscribers.
     """
     handler = spans.codes("handler")[row]
     reactor = pair_keys(pair_keys(spans.service[row], spans.codes("group")[row]), handler)
-    _, run, size = np.unique(pair_keys(message, reactor), return_inverse=True, return_counts=True)
-    again = size[run] > 1
-    row, run, handler = row[again], run[again], handler[again]
+    again = _repeated(pair_keys(message, reactor))
+    row, handler, of = row[again], handler[again], pair_keys(message, reactor)[again]
+    ids = codes_of(whole(spans.table["message_id"].take(pa.array(row))).dictionary_encode())
+    _, run = np.unique(pair_keys(of, ids), return_inverse=True)
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     order = np.lexsort((row, start[row], run))
     row, run, handler = row[order], run[order], handler[order]
     at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[row[1:]] < end[row[:-1]])
-    kept = ~marked(len(size), run[1:][at_once])[run]
+    kept = ~np.isin(run, run[1:][at_once])
     return row[kept], run[kept]
+
+
+def _repeated(keys: Keys) -> Rows:
+    """The places of those *keys* that are there more than once."""
+    _, code, count = np.unique(keys, return_inverse=True, return_counts=True)
+    return np.flatnonzero(count[code] > 1)
