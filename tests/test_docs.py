@@ -83,19 +83,24 @@ def test_every_note_and_reason_is_described() -> None:
 
 def test_the_figures_are_those_of_the_code() -> None:
     """A figure that is wrong in the manual is looked for in the data."""
-    page, habits, pacing = text_of("docs/diagnosis.md"), Habits(), Pacing()
+    page, habits, pacing, config = text_of("docs/diagnosis.md"), Habits(), Pacing(), Config()
 
-    assert Config().learn_flows == habits.flows
-    assert Config().deadline_s * 1000 == habits.deadline_floor_ms
-    assert f"{habits.flows} such messages were seen (`CHOREOSCOPE_LEARN_FLOWS`)" in page
-    assert f"at least {habits.share:.0%} of them".replace("%", " %") in page
-    assert f"publishes nothing in {100 - habits.rare * 100:.0f} of 100" in page
+    assert (config.learn_flows, config.deadline_s * 1000) == (habits.flows, habits.deadline_floor_ms)
     assert habits.deadline_factor == 3
-    assert f"three times the p99, and at least {Config().deadline_s:g} s (`CHOREOSCOPE_DEADLINE_S`)" in page
-    assert f"newest {habits.window:,} examples" in page
-    assert f"for a while ({pacing.quiet_s:g} s, or three times" in page
-    assert f"at most {pacing.quiet_most_s / 60:g} minutes" in page
-    assert f"at most {pacing.slack_most_s:g} s)" in page
+    for said in (
+        f"{habits.flows} such messages were seen (`CHOREOSCOPE_LEARN_FLOWS`)",
+        f"after the first {habits.flows} at least {habits.share * 100:g} %",
+        f"publishes nothing in {100 - habits.rare * 100:g} of 100",
+        f"three times the p99, and at least {config.deadline_s:g} s (`CHOREOSCOPE_DEADLINE_S`)",
+        f"newest {habits.window:,} examples",
+        f"in {habits.slow_minutes} of the newest 60 minutes",
+        f"in {habits.missed_hours} hours in a row",
+        f"for a while ({pacing.quiet_s:g} s, or three times",
+        f"at most {pacing.quiet_most_s / 60:g} minutes)",
+        f"for more than {pacing.pause_s:g} s)",
+        f"A flow of more than {pacing.most_flow_spans:,} spans",
+    ):
+        assert said in page
 
 
 # The documents of the answers
