@@ -22,6 +22,9 @@ Document: TypeAlias = dict[str, Any]
 _RANK = np.array([3, 2, 1, 0, 0])
 
 
+_MOST_NAMED = 20_000  # ids that a query may name
+_NO_STATE = 9
+
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
 
@@ -61,14 +64,13 @@ def listed(snapshot: Snapshot, store: FlowStore, search: Search, wanted: Page) -
     Those in memory and those in the store are one list: a flow that is put away meanwhile keeps its
     place, so that it is neither skipped nor shown twice by who turns the pages.
     """
-    # What is in memory is newer than the store's row of it.
-    over = replace(search, without=snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist())
+    over = _over(snapshot, search)
     every = matching(snapshot, replace(search, states=()))
     counts = {
         state.word: int(n)
         for state, n in zip(State, np.bincount(snapshot.state[every], minlength=5), strict=True)
     }
-    for code, n in store.counts(replace(over, states=())).items():
+    for code, n in store.counts(_over(snapshot, replace(search, states=()))).items():
         counts[State(code).word] += n
     total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
     after = Place(*wanted.after) if wanted.after else None
@@ -87,6 +89,17 @@ def listed(snapshot: Snapshot, store: FlowStore, search: Search, wanted: Page) -
         "next_cursor": following,
         "counts": counts,
     }
+
+
+def _over(snapshot: Snapshot, search: Search) -> Search:
+    """*search* for the store's rows of flows that are not in memory: what is there is newer."""
+    kept = snapshot.kept
+    if int(kept.sum()) <= _MOST_NAMED:
+        return replace(search, without=snapshot.flows["id"].filter(pa.array(kept)).to_pylist())
+    # So many are stuck that a query can not name them. Nearly all that the store has of that kind are they.
+    states = tuple(state for state in (search.states or State) if state < State.STUCK)
+    named = snapshot.flows["id"].filter(pa.array(kept & (snapshot.state < State.STUCK)))
+    return replace(search, states=states or (_NO_STATE,), without=named[:_MOST_NAMED].to_pylist())
 
 
 def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:

@@ -116,6 +116,7 @@ class Reactions:
     start: Ints
     end: Ints
     received: Ints  # when its span came
+    heard: Ints  # when the span of its message came; its own where that was not seen
     attempts: Ints
     failed: Mask
     final: Mask
@@ -259,6 +260,7 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
         start=facts.start[row],
         end=_sane(graph.end, facts.received[graph.reactions])[index],
         received=facts.received[row],
+        heard=np.where(message >= 0, _at(facts.received, message), facts.received[row]),
         attempts=graph.attempts[index],
         failed=graph.failed[index],
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row],

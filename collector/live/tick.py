@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 
 from collector import conventions
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
-from collector.diagnosis.owed import Owed, together
+from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Record
-from collector.flowtable import FLOWS
 from collector.joins import Ints, Mask, groups
 from collector.keys import text_keys, trace_keys, whole
+from collector.live.bounds import beyond
 from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.clocks import Delays
+from collector.live.judged import Judged, snapshot_of
 from collector.live.memory import Brought, Memory
 from collector.live.seen import Seen
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
@@ -58,17 +59,6 @@ class Pacing:
     most_flow_spans: int = 100_000  # a flow of more is no business run: its key is something shared
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """A chunk at one moment. Times of *owed* are by our clock."""
-
-    chunk: Chunk
-    alive: Mask
-    state: Ints
-    owed: Owed
-    age: Ints  # of each entry of *owed*, beyond the time that telemetry takes
-
-
 class Tick:
     """The live part without its thread: feed it span tables and moments, read its snapshot."""
 
@@ -86,7 +76,7 @@ class Tick:
         self._seen, self._aside = Seen(), Seen()
         self._life: dict[int, tuple[int, int]] = {}
         self._delays = Delays(self._names.services.limit)
-        self._pace = 0.0  # p95 of the time to react, ns, over the newest reactions
+        self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
         self._untaken: list[pa.Table] = []  # SPANS for which the archive could not be asked
         self._vanished: list[str] = []
         self._done: deque[tuple[Ints, np.ndarray[tuple[int], np.dtype[np.float64]]]] = deque()
@@ -114,7 +104,7 @@ class Tick:
             self._keep(judged, now)
         except StoreError as error:
             failure = error
-        self._bound(judged, now)
+        self._bound(judged)
         self._memory.compact()
         if failure is not None:
             raise failure
@@ -207,7 +197,7 @@ class Tick:
         ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
         return Brought(conventions.read(spans, self._flow_keys), ids) if spans.num_rows else None
 
-    def _judged(self, chunk: Chunk, now: int) -> Iterator[_Judged]:
+    def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
         try:
             yield self._judge(chunk, now)
@@ -220,7 +210,7 @@ class Tick:
             for part in parts:
                 yield from self._judged(part, now)
 
-    def _judge(self, chunk: Chunk, now: int) -> _Judged:
+    def _judge(self, chunk: Chunk, now: int) -> Judged:
         chunk.judge_by(self._memory.expected, self.learner)
         owed, count = chunk.owed, len(chunk.alive)
         since = self._delays.by_our_clock(owed.since, owed.service, owed.received)
@@ -238,7 +228,7 @@ class Tick:
         doubtful = chunk.unsure | np.asarray(chunk.flows["incomplete"].to_numpy())
         unsure = doubtful & (np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet())
         state = states(owed, count, now, slack, open_ended=unsure)
-        return _Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack)
+        return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack)
 
     def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
         """What should have come while nobody listened, and may have: lost spans are no stalled business."""
@@ -249,31 +239,13 @@ class Tick:
             forgiven |= short & (owed.since <= end) & (owed.since + owed.due + slack >= begin)
         return forgiven
 
-    def _snapshot(self, judged: Sequence[_Judged], now: int) -> Snapshot:
-        offset = 0
-        entries, places, attempts = [], [], []
-        for one in judged:
-            rank = np.cumsum(one.alive) - 1 + offset
-            overdue = one.alive[one.owed.flow] & (one.age > np.where(one.owed.final, 0, one.owed.due))
-            mine = one.owed.where(overdue)
-            places.append(one.chunk.stitched.graph.spans.take(pa.array(mine.row)))
-            attempts.append(_attempts(one.chunk, mine.row))
-            entries.append(replace(mine, flow=rank[mine.flow]))
-            offset += int(one.alive.sum())
-        owed = together(*entries) if entries else EMPTY.owed
+    def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
         while self._done and int(self._done[0][0].max(initial=0)) < now - RECENT:
             self._done.popleft()
-        return Snapshot(
+        return snapshot_of(
+            judged,
             now=now,
-            flows=pa.concat_tables(
-                [FLOWS.empty_table(), *(one.chunk.flows.filter(pa.array(one.alive)) for one in judged)]
-            ),
-            state=np.concatenate([EMPTY.state, *(one.state[one.alive] for one in judged)]),
-            kept=np.concatenate([EMPTY.kept, *(_may_be_kept(one)[one.alive] for one in judged)]),
-            owed=owed,
-            places=pa.concat_tables([EMPTY.places, *places]),
-            slack=self._slack(owed),
-            attempts=np.concatenate([EMPTY.attempts, *attempts]),
+            slack_of=self._slack,
             life=dict(self._life),
             expected=self._memory.expected,
             learned=self.learner.flows,
@@ -281,7 +253,7 @@ class Tick:
             effort=self._effort,
         )
 
-    def _keep(self, judged: Sequence[_Judged], now: int) -> None:
+    def _keep(self, judged: Sequence[Judged], now: int) -> None:
         """Write down what stopped, let what is at rest teach, and put it away."""
         for one in judged:
             chunk, stuck = one.chunk, one.state >= State.STUCK
@@ -303,12 +275,12 @@ class Tick:
             self._put(one, resting & (~one.chunk.unsure | waited), away=True)
         self._seen.add(self._memory.forget_loose(now, self._pacing.most_spans // 4))
 
-    def _resting(self, one: _Judged, now: int) -> Mask:
+    def _resting(self, one: Judged, now: int) -> Mask:
         received = np.asarray(one.chunk.flows["received"].to_numpy())
         resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet())
         return resting
 
-    def _teach(self, one: _Judged, resting: Mask) -> None:
+    def _teach(self, one: Judged, resting: Mask) -> None:
         marks = one.chunk.marks
         fresh = resting & ~marks.taught
         marks.taught |= resting
@@ -318,7 +290,7 @@ class Tick:
         except Exception:
             log.exception("%d flows could not teach", int(fresh.sum()))
 
-    def _learn_misses(self, one: _Judged, newly: Mask) -> None:
+    def _learn_misses(self, one: Judged, newly: Mask) -> None:
         """See what was owed by flows that just stopped: what is missed for a day is no habit."""
         owed = one.owed.where((one.age > one.owed.deadline) & newly[one.owed.flow])
         for kind, published in ((Debt.REACTION, False), (Debt.MESSAGE, True)):
@@ -327,7 +299,7 @@ class Tick:
         for place, rows in groups(owed.join, owed.join >= 0):
             self.learner.miss_join(self._memory.expected.joins[place][0], owed.since[rows])
 
-    def _put(self, one: _Judged, flows: Mask, *, away: bool) -> None:
+    def _put(self, one: Judged, flows: Mask, *, away: bool) -> None:
         """Keep *flows* in the archive; those that go *away* leave the memory with it."""
         chunk = one.chunk
         if not flows.any():
@@ -345,7 +317,7 @@ class Tick:
         if new.any():
             self._done.append((last[new], (last[new] - started[new]) / SECOND))
 
-    def _bound(self, judged: Sequence[_Judged], now: int) -> None:
+    def _bound(self, judged: Sequence[Judged]) -> None:
         """Put flows away early that are too large to be judged, or too many to be held."""
         for one in judged:
             huge = one.chunk.alive & (one.chunk.size > self._pacing.most_flow_spans)
@@ -356,24 +328,11 @@ class Tick:
                 )
                 self._aside.add(one.chunk.identifiers[huge[one.chunk.identified]])
                 self._put_early(one, huge, put_aside=int(huge.sum()))
-        living = [int(one.chunk.size[one.chunk.alive].sum()) for one in judged]
-        if sum(living) <= self._pacing.most_spans:
-            return
-        # The done first, then those that run, the stuck last; of each the longest at rest first.
-        flow = np.concatenate([np.flatnonzero(one.chunk.alive) for one in judged])
-        owner = np.repeat(np.arange(len(judged)), [int(one.chunk.alive.sum()) for one in judged])
-        state = np.concatenate([one.state[one.chunk.alive] for one in judged])
-        received = [np.asarray(one.chunk.flows["received"].to_numpy())[one.chunk.alive] for one in judged]
-        size = np.concatenate([one.chunk.size[one.chunk.alive] for one in judged])
-        order = np.lexsort((np.concatenate(received), np.minimum(state, State.STUCK)))
-        left = sum(living) - np.cumsum(size[order])
-        go = order[: int(np.searchsorted(-left, -0.9 * self._pacing.most_spans)) + 1]
-        for place, rows in groups(owner, np.isin(np.arange(len(owner)), go)):
-            chosen = np.zeros(len(judged[place].chunk.alive), np.bool_)
-            chosen[flow[rows]] = True
-            self._put_early(judged[place], chosen, put_early=len(rows))
+        chosen = beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans)
+        for place, flows in chosen:
+            self._put_early(judged[place], flows, put_early=int(flows.sum()))
 
-    def _put_early(self, one: _Judged, flows: Mask, **counted: int) -> None:
+    def _put_early(self, one: Judged, flows: Mask, **counted: int) -> None:
         try:
             self._put(one, flows, away=True)
         except StoreError as error:
@@ -396,8 +355,8 @@ class Tick:
         seen = (reactions.message >= 0) & (reactions.step >= 0)
         if not seen.any():
             return
-        react = np.maximum(reactions.end - reactions.published, 0)[seen]
-        self._pace = max(0.9 * self._pace, float(np.percentile(react, 95)))
+        later = np.maximum(reactions.received - reactions.heard, 0)[seen]
+        self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
         service = self._names.service_of(reactions.step)
         start = self._delays.by_our_clock(reactions.start, service, reactions.received)
         for step, rows in groups(reactions.step, seen):
@@ -410,12 +369,6 @@ class Tick:
             del self._life[next(iter(self._life))]
 
 
-def _may_be_kept(one: _Judged) -> Mask:
-    """Which flows the archive has a row of, or will have before the next snapshot."""
-    kept: Mask = one.chunk.marks.kept | (one.state == State.DONE) | (one.state >= State.STUCK)
-    return kept
-
-
 def _halves(spans: pa.Table) -> list[pa.Table]:
     """*spans* in two, no trace in both; nothing if it is one trace."""
     trace = trace_keys(spans["trace_id"])
@@ -424,11 +377,3 @@ def _halves(spans: pa.Table) -> list[pa.Table]:
         return []
     first = trace < distinct[len(distinct) // 2]
     return [spans.filter(pa.array(first)), spans.filter(pa.array(~first))]
-
-
-def _attempts(chunk: Chunk, rows: Ints) -> Ints:
-    graph = chunk.stitched.graph
-    place = np.minimum(np.searchsorted(graph.reactions, rows), max(len(graph.reactions) - 1, 0))
-    if not len(graph.reactions):
-        return np.ones(len(rows), np.int64)
-    return np.where(graph.reactions[place] == rows, graph.attempts[place], 1)

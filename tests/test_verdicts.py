@@ -1,0 +1,222 @@
+"""Verdicts that would be wrong: each of these was, or could easily have been."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from collector.diagnosis import State
+from collector.store import Database
+from tests.factories import SECOND
+from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
+from tests.test_live import findings
+
+HOUR = 3600 * SECOND
+
+
+@pytest.fixture
+def watch(database: Database) -> Watch:
+    """A live part that knows the shop."""
+    watch = Watch(database)
+    watch.learn()
+    return watch
+
+
+def shifted(sent: Iterable[Sent], service: str, by_s: float) -> list[Sent]:
+    """*sent* with the clock of *service* off by so many seconds."""
+    moved = []
+    for name, one in sent:
+        if name == service:
+            one.start_time_unix_nano += int(by_s * SECOND)
+            one.end_time_unix_nano += int(by_s * SECOND)
+        moved.append((name, one))
+    return moved
+
+
+@pytest.mark.parametrize("off_s", [-300, -30, 30, 300])
+def test_clock_of_a_sender_that_is_off_makes_nothing_stuck(database: Database, off_s: float) -> None:
+    """What counts is when we got to know of a thing: minutes of a wrong clock are no minutes of waiting."""
+    watch = Watch(database)
+    for number in range(60):
+        watch.receive(shifted(order(f"L-{number}", watch.now), "inventory", off_s))
+    watch.wait(60)
+    sent = shifted(order("A-1", watch.now), "inventory", off_s)
+    watch.receive([one for one in sent if one[0] in {"order", "inventory"}])
+    assert findings(watch, late=False) == []
+    watch.receive([one for one in sent if one[0] not in {"order", "inventory"}], after_s=1)
+    watch.wait(3)
+
+    assert findings(watch) == []
+    assert watch.state("A-1") == State.DONE
+
+
+def test_telemetry_that_was_held_back_is_not_overdue_at_once(watch: Watch) -> None:
+    """Senders that could not reach us for an hour send what they have, one after the other."""
+    watch.wait(60)
+    placed = watch.now - HOUR
+    sent = order("A-1", placed)
+    for service in ("order", "inventory", "mailer", "fraud", "payment", "shipping"):
+        watch.receive([one for one in sent if one[0] == service], after_s=0.9)
+        assert [f for f in findings(watch) if f[0] == "A-1"] == []
+    watch.wait(5)
+
+    assert watch.state("A-1") == State.DONE
+
+
+def test_pause_of_ours_makes_nothing_stuck(watch: Watch) -> None:
+    """A laptop that slept, a collector that was down: what should have come meanwhile may have been lost."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.now += HOUR
+    watch.wait(30)
+
+    assert findings(watch, late=True) == []
+    assert watch.state("A-1") == State.DONE
+    assert watch.flows.named("A-1")["incomplete"].to_pylist() == [True]
+
+
+def test_flow_that_had_stopped_stays_stuck_over_a_pause_of_ours(watch: Watch) -> None:
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(8)
+    watch.now += HOUR
+    watch.wait(2)
+
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+
+
+def test_failed_batch_that_went_well_in_another_is_no_finding(watch: Watch) -> None:
+    """Redelivered messages come in other company: the group has handled it, whichever span says so."""
+    placed = watch.now
+    healthy = order("A-1", placed)
+    service, failed = react("inventory", "OrderPlaced", "A-1", at=placed + MS, error="full")
+    failed.span_id = b"failed!!"
+    failed.ClearField("parent_span_id")
+    failed.links.extend(react("inventory", "OrderPlaced", "A-2", at=placed)[1].links)
+    watch.receive([*healthy, *order("A-2", placed), (service, failed)])
+    watch.wait(10)
+
+    assert findings(watch) == []
+
+
+def test_error_that_leads_on_is_no_failure(watch: Watch) -> None:
+    """A declined payment is an error to its handler and an event to everybody else."""
+    sent = order("A-1", watch.now)
+    declined = [
+        react("payment", "StockReserved", "A-1", at=one.start_time_unix_nano, error="declined")
+        if service == "payment" and one.name.startswith("process")
+        else (service, one)
+        for service, one in sent
+    ]
+    watch.receive(declined)
+    watch.wait(10)
+
+    assert findings(watch) == []
+
+
+def renamed(sent: Iterable[Sent], group: bool) -> list[Sent]:
+    """*sent* with another service in the place of payment, in the same group or in its own."""
+    named = []
+    for service, one in sent:
+        if group and service == "payment" and one.name.startswith("process"):
+            said = one.attributes.add()
+            said.key, said.value.string_value = "messaging.consumer.group.name", "payment"
+        named.append(("payments" if service == "payment" else service, one))
+    return named
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_service_with_a_new_name_is_not_missed(watch: Watch, group: bool) -> None:
+    """A flow that goes on is not stuck, whoever made it go on."""
+    for number in range(80):
+        watch.receive(renamed(order(f"N-{number}", watch.now), group))
+        assert findings(watch) == []
+    watch.wait(10)
+    assert findings(watch, late=True) == []
+    watch.receive(renamed(order("A-1", watch.now, down={"payment"}), group))
+    watch.wait(8)
+
+    assert [(flow, service) for flow, _, service, _ in findings(watch)] == [("A-1", "payments")]
+
+
+def lines(key: str, at: int, *, slow: int = 0, lost: bool = False, silent: bool = False) -> list[Sent]:
+    """An order of three lines, each reserved by itself; packing waits for all of them."""
+    sent = [publish("order", "LineAdded", f"{key}/{n}", at=at) for n in range(3)]
+    for n in range(3):
+        if lost and n == 2:
+            continue
+        start = at + (n + 1) * 10 * MS + (slow if n == 2 else 0)
+        sent.append(react("stock", "LineAdded", f"{key}/{n}", at=start))
+        by = handling("stock", "LineAdded", f"{key}/{n}")
+        sent.append(publish("stock", "LineReserved", f"{key}/{n}", at=start + 5 * MS, by=by))
+        sent.append(react("packing", "LineReserved", f"{key}/{n}", at=start + 10 * MS))
+        if n == 2 and not silent:
+            by = handling("packing", "LineReserved", f"{key}/{n}")
+            sent.append(publish("packing", "OrderPacked", f"{key}/{n}", at=start + 15 * MS, by=by))
+    for _, one in sent:
+        one.attributes[-1].value.string_value = key
+    return sent
+
+
+def test_one_of_several_messages_of_a_type_is_missed(database: Database) -> None:
+    """Two of three lines were reserved: the order waits for the third, and packing is not to blame."""
+    watch = Watch(database)
+    for number in range(40):
+        watch.receive(lines(f"L-{number}", watch.now))
+    watch.wait(20)
+    watch.receive(lines("A-1", watch.now, lost=True))
+    watch.wait(8)
+
+    assert [(flow, service) for flow, _, service, _ in findings(watch)] == [("A-1", "stock")]
+
+
+def test_consumer_that_collects_is_silent_when_it_has_all(database: Database) -> None:
+    """It publishes once a flow: no single message of its kind is always followed by something."""
+    watch = Watch(database)
+    for number in range(40):
+        watch.receive(lines(f"L-{number}", watch.now))
+    watch.wait(20)
+    watch.receive(lines("A-1", watch.now, silent=True))
+    watch.wait(8)
+
+    assert findings(watch) == [("A-1", "handler_silent", "packing", "OrderPacked")]
+
+
+def delayed(key: str, at: int, delay_s: float) -> list[Sent]:
+    """A handler that is done at once and publishes by a timer, later."""
+    by = handling("billing", "OrderPlaced", key)
+    return [
+        publish("order", "OrderPlaced", key, at=at),
+        react("billing", "OrderPlaced", key, at=at + MS),
+        publish("billing", "Invoiced", key, at=at + int(delay_s * SECOND), by=by),
+    ]
+
+
+def test_event_that_always_comes_later_is_not_missed_sooner(database: Database) -> None:
+    """A timer of half a minute is a habit as good as one of a millisecond."""
+    watch = Watch(database)
+    for number in range(30):
+        watch.receive(delayed(f"L-{number}", watch.now - 40 * SECOND, 30))
+    watch.wait(80)
+    sent = delayed("A-1", watch.now, 30)
+    watch.receive(sent[:2])
+    watch.wait(29)
+    assert findings(watch) == []
+    watch.wait(140)
+
+    assert findings(watch) == [("A-1", "handler_silent", "billing", "Invoiced")]
+
+
+def test_lost_first_span_does_not_hide_what_is_stuck(watch: Watch) -> None:
+    watch.receive(without(order("A-1", watch.now, down={"payment"}), "A-1/OrderPlaced"))
+    watch.wait(8)
+
+    assert [(flow, service) for flow, _, service, _ in findings(watch)] == [("A-1", "payment")]
+
+
+def test_burst_of_orders_is_judged_in_time(watch: Watch) -> None:
+    """Two thousand at once, one in ten stopped: as many are stuck, and no other."""
+    sent: list[Sent] = []
+    for number in range(2_000):
+        sent += order(f"A-{number}", watch.now, down={"payment"} if number % 10 == 0 else ())
+    watch.receive(sent)
+    watch.wait(7)
+
+    assert {flow for flow, *_ in findings(watch)} == {f"A-{number}" for number in range(0, 2_000, 10)}
