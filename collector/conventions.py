@@ -130,10 +130,9 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
     destination = _either(said["destination"], said["template"])
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, destination, _either(said["template"], destination))
-    event_type = _only(messaging, said.texts(_either(said["event_type"], subject)), spans["name"])
-    service = whole(spans["service"])
+    service, name, system = whole(spans["service"]), whole(spans["name"]), said.texts(said["system"])
     failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
-    nats = pc.fill_null(pc.equal(said.texts(said["system"]), "nats"), fill_value=False)
+    nats = pc.fill_null(pc.equal(system, "nats"), fill_value=False)
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -147,11 +146,11 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
         "final": pc.and_(nats, pa.array(said["stream"] < 0)),
         "service": service,
-        "group": _only(consumes, said.texts(said["group"]), service),
-        "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), whole(spans["name"]), _NOTHING),
-        "event_type": event_type,
-        "destination": said.texts(np.where(messaging, destination, -1)),
-        "system": said.texts(said["system"]),
+        "group": said.texts(said["group"], consumes, service),
+        "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), name, _NOTHING),
+        "event_type": said.texts(_either(said["event_type"], subject), messaging, name),
+        "destination": said.texts(destination, messaging),
+        "system": system,
         "message_id": said.texts(said["message_id"]),
         "flow_key": said.texts(said["flow_key"]),
         "link_trace_ids": whole(spans["link_trace_ids"]),
@@ -221,11 +220,18 @@ class _Said:
     def __getitem__(self, column: str) -> Ints:
         return self.places[column]
 
-    def texts(self, places: Ints) -> pa.Array:
-        """The values at *places*, as text; null where a place is -1."""
-        if not (places >= 0).any():
-            return pa.nulls(len(places), pa.string())
-        return self.values.take(pa.array(places, mask=places < 0)).cast(pa.string())
+    def texts(self, places: Ints, of: Mask | None = None, otherwise: pa.Array | None = None) -> pa.Array:
+        """The values at *places*, as text; null where a place is -1, unless *otherwise* has a text.
+
+        With *of*, null but for those spans.
+        """
+        places = places if of is None else np.where(of, places, -1)
+        said = places >= 0
+        texts = pa.nulls(len(places), pa.string())
+        if said.any():
+            texts = self.values.take(pa.array(places, mask=~said)).cast(pa.string())
+        lacking = ~said if of is None else of & ~said
+        return texts if otherwise is None else pc.if_else(pa.array(lacking), otherwise, texts)
 
 
 def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
@@ -255,11 +261,6 @@ def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
 
 def _either(first: Ints, second: Ints) -> Ints:
     return np.where(first >= 0, first, second)
-
-
-def _only(where: Mask, texts: pa.Array, otherwise: pa.ChunkedArray) -> pa.Array:
-    """*texts* and, where they say nothing, *otherwise*; null but for the rows of *where*."""
-    return pc.if_else(pa.array(where), pc.coalesce(texts, whole(otherwise)), _NOTHING)
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:

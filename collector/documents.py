@@ -71,7 +71,7 @@ def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str
     }
 
 
-def refs_of(trace_ids: pa.ChunkedArray, span_ids: pa.ChunkedArray) -> list[str]:
+def refs_of(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> list[str]:
     """`<trace id>:<span id>` of each span."""
     pairs = zip(trace_ids.to_pylist(), span_ids.to_pylist(), strict=True)
     return [f"{trace.hex()}:{span.hex()}" for trace, span in pairs]
@@ -142,10 +142,11 @@ def _parts(shown: _Shown) -> dict[int, list[str]]:
 
 
 def _edges(shown: _Shown) -> list[Document]:
-    edges = shown.stitched.graph.edges
+    graph = shown.stitched.graph
+    edges = graph.edges
     # What a batch links to in other flows is theirs.
     rows = np.flatnonzero(shown.spans[edges.target] & ((edges.source < 0) | shown.spans[edges.source]))
-    sources = refs_of(edges.trace_id.take(pa.array(rows)), edges.span_id.take(pa.array(rows)))
+    sources = refs_of(*graph.sources(rows))
     found = [
         {
             "from": source,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -187,8 +188,8 @@ def story_of(stitched: Stitched) -> Story:
             int(graph.end[place]),
             bool(graph.failed[place]),
         )
-    sources = zip(edges.trace_id.to_pylist(), edges.span_id.to_pylist(), strict=True)
-    for place, source in enumerate(sources):
+    ids = graph.sources(np.arange(len(edges.source)))
+    for place, source in enumerate(zip(*(side.to_pylist() for side in ids), strict=True)):
         here = int(edges.source[place])
         assert (refs[here] == source) if here >= 0 else (source not in refs)
         edge = EdgeKind(edges.kind[place]).name.lower(), source, refs[edges.target[place]]

@@ -7,10 +7,9 @@ them, so everything here is a function of a set of spans.
 import numpy as np
 import pyarrow as pa
 
-from collector.keys import whole
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
-from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes, numbers
+from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions
 
@@ -24,13 +23,14 @@ def stitch_edges(readings: pa.Table) -> Graph:
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
     deliveries = found.where(reactions.of[found.target] == found.target)
-    edges = _edges(spans, deliveries, find_causes(spans, messages, reactions))
+    edges = _edges(deliveries, find_causes(spans, messages, reactions))
     abroad = (found.source >= 0) & (spans.trace[found.source] != spans.trace[found.target])
     return Graph(
         spans=spans.table,
         key=spans.key,
         trace=spans.trace,
         parent=spans.parent,
+        links=(spans.links.trace_id, spans.links.span_id),
         messages=messages.rows,
         reactions=reactions.rows,
         folded=(
@@ -47,23 +47,17 @@ def stitch_edges(readings: pa.Table) -> Graph:
     )
 
 
-def _edges(spans: Spans, deliveries: Deliveries, causes: Causes) -> Edges:
-    kinds = [int(EdgeKind.DELIVERY), int(EdgeKind.CAUSE)]
-    source = np.concatenate([deliveries.source, causes.reaction])
-    # The other end's ids: from its own span, else from the link, else from the consumer's parent.
-    count, links = len(spans), len(spans.links.owner)
-    named = np.where(deliveries.because == Because.LINK, count, count + links) + deliveries.told_by
-    place = pa.array(np.where(source >= 0, source, np.append(named, causes.reaction)))
-    table = spans.table
-    traces = [whole(table["trace_id"]), spans.links.trace_id, whole(table["trace_id"])]
-    ids = [whole(table["span_id"]), spans.links.span_id, whole(table["parent_span_id"])]
+def _edges(deliveries: Deliveries, causes: Causes) -> Edges:
+    kinds, counts = (
+        [int(EdgeKind.DELIVERY), int(EdgeKind.CAUSE)],
+        [len(deliveries.source), len(causes.reaction)],
+    )
     return Edges(
-        kind=np.repeat(kinds, [len(deliveries.source), len(causes.reaction)]).astype(np.int8),
+        kind=np.repeat(kinds, counts).astype(np.int8),
         because=np.concatenate([deliveries.because, causes.because]).astype(np.int8),
-        source=source,
+        source=np.concatenate([deliveries.source, causes.reaction]),
         target=np.concatenate([deliveries.target, causes.message]),
-        trace_id=pa.concat_arrays(traces).take(place),
-        span_id=pa.concat_arrays(ids).take(place),
+        told_by=np.concatenate([deliveries.told_by, np.full(len(causes.reaction), -1)]),
     )
 
 

@@ -70,11 +70,15 @@ def stitch_flows(graph: Graph) -> Flows:
 
 def _first(row: Rows, part: Rows, start: Rows, message: Mask, count: int) -> Rows:
     """The earliest message of each of *count* parts or, without one, its earliest span; -1 without any."""
-    first = np.full(count, -1)
-    for among in (np.ones(len(row), np.bool_), message[row]):
-        rows, parts = row[among], part[among]
-        earliest = np.full(count, np.iinfo(np.int64).max)
-        np.minimum.at(earliest, parts, start[rows])
-        here = start[rows] == earliest[parts]
-        first[parts[here][::-1]] = rows[here][::-1]  # of equal ones the first row is written last
-    return first
+    first = _earliest(row[message[row]], part[message[row]], start, count)
+    rest = first[part] < 0
+    return np.where(first < 0, _earliest(row[rest], part[rest], start, count), first)
+
+
+def _earliest(row: Rows, part: Rows, start: Rows, count: int) -> Rows:
+    never = np.iinfo(np.int64).max
+    earliest, first = np.full(count, never), np.full(count, never)
+    np.minimum.at(earliest, part, start[row])
+    here = start[row] == earliest[part]
+    np.minimum.at(first, part[here], row[here])
+    return np.where(first == never, -1, first)

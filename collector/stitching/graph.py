@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.keys import Keys
+from collector.keys import Keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -51,16 +51,14 @@ LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_
 class Edges:
     """Deliveries (message to reaction) and causes (reaction to message), one entry an edge.
 
-    *source* is -1 where the other end was not seen; its ids are in *trace_id* and *span_id* all the
-    same.
+    *source* is -1 where the other end was not seen; `Graph.sources` knows its ids all the same.
     """
 
     kind: npt.NDArray[np.int8]
     because: npt.NDArray[np.int8]
     source: Rows
     target: Rows
-    trace_id: pa.Array
-    span_id: pa.Array
+    told_by: Rows  # the link that says so or, because of a parent, the span whose parent it is
 
     def of(self, kind: EdgeKind) -> Mask:
         """Which edges are of *kind*."""
@@ -88,6 +86,7 @@ class Graph:
     key: Keys  # of each span, ascending
     trace: Keys  # of each span's trace
     parent: Rows  # of each span; never itself, and never round in a circle
+    links: tuple[pa.Array, pa.Array]  # the trace id and the span id that each link names
     messages: Rows  # ascending
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
@@ -107,6 +106,20 @@ class Graph:
     def numbers(self, column: str) -> Rows:
         """A whole column of integers or booleans."""
         return numbers(self.spans, column)
+
+    def sources(self, edges: Rows) -> tuple[pa.Array, pa.Array]:
+        """The trace id and the span id of the other end of each of *edges*, whether it is here or not."""
+        source, told_by = self.edges.source[edges], self.edges.told_by[edges]
+        count, links = len(self.key), len(self.links[0])
+        by_link = self.edges.because[edges] == Because.LINK
+        place = np.where(source >= 0, source, np.where(by_link, count, count + links) + told_by)
+        trace_id, span_id = whole(self.spans["trace_id"]), whole(self.spans["span_id"])
+        return (
+            pa.concat_arrays([trace_id, self.links[0], trace_id]).take(pa.array(place)),
+            pa.concat_arrays([span_id, self.links[1], whole(self.spans["parent_span_id"])]).take(
+                pa.array(place)
+            ),
+        )
 
 
 def numbers(table: pa.Table, column: str) -> Rows:

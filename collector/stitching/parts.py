@@ -16,7 +16,6 @@ from collector.stitching.graph import (
     Mask,
     Pairs,
     Rows,
-    distinct_pairs,
     marked,
     matches,
 )
@@ -32,7 +31,7 @@ class Parts:
 
     count: int
     of: Rows  # the part that each span is in by itself
-    row: Rows  # with *part*, both ascending: one entry for each part that a span belongs to
+    row: Rows  # with *part*: one entry or more for each part that a span belongs to, in no order
     part: Rows
 
 
@@ -127,7 +126,7 @@ def _owners(source: Rows, target: Rows) -> dict[int, set[int]]:
 
 
 def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Mapping[int, set[int]]) -> Pairs:
-    """(span, part), ascending, for each part that a span belongs to.
+    """(span, part) for each part that a span belongs to, some of them repeatedly.
 
     *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is;
     *common* has (span, message or reaction that it is a part of) pairs.
@@ -135,17 +134,17 @@ def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Mapping[int, set
     alone = np.flatnonzero(~marked(len(of), np.concatenate([batch[0], common[0]])))
     row, part = np.concatenate([alone, batch[0]]), np.concatenate([of[alone], batch[1]])
     if owners:
-        shares = [(hanging, flow) for hanging, whose in sorted(owners.items()) for flow in whose]
-        hanging, flow = np.array(shares).T
+        hanging, flow = np.array([(h, flow) for h, whose in sorted(owners.items()) for flow in whose]).T
         place, entry = matches(part, hanging)
         kept = ~np.isin(part, hanging)
         row = np.concatenate([row[kept], row[place]])
         part = np.concatenate([part[kept], flow[entry]])
-    row, part = distinct_pairs(row, part)
-    place, entry = matches(common[1], row)
-    if not len(place):
-        return row, part
-    return distinct_pairs(np.concatenate([row, common[0][place]]), np.concatenate([part, part[entry]]))
+    if len(common[0]):
+        order = np.argsort(row)
+        place, entry = matches(common[1], row[order])
+        row = np.concatenate([row, common[0][place]])
+        part = np.concatenate([part, part[order][entry]])
+    return row, part
 
 
 def _components(count: int, left: Rows, right: Rows, connection: Literal["weak", "strong"] = "weak") -> Rows:
