@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from collector.conventions import READINGS, Role
 from collector.keys import content_keys, span_keys, trace_keys
+from collector.stitching.parts import MOST_SHARED
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
 Row = Mapping[str, Any]  # of READINGS
@@ -465,7 +466,7 @@ class Holding:
         return found
 
 
-def stitch(rows: Sequence[Row], most_shared: int = 128) -> Story:
+def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
     """The story of *rows* (READINGS)."""
     told = Stitcher(rows, most_shared)
     reactions = {}

@@ -31,11 +31,10 @@ def find_anchors(graph: Graph) -> Anchors:
     key = at(own_key, climb(np.where(own_key >= 0, np.arange(len(own_key)), graph.parent)))
     unit, units = _units(graph)
     keyed = key >= 0
-    pairs = np.unique(unit[keyed] * max(len(names), 1) + key[keyed])
-    of_unit, keys_of_unit = np.divmod(pairs, max(len(names), 1))
-    only = np.full(units, -1)
-    only[of_unit] = keys_of_unit
-    only[np.bincount(of_unit, minlength=units) > 1] = -1
+    low, high = np.full(units, len(names)), np.full(units, -1)
+    np.minimum.at(low, unit[keyed], key[keyed])
+    np.maximum.at(high, unit[keyed], key[keyed])
+    only = np.where(low == high, low, -1)
     held = np.where(keyed, key, only[unit])
     return Anchors(units + len(names), units, np.where(held >= 0, units + held, unit), key, names)
 

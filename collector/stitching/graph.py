@@ -166,10 +166,16 @@ def distinct_pairs(left: Rows, right: Rows) -> Pairs:
 
 def firsts(keys: Keys) -> Rows:
     """The places of the first of each of equal *keys*, ascending."""
-    ordered = np.sort(keys)
-    if not (ordered[1:] == ordered[:-1]).any():  # the usual case, in a tenth of the time
+    if not len(repeated(keys)):  # the usual case, in a tenth of the time
         return np.arange(len(keys))
     return np.sort(np.unique(keys, return_index=True)[1])
+
+
+def repeated(keys: Keys) -> Rows:
+    """The places of those of *keys* that are there more than once, ascending."""
+    ordered = np.sort(keys)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    return np.flatnonzero(find(twice, keys) >= 0)
 
 
 def climb(above: Rows) -> Rows:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -16,13 +16,16 @@ from collector.stitching.graph import (
     Mask,
     Pairs,
     Rows,
+    distinct_pairs,
     marked,
     matches,
 )
 
-# What batches of more flows led to is a flow of its own: to belong to everything says nothing, and
-# would take an entry for each span and flow. An SDK keeps that many links.
-MOST_SHARED = 128
+# What batches of more flows led to is a flow of its own: to belong to everything says nothing, and there
+# is an entry for each span and each flow that it belongs to, so that this bounds what a sender can cost.
+MOST_SHARED = 32
+
+Owners: TypeAlias = Mapping[int, frozenset[int]]  # of a part that hangs on batches: the flows behind these
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     return Parts(_count(part), of, row, member)
 
 
-def _joined(
-    part: Rows, anchor: Rows, own: Rows, batches: _Batches
-) -> tuple[Rows, Mapping[int, set[int]], Mask]:
+def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Rows, Owners, Mask]:
     """Make one what a join holds together: a consumer that has all its messages from one flow is no batch.
 
     Gives the parts, the owners of those that hang on batches, and which consumers are joins.
@@ -108,24 +109,27 @@ def _joined(
         part = merged[part]
 
 
-def _owners(source: Rows, target: Rows) -> dict[int, set[int]]:
+def _owners(source: Rows, target: Rows) -> Owners:
     """The flows that each of *target* hangs on, through any number of batches; *source* feeds *target*.
 
     Python runs once for each batch of several flows that has no flow of its own: few, where flows
     have keys.
     """
     feeders: dict[int, set[int]] = {}
-    for above, below in zip(source.tolist(), target.tolist(), strict=True):
+    for above, below in zip(*(side.tolist() for side in distinct_pairs(source, target)), strict=True):
         feeders.setdefault(below, set()).add(above)
-    owners: dict[int, set[int]] = {}
+    owners: dict[int, frozenset[int]] = {}
+    known: dict[frozenset[int], frozenset[int]] = {}  # equal sets are one object, and quickly found equal
     for part in TopologicalSorter(feeders).static_order():
-        whose = {flow for above in feeders.get(part, ()) for flow in owners.get(above, {above})}
-        if 0 < len(whose) <= MOST_SHARED:
-            owners[part] = whose
+        if part in feeders:
+            each = {owners[above] if above in owners else frozenset((above,)) for above in feeders[part]}
+            whose = frozenset().union(*each)
+            if len(whose) <= MOST_SHARED:
+                owners[part] = known.setdefault(whose, whose)
     return owners
 
 
-def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Mapping[int, set[int]]) -> Pairs:
+def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Owners) -> Pairs:
     """(span, part) for each part that a span belongs to, some of them repeatedly.
 
     *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is;

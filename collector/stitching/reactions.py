@@ -8,7 +8,18 @@ import pyarrow as pa
 from collector.keys import Keys, codes_of, pair_keys, whole
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Because, Pairs, Rows, at, climb, distinct_pairs, firsts, marked, numbers
+from collector.stitching.graph import (
+    Because,
+    Pairs,
+    Rows,
+    at,
+    climb,
+    distinct_pairs,
+    firsts,
+    marked,
+    numbers,
+    repeated,
+)
 from collector.stitching.messages import Messages
 
 
@@ -119,21 +130,18 @@ def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
     Where several messages were sent at once, their ids tell them apart. Consumers without a group must
     have the same name and follow each other: two of them at one time are two subscribers.
     """
-    handler = spans.codes("handler")[row]
-    reactor = pair_keys(pair_keys(spans.service[row], spans.codes("group")[row]), handler)
-    again = _repeated(pair_keys(message, reactor))
-    row, handler, of = row[again], handler[again], pair_keys(message, reactor)[again]
-    ids = codes_of(whole(spans.table["message_id"].take(pa.array(row))).dictionary_encode())
-    _, run = np.unique(pair_keys(of, ids), return_inverse=True)
-    start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
-    order = np.lexsort((row, start[row], run))
-    row, run, handler = row[order], run[order], handler[order]
-    at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[row[1:]] < end[row[:-1]])
+    key = pair_keys(message, spans.service[row])
+    again = repeated(key)  # few, so that only their texts are looked at
+    row, key = row[again], key[again]
+    group, handler, message_id = (
+        codes_of(whole(spans.table[name].take(pa.array(row))).dictionary_encode())
+        for name in ("group", "handler", "message_id")
+    )
+    key = pair_keys(pair_keys(key, group), pair_keys(handler, message_id))
+    _, run = np.unique(key, return_inverse=True)
+    start, end = numbers(spans.table, "start")[row], numbers(spans.table, "end")[row]
+    order = np.lexsort((row, start, run))
+    row, run, handler, start, end = (column[order] for column in (row, run, handler, start, end))
+    at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[1:] < end[:-1])
     kept = ~np.isin(run, run[1:][at_once])
     return row[kept], run[kept]
-
-
-def _repeated(keys: Keys) -> Rows:
-    """The places of those *keys* that are there more than once."""
-    _, code, count = np.unique(keys, return_inverse=True, return_counts=True)
-    return np.flatnonzero(count[code] > 1)
