@@ -21,7 +21,8 @@ class Marks:
 
     taught: Mask  # it taught, or never will
     overdue: Mask  # it was stuck or failed at some time
-    kept: Mask  # the archive has a row of it
+    kept: Mask  # the archive has a row of it,
+    current: Mask  # and that row says what is known now
     counted: Mask  # it was counted as done
 
     @classmethod

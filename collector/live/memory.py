@@ -42,7 +42,7 @@ class Brought:
         """What is said of each of *count* flows that come back."""
         yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
         unfinished = yes if self.unfinished else no
-        return Marks(taught=yes, overdue=unfinished, kept=yes, counted=~unfinished)
+        return Marks(taught=yes, overdue=unfinished, kept=yes, current=no, counted=~unfinished)
 
 
 class Memory:
@@ -83,7 +83,10 @@ class Memory:
         if brought is not None:
             keys = np.unique(span_keys_of(brought.rows))
             chunk.inherit(keys, brought.marks(len(keys)))
-        vanished = sorted(set(archived) - set(chunk.ids(chunk.alive))) if archived else []
+        ids = chunk.ids(chunk.alive) if archived else []
+        vanished = sorted(set(archived) - set(ids))
+        chunk.marks.kept &= np.isin(np.array(ids, object), archived) if archived else False
+        chunk.marks.current[:] = False
         # From here on nothing can fail.
         for before, flows in touched:
             before.alive &= ~flows

@@ -118,6 +118,7 @@ class Live:
             self._tick.rehearse = False
         self._bring_unfinished(until)
         self._tick.resume(newest)
+        self._tick.advance(None, until)
 
     def _learn_from_store(self, before: int) -> None:
         examples = self._flows.examples(before)

@@ -267,7 +267,7 @@ class Tick:
         self._vanished = []
         for one in judged:
             # A restart would not find a flow that stopped among the newest spans.
-            stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.kept
+            stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.current
             self._put(one, stopped & (not self.rehearse), away=False)
             resting = self._resting(one, now)
             received = np.asarray(one.chunk.flows["received"].to_numpy())
@@ -308,6 +308,7 @@ class Tick:
         taught = ~chunk.marks.overdue[flows] & away
         self._archive.put(table, one.state[flows], taught, only_new=self.rehearse)
         chunk.marks.kept |= flows
+        chunk.marks.current |= flows
         if not away:
             return
         chunk.alive &= ~flows

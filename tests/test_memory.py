@@ -1,0 +1,212 @@
+"""What the live part holds is bounded, what it can not do is done later, and no flow takes others with it."""
+
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from collector.diagnosis import Habits, State
+from collector.live.seen import Seen
+from collector.live.tick import Pacing, Tick
+from collector.store import Database, StoreError
+from tests.factories import SECOND
+from tests.scenes import MS, Sent, Watch, order, publish, react, table
+from tests.test_live import findings
+
+
+@pytest.fixture
+def watch(database: Database) -> Watch:
+    """A live part that knows the shop."""
+    watch = Watch(database)
+    watch.learn()
+    return watch
+
+
+def bounded(watch: Watch, **limits: int) -> None:
+    """Let *watch* go on with other limits, as if it had learned with them."""
+    watch.tick._pacing = Pacing(**limits)
+
+
+def test_stuck_flows_stay_when_there_are_too_many(watch: Watch) -> None:
+    """They are what the reader came for: the done go first, then those that run."""
+    bounded(watch, most_spans=400)
+    watch.receive(order("S-1", watch.now, down={"payment"}))
+    watch.wait(8)
+    for number in range(20):
+        watch.receive([one for n in range(5) for one in order(f"B-{number}-{n}", watch.now)], after_s=0.1)
+        assert watch.snapshot.effort.spans_held < 1500
+
+    assert watch.snapshot.effort.put_early > 0
+    assert [flow for flow, *_ in findings(watch)] == ["S-1"]
+    watch.wait(20)
+    assert {watch.state(f"B-{number}-{n}") for number in range(20) for n in range(5)} == {State.DONE}
+
+
+def test_memory_is_given_back_though_one_flow_of_many_stays(watch: Watch) -> None:
+    """A chunk of a thousand flows must not be held by its one stuck flow."""
+    for number in range(5):
+        sent = [one for n in range(150) for one in order(f"B-{number}-{n}", watch.now)]
+        watch.receive([*sent, *order(f"S-{number}", watch.now, down={"payment"})])
+    watch.wait(30)
+
+    assert watch.snapshot.flows.num_rows == 5
+    assert watch.snapshot.effort.spans_held < 1000
+
+
+def shared(number: int, at: int) -> list[Sent]:
+    """An order whose spans carry a tenant's name where its own should be."""
+    sent = order(f"T-{number}", at)
+    for _, one in sent:
+        one.attributes[-1].value.string_value = "tenant-7"
+    return sent
+
+
+def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch) -> None:
+    """A shared key makes one flow of all runs; its cost must not grow with the square of its size."""
+    stitched = []
+    number = 0
+    for _ in range(60):
+        sent = [one for n in range(10) for one in shared(number + n, watch.now)]
+        number += 10
+        before = {id(chunk) for chunk in watch.tick._memory.chunks}
+        watch.receive(sent, after_s=1)
+        stitched.append(sum(c.spans for c in watch.tick._memory.chunks if id(c) not in before))
+    watch.wait(70)
+
+    spans = number * len(order("x", 0))
+    assert sum(stitched) < 12 * spans
+    assert {row["messages"] for row in watch.snapshot.flows.to_pylist() if row["id"] == "tenant-7"} in (
+        {5 * number},
+        set(),
+    )
+
+
+def test_flow_that_is_too_large_is_put_aside_and_others_are_judged(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bounded(watch, most_flow_spans=500)
+    for number in range(60):
+        watch.receive(shared(number, watch.now))
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(8)
+
+    assert watch.snapshot.effort.put_aside == 1
+    assert "tenant-7" in caplog.text
+    assert watch.snapshot.flows["id"].to_pylist() == ["A-1"]
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+
+
+def test_store_that_refuses_takes_flows_later(watch: Watch, database: Database) -> None:
+    """A full disk: all is judged as before, and what came to rest waits in memory."""
+    database.execute("RENAME TABLE flows TO flows_away")
+    sent = [*order("A-1", watch.now, down={"payment"}), *order("A-2", watch.now)]
+    watch.receive(sent)
+    failures = 0
+    for _ in range(12):
+        watch.now += SECOND
+        try:
+            watch.tick.advance(None, watch.now)
+        except StoreError:
+            failures += 1
+    assert failures > 0
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+    assert "A-2" in watch.snapshot.flows["id"].to_pylist()
+    database.execute("RENAME TABLE flows_away TO flows")
+    watch.wait(3)
+
+    assert watch.flows.named("A-2")["state"].to_pylist() == [State.DONE]
+    assert watch.flows.named("A-1")["state"].to_pylist() == [State.STUCK]
+
+
+def test_spans_that_ask_the_store_in_vain_are_asked_for_again(watch: Watch, database: Database) -> None:
+    """They belong to a flow that was put away, and the store can not say so now."""
+    watch.wait(30)
+    database.execute("RENAME TABLE flows TO flows_away")
+    late = [react("analytics", "OrderPlaced", "L-0", at=watch.now)]
+    with pytest.raises(StoreError):
+        watch.receive(late)
+    database.execute("RENAME TABLE flows_away TO flows")
+    watch.wait(1)
+
+    assert [(row["id"], row["messages"]) for row in watch.snapshot.flows.to_pylist()] == [("L-0", 5)]
+
+
+def test_span_that_no_one_can_read_takes_no_other_with_it(
+    watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A row that is broken as no sender can break it: what else came in the same tick is judged."""
+    watch.now += SECOND
+    sent = [one for n in range(7) for one in order(f"A-{n}", watch.now, down={"payment"})]
+    broken = table([publish("order", "OrderPlaced", "broken", at=watch.now)], watch.now)
+    place = broken.schema.get_field_index("attribute_types")
+    broken = broken.set_column(place, broken.schema.field(place), pa.array([[]], pa.list_(pa.uint8())))
+    watch.tick.advance(pa.concat_tables([table(sent, watch.now), broken]), watch.now)
+    watch.wait(8)
+
+    assert {flow for flow, *_ in findings(watch)} == {f"A-{n}" for n in range(7)}
+    assert watch.snapshot.effort.spans_lost == 1
+    assert "can not be judged" in caplog.text
+
+
+def test_flow_that_gets_its_key_late_leaves_nothing_behind(watch: Watch) -> None:
+    """It was written down as stuck under the id of its trace: that row must not stay stuck for ever."""
+    sent = order("A-1", watch.now, down={"payment"})
+    nameless = []
+    for service, one in sent:
+        del one.attributes[-1]
+        nameless.append((service, one))
+    watch.receive(nameless)
+    watch.wait(8)
+    (trace,) = [row["id"] for row in watch.snapshot.flows.to_pylist()]
+    assert watch.flows.named(trace).num_rows == 1
+    watch.receive([react("audit", "OrderPlaced", "A-1", at=watch.now)])
+    watch.wait(2)
+
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+    assert [row["id"] for row in watch.flows.unfinished(10).to_pylist()] == ["A-1"]
+
+
+def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -> None:
+    """Nothing can be learned of types that never come again; nothing may grow or slow down by them."""
+    watch = Watch(database)
+    habits = Habits(most_steps=200)
+    watch.tick = Tick(watch.flows, flow_keys=("order.id",), habits=habits, pacing=Pacing(unsure_s=3))
+    watch.learn()
+    for batch in range(8):
+        sent = []
+        for n in range(150):
+            key = f"X-{batch}-{n}"
+            sent += [publish("iot", f"device.{key}.seen", key, at=watch.now)]
+            sent += [react("store", f"device.{key}.seen", key, at=watch.now + MS)]
+        watch.receive([*sent, *order(f"O-{batch}", watch.now)])
+        watch.wait(10)
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(8)
+
+    assert len(watch.tick.learner._steps) <= 400
+    assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+
+
+def test_seen_identifiers_are_bounded() -> None:
+    seen = Seen(limit=10_000)
+    for batch in range(50):
+        seen.add(np.arange(batch * 1_000, (batch + 1) * 1_000, dtype=np.uint64))
+
+    newest = np.arange(49_000, 50_000, dtype=np.uint64)
+    assert seen.among(newest).all()
+    assert sum(map(len, seen._young)) + len(seen._old) <= 40_000
+
+
+def test_tick_of_many_unfinished_flows_is_short(watch: Watch) -> None:
+    """Ten thousand stuck orders are judged again at each tick, and stay cheap to look at."""
+    for part in range(5):
+        watch.receive(
+            [one for n in range(2_000) for one in order(f"A-{part}-{n}", watch.now, down={"payment"})]
+        )
+    watch.wait(7)
+    began = time.process_time()
+    watch.wait(3)
+
+    assert len(findings(watch)) == 10_000
+    assert (time.process_time() - began) / 3 < 1.0
