@@ -259,6 +259,27 @@ def test_two_orders_in_one_batch_stay_two_flows(watch: Watch) -> None:
     assert rows["A-1"]["reactions"] == rows["A-2"]["reactions"] == 7
 
 
+def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> None:
+    """The span around a batch names a subject at most: the event type is that of each message in it."""
+    placed = watch.now
+    sent = [one for key in ("A-1", "A-2") for one in order(key, placed, down={"payment"})]
+    service, batch = react("payment", "StockReserved", "A-1", at=placed + 200 * MS)
+    batch.ClearField("parent_span_id")
+    batch.trace_id = b"b" * 16
+    batch.links.extend(react("payment", "StockReserved", "A-2", at=placed)[1].links)
+    kept = [pair for pair in batch.attributes if pair.key not in {"cloudevents.event_type", "order.id"}]
+    del batch.attributes[:]
+    batch.attributes.extend(kept)
+    watch.receive([*sent, (service, batch)])
+    watch.wait(8)
+
+    found = answers.stuck(watch.snapshot)["stuck"]
+    assert {(f["key"], f["cause"], f["stopped_at"]["event_type"]) for f in found} == {
+        ("A-1", "handler_silent", "StockReserved"),
+        ("A-2", "handler_silent", "StockReserved"),
+    }
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_order_and_repeats_of_arrival_change_nothing(watch: Watch, seed: int) -> None:

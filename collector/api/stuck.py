@@ -10,7 +10,7 @@ import numpy as np
 from collector.api.flows import Page, cursor_after
 from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, diagnose
 from collector.diagnosis.habits import MS
-from collector.diagnosis.record import reactor_of
+from collector.diagnosis.record import reactor_of, type_of
 from collector.documents import refs_of
 from collector.joins import Ints
 from collector.live.snapshot import Snapshot
@@ -61,7 +61,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
         return []
     places = snapshot.places.take(entries)
     refs = refs_of(places["trace_id"], places["span_id"])
-    rows = places.select(["event_type", "service", "destination", "error"]).to_pylist()
+    rows = places.select(["service", "destination", "error"]).to_pylist()
     ids = snapshot.flows["id"].take(snapshot.owed.flow[entries]).to_pylist()
     keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
     lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
@@ -72,7 +72,8 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
         step = int(snapshot.owed.step[entry])
         stopped = Place(
             ref=refs[place],
-            event_type=rows[place]["event_type"] or "?",
+            # A batch's span says nothing of the messages in it; the step does.
+            event_type=snapshot.expected.names.event_types.names[type_of(step)],
             service=rows[place]["service"],
             destination=rows[place]["destination"],
             error=rows[place]["error"],

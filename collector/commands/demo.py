@@ -97,7 +97,9 @@ class _Demo:
         commands = self._commands()
         self._check_ports()
         self._prepare_folder()
-        signal.signal(signal.SIGTERM, _interrupt)
+        # A shell that starts us in the background has SIGINT ignored: Ctrl-C is ours all the same.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         try:
             for name, (command, environment) in commands.items():
                 self._children.append(start(name, command, environment, self._folder / "logs"))
