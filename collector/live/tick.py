@@ -125,9 +125,10 @@ class Tick:
         self._seen.add(np.concatenate([text_keys(flow_keys), trace_keys(trace_ids)]))
 
     def let_go(self, ids: Sequence[str]) -> None:
-        """Forget flows that the archive knows to be done."""
+        """Forget flows that the archive knows to be done; they teach, as they did then."""
         for chunk in self._memory.chunks:
             gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
+            self.learner.learn(chunk.record, gone & ~chunk.marks.taught & ~chunk.marks.overdue)
             chunk.alive &= ~gone
             self._seen.add(chunk.identifiers[gone[chunk.identified]])
 
@@ -220,6 +221,7 @@ class Tick:
             lost = np.zeros(count, np.bool_)
             lost[owed.flow[forgiven]] = True
             chunk.note_lost(lost)
+            chunk.marks.taught |= lost  # what may have happened unseen is no example
             owed, since, slack = owed.where(~forgiven), since[~forgiven], slack[~forgiven]
             chunk.owed = owed
         owed = replace(owed, since=since)

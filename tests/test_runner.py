@@ -1,0 +1,157 @@
+"""The process ends and starts again: what it knew, it knows again."""
+
+import random
+import time
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from collector.api import stuck as answers
+from collector.diagnosis import Expectation, Habits, State
+from collector.live.runner import Live
+from collector.live.snapshot import Snapshot
+from collector.store import Database, Engine
+from tests.conftest import new_database
+from tests.factories import SECOND
+from tests.scenes import MS, Sent, Watch, order, publish, react
+
+
+def restarted(watch: Watch, **settings: Any) -> Live:
+    """A live part that starts on what *watch* has stored, and has lived the past again."""
+    live = Live(
+        watch.spans,
+        watch.flows,
+        flow_keys=("order.id",),
+        habits=Habits(deadline_floor_ms=5000),
+        tick_s=0.05,
+        **settings,
+    )
+    live.start()
+    assert live.replayed.wait(60)
+    until = time.monotonic() + 30
+    first = live.snapshot.now
+    # The flows that came last are at rest by now, and teach in the first ticks.
+    while live.snapshot.now in {None, first} or live.snapshot.learned < watch.tick.learner.flows:
+        assert time.monotonic() < until, "less was learned from the store"
+        time.sleep(0.05)
+    live.stop()
+    return live
+
+
+def expectations(snapshot: Snapshot) -> list[Expectation]:
+    assert snapshot.expected is not None
+    every = [*snapshot.expected.steps.values(), *(expectation for _, expectation in snapshot.expected.joins)]
+    return sorted(every, key=lambda e: (e.triggers, e.service, e.group))
+
+
+def stuck(snapshot: Snapshot) -> set[tuple[str, str, str | None]]:
+    found = answers.stuck(snapshot)["stuck"]
+    return {(f["flow"], f["missing"]["service"], f["missing"]["next_event_type"]) for f in found}
+
+
+def a_history(watch: Watch, rng: random.Random) -> None:
+    """A few minutes of a shop in which services break, are mended and send late."""
+    down: set[str] = set()
+    silent: set[str] = set()
+    late = {service: rng.choice([0, 0, 3]) for service in ("payment", "fraud")}
+    coming: list[tuple[int, list[Sent]]] = []
+    for number in range(rng.randint(60, 80)):
+        if number >= 30 and rng.random() < 0.08:
+            down, silent = ({rng.choice(["payment", "fraud"])} if rng.random() < 0.6 else set()), set()
+            if rng.random() < 0.2:
+                silent = {"payment"}
+        sent = order(f"H-{number}", watch.now, down=down, silent=silent)
+        for service in {service for service, _ in sent}:
+            ready = watch.now + (rng.randint(0, 1) + late.get(service, 0)) * SECOND
+            coming.append((ready, [one for one in sent if one[0] == service]))
+        due = [part for ready, part in coming if ready <= watch.now]
+        coming = [(ready, part) for ready, part in coming if ready > watch.now]
+        watch.receive([one for part in due for one in part], after_s=1)
+        if rng.random() < 0.1:
+            watch.wait(rng.randint(1, 20))
+    watch.receive([one for _, part in coming for one in part], after_s=1)
+    watch.wait(rng.choice([8, 40]))
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    # A history has no smaller one inside: shrinking would take minutes and tell nothing.
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32))
+def test_past_that_is_lived_again_gives_what_was_known(engine: Engine, seed: int) -> None:
+    """Expectations, verdicts and the number of flows that taught: state is a cache of the store."""
+    with new_database(engine) as database:
+        watch = Watch(database)
+        a_history(watch, random.Random(seed))
+        before = watch.snapshot
+        live = restarted(watch)
+        after = live.snapshot
+
+        assert stuck(after) == stuck(before)
+        known = [(e.triggers, e.service, e.group, e.emits, e.progresses) for e in expectations(before)]
+        assert [(e.triggers, e.service, e.group, e.emits, e.progresses) for e in expectations(after)] == known
+        for one, other in zip(expectations(before), expectations(after), strict=True):
+            assert abs(one.deadline_ms - other.deadline_ms) <= 1
+
+
+def test_order_that_stopped_long_before_the_replay_is_stuck_again(database: Database) -> None:
+    """Days later its spans are not among the newest; to call it done would hide it for ever."""
+    watch = Watch(database)
+    watch.learn()
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(10)
+    for number in range(60):
+        watch.receive(order(f"B-{number}", watch.now), after_s=30)
+    watch.wait(20)
+    live = restarted(watch, replay_s=300.0)
+
+    assert stuck(live.snapshot) == {("A-1", "payment", "PaymentCaptured")}
+    assert watch.flows.named("A-1")["state"].to_pylist() == [int(State.STUCK)]
+
+
+def test_what_is_rare_is_known_after_a_restart(database: Database) -> None:
+    """One run an hour: the last minutes show none, and the flows that the store has show twenty."""
+    watch = Watch(database)
+
+    def returned(key: str, at: int, *, down: bool = False) -> list[Sent]:
+        sent = [publish("customer", "ParcelReturned", key, at=at)]
+        if not down:
+            by = f"{key}/refunds/ParcelReturned"
+            sent += [react("refunds", "ParcelReturned", key, at=at + MS)]
+            sent += [publish("refunds", "Refunded", key, at=at + 9 * MS, by=by)]
+        return sent
+
+    for number in range(25):
+        watch.receive(returned(f"R-{number}", watch.now))
+        watch.wait(70)
+        watch.now += 3600 * SECOND
+        watch.receive(order(f"O-{number}", watch.now))
+    watch.wait(2)
+    watch.receive(returned("R-stuck", watch.now, down=True))
+    watch.wait(10)
+    assert ("R-stuck", "refunds", "Refunded") in stuck(watch.snapshot)
+    live = restarted(watch)
+
+    assert ("R-stuck", "refunds", "Refunded") in stuck(live.snapshot)
+
+
+def test_late_span_of_an_old_flow_joins_it_after_a_restart(database: Database) -> None:
+    """Else it would be a flow of its own under the same key, and hide the whole one."""
+    watch = Watch(database)
+    watch.learn()
+    watch.wait(30)
+    for number in range(40):
+        watch.receive(order(f"B-{number}", watch.now), after_s=30)
+    watch.wait(20)
+    again = Watch(database)
+    again.now = watch.now
+    keys, traces = watch.flows.newest_names(watch.now, 1000)
+    again.tick.remember(keys, traces)
+    again.receive([react("analytics", "OrderPlaced", "L-0", at=again.now)])
+
+    rows = {row["id"]: row for row in again.snapshot.flows.to_pylist()}
+    assert (rows["L-0"]["messages"], rows["L-0"]["reactions"]) == (5, 7)
