@@ -132,7 +132,7 @@ class _Demo:
                 [sys.executable, "-m", "collector"],
                 {"CHOREOSCOPE_DATA": str(self._folder / "data")},
             ),
-            "shop": (shop_command, {"NATS_URL": nats, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp}),
+            "shop": (shop_command, {"NATS_URL": nats, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp, **_otlp_token()}),
         }
         if self._with_dashboard:
             environment = {"CHOREOSCOPE_API": _api(), "CHOREOSCOPE_SHOP": _shop()}
@@ -266,6 +266,12 @@ def _shop() -> str:
 def _token() -> dict[str, str]:
     token = os.environ.get("CHOREOSCOPE_TOKEN", "")
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _otlp_token() -> dict[str, str]:
+    """The collector's token, as exporters want to be told of it."""
+    token = os.environ.get("CHOREOSCOPE_TOKEN", "")
+    return {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{quote(token)}"} if token else {}
 
 
 def _number(variable: str, default: int) -> int:

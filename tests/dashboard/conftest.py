@@ -57,16 +57,19 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     shop.send(collector.otlp)
     until(lambda: learned(collector), 110, "learning")
     for number in range(7):
-        place(shop, f"A-{200 + number}", unpaid, seconds_ago=7 - number / 10)
+        place(shop, f"A-{200 + number}", unpaid, seconds_ago=3 - number / 10)
     for number in range(2):
-        place(shop, f"A-{300 + number}", declined_by_error, seconds_ago=8)
+        place(shop, f"A-{300 + number}", declined_by_error, seconds_ago=4)
     for number in range(3):
-        place(shop, f"A-{400 + number}", unanswered, seconds_ago=8)
-    place(shop, NASTY_KEY, lambda order: declined_by_error(order, NASTY, strange=NASTY), seconds_ago=9)
+        place(shop, f"A-{400 + number}", unanswered, seconds_ago=4)
+    place(shop, NASTY_KEY, lambda order: declined_by_error(order, NASTY, strange=NASTY), seconds_ago=4.5)
+    # All of them began after the collector did: what it may have missed the beginning of it forgives.
     shop.send(collector.otlp)
-    until(lambda: judged(collector), 60, "the verdict")
-    yield collector
-    collector.stop()
+    try:
+        until(lambda: judged(collector), 60, "the verdict")
+        yield collector
+    finally:
+        collector.stop()
 
 
 @pytest.fixture(scope="session")
@@ -79,9 +82,13 @@ def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> I
     dashboard.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium. Without one the tests are skipped; CI must have one."""
+    """The system's Chromium. Without one the tests are skipped; CI must have one.
+
+    Not longer than a module: while it is there Playwright keeps an event loop running, in which no
+    asynchronous test can run.
+    """
     if not Path(CHROMIUM).exists():
         said = f"no browser at {CHROMIUM}: install Chromium, or set CHOREOSCOPE_CHROMIUM"
         if os.environ.get("CI") == "true":
