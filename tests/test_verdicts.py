@@ -111,6 +111,16 @@ def test_error_that_leads_on_is_no_failure(watch: Watch) -> None:
     assert findings(watch) == []
 
 
+def test_half_of_a_join_owes_nothing_before_the_join_is_known(database: Database) -> None:
+    """Shipping waits for fraud: that the payment has always come last says nothing against it."""
+    watch = Watch(database)
+    watch.learn(orders=25, fraud_first=1.0)
+    watch.receive(order("A-1", watch.now, down={"fraud"}))
+    watch.wait(10)
+
+    assert findings(watch) == [("A-1", "consumer_down", "fraud", "OrderCleared")]
+
+
 def renamed(sent: Iterable[Sent], group: bool) -> list[Sent]:
     """*sent* with another service in the place of payment, in the same group or in its own."""
     named = []

@@ -33,8 +33,4 @@ def main() -> None:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        # `choreoscope flows | head`: whoever read us has enough.
-        sys.stderr.close()
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)

@@ -1,6 +1,8 @@
 """The commands that ask a running collector and show its answer."""
 
 import json
+import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +30,13 @@ limits = click.option(
 
 def show(document: Document, style: str, as_text: Callable[[Document], str]) -> None:
     """Print *document* in the *style* that was asked for."""
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False) if style == "json" else as_text(document))
+    shown = json.dumps(document, indent=2, ensure_ascii=False) if style == "json" else as_text(document)
+    try:
+        sys.stdout.write(shown + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `choreoscope flows | head`: whoever read us has enough. Python would complain when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.command()

@@ -171,6 +171,14 @@ class Learner:
         published = self._steps[step].emits[event_type] if step in self._steps else 0
         return published >= self.habits.share * self._types[event_type] > 0
 
+    def is_joined(self, step: int) -> bool:
+        """Whether what *step* publishes needs other steps, too: then it alone owes nothing."""
+        published = set(self._steps[step].emits) if step in self._steps else set()
+        return any(
+            len(steps) > 1 and step in steps and not types.isdisjoint(published)
+            for steps, types in self._decisions().items()
+        )
+
     def joins(self) -> dict[tuple[int, ...], Expectation]:
         """What is expected once all of several steps were taken, by those steps.
 

@@ -87,7 +87,7 @@ class Expected:
         published = [(e.publish.p99_ms, e.publish_deadline_ms) for e in ranked]
         self._publish_pace = _pace(published, self.floor)
         self._ends = np.array([step for step, e in self.steps.items() if not e.progresses], np.int64)
-        emitting = [step for step, e in self.steps.items() if e.always_emits and not self._is_joined(step)]
+        emitting = [step for step, e in self.steps.items() if e.always_emits and not learner.is_joined(step)]
         self._emitting = np.array(sorted(emitting), np.int64)
         self._feeding = self._what_feeds_joins()
 
@@ -124,11 +124,6 @@ class Expected:
         for step in sorted(steps, key=lambda step: (self.steps[step].last, step)):
             newest[type_of(step), self.names.group_of(step)] = step
         return list(newest.values())
-
-    def _is_joined(self, step: int) -> bool:
-        """What *step* publishes is published by a join: then the join as a whole owes it."""
-        joined = {name for e in self._joins_of.get(step, ()) for name, _ in e.emits}
-        return any(name in joined for name, _ in self.steps[step].emits)
 
     def _what_feeds_joins(self) -> list[Ints]:
         """Of each join the steps that lead to one of its triggers, and its own."""

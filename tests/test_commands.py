@@ -1,0 +1,190 @@
+"""The commands as a user meets them: what they print, to where, and how they end."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.collecting import Collector
+from tests.factories import SECOND, as_json, protobuf, request
+from tests.scenes import order
+
+Done = subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
+    """A collector that learned from 30 orders, and that has one stuck order with a trap for a name."""
+    running = Collector(tmp_path_factory.mktemp("commands"), CHOREOSCOPE_DEADLINE_S="1").start()
+    now = time.time_ns()
+    running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
+    _until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
+    running.send(order(STUCK, time.time_ns(), down={"payment"}))
+    _until(lambda: running.ask("/stuck")["total"] == 1)
+    yield running
+    assert running.stop(signal.SIGTERM) == 0
+
+
+STUCK = "A-17\x1b[31m x"
+
+
+def _until(condition: object) -> None:
+    end = time.monotonic() + 30
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.1)
+
+
+def run(*words: str, environment: object = None, given: bytes = b"") -> Done:
+    """`choreoscope` with *words*; what it prints is text."""
+    command = [sys.executable, "-c", "from collector.commands import main; main()", *words]
+    done = subprocess.run(
+        command,
+        env=environment or os.environ,  # type: ignore[arg-type]
+        input=given,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return Done(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def said(done: Done) -> str:
+    """The one line that a command which can not do its work says."""
+    assert done.stdout == ""
+    assert done.stderr.startswith("choreoscope: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_stuck_says_what_where_and_why(collector: Collector) -> None:
+    done = run("stuck", environment=collector.environment)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 flow is stuck, the oldest for ")
+    assert "payment has not taken StockReserved from inventory" in done.stdout
+    assert "consumer_down" in done.stdout
+
+
+@pytest.mark.parametrize("words", [["stuck"], ["flows"], ["flow", STUCK], ["why", STUCK], ["map"]])
+def test_text_obeys_nobody_else_and_json_is_exact(collector: Collector, words: list[str]) -> None:
+    """Names from spans may hold what a terminal obeys: as text they are harmless, as JSON they are whole."""
+    shown = run(*words, environment=collector.environment)
+    exact = run(*words, "--format", "json", environment=collector.environment)
+
+    assert (shown.returncode, exact.returncode) == (0, 0)
+    assert "\x1b" not in shown.stdout + exact.stdout
+    document = json.loads(exact.stdout)
+    if words[0] != "map":
+        assert STUCK in json.dumps(document, ensure_ascii=False).replace("\\u001b", "\x1b")
+
+
+def test_flows_are_found_and_counted(collector: Collector) -> None:
+    listed = run("flows", "a-1", "--limit", "3", environment=collector.environment).stdout.splitlines()
+
+    assert listed[0].split()[:2] == ["STATE", "FLOW"]
+    assert listed[1].startswith("stuck")
+    assert listed[-1] == "3 of 12 flows"
+    assert run("flows", "zzz", environment=collector.environment).stdout == "No flow.\n"
+
+
+def test_flow_is_drawn_with_what_is_missing(collector: Collector) -> None:
+    drawn = run("flow", STUCK, environment=collector.environment).stdout
+
+    assert "OrderPlaced  by order" in drawn
+    assert "└╌ ? payment: PaymentCaptured is missing" in drawn
+
+
+def test_unknown_flow_ends_with_one(collector: Collector) -> None:
+    for command in ("flow", "why"):
+        done = run(command, "B-1", environment=collector.environment)
+        assert done.returncode == 1
+        assert "no flow 'B-1'" in said(done)
+
+
+@pytest.mark.parametrize(
+    ("words", "about"),
+    [
+        (["flows", "--state", "asleep"], "state is 'asleep': expected done, running, late, stuck, failed."),
+        (["flows", "--limit", "0"], "'--limit'"),
+        (["stuck", "--format", "xml"], "'--format'"),
+        (["flow"], "'KEY'"),
+        (["dance"], "No such command 'dance'"),
+    ],
+)
+def test_bad_input_ends_with_two(collector: Collector, words: list[str], about: str) -> None:
+    done = run(*words, environment=collector.environment)
+
+    assert done.returncode == 2
+    assert about in said(done)
+
+
+def test_no_collector_is_told_with_what_to_do() -> None:
+    for address in ("http://127.0.0.1:9", "nonsense"):
+        done = run("stuck", environment={**os.environ, "CHOREOSCOPE_API": address})
+        assert done.returncode == 2
+        assert f"No answer from {address}: start a collector with 'choreoscope collector'" in said(done)
+
+
+def test_reader_that_has_enough_is_no_error(collector: Collector) -> None:
+    """`choreoscope flows --format json | head -1`."""
+    reading, writing = os.pipe()
+    command = [
+        sys.executable,
+        "-c",
+        "from collector.commands import main; main()",
+        "flows",
+        "--format",
+        "json",
+    ]
+    process = subprocess.Popen(command, env=collector.environment, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    os.close(reading)
+    _, errors = process.communicate(timeout=60)
+
+    assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize("form", ["json", "lines", "protobuf", "gzip"])
+def test_files_are_stitched_without_a_collector(tmp_path: Path, form: str) -> None:
+    sent = request(*(one for _, one in order("A-1", 10**18)))
+    text = json.dumps(as_json(sent)).encode()
+    octets = {
+        "json": text,
+        "lines": text + b"\n" + text,
+        "protobuf": protobuf(sent),
+        "gzip": gzip.compress(text),
+    }
+    file = tmp_path / "spans"
+    file.write_bytes(octets[form])
+    document = json.loads(run("stitch", str(file), "--format", "json").stdout)
+
+    assert [flow["key"] for flow in document["flows"]] == ["A-1"]
+    assert (document["spans"], len(document["messages"]), len(document["reactions"])) == (11, 5, 6)
+    assert "OrderPlaced" in run("stitch", "-", given=octets[form]).stdout
+
+
+@pytest.mark.parametrize("octets", [b"", b"{", b"\xff\xff\xff", b'{"resourceSpans": 1}'])
+def test_file_that_is_no_trace_is_refused(tmp_path: Path, octets: bytes) -> None:
+    file = tmp_path / "nonsense"
+    file.write_bytes(octets)
+    done = run("stitch", str(file))
+
+    assert done.returncode == 2
+    assert str(file) in said(done)
+    assert run("stitch", str(tmp_path / "missing")).returncode == 2
+
+
+def test_help_is_there_for_every_command() -> None:
+    for words in ([], ["demo", "break"], ["flows"], ["stitch"]):
+        done = run(*words, "--help")
+        assert done.returncode == 0
+        assert done.stdout.startswith("Usage: choreoscope")
+        assert max(map(len, done.stdout.splitlines())) <= 100
