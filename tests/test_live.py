@@ -11,7 +11,7 @@ from collector.api import stuck as answers
 from collector.diagnosis import State
 from collector.store import Database
 from tests.factories import NOW
-from tests.scenes import MS, Watch, handling, order, publish, react, without
+from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
 
 @pytest.fixture
@@ -278,6 +278,38 @@ def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> N
         ("A-1", "handler_silent", "StockReserved"),
         ("A-2", "handler_silent", "StockReserved"),
     }
+
+
+def test_step_owes_what_it_publishes_whatever_a_later_join_of_its_service_needs(database: Database) -> None:
+    """Stock is released once it was reserved and the payment declined: that is not the reservation's debt."""
+    watch = Watch(database)
+
+    def declined(key: str, at: int, *, silent: bool = False) -> list[Sent]:
+        sent = [
+            publish("order", "OrderPlaced", key, at=at),
+            react("inventory", "OrderPlaced", key, at=at + MS),
+        ]
+        if silent:
+            return sent
+        steps = [
+            ("inventory", "OrderPlaced", "StockReserved"),
+            ("payment", "StockReserved", "PaymentDeclined"),
+            ("inventory", "PaymentDeclined", "StockReleased"),
+        ]
+        for number, (service, event, then) in enumerate(steps):
+            start = at + (1 + 30 * number) * MS
+            if number:
+                sent.append(react(service, event, key, at=start))
+            by = handling(service, event, key)
+            sent.append(publish(service, then, key, at=start + 10 * MS, by=by))
+        return sent
+
+    watch.receive([one for number in range(40) for one in declined(f"L-{number}", watch.now)])
+    watch.wait(12)
+    watch.receive(declined("A-1", watch.now, silent=True))
+    watch.wait(8)
+
+    assert findings(watch) == [("A-1", "handler_silent", "inventory", "StockReserved")]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
