@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,19 +35,19 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 STUCK = "A-17\x1b[31m x"
 
 
-def _until(condition: object) -> None:
+def _until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 30
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < end, "it did not come to pass"
         time.sleep(0.1)
 
 
-def run(*words: str, environment: object = None, given: bytes = b"") -> Done:
+def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Done:
     """`choreoscope` with *words*; what it prints is text."""
     command = [sys.executable, "-c", "from collector.commands import main; main()", *words]
     done = subprocess.run(
         command,
-        env=environment or os.environ,  # type: ignore[arg-type]
+        env=environment,
         input=given,
         capture_output=True,
         timeout=60,
