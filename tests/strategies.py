@@ -140,11 +140,12 @@ class _Teller:
         shape = random.choice(["send", "send", "create", "repeated", "together"])
         if shape == "together":
             creates = [self.add(trace, Role.CREATE, parent, **said) for _ in range(random.randint(1, 3))]
-            link(self.add(trace, Role.SEND, parent, **said), map(ref, creates))
-            self.messages += creates
+            sending = self.add(trace, Role.SEND, random.choice([parent, creates[0]]), **said)
+            link(sending, map(ref, creates))
+            self.messages += [*creates, random.choice([sending, creates[0]])]
             return
         message = self.add(trace, Role.SEND if shape != "create" else Role.CREATE, parent, **said)
-        if shape != "send":
+        for _ in range(0 if shape == "send" else random.choice([1, 1, 2])):
             self.add(trace, Role.SEND, message, **said)
         self.messages.append(message)
 

@@ -1,9 +1,14 @@
 """Who reacted to what, whatever the shape in which services say so."""
 
+import pyarrow as pa
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.telling import LOCAL, REMOTE, consume, create, publish, react, receive, tell, work
+from collector import conventions
+from collector.stitching import stitch
+from tests.factories import NOW
+from tests.strategies import reading, table
+from tests.telling import LOCAL, REMOTE, consume, create, publish, react, receive, spans_of, tell, work
 
 TWICE = (("first", 1), ("second", 5))
 SENDS = {"messaging.operation.type": "send", "messaging.destination.name": "orders"}
@@ -143,6 +148,21 @@ def test_create_and_the_publish_within_it_are_one_message() -> None:
     assert told.deliveries == {(placed, packing)}
 
 
+def test_create_is_one_message_however_often_it_is_sent() -> None:
+    """A send that failed and was tried again: the context that travels is the create's."""
+    placed = create("placed")
+    tries = [publish(name, parent=placed) for name in ("first try", "second try")]
+
+    assert tell(placed, *tries).messages == {placed: {placed, *tries}}
+
+
+def test_send_within_the_first_of_the_creates_that_it_links_to_is_a_part_of_all() -> None:
+    first, second = create("first"), create("second")
+    sending = publish("sending", parent=first, links=[first, second])
+
+    assert tell(first, second, sending).messages == {first: {first, sending}, second: {second, sending}}
+
+
 def test_publish_that_two_libraries_saw_is_one_message() -> None:
     """The context that travels is the inner one's, the message is the outer one."""
     outer = publish("outer")
@@ -262,6 +282,7 @@ def test_handler_that_two_libraries_saw_is_one_reaction_and_one_attempt(linked: 
 
     told = tell(placed, inner, outer)
     assert told.deliveries == {(placed, outer)}
+    assert told.reactions.keys() == {outer}
     assert told.reaction(outer)["attempts"] == 1
 
 
@@ -425,6 +446,24 @@ def test_copies_of_a_span_are_one_span() -> None:
     packing = consume("packing", placed)
 
     assert tell(placed, packing, placed, packing, packing).document == tell(placed, packing).document
+
+
+def test_copy_that_came_first_says_when_a_span_came() -> None:
+    """What is late is judged by it, and an exporter's second try must not make it younger."""
+    spans = spans_of(publish("placed"))
+    column = spans.schema.get_field_index("received_unix_nano")
+    later = spans.set_column(column, spans.schema.field(column), pa.array([NOW + 9], pa.uint64()))
+
+    for copies in ([spans, later], [later, spans]):
+        graph = stitch(conventions.read(pa.concat_tables(copies))).graph
+        assert graph.spans["received"].to_pylist() == [NOW]
+
+
+def test_span_without_an_id_is_nobodys_parent() -> None:
+    """No decoder lets one through; were there one, every root would seem to be its child."""
+    nobody, root = reading(0, 0, span_id=bytes(8)), reading(0, 1)
+
+    assert stitch(table([nobody, root])).graph.parent.tolist() == [-1, -1]
 
 
 def test_one_id_with_two_contents_is_noted_and_the_later_one_shown() -> None:

@@ -71,17 +71,16 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     caused = marked(count, edges.target[~delivery])
     begun = anchors.of[graph.messages[~caused[graph.messages]]]
     own = np.concatenate([begun, np.arange(anchors.keyed, anchors.count)])
-    part, owners, joins = _joined(part, anchors.of, own, batches)
-    of = part[anchors.of]
-    message, consumer = (side[~joins[batches.into[1]]] for side in batches.into)
+    part, owners = _joined(part, anchors.of, own, batches)
+    of, (message, consumer) = part[anchors.of], batches.into
     row, member = _memberships(of, (consumer, of[message]), (span[common], node[common]), owners)
     return Parts(_count(part), of, row, member)
 
 
-def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Rows, Owners, Mask]:
+def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Rows, Owners]:
     """Make one what a join holds together: a consumer that has all its messages from one flow is no batch.
 
-    Gives the parts, the owners of those that hang on batches, and which consumers are joins.
+    Gives the parts, and the owners of those that hang on batches.
     """
     message, consumer = batches.into
     while True:
@@ -105,7 +104,7 @@ def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Row
                 np.concatenate([target[held], of[batches.out[1][made]]]),
             )
             if _count(merged) == count:
-                return part, owners, joins
+                return part, owners
         part = merged[part]
 
 
