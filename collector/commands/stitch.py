@@ -76,6 +76,8 @@ def _spans_of(file: Path) -> pa.Table:
     if refused:
         said = next(verdict.message for verdict in decoded.verdicts if verdict.rejected)
         click.echo(f"choreoscope: {file}: {refused} spans can not be used. {said}", err=True)
+    elif not decoded.spans.num_rows:
+        click.echo(f"choreoscope: {file}: no spans in it. Expected OTLP's resourceSpans.", err=True)
     return decoded.spans
 
 

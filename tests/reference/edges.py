@@ -1,11 +1,8 @@
-"""Stitching as one would explain it: one span at a time, with sets and loops, however slow.
-
-The columns have to say the same, edge for edge and flow for flow.
-"""
+"""Messages, consumers, reactions and edges, one span at a time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -14,7 +11,6 @@ import pyarrow as pa
 
 from collector.conventions import READINGS, Role
 from collector.keys import content_keys, span_keys, trace_keys
-from collector.stitching.parts import MOST_SHARED
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
 Row = Mapping[str, Any]  # of READINGS
@@ -31,31 +27,10 @@ class Delivery:
     told_by: Ref
 
 
-@dataclass
-class Reaction:
-    spans: set[Ref]
-    attempts: int
-    start: int
-    end: int
-    failed: bool
-
-
-@dataclass
-class Story:
-    """What a set of spans tells."""
-
-    messages: dict[Ref, set[Ref]] = field(default_factory=dict)
-    reactions: dict[Ref, Reaction] = field(default_factory=dict)
-    edges: dict[tuple[str, Ref, Ref], str] = field(default_factory=dict)  # kind, from, to: because
-    flows: list[tuple[str | None, set[Ref]]] = field(default_factory=list)
-    notes: set[tuple[str, Ref]] = field(default_factory=set)
-
-
 class Stitcher:
     """Asks and answers one question after the other about the spans of *rows* (READINGS)."""
 
-    def __init__(self, rows: Sequence[Row], most_shared: int) -> None:
-        self.most_shared = most_shared
+    def __init__(self, rows: Sequence[Row]) -> None:
         self.notes: set[tuple[str, Ref]] = set()
         self.spans = self._distinct(rows)
         self.rank = ranks(self.spans)
@@ -338,153 +313,6 @@ class Stitcher:
             found[receive].add(self.reaction_of[handler])
         return found
 
-    @cached_property
-    def flows(self) -> list[tuple[str | None, set[Ref]]]:
-        spans_of: dict[Any, set[Ref]] = defaultdict(set)
-        for ref, parts in self.holding.members.items():
-            for part in parts:
-                spans_of[part].add(ref)
-        found = []
-        for part, spans in spans_of.items():
-            if not any(node in spans for nodes in self.parts_of.values() for node in nodes):
-                continue
-            own = [ref for ref in spans if self.holding.part(ref) == part]
-            by_time = sorted(own, key=lambda ref: (ref not in self.messages, *self._when(ref)))
-            key = next((self.keys[ref] for ref in by_time if ref in self.keys), None)
-            found.append((self._when(by_time[0]), key, spans))
-        return [(key, spans) for _, key, spans in sorted(found, key=lambda flow: flow[0])]
-
-    @cached_property
-    def holding(self) -> "Holding":
-        return Holding(self)
-
-    def _when(self, ref: Ref) -> tuple[int, int]:
-        return self.spans[ref]["start"], self.rank[ref]
-
-
-class Holding:
-    """What holds together, and what belongs to several because a batch joins them."""
-
-    def __init__(self, told: Stitcher) -> None:
-        self.told = told
-        self.joins: dict[Any, Any] = {anchor: anchor for anchor in told.anchors.values()}
-        self.feeds: dict[Ref, set[Ref]] = defaultdict(set)
-        self.made: dict[Ref, set[Ref]] = defaultdict(set)
-        for kind, source, target in told.edges:
-            (self.feeds[target] if kind == "delivery" else self.made[source]).add(
-                source if kind == "delivery" else target
-            )
-        self.batches = {ref for ref, messages in self.feeds.items() if len(messages) > 1}
-        self._hold_what_is_sure()
-        self.owners: dict[Any, set[Any]] = {}
-        self.joined: set[Ref] = set()
-        while self._circles() or self._joins():
-            pass
-        self.members = self._members()
-
-    def part(self, ref: Ref) -> Any:
-        return self._root(self.told.anchors[ref])
-
-    def _root(self, anchor: Any) -> Any:
-        while self.joins[anchor] != anchor:
-            anchor = self.joins[anchor]
-        return anchor
-
-    def _join(self, left: Any, right: Any) -> bool:
-        left, right = self._root(left), self._root(right)
-        self.joins[left] = right
-        return bool(left != right)
-
-    def _join_all(self, pairs: Iterable[tuple[Any, Any]]) -> bool:
-        return max([self._join(left, right) for left, right in pairs], default=False)
-
-    def _seen(self, refs: Iterable[Ref]) -> set[Ref]:
-        return {ref for ref in refs if ref in self.told.spans}
-
-    def _hold_what_is_sure(self) -> None:
-        for span, nodes in self.told.parts_of.items():
-            if len(nodes) == 1:
-                self._join(self.part(span), self.part(next(iter(nodes))))
-        for reaction in set(self.told.reaction_of.values()) - self.batches:
-            for other in self._seen(self.feeds[reaction]) | self.made[reaction]:
-                self._join(self.part(reaction), self.part(other))
-
-    def _hanging(self) -> dict[Any, set[Any]]:
-        """The parts that have no flow of their own, and those that feed them by way of a batch."""
-        caused = {target for kind, _, target in self.told.edges if kind == "cause"}
-        own = {self.part(message) for message in self.told.messages if message not in caused}
-        own |= {self.part(ref) for ref, anchor in self.told.anchors.items() if anchor[0] == "key"}
-        hanging: dict[Any, set[Any]] = defaultdict(set)
-        for batch in self.batches:
-            for message in self._seen(self.feeds[batch]):
-                if self.part(batch) not in own and self.part(message) != self.part(batch):
-                    hanging[self.part(batch)].add(self.part(message))
-        return hanging
-
-    def _circles(self) -> bool:
-        """Batches that feed each other in a circle are one."""
-        hanging = self._hanging()
-        reach = {part: reached(part, hanging) for part in hanging}
-        both = [(a, b) for a in hanging for b in hanging if a != b and a in reach[b] and b in reach[a]]
-        return self._join_all(both)
-
-    def _joins(self) -> bool:
-        """A consumer that has all its messages from one flow is a join, and holds it together."""
-        hanging = self._hanging()
-        self.owners = {}
-
-        def owners(part: Any) -> set[Any]:
-            if part not in self.owners:
-                whose = set().union(*(owners(above) for above in hanging.get(part, ())))
-                self.owners[part] = whose if 0 < len(whose) <= self.told.most_shared else {part}
-            return self.owners[part]
-
-        one = {}
-        for batch in self.batches:
-            whose = set().union(*(owners(self.part(ref)) for ref in self._seen(self.feeds[batch])))
-            owners(self.part(batch))
-            if len(whose) == 1 and self.feeds[batch] == self._seen(self.feeds[batch]):
-                one[batch] = whose.pop()
-        for ref in self.told.spans:
-            owners(self.part(ref))
-        self.joined = set(one)
-        pairs = [(self.part(batch), flow) for batch, flow in one.items()]
-        pairs += [(self.part(batch), self.part(ref)) for batch in one for ref in self.made[batch]]
-        return self._join_all(pairs)
-
-    def _members(self) -> dict[Ref, set[Any]]:
-        found = {}
-        for ref in self.told.spans:
-            batch = ref in self.batches and ref not in self.joined
-            at = self._seen(self.feeds[ref]) if batch else {ref}
-            found[ref] = set().union(*(self.owners[self.part(one)] for one in at))
-            if batch and not at:
-                found[ref] = self.owners[self.part(ref)]
-        for span, nodes in self.told.parts_of.items():
-            if len(nodes) > 1:
-                found[span] = set().union(*(found[node] for node in nodes))
-        return found
-
-
-def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
-    """The story of *rows* (READINGS)."""
-    told = Stitcher(rows, most_shared)
-    reactions = {}
-    for attempts in told.attempts:
-        first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
-        spans = {ref for ref, nodes in told.parts_of.items() if attempts[0] in nodes}
-        reactions[attempts[0]] = Reaction(spans, len(attempts), first["start"], last["end"], last["failed"])
-    for ref, row in told.spans.items():
-        if row["end"] < row["start"]:
-            told.notes.add(("end_before_start", ref))
-        if row["dropped_links"]:
-            told.notes.add(("dropped_links", ref))
-    for kind, source, target in told.edges:
-        early = source in told.spans and told.spans[target]["start"] < told.spans[source]["start"]
-        if kind == "delivery" and early:
-            told.notes.add(("clock_skew", target))
-    return Story(told.messages, reactions, told.edges, told.flows, told.notes)
-
 
 def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
     """The first that names each message."""
@@ -501,17 +329,6 @@ def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
         ref = parents[ref]
         line.append(ref)
     return line
-
-
-def reached(part: Any, feeders: Mapping[Any, set[Any]]) -> set[Any]:
-    """All that feeds *part*, through anything."""
-    found: set[Any] = set()
-    todo = set(feeders[part])
-    while todo:
-        one = todo.pop()
-        found.add(one)
-        todo |= feeders.get(one, set()) - found
-    return found
 
 
 def contents(rows: Sequence[Row]) -> list[int]:

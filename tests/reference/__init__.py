@@ -1,0 +1,53 @@
+"""Stitching as one would explain it: one span at a time, with sets and loops, however slow.
+
+The columns have to say the same, edge for edge and flow for flow.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from collector.stitching.parts import MOST_SHARED
+from tests.reference.edges import Ref, Row, Stitcher
+from tests.reference.flows import flows_of
+
+__all__ = ["Reaction", "Ref", "Row", "Story", "stitch"]
+
+
+@dataclass
+class Reaction:
+    spans: set[Ref]
+    attempts: int
+    start: int
+    end: int
+    failed: bool
+
+
+@dataclass
+class Story:
+    """What a set of spans tells."""
+
+    messages: dict[Ref, set[Ref]] = field(default_factory=dict)
+    reactions: dict[Ref, Reaction] = field(default_factory=dict)
+    edges: dict[tuple[str, Ref, Ref], str] = field(default_factory=dict)  # kind, from, to: because
+    flows: list[tuple[str | None, set[Ref]]] = field(default_factory=list)
+    notes: set[tuple[str, Ref]] = field(default_factory=set)
+
+
+def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
+    """The story of *rows* (READINGS)."""
+    told = Stitcher(rows)
+    reactions = {}
+    for attempts in told.attempts:
+        first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
+        spans = {ref for ref, nodes in told.parts_of.items() if attempts[0] in nodes}
+        reactions[attempts[0]] = Reaction(spans, len(attempts), first["start"], last["end"], last["failed"])
+    for ref, row in told.spans.items():
+        if row["end"] < row["start"]:
+            told.notes.add(("end_before_start", ref))
+        if row["dropped_links"]:
+            told.notes.add(("dropped_links", ref))
+    for kind, source, target in told.edges:
+        early = source in told.spans and told.spans[target]["start"] < told.spans[source]["start"]
+        if kind == "delivery" and early:
+            told.notes.add(("clock_skew", target))
+    return Story(told.messages, reactions, told.edges, flows_of(told, most_shared), told.notes)
