@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _REPLAY_STEP = 50_000  # spans at a time
 _REPLAY_MOMENT_S = 1  # lived through at once, as a tick does
+_SILENCE_PART = 30  # of a long silence, so much is lived through at once: 15 minutes are 130 ticks
 _REMEMBERED = 500_000  # flows of which a late span is known to be one
 _UNFINISHED = 10_000  # flows that had stopped, brought back by a start
 
@@ -111,14 +112,23 @@ class Live:
         try:
             for moment in self._moments(since):
                 arrivals = moment["received_unix_nano"]
-                # First judge the silence before it: else an outage would teach what came late.
-                self._tick.advance(None, min(arrivals[0].as_py() - 1, until))
+                self._live_silence(min(arrivals[0].as_py(), until))
                 self._tick.advance(moment, min(arrivals[-1].as_py(), until))
         finally:
             self._tick.rehearse = False
         self._bring_unfinished(until)
         self._tick.resume(newest)
         self._tick.advance(None, until)
+
+    def _live_silence(self, until: int) -> None:
+        """Tick until then as it was ticked then, with nothing coming in.
+
+        In one step, flows that stopped would come to rest together with those before them, and teach
+        before they could be judged by what these taught.
+        """
+        began = now = self._tick.snapshot.now or until
+        while (now := now + max(_REPLAY_MOMENT_S * SECOND, (now - began) // _SILENCE_PART)) < until:
+            self._tick.advance(None, now)
 
     def _learn_from_store(self, before: int) -> None:
         examples = self._flows.examples(before)
