@@ -63,6 +63,8 @@ class Role(IntEnum):
     RECEIVE = 3
     PROCESS = 4
     SETTLE = 5
+    REPLY = 6  # answers a request, to an inbox that only the asker listens to
+    ANSWERED = 7  # gets such an answer
 
 
 # Bits of OTLP's Span.flags.
@@ -79,7 +81,16 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "messaging.destination",
         "messaging.destination_publish.name",
         "messaging.source.name",
+        "messaging.nats.message.subject",
+        "messaging.rabbitmq.destination.routing_key",
+        "messaging.rabbitmq.routing_key",
         "messaging.url",
+        # What Brave writes, of Zipkin's services.
+        "kafka.topic",
+        "rabbit.routing_key",
+        "rabbit.queue",
+        "jms.queue",
+        "jms.topic",
     ),
     "group": (
         "messaging.consumer.group.name",
@@ -91,8 +102,8 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "messaging.destination.subscription.name",
         "messaging.servicebus.destination.subscription_name",
     ),
-    "event_type": ("cloudevents.event_type",),
-    "message_id": ("messaging.message.id", "messaging.message_id"),
+    "event_type": ("cloudevents.event_type", "celery.task_name"),
+    "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     "stream": ("messaging.nats.stream",),
 }
 
@@ -114,7 +125,13 @@ _OPERATIONS = {
     "nak": Role.SETTLE,
     "term": Role.SETTLE,
     "commit": Role.SETTLE,
+    "complete": Role.SETTLE,
+    "abandon": Role.SETTLE,
+    "reject": Role.SETTLE,
 }
+
+# Where NATS itself is spoken to: settling has a subject, its API has no business in a flow.
+_SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
 
 
 def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Table:
@@ -124,13 +141,16 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
     is its flow key.
     """
     said = _said(spans, {**_NAMES, "flow_key": flow_keys})
+    service, name, system = whole(spans["service"]), whole(spans["name"]), said.texts(said["system"])
     role = _roles(spans, said)
+    place = _either(said["destination"], said["template"])
+    by_name = _destinations_in(name, np.where(place < 0, role, int(Role.NONE)))
+    destination = said.texts(place, role != Role.NONE, by_name)
+    role = _with_a_business(role, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS)
     messaging = role != Role.NONE
-    destination = _either(said["destination"], said["template"])
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
-    subject = np.where(consumes, destination, _either(said["template"], destination))
-    service, name, system = whole(spans["service"]), whole(spans["name"]), said.texts(said["system"])
+    subject = np.where(consumes, place, _either(said["template"], place))
     failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
     nats = pc.fill_null(pc.equal(system, "nats"), fill_value=False)
     columns = {
@@ -148,8 +168,8 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "service": service,
         "group": said.texts(said["group"], consumes, service),
         "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), name, _NOTHING),
-        "event_type": said.texts(_either(said["event_type"], subject), messaging, name),
-        "destination": said.texts(destination, messaging),
+        "event_type": said.texts(_either(said["event_type"], subject), messaging, pc.coalesce(by_name, name)),
+        "destination": pc.if_else(pa.array(messaging), destination, _NOTHING),
         "system": system,
         "message_id": said.texts(said["message_id"]),
         "flow_key": said.texts(said["flow_key"]),
@@ -205,9 +225,45 @@ def _meaning_of(word: str) -> Role:
 
 
 def _meaning_of_name(name: str) -> Role:
-    """Both word orders: `publish orders` (since 1.27) and `orders publish`."""
-    words = name.lower().split()
-    return next((_OPERATIONS[word] for word in (*words[:1], *words[-1:]) if word in _OPERATIONS), Role.NONE)
+    return _parted(name)[0]
+
+
+def _parted(name: str) -> tuple[Role, str]:
+    """The role that a name says, and of what: `publish orders` (since 1.27), or `orders publish`."""
+    first, _, rest = name.partition(" ")
+    if (role := _meaning_of(first)) is not Role.NONE:
+        return role, rest.strip()
+    rest, _, last = name.rpartition(" ")
+    return _meaning_of(last), rest.strip()
+
+
+def _destinations_in(names: pa.Array, role: Ints) -> pa.Array:
+    """What the names of spans with a *role* say of their destinations; null where they say nothing."""
+    asked = role != Role.NONE
+    if not asked.any():
+        return pa.nulls(len(names), pa.string())
+    encoded = names.filter(pa.array(asked)).dictionary_encode()
+    parted = [_parted(name) for name in encoded.dictionary.to_pylist()]
+    code = codes_of(encoded)
+    says = np.array([int(part[0]) for part in parted], np.int64)[code] == role[asked]
+    found = pa.array([part[1] or None for part in parted], pa.string()).take(pa.array(code, mask=~says))
+    return pc.replace_with_mask(pa.nulls(len(names), pa.string()), pa.array(asked), found)
+
+
+def _with_a_business(role: Ints, destination: pa.Array) -> Ints:
+    """*role*, but for what is said to NATS itself, and for answers to inboxes: they are no messages."""
+
+    def to(*prefixes: str) -> Mask:
+        begun = [pc.fill_null(pc.starts_with(destination, prefix), fill_value=False) for prefix in prefixes]
+        mask: Mask = np.logical_or.reduce([_numbers(which) != 0 for which in begun])
+        return mask
+
+    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOX)
+    return np.select(
+        [to(_SETTLES), to(*_BROKER), inbox & publishes, inbox & (role != Role.NONE)],
+        [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],
+        role,
+    )
 
 
 @dataclass(frozen=True)

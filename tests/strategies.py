@@ -75,7 +75,7 @@ def tangle(random: Random) -> list[Row]:
         reading(
             random.randrange(traces),
             number,
-            Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5])),
+            Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7])),
             parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
             start=random.randrange(6),
             end=random.randrange(8),
@@ -167,9 +167,19 @@ class _Teller:
         if parent is None or len(taken) > 1 or random.random() < self.links:
             at = consumer if random.random() < 0.7 or parent is None else parent
             link(at, map(ref, taken))
+        if random.random() < 0.2:
+            self.answer(trace, consumer)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
             self.publish(trace, random.choice([consumer, work, work, parent]) or consumer)
+
+    def answer(self, trace: int, consumer: Row) -> None:
+        """The message was a request: its answer goes to an inbox, and does something there."""
+        reply = self.add(trace, Role.REPLY, consumer, service=consumer["service"])
+        asker = self.random.choice(SERVICES)
+        answered = self.add(trace, Role.ANSWERED, reply, service=asker, remote=True)
+        if self.random.random() < 0.5:
+            self.publish(trace, answered)
 
     def react_again(self) -> None:
         """A message comes once more to one who had it, or to his like, at that time or later."""

@@ -103,6 +103,50 @@ def test_destination_is_found_under_the_names_of_all_years(attribute: str) -> No
     assert read(span(kind=PRODUCER, attributes={attribute: "orders"}))["destination"] == "orders"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "destination"),
+    [
+        ("send orders", PRODUCER, "orders"),  # the order of words since 1.27
+        ("orders publish", PRODUCER, "orders"),
+        ("orders for Vienna receive", CONSUMER, "orders for Vienna"),
+        ("orders process", PRODUCER, None),  # not what a producer does: so this may be its destination
+        ("orders", PRODUCER, None),
+        ("send", PRODUCER, None),
+    ],
+)
+def test_destination_is_read_from_the_name_where_nothing_else_says_it(
+    name: str, kind: int, destination: str | None
+) -> None:
+    """Else the publish and the handling of one subject would be two event types, for their words differ."""
+    row = read(span(name, kind=kind))
+
+    assert (row["destination"], row["event_type"]) == (destination, destination or name)
+    assert read(span(name, kind=kind, attributes={"messaging.destination.name": "x"}))["destination"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("subject", "kind", "role"),
+    [
+        ("$JS.ACK.SHOP.payment.1.17.17.1795000000000000000.0", PRODUCER, Role.SETTLE),
+        ("$JS.API.CONSUMER.MSG.NEXT.SHOP.payment", PRODUCER, Role.NONE),
+        ("$SYS.REQ.SERVER.PING", PRODUCER, Role.NONE),
+        ("$SRV.INFO", CONSUMER, Role.NONE),
+        ("_INBOX.xyz.1", PRODUCER, Role.REPLY),
+        ("_INBOX.xyz.1", CONSUMER, Role.ANSWERED),
+        ("$KV.stock.chairs", PRODUCER, Role.SEND),
+        ("INBOX.orders", PRODUCER, Role.SEND),
+    ],
+)
+def test_what_is_said_to_the_broker_itself_is_no_message(subject: str, kind: int, role: Role) -> None:
+    """An acknowledgement for each order would look like an event that nobody reacts to."""
+    word = "receive" if kind == CONSUMER else "send"
+    named = read(span(f"{subject} {word}", kind=kind))
+    said = read(span(word, kind=kind, attributes={"messaging.destination.name": subject}))
+
+    assert (Role(named["role"]), Role(said["role"])) == (role, role)
+    assert (named["event_type"] is None) is (role is Role.NONE)
+
+
 def test_todays_name_counts_more_than_older_ones() -> None:
     """Services that are moving to new conventions write both for a time."""
     attributes = {"messaging.destination": "old", "messaging.destination.name": "new"}

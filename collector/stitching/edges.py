@@ -11,7 +11,7 @@ from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
 from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
 from collector.stitching.messages import find_messages
-from collector.stitching.reactions import Causes, find_causes, find_reactions
+from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
 
 
 def stitch_edges(readings: pa.Table) -> Graph:
@@ -20,6 +20,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
     messages = find_messages(spans)
     consumers = find_consumers(spans, messages)
     reactions = find_reactions(spans, consumers)
+    replies = find_replies(spans, consumers, reactions)
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
     deliveries = found.where(reactions.of[found.target] == found.target)
@@ -34,8 +35,8 @@ def stitch_edges(readings: pa.Table) -> Graph:
         messages=messages.rows,
         reactions=reactions.rows,
         folded=(
-            np.concatenate([messages.folded[0], reactions.folded[0]]),
-            np.concatenate([messages.folded[1], reactions.folded[1]]),
+            np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
+            np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
         ),
         abroad=np.unique(found.target[abroad]),
         attempts=reactions.attempts,

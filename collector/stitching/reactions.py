@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from collector.conventions import Role
 from collector.keys import Keys, codes_of, pair_keys, whole
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
@@ -30,6 +31,7 @@ class Reactions:
     rows: Rows  # ascending: the first attempt of each
     of: Rows  # the reaction of each consumer; -1 of the other spans
     around: Rows  # the reaction that each span is of, or happened in at any depth; -1
+    within: Rows  # the same of consumers, whatever attempt of a reaction they are
     folded: Pairs  # (span, reaction)
     attempts: Rows  # of each reaction
     last: Rows  # of each reaction: its last attempt
@@ -55,6 +57,7 @@ def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
         rows=rows,
         of=of,
         around=at(of, within),
+        within=within,
         folded=(np.concatenate([parts, receives[0]]), np.concatenate([of[parts], receives[1]])),
         attempts=attempts[rows],
         last=last[rows],
@@ -76,6 +79,20 @@ def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Cause
     return Causes(reaction[kept], message[kept], because[kept])
 
 
+def find_replies(spans: Spans, consumers: Consumers, reactions: Reactions) -> Pairs:
+    """(span, message) for what answers a request, and gets the answer: parts of the request's exchange."""
+    rows = np.arange(len(spans))
+    alone = np.bincount(consumers.deliveries.target, minlength=len(spans)) == 1
+    asked = np.full(len(spans), -1)  # of each consumer of one message: that message
+    asked[consumers.deliveries.target] = consumers.deliveries.source
+    answered = (spans.role == Role.ANSWERED) & (at(spans.role, spans.parent) == Role.REPLY)
+    answers = np.where(answered, spans.parent, np.where(spans.role == Role.REPLY, rows, -1))
+    within = at(reactions.within, answers)
+    message = np.where(at(alone.astype(np.int64), within) == 1, at(asked, within), -1)
+    found = np.flatnonzero(message >= 0)
+    return found, message[found]
+
+
 def _consumer_around(spans: Spans, consumers: Consumers) -> Rows:
     """The consumer that each span is, or happened in at any depth; -1 without one."""
     rows = np.arange(len(spans))
@@ -83,8 +100,9 @@ def _consumer_around(spans: Spans, consumers: Consumers) -> Rows:
     consumer = np.where(consumers.are, rows, -1)
     alone = np.bincount(receive, minlength=len(spans))[receive] == 1
     consumer[receive[alone]] = handler[alone]
-    # Beyond another service's message lies what that message caused, seen or not: not our doing.
-    foreign = spans.publishes[spans.parent] & ~spans.within_service
+    # Beyond another service's message lies what that message caused, seen or not: not our doing. Nor is
+    # what an answer to our own request made us do the doing of those who answered.
+    foreign = (spans.publishes[spans.parent] | (spans.role == Role.ANSWERED)) & ~spans.within_service
     return at(consumer, climb(np.where(consumer >= 0, rows, np.where(foreign, -1, spans.parent))))
 
 

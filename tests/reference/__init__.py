@@ -39,7 +39,7 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
     reactions = {}
     for attempts in told.attempts:
         first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
-        spans = {ref for ref, nodes in told.parts_of.items() if attempts[0] in nodes}
+        spans = told.spans_of(attempts[0])
         reactions[attempts[0]] = Reaction(spans, len(attempts), first["start"], last["end"], last["failed"])
     for ref, row in told.spans.items():
         if row["end"] < row["start"]:
@@ -50,4 +50,5 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
         early = source in told.spans and told.spans[target]["start"] < told.spans[source]["start"]
         if kind == "delivery" and early:
             told.notes.add(("clock_skew", target))
-    return Story(told.messages, reactions, told.edges, flows_of(told, most_shared), told.notes)
+    messages = {message: told.spans_of(message) for message in told.messages}
+    return Story(messages, reactions, told.edges, flows_of(told, most_shared), told.notes)

@@ -202,7 +202,8 @@ class Stitcher:
             here: Ref | None = ref
             while here is not None and here not in at:
                 parent = self.parents.get(here)
-                if self._publishes(parent) and self._local_parent(here) is None:
+                foreign = self._publishes(parent) or self._role(here) is Role.ANSWERED
+                if foreign and self._local_parent(here) is None:
                     parent = None  # another service's message: what it caused is not our doing
                 here = parent
             if here is not None:
@@ -311,7 +312,23 @@ class Stitcher:
             found[consumer].add(reaction)
         for receive, handler in self.around:
             found[receive].add(self.reaction_of[handler])
+        for ref in self.spans:
+            if requests := self._requests_of(ref):
+                found[ref] |= requests
         return found
+
+    def spans_of(self, node: Ref) -> set[Ref]:
+        """The spans that are a part of a message or a reaction."""
+        return {ref for ref, nodes in self.parts_of.items() if node in nodes}
+
+    def _requests_of(self, ref: Ref) -> set[Ref]:
+        """The request that a span answers, or gets the answer of."""
+        parent = self.parents.get(ref)
+        answered = self._role(ref) is Role.ANSWERED and self._role(parent) is Role.REPLY
+        reply = parent if answered else ref if self._role(ref) is Role.REPLY else None
+        consumer = self.consumer_around.get(reply) if reply is not None else None
+        deliveries = self.deliveries[consumer] if consumer is not None else []
+        return {d.message for d in deliveries if len(deliveries) == 1 and d.message in self.spans}
 
 
 def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
