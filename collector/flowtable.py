@@ -7,6 +7,7 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.record import Ints, Record
 from collector.keys import whole
 from collector.stitching import Stitched
+from collector.stitching.graph import distinct_pairs
 
 FLOWS = pa.schema(
     [
@@ -77,15 +78,15 @@ def _traces(stitched: Stitched) -> pa.ListArray:
     """The distinct trace ids of each flow."""
     flows, graph = stitched.flows, stitched.graph
     _, first, code = np.unique(graph.trace, return_index=True, return_inverse=True)
-    pairs = np.unique(np.stack([flows.flow, code[flows.row]]), axis=1)
-    offsets = np.searchsorted(pairs[0], np.arange(flows.count + 1))
-    ids = whole(graph.spans["trace_id"]).take(pa.array(first[pairs[1]]))
+    flow, trace = distinct_pairs(flows.flow, code[flows.row])
+    offsets = np.searchsorted(flow, np.arange(flows.count + 1))
+    ids = whole(graph.spans["trace_id"]).take(pa.array(first[trace]))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids)
 
 
 def _first_of_each(row: Ints, flow: Ints) -> Ints:
     """The places of the first entry of each (row, flow): a join's reaction has one for each message."""
-    _, first = np.unique(np.stack([row, flow]), axis=1, return_index=True)
+    _, first = np.unique(row * (int(flow.max(initial=0)) + 1) + flow, return_index=True)
     return np.asarray(first, np.int64)
 
 
