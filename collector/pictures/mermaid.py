@@ -2,7 +2,8 @@
 
 Only what every version of Mermaid knows: nodes with quoted labels, arrows, classes. In a label nothing but
 letters, digits and single spaces stays as it is; all else becomes an entity by its number (`#34;` is a
-quote), so that Mermaid finds no end of a string, no directive, no HTML and no Markdown in it.
+quote), so that Mermaid finds no end of a string, no directive, no HTML and no Markdown in it. What is left
+is that it shows a backslash before an n as a line break.
 """
 
 from collector.pictures.sketch import Document, Edge, Kind, Node, sketch
