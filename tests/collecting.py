@@ -77,7 +77,10 @@ class Collector:
         by_service: dict[str, list[Any]] = {}
         for service, one in sent:
             by_service.setdefault(service, []).append(one)
-        body = protobuf(*(request(*spans, service=service) for service, spans in by_service.items()))
+        self.post(protobuf(*(request(*spans, service=service) for service, spans in by_service.items())))
+
+    def post(self, body: bytes) -> None:
+        """Post a request in protobuf; its spans are durable when this returns."""
         answer = httpx.post(
             f"http://127.0.0.1:{self.http_port}/v1/traces",
             content=body,

@@ -102,6 +102,35 @@ def test_flow_is_drawn_with_what_is_missing(collector: Collector) -> None:
     assert "└╌ ? payment: PaymentCaptured is missing" in drawn
 
 
+@pytest.mark.parametrize(
+    ("style", "begin"),
+    [("mermaid", "flowchart TD\n"), ("dot", "digraph flow {\n"), ("graphml", "<graphml "), ("svg", "<svg ")],
+)
+def test_flow_is_written_for_other_programs(collector: Collector, style: str, begin: str) -> None:
+    """With what is missing, and without what a terminal would obey; `stitch` draws files as well."""
+    written = run("flow", STUCK, "--format", style, environment=collector.environment)
+    spans = run("flow", STUCK, "--format", "otlp", environment=collector.environment).stdout
+    stitched = run("stitch", "-", "--format", style, given=spans.encode())
+
+    assert (written.returncode, written.stderr) == (0, "")
+    assert written.stdout.startswith(begin)
+    assert ("PaymentCaptured" in written.stdout, "PaymentCaptured" in stitched.stdout) == (True, False)
+    assert "StockReserved" in stitched.stdout
+    assert "\x1b" not in written.stdout + stitched.stdout
+
+
+def test_spans_of_a_flow_are_one_line_that_stitch_reads(collector: Collector) -> None:
+    """So a file may hold several flows, one below the other."""
+    flows = [
+        run("flow", key, "--format", "otlp", environment=collector.environment) for key in (STUCK, "A-3")
+    ]
+    lines = "".join(done.stdout for done in flows)
+    document = json.loads(run("stitch", "-", "--format", "json", given=lines.encode()).stdout)
+
+    assert lines.count("\n") == 2
+    assert [flow["key"] for flow in document["flows"]] == ["A-3", STUCK]
+
+
 def test_unknown_flow_ends_with_one(collector: Collector) -> None:
     for command in ("flow", "why"):
         done = run(command, "B-1", environment=collector.environment)

@@ -155,6 +155,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
     [
         ("flows", "/flows?limit=5"),
         ("flow", f"/flows/{STOPPED}"),
+        ("spans", f"/spans/{STOPPED}"),
         ("stuck", "/stuck"),
         ("map", "/map"),
         ("summary", "/summary"),

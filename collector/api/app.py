@@ -17,7 +17,7 @@ from collector.api.flows import QuestionError, page
 from collector.api.manual import manual
 from collector.api.metrics import LiveFigures
 from collector.api.questions import Questions
-from collector.api.shapes import Error, Flow, Flows, Map, Stitched, Stuck, Summary, Why
+from collector.api.shapes import Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why
 from collector.config import Config, is_loopback
 from collector.counters import Counters
 from collector.diagnosis import State
@@ -114,6 +114,11 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
     def flow(key: str) -> Json:
         """One flow by its key, id or trace id: its graph and its findings."""
         return Json(_found(questions.flow(key), key, questions))
+
+    @path("/spans/{key:path}", Spans)
+    def spans(key: str) -> Json:
+        """The spans of one flow, as the OTLP request in JSON that `stitch` reads."""
+        return Json(_found(questions.spans(key), key, questions))
 
     @path("/why/{key:path}", Why)
     def why(key: str) -> Json:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,12 +15,12 @@ from collector.api.flows import Page, QuestionError, items_of, listed, stored_it
 from collector.choreography import choreography
 from collector.counters import Counters
 from collector.diagnosis import Names, State, record
-from collector.documents import document
+from collector.documents import document, refs_of
 from collector.keys import whole
 from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
 from collector.live.tick import RECENT, SECOND
-from collector.otlp import Body, Encoding, decode
+from collector.otlp import Body, Encoding, decode, to_json
 from collector.stitching import Stitched, stitch
 from collector.store import SpanStore
 from collector.store.flows import FlowStore, Search
@@ -30,6 +31,23 @@ _MAP_FLOWS = 1_000  # the newest, that a map is drawn from
 _MAP_KEPT_S = 4.0  # many viewers, one reckoning
 _MOST_TRACES = 2_000  # of a flow that is shown: one with more has a key that is shared by several runs
 _MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose they are
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One flow among those that its traces, and the traces that its batches link to, are stitched into."""
+
+    spans: pa.Table
+    stitched: Stitched
+    flow: int
+
+    def own_spans(self) -> pa.Table:
+        """What of the spans is in this flow."""
+        flows, every = self.stitched.flows, self.stitched.graph.spans
+        mine = every.select(["trace_id", "span_id"]).take(pa.array(flows.row[flows.flow == self.flow]))
+        refs = set(refs_of(mine["trace_id"], mine["span_id"]))
+        kept = [ref in refs for ref in refs_of(self.spans["trace_id"], self.spans["span_id"])]
+        return self.spans.filter(pa.array(kept, pa.bool_()))
 
 
 class Questions:
@@ -100,9 +118,11 @@ class Questions:
         place = _place_of(snapshot, name)
         if place is None:
             return None if not self._flows.named(name).num_rows else {"stuck": [], "cohorts": []}
-        entries = stuck_part.entries_of(snapshot, late=True, flow=place)
-        found = stuck_part.findings(snapshot, entries)
+        found = self._findings(snapshot, place)
         return {"stuck": found, "cohorts": stuck_part.cohorts(found)}
+
+    def _findings(self, snapshot: Snapshot, place: int) -> list[Document]:
+        return stuck_part.findings(snapshot, stuck_part.entries_of(snapshot, late=True, flow=place))
 
     def nearest(self, name: str, most: int = 5) -> list[str]:
         """Keys of flows that look like *name*: for whoever mistyped one, or has only its beginning."""
@@ -116,26 +136,41 @@ class Questions:
         """One flow, whole; None if there is no such flow."""
         snapshot = self._live.snapshot
         place = _place_of(snapshot, name)
-        if place is not None:
-            item = items_of(snapshot, np.array([place]))[0]
-            entries = stuck_part.entries_of(snapshot, late=True, flow=place)
-            found = stuck_part.findings(snapshot, entries)
-        else:
-            stored = self._flows.named(name)
-            if not stored.num_rows:
-                return None
-            item, found = stored_item(stored.to_pylist()[0]), []
-        traces = [bytes.fromhex(trace) for trace in item["traces"][:_MOST_TRACES]]
-        spans = self._spans.spans_of(traces)
-        stitched = self._stitched(self._with_meetings(spans, set(traces)))
-        flow = _most_of(stitched, item)
-        if flow is None:
+        item = self._item(snapshot, place, name)
+        run = None if item is None else self._run_of(item)
+        if item is None or run is None:
             return None
-        names = [item["id"] if number == flow else f"f{number + 1}" for number in range(stitched.flows.count)]
-        answer = document(stitched, only=flow, flow_ids=names)
-        _add_details(answer, spans)
+        names = [
+            item["id"] if number == run.flow else f"f{number + 1}"
+            for number in range(run.stitched.flows.count)
+        ]
+        answer = document(run.stitched, only=run.flow, flow_ids=names)
+        _add_details(answer, run.own_spans())
         _add_expected(answer, snapshot)
+        found = [] if place is None else self._findings(snapshot, place)
         return {**answer, "flows": [{**answer["flows"][0], **item}], "findings": found}
+
+    def spans(self, name: str) -> Document | None:
+        """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
+        snapshot = self._live.snapshot
+        item = self._item(snapshot, _place_of(snapshot, name), name)
+        run = None if item is None else self._run_of(item)
+        return None if run is None else to_json(run.own_spans())
+
+    def _item(self, snapshot: Snapshot, place: int | None, name: str) -> Document | None:
+        """The entry of a flow that is in memory at *place*, or else in the store by *name*."""
+        if place is not None:
+            return items_of(snapshot, np.array([place]))[0]
+        stored = self._flows.named(name).to_pylist()
+        return stored_item(stored[0]) if stored else None
+
+    def _run_of(self, item: Document) -> _Run | None:
+        """The flow that *item* is, stitched again; None if nothing of it is stored any more."""
+        traces = [bytes.fromhex(trace) for trace in item["traces"][:_MOST_TRACES]]
+        spans = self._with_meetings(self._spans.spans_of(traces), set(traces))
+        stitched = self._stitched(spans)
+        flow = _most_of(stitched, item)
+        return None if flow is None else _Run(spans, stitched, flow)
 
     def map(self, window_s: int) -> Document:
         """The choreography of the newest flows of the last *window_s* seconds."""

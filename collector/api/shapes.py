@@ -155,6 +155,12 @@ class Flow(Stitched):
     findings: list[Finding]
 
 
+class Spans(_Shape):
+    """OTLP's ExportTraceServiceRequest in JSON."""
+
+    resourceSpans: list[dict[str, Any]]  # noqa: N815  # OTLP's name
+
+
 class Map(_Shape):
     """The choreography of a window."""
 

@@ -5,24 +5,32 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import click
 
 from collector.commands import text
 from collector.commands.api import Document, ask
+from collector.pictures import PICTURES
 
 _PAGE = 1000
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
-formats = click.option(
-    "--format",
-    "style",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="json is stable.",
-)
+
+def formats_with(*more: str) -> Callable[[_Command], _Command]:
+    """The option that chooses text, JSON or one of *more*."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(["text", "json", *more]),
+        default="text",
+        show_default=True,
+        help="json is stable.",
+    )
+
+
+formats = formats_with()
 limits = click.option(
     "--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most so many."
 )
@@ -63,10 +71,16 @@ def flows(query: str | None, state: str | None, window_s: int | None, limit: int
 
 @click.command()
 @click.argument("key")
-@formats
+@formats_with("otlp", *PICTURES)
 def flow(key: str, style: str) -> None:
-    """Show one flow: who reacted to what, and what is missing. KEY is a flow key, flow id or trace id."""
-    show(ask(f"/flows/{quote(key, safe='')}"), style, text.flow)
+    """Show one flow: who reacted to what, and what is missing. KEY is a flow key, flow id or trace id.
+
+    otlp gives its spans, which `choreoscope stitch` and other tools read; the others are pictures.
+    """
+    if style == "otlp":
+        show(ask(f"/spans/{quote(key, safe='')}"), style, _line)
+    else:
+        show(ask(f"/flows/{quote(key, safe='')}"), style, PICTURES.get(style, text.flow))
 
 
 @click.command()
@@ -83,6 +97,11 @@ def why(key: str, style: str) -> None:
 def map_(window_s: int, style: str) -> None:
     """Show who reacts to what, how often and how fast."""
     show(ask("/map", {"window_s": window_s}), style, text.choreography)
+
+
+def _line(document: Document) -> str:
+    """JSON on one line: a file may hold several flows, one below the other."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pages(path: str, name: str, limit: int, parameters: dict[str, Any]) -> Document:

@@ -13,17 +13,18 @@ import pyarrow as pa
 
 from collector import conventions
 from collector.commands import text
-from collector.commands.answers import formats, show
+from collector.commands.answers import formats_with, show
 from collector.commands.errors import CommandError
 from collector.documents import document
 from collector.otlp import Body, Encoding, decode
+from collector.pictures import PICTURES
 from collector.stitching import stitch as stitched
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--flow-key", "flow_keys", multiple=True, help="Attribute that names a flow; may be repeated.")
-@formats
+@formats_with(*PICTURES)
 def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> None:
     """Stitch trace files into flows.
 
@@ -32,7 +33,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     """
     names = flow_keys or conventions.DEFAULT_FLOW_KEYS
     readings = [conventions.read(_spans_of(file), names) for file in files]
-    show(document(stitched(pa.concat_tables(readings))), style, text.stitched)
+    show(document(stitched(pa.concat_tables(readings))), style, PICTURES.get(style, text.stitched))
 
 
 def bodies(data: bytes) -> list[Body]:

@@ -1,4 +1,4 @@
-"""Bytes -> span table: the only package that knows OTLP's two encodings.
+"""Bytes -> span table, and back for one flow: the only package that knows OTLP's two encodings.
 
 Many requests are read at once, because compiled code is fast on columns and slow on small pieces; yet a
 request that can not be read fails alone, and a span that can not be kept is refused alone.
@@ -15,9 +15,10 @@ from collector.otlp import from_json, from_protobuf
 from collector.otlp.errors import OtlpError
 from collector.otlp.rows import Refusal, Rows
 from collector.otlp.table import build
+from collector.otlp.to_json import to_json
 from collector.spans import SPANS
 
-__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode"]
+__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "to_json"]
 
 
 class Encoding(Enum):
