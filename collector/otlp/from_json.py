@@ -138,9 +138,12 @@ def _span(written: Any) -> Span:
 
 
 def _time(written: Any) -> int:
-    time = int(written)
+    try:
+        time = int(written)
+    except OverflowError:  # Python's JSON knows infinity
+        time = -1
     if not 0 <= time < 2**64:
-        raise ValueError(f"time {time}: expected nanoseconds since 1970, below 2^64")
+        raise ValueError(f"time {written}: expected nanoseconds since 1970, below 2^64")
     return time
 
 
