@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collector import details
+from collector import details, formats
 from collector.formats import FormatError
 from collector.spans import Kind, Status
 from tests.factories import as_json, field, protobuf, ref, request, span
@@ -71,6 +71,7 @@ WAYS = {
     "words": with_words(as_json(shop())),
     "Tempo": base64_ids({"batches": with_words(as_json(shop()))["resourceSpans"]}),
     "Tempo's second API": {"trace": base64_ids(PLAIN), "metrics": {}},
+    "Jaeger's third API": {"result": PLAIN},
     "list": [PLAIN],
     "one resource": PLAIN["resourceSpans"][0],
     "a list of resources": PLAIN["resourceSpans"],
@@ -85,6 +86,20 @@ def test_every_way_to_write_spans_gives_the_same_spans(way: str) -> None:
         ("delivery", ref("trace", "placed")[33:], ref("trace", "packed")[33:]),
         ("delivery", ref("trace", "placed")[33:], ref("trace", "audited")[33:]),
     }
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_what_exporters_send_is_read_in_compiled_code(
+    monkeypatch: pytest.MonkeyPatch, indent: int | None
+) -> None:
+    """A glance decides: a day of requests must not be read span by span."""
+    monkeypatch.delattr(formats, "_read_other")
+    sent = as_json(
+        request(span("a", links=[("t", "b")]), span("b", parent="a", attributes={"trace_id": "x"}))
+    )
+
+    assert formats.read(json.dumps(sent, indent=indent).encode(), 0).spans.num_rows == 2
+    assert formats.read(protobuf(request(span("a"))), 0).spans.num_rows == 1
 
 
 def test_ids_that_are_no_hex_are_shown_as_they_were_written() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from collector.formats.found import Format, FormatError
+from collector.formats.otlp import WRAPPINGS
 from collector.otlp import Body, Encoding
 from collector.otlp.from_json import mended
 
@@ -76,7 +77,7 @@ def _of_object(entry: Any) -> Format | None:
     if not isinstance(entry, dict):
         return None
     names = set(entry)
-    if not entry or names & _REQUEST or isinstance(entry.get("trace"), dict):
+    if not entry or names & _REQUEST or any(isinstance(entry.get(name), dict) for name in WRAPPINGS):
         return Format.OTLP  # of an empty request nothing is left in JSON
     if isinstance(entry.get("data"), list | dict) or {"traceID", "spanID"} <= names:
         return Format.JAEGER

@@ -17,6 +17,7 @@ from collector.spans import Kind, Status
 
 PartT = TypeVar("PartT", bound=Encoded)
 
+WRAPPINGS = ("trace", "result")  # of Tempo's second API, of Jaeger's third
 _BY_SCOPE = ("scopeSpans", "instrumentationLibrarySpans")
 _BY_RESOURCE = ("resourceSpans", "batches")
 _SCOPE = ("scope", "instrumentationLibrary")
@@ -33,8 +34,9 @@ def _resources(document: Any) -> Iterator[Any]:
             yield from _resources(entry)
     elif document is not None:
         document = record(document, "A request")
-        if isinstance(document.get("trace"), dict):
-            document = document["trace"]
+        document = next(
+            (document[name] for name in WRAPPINGS if isinstance(document.get(name), dict)), document
+        )
         if any(name in document for name in _BY_SCOPE):
             yield document
         yield from _entries(document, _BY_RESOURCE)

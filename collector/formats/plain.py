@@ -14,11 +14,11 @@ from collector.otlp import Body, Encoding, Verdict, decode
 
 # What the collector would pass over or refuse, wherever it stands; to find too much costs time only.
 _ODD = re.compile(
-    rb'"(?:(?:traceId"\s*:\s*(?!"[0-9a-fA-F]{32}"))'
-    rb'|(?:spanId"\s*:\s*(?!"[0-9a-fA-F]{16}"))'
-    rb'|(?:parentSpanId"\s*:\s*(?!"(?:[0-9a-fA-F]{16})?"|null))'
-    rb"|(?:resource_spans|scope_spans|trace_id|span_id|parent_span_id|string_value)\""
-    rb"|(?:batches|trace|instrumentationLibrarySpans|instrumentation_library_spans)\"\s*:)"
+    rb'"(?:traceId"\s*:(?!\s*"[0-9a-fA-F]{32}")'
+    rb'|spanId"\s*:(?!\s*"[0-9a-fA-F]{16}")'
+    rb'|parentSpanId"\s*:(?!\s*(?:"(?:[0-9a-fA-F]{16})?"|null))'
+    rb'|[a-z]+_[a-z_]*(?:id|spans|nano|value)"\s*:'
+    rb'|(?:batches|trace|result|instrumentationLibrarySpans)"\s*:)'
 )
 
 
