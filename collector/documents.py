@@ -13,6 +13,8 @@ from collector.stitching.graph import Mask, Rows, distinct_pairs, marked
 
 Document: TypeAlias = dict[str, Any]
 
+_AS_HEX: Mapping[bytes, str] = {}
+
 _KIND = {EdgeKind.DELIVERY: "delivery", EdgeKind.CAUSE: "cause"}
 _BECAUSE = {Because.LINK: "link", Because.PARENT: "parent"}
 _SAID = {
@@ -36,6 +38,7 @@ class _Shown:
     flows: Sequence[int]
     refs: Sequence[str]
     names: Sequence[str]  # of flows
+    spelled: Mapping[bytes, str]
 
     def texts(self, column: str) -> Sequence[str | None]:
         """A whole column."""
@@ -43,8 +46,18 @@ class _Shown:
         return texts
 
 
-def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str] | None = None) -> Document:
+def document(
+    stitched: Stitched,
+    only: int | None = None,
+    flow_ids: Sequence[str] | None = None,
+    *,
+    spelled: Mapping[bytes, str] = _AS_HEX,
+    notes: Sequence[Document] = (),
+) -> Document:
     """The document of *stitched*, or of its flow *only*. Flows are called f1, f2, ..., or by *flow_ids*.
+
+    *spelled* says how ids were written that their sender wrote in another way than as hex of all their
+    bytes; *notes* are what was noted before there were spans.
 
     Everything is sorted by time and then by ref, so that equal graphs give equal bytes.
     """
@@ -56,8 +69,9 @@ def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str
         stitched,
         spans,
         range(flows.count) if only is None else [only],
-        refs_of(graph.spans["trace_id"], graph.spans["span_id"]),
+        refs_of(graph.spans["trace_id"], graph.spans["span_id"], spelled),
         flow_ids or [f"f{number + 1}" for number in range(flows.count)],
+        spelled,
     )
     parts = _parts(shown)
     return {
@@ -67,14 +81,24 @@ def document(stitched: Stitched, only: int | None = None, flow_ids: Sequence[str
         "reactions": _reactions(shown, parts),
         "edges": _edges(shown),
         "flows": _flows(shown),
-        "notes": _notes(shown),
+        "notes": sorted([*_notes(shown), *notes], key=_place_of),
     }
 
 
-def refs_of(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> list[str]:
+def refs_of(
+    trace_ids: pa.Array | pa.ChunkedArray,
+    span_ids: pa.Array | pa.ChunkedArray,
+    spelled: Mapping[bytes, str] = _AS_HEX,
+) -> list[str]:
     """`<trace id>:<span id>` of each span."""
     pairs = zip(trace_ids.to_pylist(), span_ids.to_pylist(), strict=True)
-    return [f"{trace.hex()}:{span.hex()}" for trace, span in pairs]
+    if not spelled:
+        return [f"{trace.hex()}:{span.hex()}" for trace, span in pairs]
+    return [f"{_spelled(trace, spelled)}:{_spelled(span, spelled)}" for trace, span in pairs]
+
+
+def _spelled(octets: bytes, spelled: Mapping[bytes, str]) -> str:
+    return spelled.get(octets) or octets.hex()
 
 
 def _messages(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
@@ -146,7 +170,7 @@ def _edges(shown: _Shown) -> list[Document]:
     edges = graph.edges
     # What a batch links to in other flows is theirs.
     rows = np.flatnonzero(shown.spans[edges.target] & ((edges.source < 0) | shown.spans[edges.source]))
-    sources = refs_of(*graph.sources(rows))
+    sources = refs_of(*graph.sources(rows), shown.spelled)
     found = [
         {
             "from": source,
@@ -163,7 +187,8 @@ def _edges(shown: _Shown) -> list[Document]:
 def _flows(shown: _Shown) -> list[Document]:
     graph, flows = shown.stitched.graph, shown.stitched.flows
     _, example, trace = np.unique(graph.trace, return_index=True, return_inverse=True)
-    ids = [trace_id.hex() for trace_id in whole(graph.spans["trace_id"]).take(pa.array(example)).to_pylist()]
+    distinct = whole(graph.spans["trace_id"]).take(pa.array(example)).to_pylist()
+    ids = [_spelled(trace_id, shown.spelled) for trace_id in distinct]
     traces: list[list[str]] = [[] for _ in range(flows.count)]
     for flow, code in zip(
         *(side.tolist() for side in distinct_pairs(flows.flow, trace[flows.row])), strict=True
@@ -192,8 +217,11 @@ def _counts(shown: _Shown, rows: Rows) -> list[int]:
 def _notes(shown: _Shown) -> list[Document]:
     notes = shown.stitched.graph.notes
     kept = shown.spans[notes.row]
-    found = [
+    return [
         {"kind": NoteKind(kind).name.lower(), "ref": shown.refs[row], "text": _SAID[NoteKind(kind)]}
         for kind, row in zip(notes.kind[kept].tolist(), notes.row[kept].tolist(), strict=True)
     ]
-    return sorted(found, key=lambda note: (note["kind"], note["ref"]))
+
+
+def _place_of(note: Document) -> tuple[str, str, str]:
+    return note["kind"], note["ref"] or "", note["text"]

@@ -15,6 +15,7 @@ from collector.config import Config, variable
 from collector.diagnosis import RULES, Habits, State
 from collector.diagnosis.findings import Cause
 from collector.diagnosis.owed import Debt
+from collector.formats import Trouble
 from collector.live.tick import Pacing
 from collector.stitching import Because, NoteKind
 from tests.collecting import Collector
@@ -76,7 +77,7 @@ def test_every_state_and_debt_is_described() -> None:
 def test_every_note_and_reason_is_described() -> None:
     notes = section("docs/answers.md", "## stitch").split("| `kind` of a note |")[1]
 
-    assert first_column(notes) == {kind.name.lower() for kind in NoteKind}
+    assert first_column(notes) == {kind.name.lower() for kind in NoteKind} | set(Trouble)
     row = next(line for line in text_of("docs/answers.md").splitlines() if line.startswith("| `because` |"))
     assert {because.name.lower() for because in Because} <= set(re.findall(r"`(\w+)`", row))
 
@@ -243,7 +244,7 @@ def test_a_page_speaks_of_what_is_there(page: Path) -> None:
             assert_leads_somewhere(page, target)
 
 
-NOT_YET = {"import", "check"}  # named where the README says what is missing
+NOT_YET = {"check"}  # named where the README says what is missing
 
 
 def without_prose(text: str) -> str:

@@ -142,6 +142,7 @@ def test_half_a_surrogate_pair_is_repaired() -> None:
         {"startTimeUnixNano": -1},
         {"startTimeUnixNano": 2**64},
         {"startTimeUnixNano": "soon"},
+        {"startTimeUnixNano": float("inf")},
         {"attributes": {}},
         {"attributes": [None]},
         {"attributes": [{"key": "k", "value": {"intValue": 2**63}}]},

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from collector.api import shapes
-from collector.commands import main
+from collector.commands import files, main
 from tests.factories import json_body, protobuf, request, span
 from tests.telling import consume, publish, tell
+from tests.test_formats_jaeger import jaeger, reference, trace
+from tests.test_formats_zipkin import zipkin
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -191,7 +193,57 @@ def test_spans_that_can_not_be_used_are_counted_and_the_others_stitched(run: Run
     answer = run(file, "--format", "json")
 
     assert (answer.code, len(answer.document["messages"])) == (0, 1)
-    assert "1 spans can not be used" in answer.err
+    assert "1 record can not be used" in answer.err
+
+
+def test_bad_records_are_notes_beside_the_graph_of_the_good_ones(run: Run, tmp_path: Path) -> None:
+    """Each with its file; one line counts them. What a terminal would obey is shown, not obeyed."""
+    file = tmp_path / "file"
+    placed = publish("placed", key="A-1")
+    file.write_bytes(json_body(request(placed.span, span(id=b"short"))) + b'\n{"hello\x1b": 1}\n\x1b[31m')
+    answer = run(file, "--format", "json")
+
+    assert len(answer.document["messages"]) == 1
+    assert [(note["kind"], note["ref"]) for note in answer.document["notes"]] == [
+        ("unreadable", None),
+        ("unreadable", None),
+    ]
+    assert all(note["text"].startswith(f"{file}: Line ") for note in answer.document["notes"])
+    assert answer.err.startswith(f"choreoscope: {file}: 2 records can not be used.")
+    assert len(answer.err.splitlines()) == 1
+    assert "\x1b" not in answer.err + run(file).out
+
+
+def test_ids_of_several_files_are_shown_as_they_were_written(run: Run, tmp_path: Path) -> None:
+    """The message is in Zipkin's file and its reaction in Jaeger's."""
+    zipkins, jaegers = tmp_path / "zipkins", tmp_path / "jaegers"
+    zipkins.write_bytes(json.dumps([zipkin("1", "PRODUCER", traceId="ABC")]).encode())
+    process = jaeger(
+        "order-2",
+        ("span.kind", "string", "consumer"),
+        traceID="abc",
+        references=[reference("CHILD_OF", "1" * 16, "abc")],
+    )
+    jaegers.write_bytes(gzip.compress(json.dumps(trace(process)).encode()))
+    answer = run(jaegers, zipkins, "--format", "json")
+
+    assert [(edge["from"], edge["to"]) for edge in answer.document["edges"]] == [
+        (f"abc:{'1' * 16}", "abc:order-2")
+    ]
+
+
+def test_a_bar_is_shown_to_people_with_much_to_read(
+    run: Run, shop: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And to nobody else: a script wants what is said, and nothing drawn over it."""
+    few, many = [shop("json")], [shop("json")] * files._MANY
+    assert "reading" not in run(*many).err
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    assert "reading" not in run(*few).err
+    assert "100%" in run(*many).err
+    monkeypatch.setattr(files, "_LONG", 1)
+    assert "100%" in run(shop("lines", zipped=True)).err
 
 
 def test_protobuf_is_not_taken_for_json_because_its_length_is_the_code_of_a_brace(

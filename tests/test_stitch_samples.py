@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 
 from collector import conventions
-from collector.commands.stitch import bodies
 from collector.documents import Document, document
 from collector.otlp import Body, Encoding, decode
 from collector.stitching import stitch
@@ -39,6 +38,15 @@ def spans_of(*requests: Body) -> pa.Table:
     decoded = decode(requests, 0)
     assert [(verdict.error, verdict.rejected) for verdict in decoded.verdicts] == [(None, 0)] * len(requests)
     return decoded.spans
+
+
+def bodies(data: bytes) -> list[Body]:
+    """The requests in a file: a JSON document, or one on each line."""
+    try:
+        json.loads(data)
+    except json.JSONDecodeError:
+        return [Body(line, Encoding.JSON) for line in data.splitlines() if line.strip()]
+    return [Body(data, Encoding.JSON)]
 
 
 def written(file: Path) -> list[Any]:

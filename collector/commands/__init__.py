@@ -7,6 +7,7 @@ import click
 from collector.commands.answers import flow, flows, map_, stuck, why
 from collector.commands.demo import demo
 from collector.commands.errors import CommandError
+from collector.commands.imports import import_
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
 
@@ -17,7 +18,7 @@ def choreoscope() -> None:
     """What happened to each order in a system without a conductor, and why an order stopped."""
 
 
-for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, stitch):
+for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, stitch, import_):
     choreoscope.add_command(command)
 
 

@@ -90,7 +90,7 @@ def stitched(document: Document) -> str:
     kinds = sorted({note["kind"] for note in document["notes"]})
     for kind in kinds:
         same = [note for note in document["notes"] if note["kind"] == kind]
-        parts += ["", f"note, {counted(len(same), 'time')}: {same[0]['text']}"]
+        parts += ["", f"note, {counted(len(same), 'time')}: {_clean(same[0]['text'])}"]
     return "\n".join(parts)
 
 

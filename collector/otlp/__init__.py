@@ -13,12 +13,13 @@ import pyarrow as pa
 
 from collector.otlp import from_json, from_protobuf
 from collector.otlp.errors import OtlpError
+from collector.otlp.json_shapes import Request
 from collector.otlp.rows import Refusal, Rows
 from collector.otlp.table import build
 from collector.otlp.to_json import to_json
 from collector.spans import SPANS
 
-__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "to_json"]
+__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "tabulate", "to_json"]
 
 
 class Encoding(Enum):
@@ -54,7 +55,17 @@ class Decoded:
     verdicts: list[Verdict]
 
 
-def decode(bodies: Sequence[Body], received_unix_nano: int, *, max_attributes: int = 16_384) -> Decoded:
+_MAX_ATTRIBUTES = 16_384
+
+
+def tabulate(requests: Sequence[Request], received_unix_nano: int) -> pa.Table:
+    """`SPANS` of requests that somebody has read already, from another format; their ids are valid."""
+    return build(from_json.rows_of(requests), received_unix_nano, _MAX_ATTRIBUTES)[0]
+
+
+def decode(
+    bodies: Sequence[Body], received_unix_nano: int, *, max_attributes: int = _MAX_ATTRIBUTES
+) -> Decoded:
     """Read *bodies*. Nothing is raised: one that can not be read has its error in its verdict.
 
     A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`.

@@ -51,6 +51,14 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     return gathered.rows(), refused
 
 
+def rows_of(requests: Sequence[Request]) -> Rows:
+    """Every span of *requests* that somebody has read already."""
+    gathered = _Gathered()
+    for number, request in enumerate(requests):
+        gathered.add(number, request)
+    return gathered.rows()
+
+
 class _Gathered:
     """The spans of several requests in one list, with what they share beside it."""
 
@@ -91,18 +99,18 @@ def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
     wrong: list[str] = []
     by_resource: list[ResourceSpans] = []
     try:
-        request = _mended(json.loads(data, parse_float=_whole))
+        request = mended(json.loads(data, parse_float=_whole))
         for resource in _entries(request, "resourceSpans"):
             by_scope: list[ScopeSpans] = []
             for scope in _entries(resource, "scopeSpans"):
                 spans: list[Span] = []
                 for span in _entries(scope, "spans"):
                     try:
-                        spans.append(_span(span))
+                        spans.append(read_span(span))
                     except (ValueError, TypeError) as error:
                         wrong.append(str(error))
-                by_scope.append({"scope": _part(scope.get("scope"), ScopePart), "spans": spans})
-            part = _part(resource.get("resource"), ResourcePart)
+                by_scope.append({"scope": read_part(scope.get("scope"), ScopePart), "spans": spans})
+            part = read_part(resource.get("resource"), ResourcePart)
             by_resource.append({"resource": part, "scopeSpans": by_scope})
     except (ValueError, TypeError, RecursionError) as error:
         raise OtlpError(f"The body is no ExportTraceServiceRequest in JSON: {error}.") from error
@@ -118,11 +126,12 @@ def _entries(holder: Any, name: str) -> list[Any]:
     return entries or []
 
 
-def _part(written: Any, kind: type[PartT]) -> PartT | None:
+def read_part(written: Any, kind: type[PartT]) -> PartT | None:
+    """A part that goes on encoded; raise ValueError or TypeError if its shape is another."""
     return None if written is None else msgspec.convert(written, kind, dec_hook=encode)
 
 
-def _span(written: Any) -> Span:
+def read_span(written: Any) -> Span:
     """One span, with what senders get wrong without harm put right: some write the names of enums."""
     if not isinstance(written, dict):
         raise TypeError(f"expected an object, got {str(written)[:40]!r}")
@@ -138,9 +147,12 @@ def _span(written: Any) -> Span:
 
 
 def _time(written: Any) -> int:
-    time = int(written)
+    try:
+        time = int(written)
+    except OverflowError:  # Python's JSON knows infinity
+        time = -1
     if not 0 <= time < 2**64:
-        raise ValueError(f"time {time}: expected nanoseconds since 1970, below 2^64")
+        raise ValueError(f"time {written}: expected nanoseconds since 1970, below 2^64")
     return time
 
 
@@ -150,15 +162,15 @@ def _whole(digits: str) -> int | float:
     return int(number) if number.is_integer() and abs(number) >= 2**53 else number
 
 
-def _mended(value: Any) -> Any:
+def mended(value: Any) -> Any:
     """*value* without the halves of surrogate pairs that JavaScript writes where it cut a text."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case dict():
-            return {_mended(key): _mended(entry) for key, entry in value.items()}
+            return {mended(key): mended(entry) for key, entry in value.items()}
         case list():
-            return [_mended(entry) for entry in value]
+            return [mended(entry) for entry in value]
     return value
 
 

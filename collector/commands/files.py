@@ -1,0 +1,99 @@
+"""Reads trace files for the commands that are given some, and says what in them can not be used."""
+
+import gzip
+import sys
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from collector import formats
+from collector.commands.errors import CommandError
+from collector.diagnosis.wording import counted
+from collector.formats import EXPECTED, FormatError, Found
+
+_MANY, _LONG = 10, 2**24  # files, bytes: with less a bar would be gone before it is read
+
+files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+class _Bar(Protocol):
+    def update(self, n_steps: int) -> Any: ...
+
+
+def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
+    """What is in each file, one after the other; raise `CommandError` for one that is no trace file."""
+    sizes = [_size(path) for path in paths]
+    said = []
+    with _bar(len(paths), sum(sizes)) as bar:
+        for path, size in zip(paths, sizes, strict=True):
+            found = _found(path, size, bar)
+            if found.problems:
+                much = counted(len(found.problems), "record")
+                said.append(f"{path}: {much} can not be used. {found.problems[0].text}")
+            elif not found.spans.num_rows:
+                said.append(f"{path}: no spans in it. Expected {EXPECTED}.")
+            yield path, found
+    for sentence in said:  # not into the bar
+        click.echo(f"choreoscope: {_line(sentence)}", err=True)
+
+
+def _found(path: Path, size: int, bar: _Bar) -> Found:
+    data = _read(path)
+    share = size / max(len(data), 1)  # of a byte that was inflated
+    shown = 0
+
+    def seen(octets: int) -> None:
+        nonlocal shown
+        bar.update(round(octets * share))
+        shown += round(octets * share)
+
+    try:
+        found = formats.read(data, time.time_ns(), seen)
+    except FormatError as error:
+        which = f"{path}" if error.line is None else f"{path}, line {error.line} of {error.lines},"
+        raise CommandError(_line(f"{which} is no trace file: {error} Expected {EXPECTED}.")) from error
+    bar.update(size - shown)  # the ends of lines
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"{path} can not be read: {reason}. Expected a file with {EXPECTED}."
+        raise CommandError(msg) from error
+
+
+def _line(sentence: str) -> str:
+    """*sentence* in one line, without what a terminal would obey: files are other people's."""
+    words = " ".join(sentence.split())
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in words)
+
+
+def _size(path: Path) -> int:
+    try:
+        return 0 if str(path) == "-" else path.stat().st_size
+    except OSError:  # whoever reads it will say so
+        return 0
+
+
+class _NoBar:
+    def update(self, n_steps: int) -> None:
+        """Nothing to show."""
+
+
+@contextmanager
+def _bar(count: int, size: int) -> Iterator[_Bar]:
+    """A bar on a terminal's standard error while there is much to read."""
+    if not sys.stderr.isatty() or (count < _MANY and size < _LONG):
+        yield _NoBar()
+        return
+    with click.progressbar(length=size, label="reading", file=sys.stderr) as bar:
+        yield bar

@@ -1,0 +1,86 @@
+"""Other people's trace files -> span table. The format is found by looking: names of files say little.
+
+A file may have several documents, one a line. Those that can not be read cost the others nothing, as long
+as there are spans in any of them; what was wrong is told with the spans.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from collector.formats import documents, jaeger, otlp, plain, zipkin
+from collector.formats.found import Format, FormatError, Found, Problem, Reading
+from collector.formats.trouble import Trouble, UnusableError
+from collector.otlp import Body, Encoding, decode
+
+__all__ = ["EXPECTED", "FormatError", "Found", "Problem", "Trouble", "read"]
+
+EXPECTED = "OTLP (JSON or protobuf), Jaeger JSON or Zipkin JSON"
+
+_AT_ONCE = 2**23  # bytes that are decoded together: enough for compiled code, and for a bar that moves
+
+
+def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Found:
+    """All spans in *data*, inflated; raise `FormatError` if there are none and something was wrong.
+
+    *seen* is told how many bytes were read since it was told last.
+    """
+    bodies = documents.split(data)
+    if not bodies:
+        msg = "it is empty."
+        raise FormatError(msg)
+    reading, tables = Reading(), []
+    zipkins: list[Any] = []
+    failed: dict[int, FormatError] = {}
+    for first, some in _portions(bodies):
+        table, problems, others = plain.read(some, received_unix_nano)
+        tables.append(table)
+        reading.problems += problems
+        for place in others:
+            try:
+                _read_other(some[place], reading, zipkins)
+            except FormatError as error:
+                failed[first + place + 1] = error
+        seen(sum(len(body.data) for body in some))
+    zipkin.read(zipkins, reading)
+    spans = pa.concat_tables([*tables, reading.spans(received_unix_nano)])
+    if failed and not spans.num_rows:
+        line, first_error = next(iter(failed.items()))
+        raise FormatError(str(first_error), line if len(bodies) > 1 else None, len(bodies)) from first_error
+    for line, why in failed.items():
+        text = f"Line {line} of {len(bodies)} can not be read: {why}"
+        reading.problems.append(Problem(Trouble.UNREADABLE, None, text))
+    return Found(spans, reading.ids.spelled, reading.problems)
+
+
+def _portions(bodies: Sequence[Body]) -> Iterator[tuple[int, Sequence[Body]]]:
+    """Bodies that are read together, and the place of the first of them."""
+    first, size = 0, 0
+    for place, body in enumerate(bodies, 1):
+        size += len(body.data)
+        if size >= _AT_ONCE or place == len(bodies):
+            yield first, bodies[first:place]
+            first, size = place, 0
+
+
+def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
+    """Read what exporters of OTLP would not send; what is Zipkin's waits for the rest of its file."""
+    if body.encoding is Encoding.PROTOBUF:
+        (verdict,) = decode([body], 0).verdicts
+        raise FormatError(str(verdict.error))
+    document = documents.load(body.data)
+    match documents.format_of(document):
+        case Format.OTLP:
+            _read_whole(otlp.read, document, reading)
+        case Format.JAEGER:
+            _read_whole(jaeger.read, document, reading)
+        case Format.ZIPKIN:
+            zipkins.append(document)
+
+
+def _read_whole(read_document: Callable[[Any, Reading], None], document: Any, reading: Reading) -> None:
+    try:
+        read_document(document, reading)
+    except (UnusableError, RecursionError) as error:
+        raise FormatError(str(error)) from error

@@ -1,0 +1,155 @@
+"""Jaeger's JSON, as its API and its UI give it: traces of spans, and the processes that they ran in.
+
+A span may also bring its process along, as Jaeger writes it to Elasticsearch.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+
+from collector.formats import status
+from collector.formats.found import Reading
+from collector.formats.ids import ref_of
+from collector.formats.trouble import UnusableError
+from collector.formats.values import (
+    SCOPE_TAGS,
+    Record,
+    attribute,
+    event,
+    kind_of,
+    link_attributes,
+    nanoseconds,
+    record,
+    records,
+    resource,
+    scope,
+    text,
+    times,
+)
+from collector.otlp.json_shapes import EventPart, Link, Span
+
+_READ = SCOPE_TAGS | {"span.kind", "w3c.tracestate"}
+
+
+def read(document: Any, reading: Reading) -> None:
+    """Add the spans of *document*: an answer of the API, a trace, a span, or a list of these."""
+    reading.each(_traces(document), lambda trace: _read_trace(trace, reading))
+
+
+def _traces(document: Any) -> Iterator[Any]:
+    if isinstance(document, dict) and "data" in document:
+        document = document["data"]
+    if isinstance(document, list):
+        yield from (entry for entry in document if entry is not None)
+    elif document is not None:
+        yield document
+
+
+def _read_trace(trace: Any, reading: Reading) -> None:
+    trace = record(trace, "A trace")
+    if "spans" not in trace:
+        return _read_span(trace, {}, reading)
+    spans, processes = trace["spans"], trace.get("processes")
+    if not isinstance(spans, list | None):
+        msg = f"A trace has {str(spans)[:40]!r} as its spans: expected a list."
+        raise UnusableError(msg)
+    known = processes if isinstance(processes, dict) else {}
+    return reading.each(spans or (), lambda span: _read_span(span, known, reading))
+
+
+def _read_span(written: Any, processes: Record, reading: Reading) -> None:
+    written = record(written, "A span")
+    try:
+        process = record(written.get("process") or processes.get(_key(written)) or {}, "A process")
+        said = dict(_tags(process, "tags"))
+        tags = list(_tags(written, "tags"))
+        span = _span(written, tags, reading)
+        origin = resource(text(process.get("serviceName")), said.items())
+    except UnusableError as error:
+        error.ref = ref_of(written.get("traceID"), written.get("spanID"))
+        raise
+    reading.add(origin, scope(dict(tags)), span)
+
+
+def _key(written: Record) -> str:
+    return text(written.get("processID"))
+
+
+def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Span:
+    ids, said = reading.ids, dict(tags)
+    start, end = times(written.get("startTime"), written.get("duration"), ("startTime", "duration"))
+    trace, own = ids.trace(written.get("traceID")), ids.span(written.get("spanID"))
+    parent, links = _references(written, trace, reading)
+    flags = written.get("flags")
+    return {
+        "traceId": trace,
+        "spanId": own,
+        "parentSpanId": parent,
+        "traceState": text(said.get("w3c.tracestate")),
+        "name": text(written.get("operationName")),
+        "kind": kind_of(said.get("span.kind")),
+        "startTimeUnixNano": start,
+        "endTimeUnixNano": end,
+        "attributes": [
+            attribute(key, value) for key, value in tags if key not in _READ and not status.tells(key, value)
+        ],
+        "events": [_event(log) for log in records(written, "logs")],
+        "links": links,
+        "status": status.status(said),
+        "flags": flags & 1 if isinstance(flags, int) else 0,  # sampled; the others are Jaeger's own
+    }
+
+
+def _references(written: Record, trace: str, reading: Reading) -> tuple[str, list[Link]]:
+    """The parent, and what the span links to.
+
+    Jaeger has one kind of reference for both. A FOLLOWS_FROM that stands in for a parent stays a link:
+    it may be one of several messages that a batch consumed.
+    """
+    ids, links = reading.ids, list[Link]()
+    children, followed = list[str](), list[str]()
+    for reference in records(written, "references"):
+        word = text(reference.get("refType")).upper()
+        target = ids.trace(reference.get("traceID") or written.get("traceID"))
+        own = ids.span(reference.get("spanID"))
+        is_parent = word == "CHILD_OF" and target == trace and not children
+        if target == trace:
+            (children if word == "CHILD_OF" else followed).append(own)
+        if not is_parent:
+            said = link_attributes([("opentracing.ref_type", word.lower())])
+            links.append({"traceId": target, "spanId": own, "attributes": said})
+    old = ids.parent(written.get("parentSpanID"))
+    return next(iter([*children, *([old] if old else []), *followed]), ""), links
+
+
+def _event(log: Record) -> EventPart:
+    fields = list(_tags(log, "fields"))
+    name = text(next((value for key, value in fields if key == "event"), None))
+    said = [(key, value) for key, value in fields if key != "event"]
+    return event(name, nanoseconds(log.get("timestamp"), "timestamp of a log"), said)
+
+
+def _tags(holder: Record, name: str) -> Iterator[tuple[str, Any]]:
+    """The tags by their names, with the types that they say."""
+    for tag in records(holder, name):
+        yield text(tag.get("key")), _typed(text(tag.get("type")).lower(), tag.get("value"))
+
+
+def _typed(kind: str, value: Any) -> Any:
+    """What a tag holds: JSON writes large numbers as text, and bytes in base64."""
+    if isinstance(value, str):
+        try:
+            match kind:
+                case "bool":
+                    return value.lower() == "true"
+                case "int64":
+                    return int(value) if len(value) < 30 else value
+                case "float64":
+                    return float(value)
+                case "binary":
+                    return b64decode(value, validate=True)
+        except ValueError:
+            return value
+    if kind == "float64" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2**1000 else text(value)
+    return value

@@ -1,0 +1,186 @@
+"""Zipkin's JSON: a list of spans, or a list of such lists; version 2, and version 1 by way of it.
+
+Zipkin lets the two sides of a call share one span id. Here each half is a span of its own: the server's
+gets an id made of what identifies it, the client's half as its parent, and what the server did below it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from collector.formats import status, zipkin_v1
+from collector.formats.found import Reading
+from collector.formats.ids import ref_of
+from collector.formats.trouble import UnusableError
+from collector.formats.values import (
+    SCOPE_TAGS,
+    Record,
+    attribute,
+    event,
+    kind_of,
+    link_attributes,
+    nanoseconds,
+    record,
+    records,
+    resource,
+    scope,
+    text,
+    times,
+)
+from collector.otlp.json_shapes import Link, ResourcePart, ScopePart, Span
+
+_LINK = "otlp.link."  # where OpenTelemetry's Collector keeps links
+_READ = SCOPE_TAGS | {"w3c.tracestate", "service.name"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """A span as one service reported it."""
+
+    service: str
+    answers: bool  # it is the side that was called
+    origin: ResourcePart
+    scope: ScopePart
+    span: Span
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.span["traceId"] or "", self.span["spanId"] or ""
+
+
+@dataclass
+class _Shared:
+    """Which services have which side of a span id."""
+
+    called: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    calling: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, half: _Half) -> None:
+        if half.answers:
+            self.called.setdefault(half.key, set()).add(half.service)
+        else:
+            self.calling.add(half.key)
+
+    def id_of(self, trace: str, span: str, service: str) -> str | None:
+        """The id of the half that *service* has of the span that it shares with its caller, if it does."""
+        key = (trace, span)
+        if key not in self.calling or service not in self.called.get(key, ()):
+            return None
+        return sha256(f"{trace}:{span}:{service}:server".encode()).hexdigest()[:16]
+
+
+def read(documents: Iterable[Any], reading: Reading) -> None:
+    """Add the spans of *documents*; those of one file belong together, since halves meet in it."""
+    halves: list[_Half] = []
+    reading.each(_flat(documents), lambda written: halves.extend(_halves(written, reading)))
+    shared = _Shared()
+    for half in halves:
+        shared.add(half)
+    for half in halves:
+        _tell_apart(half, shared)
+        reading.add(half.origin, half.scope, half.span)
+
+
+def _flat(documents: Iterable[Any]) -> Iterator[Any]:
+    """The spans of documents that are one, a list of them or a list of such lists."""
+    for document in documents:
+        for entry in document if isinstance(document, list) else [document]:
+            for one in entry if isinstance(entry, list) else [entry]:
+                if one is not None:
+                    yield one
+
+
+def _tell_apart(half: _Half, shared: _Shared) -> None:
+    span, (trace, own) = half.span, half.key
+    derived = shared.id_of(trace, own, half.service) if half.answers else None
+    if derived:
+        span["spanId"], span["parentSpanId"] = derived, own
+    elif parent := span["parentSpanId"]:
+        span["parentSpanId"] = shared.id_of(trace, parent, half.service) or parent
+
+
+def _halves(written: Any, reading: Reading) -> Iterator[_Half]:
+    written = record(written, "A span")
+    try:
+        # All of them before any is kept: half a record that can not be used is none.
+        yield from [_half(one, reading) for one in zipkin_v1.as_v2(written)]
+    except UnusableError as error:
+        error.ref = ref_of(written.get("traceId"), written.get("id"))
+        raise
+
+
+def _half(written: Record, reading: Reading) -> _Half:
+    tags = record(written.get("tags") or {}, "The tags of a span")
+    local = record(written.get("localEndpoint") or {}, "An endpoint")
+    service = text(local.get("serviceName")) or text(tags.get("service.name"))
+    kind = text(written.get("kind")).upper()
+    answers = written.get("shared") is True or kind in {"SERVER", "CONSUMER"}
+    origin = resource(service, _address("host", local))
+    return _Half(service, answers, origin, scope(tags), _span(written, tags, reading))
+
+
+def _span(written: Record, tags: Record, reading: Reading) -> Span:
+    start, end = times(written.get("timestamp"), written.get("duration"), ("timestamp", "duration"))
+    links, linking = _links(tags, reading)
+    remote = record(written.get("remoteEndpoint") or {}, "An endpoint")
+    said = [(key, value) for key, value in tags.items() if key not in _READ | linking]
+    return {
+        "traceId": reading.ids.trace(written.get("traceId")),
+        "spanId": reading.ids.span(written.get("id")),
+        "parentSpanId": reading.ids.parent(written.get("parentId")),
+        "traceState": text(tags.get("w3c.tracestate")),
+        "name": text(written.get("name")),
+        "kind": kind_of(written.get("kind")),
+        "startTimeUnixNano": start,
+        "endTimeUnixNano": end,
+        "attributes": [
+            attribute(key, value)
+            for key, value in [*said, *_address("peer", remote)]
+            if not status.tells(key, value)
+        ],
+        "events": [
+            event(text(one.get("value")), nanoseconds(one.get("timestamp"), "timestamp of an annotation"))
+            for one in records(written, "annotations")
+        ],
+        "links": links,
+        "status": status.status(tags),
+    }
+
+
+def _address(side: str, endpoint: Record) -> list[tuple[str, Any]]:
+    """Where an endpoint is, under the names that OpenTelemetry had for it in Zipkin's days."""
+    parts = {
+        "peer.service": text(endpoint.get("serviceName")) if side == "peer" else "",
+        f"net.{side}.ip": text(endpoint.get("ipv4") or endpoint.get("ipv6")),
+        f"net.{side}.port": endpoint.get("port"),
+    }
+    return [(name, value) for name, value in parts.items() if value]
+
+
+def _links(tags: Record, reading: Reading) -> tuple[list[Link], set[str]]:
+    """The links that tags keep, and the names of these tags; one that can not be read stays a tag."""
+    links: list[Link] = []
+    names = set()
+    for name, value in tags.items():
+        if name.startswith(_LINK):
+            try:
+                links.append(_link(text(value), reading))
+            except ValueError:  # UnusableError among them
+                continue
+            names.add(name)
+    return links, names
+
+
+def _link(value: str, reading: Reading) -> Link:
+    """`<trace id>|<span id>|<trace state>|<attributes as JSON>|<dropped attributes>`."""
+    trace, span, _, rest = f"{value}|||".split("|", 3)
+    encoded = rest.rstrip("|").rpartition("|")[0]
+    said = msgspec.json.decode(encoded) if encoded else {}
+    return {
+        "traceId": reading.ids.trace(trace),
+        "spanId": reading.ids.span(span),
+        "attributes": link_attributes(said.items() if isinstance(said, dict) else ()),
+    }
