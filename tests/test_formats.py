@@ -11,9 +11,7 @@ from collector.documents import Document, document
 from collector.formats import FormatError
 from collector.stitching import stitch
 from tests.factories import NOW, as_json, json_body, request, span
-from tests.filing import read
-from tests.test_formats_jaeger import jaeger, trace
-from tests.test_formats_zipkin import zipkin
+from tests.filing import jaeger, read, trace, zipkin
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 TRACES = SHARED / "traces"

@@ -14,9 +14,8 @@ from collector.documents import document
 from collector.formats import FormatError, Found
 from collector.stitching import stitch
 from tests.factories import NOW, as_json, request, span
-from tests.test_formats_jaeger import jaeger, reference, trace
+from tests.filing import at, jaeger, reference, said, trace, v1, zipkin
 from tests.test_formats_otlp import WAYS
-from tests.test_formats_zipkin import at, said, v1, zipkin
 
 JAEGER = trace(
     jaeger("1" * 16, ("span.kind", "string", "producer"), ("n", "int64", 7), ("b", "binary", "AP8=")),

@@ -7,39 +7,9 @@ import pytest
 from collector import details
 from collector.spans import Kind, Status
 from tests.factories import NOW
-from tests.filing import MICROS, edges, read, span_of, told
+from tests.filing import LONG_TRACE, MICROS, edges, jaeger, read, reference, span_of, told, trace
 
-TRACE = "5af7183fb1d4cf5f" * 2
 OTHER = "b" * 32
-
-
-def jaeger(span: str = "a" * 16, *tags: tuple[str, str, Any], **fields: Any) -> dict[str, Any]:
-    """A span; tags are (key, type, value)."""
-    return {
-        "traceID": TRACE,
-        "spanID": span,
-        "operationName": "work",
-        "references": [],
-        "startTime": MICROS,
-        "duration": 250,
-        "tags": [{"key": key, "type": kind, "value": value} for key, kind, value in tags],
-        "logs": [],
-        "processID": "p1",
-        "warnings": ["clock skew"],
-        **fields,
-    }
-
-
-def trace(*spans: Any, **fields: Any) -> dict[str, Any]:
-    processes = {
-        "p1": {"serviceName": "order", "tags": [{"key": "host", "type": "string", "value": "h-1"}]},
-        "p2": {"serviceName": "packing"},
-    }
-    return {"traceID": TRACE, "spans": list(spans), "processes": processes, **fields}
-
-
-def reference(word: str, span: str, trace_id: str = TRACE) -> dict[str, str]:
-    return {"refType": word, "traceID": trace_id, "spanID": span}
 
 
 def test_a_span_keeps_what_its_sender_said() -> None:
@@ -188,7 +158,7 @@ def test_ids_are_shown_as_they_were_written() -> None:
         [trace(jaeger())],
         {"data": [trace(jaeger())], "errors": None},
         {"data": trace(jaeger())},
-        {"data": [None, {"traceID": TRACE, "spans": None}, trace(None, jaeger())]},
+        {"data": [None, {"traceID": LONG_TRACE, "spans": None}, trace(None, jaeger())]},
         [jaeger(process={"serviceName": "order"})],
         jaeger(process={"serviceName": "order"}),
     ],
@@ -227,4 +197,4 @@ def test_a_bad_span_is_named_and_costs_no_other(damage: dict[str, Any], kind: st
     (problem,) = found.problems
     assert problem.kind == kind
     assert "xpected" in problem.text
-    assert problem.ref is None or problem.ref.startswith(TRACE)
+    assert problem.ref is None or problem.ref.startswith(LONG_TRACE)

@@ -9,23 +9,9 @@ from collector import details
 from collector.details import Row
 from collector.spans import Kind, Status
 from tests.factories import NOW
-from tests.filing import MICROS, edges, read, span_of, told
+from tests.filing import MICROS, SHORT_TRACE, at, edges, read, said, span_of, told, v1, zipkin
 
-TRACE = "5af7183fb1d4cf5f"
 OTHER = "b" * 32
-
-
-def zipkin(span: str = "c", kind: str | None = None, service: str = "order", **fields: Any) -> dict[str, Any]:
-    return {
-        "traceId": TRACE,
-        "id": span * 16,
-        "kind": kind,
-        "name": "work",
-        "timestamp": MICROS,
-        "duration": 250,
-        "localEndpoint": {"serviceName": service},
-        **fields,
-    }
 
 
 def by_name(*documents: Any) -> dict[str, Row]:
@@ -50,7 +36,7 @@ def test_a_span_keeps_what_its_sender_said() -> None:
     )
 
     assert (row["name"], row["kind"], row["service"]) == ("work", Kind.PRODUCER, "order")
-    assert row["trace_id"].hex() == TRACE.zfill(32)
+    assert row["trace_id"].hex() == SHORT_TRACE.zfill(32)
     assert row["parent_span_id"].hex() == "d" * 16
     assert (row["start_unix_nano"], row["end_unix_nano"]) == (NOW, NOW + 250_000)
     assert (row["trace_state"], details.scope(row)["name"]) == ("a=b", "shop")
@@ -115,7 +101,7 @@ def test_a_server_whose_client_is_not_here_keeps_its_id() -> None:
 
 def test_messages_are_delivered_to_children_and_along_links() -> None:
     """Zipkin has no links: OpenTelemetry's Collector keeps them in tags."""
-    link = f"{TRACE}|{'1' * 16}|a=b|{json.dumps({'k': 'x|y'})}|0"
+    link = f"{SHORT_TRACE}|{'1' * 16}|a=b|{json.dumps({'k': 'x|y'})}|0"
     answer = told(
         [
             zipkin("1", "PRODUCER", tags={"messaging.destination.name": "orders"}),
@@ -126,7 +112,7 @@ def test_messages_are_delivered_to_children_and_along_links() -> None:
 
     assert edges(answer) == {("delivery", "1" * 16, "2" * 16), ("delivery", "1" * 16, "3" * 16)}
     assert {edge["because"] for edge in answer["edges"]} == {"link", "parent"}
-    assert answer["messages"][0]["ref"] == f"{TRACE}:{'1' * 16}"
+    assert answer["messages"][0]["ref"] == f"{SHORT_TRACE}:{'1' * 16}"
     assert answer["messages"][0]["event_type"] == "orders"
 
 
@@ -152,18 +138,6 @@ def test_what_is_no_link_stays_a_tag(value: str) -> None:
 
     assert details.links(row) == []
     assert details.attributes(row) == {"otlp.link.0": value}
-
-
-def v1(span: str = "2", **fields: Any) -> dict[str, Any]:
-    return {"traceId": TRACE, "id": span * 16, "name": "call", **fields}
-
-
-def at(service: str, value: str, offset: int) -> dict[str, Any]:
-    return {"value": value, "timestamp": MICROS + offset, "endpoint": {"serviceName": service}}
-
-
-def said(service: str, key: str, value: Any) -> dict[str, Any]:
-    return {"key": key, "value": value, "endpoint": {"serviceName": service}}
 
 
 def test_a_record_of_version_1_may_hold_both_sides() -> None:
@@ -245,4 +219,4 @@ def test_a_bad_span_is_named_and_costs_no_other(damage: dict[str, Any]) -> None:
     assert [one.hex()[0] for one in found.spans["span_id"].to_pylist()] == ["1", "3"]
     (problem,) = found.problems
     assert "xpected" in problem.text
-    assert problem.ref in {None, f"{TRACE}:{'2' * 16}", f"{TRACE}:{'0' * 16}"}
+    assert problem.ref in {None, f"{SHORT_TRACE}:{'2' * 16}", f"{SHORT_TRACE}:{'0' * 16}"}

@@ -18,9 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from collector.commands import imports
 from tests.collecting import Collector
 from tests.factories import json_body, protobuf, ref, request, span
+from tests.filing import jaeger, reference, trace
 from tests.telling import consume, publish
 from tests.test_commands import run
-from tests.test_formats_jaeger import jaeger, reference, trace
 
 Answer = tuple[int, bytes]
 

@@ -15,9 +15,8 @@ import pytest
 from collector.api import shapes
 from collector.commands import files, main
 from tests.factories import json_body, protobuf, request, span
+from tests.filing import jaeger, reference, trace, zipkin
 from tests.telling import consume, publish, tell
-from tests.test_formats_jaeger import jaeger, reference, trace
-from tests.test_formats_zipkin import zipkin
 
 RECORDED = Path(__file__).parent / "recorded"
 
