@@ -123,7 +123,9 @@ class Api:
 
     def flow(self, key: str) -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*."""
-        return self._ask(f"/api/v1/flows/{quote(key, safe='')}", Flow, max_age=0.5)
+        # A key that is "." or ".." would lead elsewhere.
+        step = quote(key, safe="").replace(".", "%2E")
+        return self._ask(f"/api/v1/flows/{step}", Flow, max_age=0.5)
 
     def map(self, *, window_s: int = 900) -> Answered[Map]:
         """Ask for the choreography of the last *window_s* seconds."""

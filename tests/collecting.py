@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,14 @@ import httpx
 
 from tests.factories import protobuf, request
 from tests.scenes import Sent
+
+
+def until(condition: Callable[[], Any], within_s: float = 30) -> None:
+    """Return once *condition* holds: what is durable is known to the live part a tick later."""
+    end = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < end, "it did not come to pass"
+        time.sleep(0.1)
 
 
 def free_ports(count: int) -> list[int]:

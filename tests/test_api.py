@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from collector.api import shapes
-from tests.collecting import Collector
+from collector.commands.api import named
+from tests.collecting import Collector, until
 from tests.factories import SECOND, protobuf, request, span
 from tests.scenes import order
 
@@ -28,9 +29,9 @@ def _with_a_stuck_order(folder: Path) -> Collector:
     running = Collector(folder, CHOREOSCOPE_DEADLINE_S="1").start()
     now = time.time_ns()
     running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
-    _wait_until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
+    until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
     running.send(order(STUCK, time.time_ns(), down={"payment"}))
-    _wait_until(lambda: running.ask("/stuck")["total"] == 1)
+    until(lambda: running.ask("/stuck")["total"] == 1)
     return running
 
 
@@ -81,7 +82,7 @@ def test_flow_is_found_by_key_and_by_trace(collector: Collector, name: str) -> N
 
 def test_finished_flow_is_answered_from_the_store(collector: Collector) -> None:
     """A flow that was put away is shown like one in memory."""
-    _wait_until(lambda: collector.ask("/summary")["states"]["running"] == 0)
+    until(lambda: collector.ask("/summary")["states"]["running"] == 0)
     answer = collector.ask("/flows/A-3")
 
     fields(shapes.Flow, answer)
@@ -223,7 +224,7 @@ def test_collector_is_again_what_it_was_after_a_restart(tmp_path: Path) -> None:
     before = collector.ask("/stuck")["stuck"]
     collector.stop(signal.SIGKILL)
     collector.start()
-    _wait_until(lambda: collector.ask("/stuck")["total"] == 1)
+    until(lambda: collector.ask("/stuck")["total"] == 1)
     after = collector.ask("/stuck")["stuck"]
 
     assert [f["stopped_at"] for f in after] == [f["stopped_at"] for f in before]
@@ -231,15 +232,22 @@ def test_collector_is_again_what_it_was_after_a_restart(tmp_path: Path) -> None:
     assert collector.stop() == 0
 
 
+def test_flow_with_any_key_is_found_under_it(tmp_path: Path) -> None:
+    """A key is what a sender chose; a path has its own ideas of some signs."""
+    keys = [".", "..", "a/../b", "line\nbreak", "tab\t", "a?b#c%2F", " "]
+    running = Collector(tmp_path).start()
+    try:
+        running.send([one for key in keys for one in order(key, time.time_ns())])
+        until(lambda: running.ask("/flows")["total"] == len(keys))
+
+        found = [running.ask(f"/flows/{named(key)}")["flows"][0]["key"] for key in keys]
+        assert found == keys
+    finally:
+        assert running.stop() == 0
+
+
 def _quoted(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
-
-
-def _wait_until(condition: Any, within_s: float = 20) -> None:
-    until = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < until, "it did not come to pass"
-        time.sleep(0.1)
 
 
 def test_span_of_one_service_is_no_flow(collector: Collector) -> None:

@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.collecting import Collector
+from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
 from tests.scenes import order
 
@@ -25,21 +25,14 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     running = Collector(tmp_path_factory.mktemp("commands"), CHOREOSCOPE_DEADLINE_S="1").start()
     now = time.time_ns()
     running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
-    _until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
+    until(lambda: running.ask("/summary")["learning"]["flows"] == 30)
     running.send(order(STUCK, time.time_ns(), down={"payment"}))
-    _until(lambda: running.ask("/stuck")["total"] == 1)
+    until(lambda: running.ask("/stuck")["total"] == 1)
     yield running
     assert running.stop(signal.SIGTERM) == 0
 
 
 STUCK = "A-17\x1b[31m x"
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.1)
 
 
 def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Done:

@@ -20,7 +20,7 @@ from collector.documents import document
 from collector.otlp import Body, Encoding, decode, to_json
 from collector.spans import SPANS
 from collector.stitching import Stitched, stitch
-from tests.collecting import Collector
+from tests.collecting import Collector, until
 from tests.factories import NOW, Value, field, pairs, request, span, table
 from tests.scenes import Sent, order
 from tests.sending import attributes, spans
@@ -186,10 +186,7 @@ def _of_all_shapes() -> Iterable[Sent]:
 
 def known(collector: Collector, key: str) -> Any:
     """The flow's document, once the live part has seen it."""
-    until = time.monotonic() + 20
-    while collector.get(f"/api/v1/flows/{_quoted(key)}").status_code == 404:
-        assert time.monotonic() < until, f"{key} is not known"
-        time.sleep(0.1)
+    until(lambda: collector.get(f"/api/v1/flows/{_quoted(key)}").status_code != 404)
     return collector.ask(f"/flows/{_quoted(key)}")
 
 

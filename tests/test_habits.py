@@ -100,6 +100,18 @@ def test_slow_minutes_that_are_rare_among_many_count_for_nothing() -> None:
     assert durations.deadline_ms == 5000
 
 
+def test_odd_examples_are_believed_once_they_go_on_for_long() -> None:
+    """A slow spell of a minute is none of its pace, and one of ten minutes is."""
+    durations = Durations(HABITS)
+    durations.add(np.full(100, 50 * MS), np.full(100, START))
+    durations.add(np.full(200, 3 * SECOND), np.full(200, START + MINUTE))
+    assert durations.deadline_ms == 5000
+    for minute in range(2, 11):
+        durations.add(np.full(5, 3 * SECOND), np.full(5, START + minute * MINUTE))
+
+    assert durations.deadline_ms == 9000
+
+
 def test_percentiles_are_those_of_the_newest() -> None:
     durations = Durations(HABITS)
     at = np.full(700, START)

@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from collector.commands import imports
-from tests.collecting import Collector
+from tests.collecting import Collector, until
 from tests.factories import json_body, protobuf, ref, request, span
 from tests.filing import jaeger, reference, trace
 from tests.telling import consume, publish
@@ -97,11 +97,14 @@ def test_what_is_in_files_is_in_the_collector(tmp_path: Path) -> None:
         to = f"http://127.0.0.1:{collector.http_port}"
         done = run("import", str(first), str(second), "--to", to)
         assert (done.returncode, done.stdout, done.stderr) == (0, "4 spans read, 4 sent, 0 refused\n", "")
-        for key in ("A-1", "A-2"):
-            stored = collector.ask(f"/flows/{key}")
-            assert [edge["kind"] for edge in stored["edges"]] == ["delivery"]
+        until(lambda: [_edges(collector, key) for key in ("A-1", "A-2")] == [["delivery"]] * 2)
     finally:
         assert collector.stop() == 0
+
+
+def _edges(collector: Collector, key: str) -> list[str]:
+    answer = collector.get(f"/api/v1/flows/{key}").json()
+    return [edge["kind"] for edge in answer.get("edges", [])]
 
 
 def test_requests_are_small_enough(

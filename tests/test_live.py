@@ -259,6 +259,44 @@ def test_two_orders_in_one_batch_stay_two_flows(watch: Watch) -> None:
     assert rows["A-1"]["reactions"] == rows["A-2"]["reactions"] == 7
 
 
+def test_batch_that_failed_holds_none_of_its_orders_whose_others_are_done(watch: Watch) -> None:
+    """The one that is done leaves the memory; what of the batch was its own must not stick to the other."""
+    placed = watch.now
+    broken = [one for key in ("A-1", "A-2") for one in order(key, placed, down={"payment"})]
+    service, batch = react("payment", "StockReserved", "A-1", at=placed + 200 * MS, error="busy")
+    batch.ClearField("parent_span_id")
+    batch.trace_id = b"b" * 16
+    batch.links.extend(react("payment", "StockReserved", "A-2", at=placed)[1].links)
+    del batch.attributes[-2:]
+    watch.receive([*broken, (service, batch)])
+    ids = {one.span_id for _, one in broken}
+    for key, after_s in (("A-1", 8), ("A-2", 90)):
+        watch.wait(after_s)  # with the time, the one that is done is put away
+        assert key in {flow for flow, *_ in findings(watch)}
+        watch.receive([one for one in order(key, placed) if one[1].span_id not in ids])
+
+    assert findings(watch, late=True) == []
+    watch.wait(300)  # a link leads to what is put away: it might be lost, until it is clear that it is not
+    assert (watch.state("A-1"), watch.state("A-2")) == (State.DONE, State.DONE)
+
+
+def test_spell_of_slowness_hides_no_later_outage(watch: Watch) -> None:
+    """Payment is slow for a while, is mended, stops: orders are stuck as soon as they were the first time."""
+    for number in range(40):
+        placed = watch.now
+        slow = order(f"S-{number}", placed, down={"payment"})
+        rest = [one for one in order(f"S-{number}", placed) if one not in slow]
+        for _, one in rest:
+            one.start_time_unix_nano += 3000 * MS
+            one.end_time_unix_nano += 3000 * MS
+        watch.receive([*slow, *rest], after_s=4)
+    watch.wait(20)
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(8)
+
+    assert findings(watch) == [("A-1", "consumer_down", "payment", "PaymentCaptured")]
+
+
 def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> None:
     """The span around a batch names a subject at most: the event type is that of each message in it."""
     placed = watch.now

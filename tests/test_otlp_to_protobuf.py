@@ -10,7 +10,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector.otlp import Body, Encoding, decode
 from collector.otlp.to_protobuf import body
 from tests.factories import NOW, field, request, span, table
-from tests.test_otlp_properties import rows, spans
+from tests.sending import spans
+from tests.test_otlp_properties import rows
 
 
 def again(*sent: pa.Table) -> pa.Table:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -38,6 +39,20 @@ class Json(JSONResponse):
         """UTF-8; numbers that JSON has no word for become null."""
         return msgspec.json.encode(content)
 
+
+class _Key(Convertor[str]):
+    """The rest of a path: a flow key may have anything in it, line breaks too."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("key", _Key())
 
 _OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
 _STATES = {state.word: state for state in State}
@@ -110,17 +125,17 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         since = time.time_ns() - window_s * 10**9 if window_s else 0
         return Json(questions.flows(Search(q.strip(), _states(state), since), page(limit, cursor)))
 
-    @path("/flows/{key:path}", Flow)
+    @path("/flows/{key:key}", Flow)
     def flow(key: str) -> Json:
         """One flow by its key, id or trace id: its graph and its findings."""
         return Json(_found(questions.flow(key), key, questions))
 
-    @path("/spans/{key:path}", Spans)
+    @path("/spans/{key:key}", Spans)
     def spans(key: str) -> Json:
         """The spans of one flow, as the OTLP request in JSON that `stitch` reads."""
         return Json(_found(questions.spans(key), key, questions))
 
-    @path("/why/{key:path}", Why)
+    @path("/why/{key:key}", Why)
     def why(key: str) -> Json:
         """The findings of one flow."""
         return Json(_found(questions.why(key), key, questions))

@@ -6,12 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import click
 
 from collector.commands import text
-from collector.commands.api import Document, ask
+from collector.commands.api import Document, ask, named
 from collector.pictures import PICTURES
 
 _PAGE = 1000
@@ -78,9 +77,9 @@ def flow(key: str, style: str) -> None:
     otlp gives its spans, which `choreoscope stitch` and other tools read; the others are pictures.
     """
     if style == "otlp":
-        show(ask(f"/spans/{quote(key, safe='')}"), style, _line)
+        show(ask(f"/spans/{named(key)}"), style, _line)
     else:
-        show(ask(f"/flows/{quote(key, safe='')}"), style, PICTURES.get(style, text.flow))
+        show(ask(f"/flows/{named(key)}"), style, PICTURES.get(style, text.flow))
 
 
 @click.command()
@@ -88,7 +87,7 @@ def flow(key: str, style: str) -> None:
 @formats
 def why(key: str, style: str) -> None:
     """Say why a flow stopped, with the evidence."""
-    show(ask(f"/why/{quote(key, safe='')}"), style, lambda found: text.why(found, key))
+    show(ask(f"/why/{named(key)}"), style, lambda found: text.why(found, key))
 
 
 @click.command("map")

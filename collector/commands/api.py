@@ -2,6 +2,7 @@
 
 import os
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import httpx
 
@@ -15,6 +16,11 @@ DEFAULT = "http://127.0.0.1:4319"
 def address() -> str:
     """Where the API is, by CHOREOSCOPE_API."""
     return os.environ.get("CHOREOSCOPE_API", "").rstrip("/") or DEFAULT
+
+
+def named(key: str) -> str:
+    """*key* as one step of a path: also one that is "." or "..", which would lead elsewhere."""
+    return quote(key, safe="").replace(".", "%2E")
 
 
 def ask(path: str, parameters: Document | None = None) -> Document:

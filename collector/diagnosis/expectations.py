@@ -241,7 +241,7 @@ class Learner:
     def _learn_emits(self, emits: Emits, flows: Mask) -> None:
         for step, rows in groups(emits.step, flows[emits.flow]):
             if (seen := self._steps.get(step)) is not None:
-                seen.delay.add(emits.delay[rows], np.zeros(len(rows), np.int64))
+                seen.delay.add(emits.delay[rows])
                 types, times = np.unique(emits.type[rows], return_counts=True)
                 seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
 

@@ -26,9 +26,13 @@ class Habits:
     rare: float = 0.02  # what fewer do is an accident
     deadline_factor: float = 3.0  # times the p99: most that are merely slow come before it
     deadline_floor_ms: float = 5_000.0  # p99 of a few milliseconds says nothing of a pause of the machine
+    # Many times the median, and long for a machine, is no pace: a service was slow, or caught up. Such
+    # examples are believed only when they go on for long, or one outage would hide the next one.
+    odd_factor: float = 10.0
+    odd_floor_ms: float = 1_000.0
     window: int = 1_000  # examples that percentiles and shares are taken of: the newest
-    # What ends later than its deadline in so many of the 60 newest minutes is not late any more: that is
-    # its pace now. The backlog of an outage is caught up in fewer.
+    # What is odd or ends later than its deadline in so many of the 60 newest minutes is not late any more:
+    # that is its pace now. The backlog of an outage is caught up in fewer.
     slow_minutes: int = 10
     # What was missed in each of so many hours in a row is no habit any more: the service was taken away,
     # or it leaves some messages to others. An outage of a night is shorter.
@@ -111,20 +115,34 @@ class Durations:
         self._minutes: Counter[int] = Counter()  # by minute: late ones in it
         self._pace: Pace | None = None
 
-    def add(self, values: Ints, at: Ints) -> None:
-        """Take in examples, and when each ended."""
-        self._see(at, np.zeros(len(at), np.bool_))
-        self._put(values)
+    def add(self, values: Ints, at: Ints | None = None) -> None:
+        """Take in examples, and when each ended; without that, odd ones are believed at once."""
+        if at is None:
+            self._put(values)
+            return
+        odd = values > self._odd
+        self._put(values[~odd])
+        self._doubt(values, at, odd)
 
     def doubt(self, values: Ints, at: Ints) -> None:
         """See examples of overdue flows. They count once such come in many of the newest minutes."""
-        late = values > self.deadline_ms * MS
+        self._doubt(values, at, values > self.deadline_ms * MS)
+
+    def _doubt(self, values: Ints, at: Ints, late: Mask) -> None:
         self._see(at, late)
         self._late = np.append(self._late, values[late])[-self._habits.window :]
         if sum(n > 0 for n in self._minutes.values()) >= self._habits.slow_minutes:
             self._put(self._late)
             self._late = self._late[:0]
             self._minutes.clear()
+
+    @property
+    def _odd(self) -> float:
+        """Longer, in nanoseconds, is no usual example; anything may be one while few are known."""
+        habits = self._habits
+        if self._count < habits.flows:
+            return float("inf")
+        return max(habits.odd_floor_ms, habits.odd_factor * self.pace.p50_ms) * MS
 
     @property
     def pace(self) -> Pace:

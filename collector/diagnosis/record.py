@@ -242,7 +242,9 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
     width = max(flows.count, 1)
     home_place, home = flows.of(graph.messages)
     there = np.isin(message[place] * width + flow, graph.messages[home_place] * width + home)
-    there |= message[place] < 0
+    # One that was not seen is of no flow that has others of the batch: the flow it is of may have ended.
+    pair = reacts[place] * width + flow
+    there |= (message[place] < 0) & ~np.isin(pair, pair[there])
     place, flow = place[there], flow[there]
     row, message = reacts[place], message[place]
     kind = np.where(message >= 0, _at(facts.event_type, message), -1)

@@ -15,7 +15,8 @@ def handler_failed(case: Case, life: Life) -> Finding | None:
         return None
     tries = "once" if case.attempts == 1 else f"{case.attempts} times"
     why = f": {_quoted(case.stopped_at.error)}" if case.stopped_at.error else ""
-    after = "Nobody will try it again." if case.final else f"{_next(case)} waits for it to go well."
+    waiting = case.next_event_type or "What follows"
+    after = "Nobody will try it again." if case.final else f"{waiting} waits for it to go well."
     sentence = f"{case.service} tried {case.stopped_at.event_type} {tries} and failed{why}. {after}"
     evidence = Evidence(
         "span", case.stopped_at.ref, f"the last attempt of {case.service} ended in an error{why}"

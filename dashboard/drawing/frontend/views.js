@@ -242,7 +242,7 @@ class Stuck {
       { class: `group ${group.state}`, "aria-label": `${group.service} owes ${group.event}` },
       el("header", el("div", owed, el("p", said(group.why))), el("dl", facts.map(([name, value]) => el("div", el("dt", name), el("dd", value)))),
         link(group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
-      el("table", headed(["state", "flow", "stopped after", "#for", "#since"]), rows),
+      group.rows.length > 0 && el("table", headed(["state", "flow", "stopped after", "#for", "#since"]), rows),
       group.more && el("p.more", link(group.more.target, {}, group.more.text)),
     );
   }
