@@ -177,12 +177,13 @@ def _tree(document: Document) -> list[str]:
         again = ref in shown
         shown.add(ref)
         lines.append(lead + _node(ref, messages, reactions) + ("  (see above)" if again else ""))
-        for finding in owed.get(ref, []):
-            missing = _clean(
-                f"{finding['missing']['service']}: {finding['missing']['next_event_type'] or 'nothing'}"
-            )
-            lines.append(f"{follow}└╌ ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
         children = [] if again else below.get(ref, [])
+        gaps = owed.get(ref, [])
+        for number, finding in enumerate(gaps, 1):
+            service, event = finding["missing"]["service"], finding["missing"]["next_event_type"]
+            missing = _clean(f"{service}: {event}" if event else service)
+            branch = "├╌" if children or number < len(gaps) else "└╌"
+            lines.append(f"{follow}{branch} ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
         for place, child in reversed(list(enumerate(children))):
             last = place == len(children) - 1
             stack.append((child, follow + ("└─ " if last else "├─ "), follow + ("   " if last else "│  ")))
