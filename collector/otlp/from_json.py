@@ -27,7 +27,8 @@ from collector.otlp.json_shapes import (
     Span,
     encode,
 )
-from collector.otlp.rows import Refusal, Rows, lengths, offsets
+from collector.otlp.rows import Refusal, Rows, with_entries, with_fields
+from collector.otlp.values import of_fields, with_values
 from collector.spans import Kind, Status
 
 PartT = TypeVar("PartT", bound=Encoded)
@@ -82,7 +83,7 @@ class _Gathered:
         body, resource, scope = np.repeat(bounds[:, :3], bounds[:, 3], axis=0).T
         by_json, by_protobuf = _types()
         spelled = pa.array(self.spans, by_json).view(by_protobuf)
-        spans = _with_bytes_for_hex(spelled)
+        spans = _as_rows(spelled)
         return Rows(
             spans=spans,
             body=body,
@@ -176,7 +177,7 @@ def mended(value: Any) -> Any:
 
 @cache
 def _types() -> tuple[pa.DataType, pa.DataType]:
-    """The type of `Rows.spans` with each field optional, by the names of JSON and by those of protobuf."""
+    """The type of spans with each field optional, by the names of JSON and by those of protobuf."""
     return _optional(span_type(), _camel_case), _optional(span_type(), str)
 
 
@@ -193,15 +194,14 @@ def _camel_case(name: str) -> str:
     return first + "".join(map(str.title, others))
 
 
-def _with_bytes_for_hex(spans: pa.StructArray) -> pa.StructArray:
-    columns = dict(zip((field.name for field in spans.type), spans.flatten(), strict=True))
-    for name in ("trace_id", "span_id", "parent_span_id"):
-        columns[name] = unhex(columns[name])
-    links = columns["links"]
-    entries = links.flatten()
-    fields = dict(zip((field.name for field in entries.type), entries.flatten(), strict=True))
-    for name in ("trace_id", "span_id"):
-        fields[name] = unhex(fields[name])
-    values = pa.StructArray.from_arrays(list(fields.values()), list(fields))
-    columns["links"] = pa.ListArray.from_arrays(offsets(lengths(links)), values)
-    return pa.StructArray.from_arrays(list(columns.values()), list(columns))
+def _as_rows(spelled: pa.StructArray) -> pa.StructArray:
+    """Bytes for hex digits, and for each attribute's value its type and octets."""
+    links = dict.fromkeys(("trace_id", "span_id"), unhex)
+    return with_fields(
+        spelled,
+        {
+            **dict.fromkeys(("trace_id", "span_id", "parent_span_id"), unhex),
+            "links": lambda lists: with_entries(lists, lambda entries: with_fields(entries, links)),
+            "attributes": with_values(of_fields),
+        },
+    )

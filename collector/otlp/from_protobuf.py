@@ -1,8 +1,8 @@
 """Protobuf bodies -> rows, in compiled code and for many bodies at once.
 
 `ptars` turns messages of a described type into Arrow. The description is OTLP's own with two changes.
-What only one flow on a screen needs is declared as bytes, so it stays encoded (and `AnyValue`, which
-contains itself, becomes flat: no depth of nesting can exhaust a stack). Text is declared as bytes too, so
+What only one flow on a screen needs is declared as bytes, so it stays encoded (and no depth of nesting can
+exhaust a stack), and so do the values of attributes, which `values` opens. Text is declared as bytes too, so
 that one string that is not UTF-8 is repaired later and does not cost a whole request.
 """
 
@@ -20,16 +20,21 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from ptars import HandlerPool
 
 from collector.otlp.errors import OtlpError
-from collector.otlp.rows import Refusal, Rows, repeat
+from collector.otlp.rows import Refusal, Rows, repeat, with_fields
+from collector.otlp.values import of_encoded, with_values
 
-LEFT_ENCODED = {
-    "AnyValue.array_value",
-    "AnyValue.kvlist_value",
-    "ResourceSpans.resource",
-    "ScopeSpans.scope",
-    "Span.events",
-    "Span.Link.attributes",
-}
+_VALUES = "KeyValue.value"
+LEFT_ENCODED = frozenset(
+    {
+        _VALUES,
+        "AnyValue.array_value",
+        "AnyValue.kvlist_value",
+        "ResourceSpans.resource",
+        "ScopeSpans.scope",
+        "Span.events",
+        "Span.Link.attributes",
+    }
+)
 NOT_READ = {
     "AnyValue.string_value_strindex",  # profiles only
     "KeyValue.key_strindex",  # profiles only
@@ -50,7 +55,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     Nothing is refused here: what protobuf can read has the right types.
     """
     try:
-        batch = _handler().list_to_record_batch(list(bodies))
+        batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
     except ValueError as error:
         raise OtlpError(f"The body is no ExportTraceServiceRequest: {error}.") from error
     by_body = batch.column(0)
@@ -61,7 +66,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     resource = repeat(range(len(by_resource)), by_resource.field("scope_spans"))
     spans = by_scope.field("spans")
     rows = Rows(
-        spans=spans.flatten(),
+        spans=with_fields(spans.flatten(), {"attributes": with_values(of_encoded)}),
         body=repeat(body, spans),
         resources=by_resource.field("resource"),
         resource=repeat(resource, spans),
@@ -72,34 +77,34 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
 
 
 def span_type() -> pa.StructType:
-    """The type of `Rows.spans`."""
-    by_body = _handler().schema().field("resource_spans").type
+    """The type of spans as they are written, values with a column for each of their fields."""
+    by_body = _handler(LEFT_ENCODED - {_VALUES}).schema().field("resource_spans").type
     by_resource = by_body.value_type.field("scope_spans").type
     return by_resource.value_type.field("spans").type.value_type
 
 
 @cache
-def _handler() -> _Handler:
+def _handler(left_encoded: frozenset[str]) -> _Handler:
     pool = descriptor_pool.DescriptorPool()
     for module in (common_pb2, resource_pb2, trace_pb2, trace_service_pb2):
         file = FileDescriptorProto()
         module.DESCRIPTOR.CopyToProto(file)
         for message in file.message_type:
-            _flatten(message, message.name)
+            _flatten(message, message.name, left_encoded)
         pool.Add(file)
     request = pool.FindMessageTypeByName("opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest")
     handler: _Handler = HandlerPool([request.file]).get_for_message(request)
     return handler
 
 
-def _flatten(message: DescriptorProto, path: str) -> None:
+def _flatten(message: DescriptorProto, path: str, left_encoded: frozenset[str]) -> None:
     kept = [field for field in message.field if f"{path}.{field.name}" not in NOT_READ]
     for field in kept:
-        if f"{path}.{field.name}" in LEFT_ENCODED or field.type == FieldDescriptorProto.TYPE_STRING:
+        if f"{path}.{field.name}" in left_encoded or field.type == FieldDescriptorProto.TYPE_STRING:
             field.type = FieldDescriptorProto.TYPE_BYTES
             field.ClearField("type_name")
     del message.field[len(kept) :]
     for place, field in enumerate(kept):
         message.field[place].CopyFrom(field)
     for nested in message.nested_type:
-        _flatten(nested, f"{path}.{nested.name}")
+        _flatten(nested, f"{path}.{nested.name}", left_encoded)

@@ -1,6 +1,6 @@
 """Spans as OTLP spells them, out of many bodies: what both encodings are read into."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,8 @@ Octets = npt.NDArray[np.uint8]
 class Rows:
     """One row a span. The ints have a value a span and point into what several spans share."""
 
-    spans: pa.StructArray  # the fields of OTLP's `Span` by their protobuf names; text is binary
+    # The fields of OTLP's `Span` by their protobuf names; text is binary, values are as `values` has them.
+    spans: pa.StructArray
     body: Ints  # the request it came in
     resources: pa.BinaryArray  # encoded
     resource: Ints
@@ -62,6 +63,22 @@ def parts(column: pa.Array) -> tuple[Ints, Octets]:
     _, bounds, data = column.buffers()
     starts = np.frombuffer(bounds, np.int32, len(column) + 1, column.offset * 4) if len(column) else _NONE
     return starts, np.frombuffer(data, np.uint8) if data is not None and data.size else _EMPTY
+
+
+def with_fields(
+    structs: pa.StructArray, change: Mapping[str, Callable[[pa.Array], pa.Array]]
+) -> pa.StructArray:
+    """*structs* with some of their fields made into others."""
+    columns = {
+        field.name: change.get(field.name, lambda column: column)(column)
+        for field, column in zip(structs.type, structs.flatten(), strict=True)
+    }
+    return pa.StructArray.from_arrays(list(columns.values()), list(columns))
+
+
+def with_entries(lists: pa.ListArray, change: Callable[[pa.Array], pa.Array]) -> pa.ListArray:
+    """*lists* with their entries made into others; a null becomes an empty list."""
+    return pa.ListArray.from_arrays(offsets(lengths(lists)), change(lists.flatten()))
 
 
 _NONE = np.zeros(1, np.int32)

@@ -11,10 +11,10 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from collector.otlp import ids
 from collector.otlp.rows import Bools, Ints, Refusal, Rows, lengths, offsets
-from collector.spans import SPANS, ValueType
+from collector.otlp.values import text
+from collector.spans import SPANS
 
 UNKNOWN_SERVICE = "unknown_service"  # OTLP's own word for a resource without a name
-_NO_BYTES = pa.scalar(b"", pa.binary())
 
 
 def build(
@@ -71,36 +71,14 @@ def _attributes(spans: pa.StructArray, limit: int) -> dict[str, pa.Array]:
         entries = entries.filter(pa.array(place < limit))
         dropped = _plus(dropped, counts - np.minimum(counts, limit))
         counts = np.minimum(counts, limit)
-    types, values = _values(entries.field("value"))
+    values = entries.field("value")
     bounds = offsets(counts)
     return {
         "attribute_keys": pa.ListArray.from_arrays(bounds, text(entries.field("key"))),
-        "attribute_types": pa.ListArray.from_arrays(bounds, types),
-        "attribute_values": pa.ListArray.from_arrays(bounds, values),
+        "attribute_types": pa.ListArray.from_arrays(bounds, values.field("type")),
+        "attribute_values": pa.ListArray.from_arrays(bounds, values.field("octets")),
         "dropped_attributes": dropped,
     }
-
-
-def _values(values: pa.StructArray) -> tuple[pa.Array, pa.Array]:
-    """`AnyValue`s -> their `ValueType`s and their bytes."""
-    types = np.zeros(len(values), np.uint8)  # ValueType.EMPTY
-    spelled = []
-    # A oneof: in each row one field at most is not null. ValueType counts as AnyValue's fields do.
-    for kind, column in zip(list(ValueType)[1:], values.flatten(), strict=True):
-        if column.null_count == len(column):
-            continue
-        types[np.asarray(column.is_valid())] = kind
-        if kind is ValueType.STRING:
-            spelled.append(text(column, fill=False).cast(pa.binary()))
-        elif pa.types.is_binary(column.type):
-            spelled.append(column)
-        else:
-            spelled.append(column.cast(pa.string()).cast(pa.binary()))
-    return pa.array(types), pc.coalesce(*spelled, _NO_BYTES) if spelled else _nothing(len(values))
-
-
-def _nothing(size: int) -> pa.Array:
-    return pa.repeat(_NO_BYTES, size)
 
 
 def _links(spans: pa.StructArray) -> dict[str, pa.Array]:
@@ -127,19 +105,6 @@ def _links(spans: pa.StructArray) -> dict[str, pa.Array]:
 
 def _without_null_lists(lists: pa.ListArray) -> pa.ListArray:
     return pa.ListArray.from_arrays(offsets(lengths(lists)), lists.flatten())
-
-
-def text(column: pa.Array, *, fill: bool = True) -> pa.Array:
-    """Bytes -> text; what is not UTF-8 is shown with replacement characters, as browsers do."""
-    if fill and column.null_count:
-        column = pc.fill_null(column, _NO_BYTES)
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        repaired = (
-            None if octets is None else octets.decode(errors="replace") for octets in column.to_pylist()
-        )
-        return pa.array(repaired, pa.string())
 
 
 def number(column: pa.Array, kind: pa.DataType) -> pa.Array:
