@@ -56,7 +56,7 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
     )
-    intake = Intake(spans, config, counters, on_stored=live.feed)
+    intake = Intake(spans, config, counters, on_stored=live.feed, behind=live.behind)
     grpc = grpc_server(intake, config, counters)
     try:
         grpc.add_insecure_port(address(config.bind, config.grpc_port))

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from collector.joins import distinct_pairs, once
 from collector.keys import whole
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
-from collector.stitching.graph import Mask, Rows, distinct_pairs, marked
+from collector.stitching.graph import Mask, Rows, marked
 
 Document: TypeAlias = dict[str, Any]
 
@@ -76,7 +77,7 @@ def document(
     parts = _parts(shown)
     return {
         "spans": int(spans.sum()),
-        "traces": len(np.unique(graph.trace[spans])),
+        "traces": len(once(graph.trace[spans])),
         "messages": _messages(shown, parts),
         "reactions": _reactions(shown, parts),
         "edges": _edges(shown),

@@ -5,9 +5,9 @@ import pyarrow as pa
 
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.record import Ints, Record
+from collector.joins import distinct_pairs
 from collector.keys import whole
 from collector.stitching import Stitched
-from collector.stitching.graph import distinct_pairs
 
 FLOWS = pa.schema(
     [

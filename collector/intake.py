@@ -27,6 +27,7 @@ from collector.store import SpanStore, StoreError
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be read while the one before is stored
 _LINGER_S = 0.01
+_PATIENCE_S = 1.0  # with those who are behind: senders shall not wait for them for ever
 _REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
 _REMEMBERED_SPANS = 1_000_000
 
@@ -66,13 +67,16 @@ class Intake:
         config: Config,
         counters: Counters,
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         """*on_stored* is called in the event loop with each group once it is durable.
 
         The group is a `SPANS` table and may hold spans that were stored before. The call must be quick;
-        what it raises is logged, as the spans are stored already.
+        what it raises is logged, as the spans are stored already. While whoever gets them is *behind*,
+        groups come more slowly.
         """
-        self._store, self._config, self._counters, self._on_stored = store, config, counters, on_stored
+        self._store, self._config, self._counters = store, config, counters
+        self._on_stored, self._behind = on_stored, behind
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._inserting = False
@@ -140,6 +144,10 @@ class Intake:
         # the insert before it is done, and then until those have come back who were just answered.
         while self._inserting and not self._closing and self._waiting_bytes < _AHEAD_BYTES:
             await self._arrival()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._behind() and not self._closing:  # noqa: ASYNC110  # another thread says so
+                    await asyncio.sleep(_LINGER_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_S):
                 while len(self._waiting) < self._last_size and not self._closing:

@@ -3,6 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
+from collector.joins import once
+
 Keys = npt.NDArray[np.uint64]
 
 
@@ -20,7 +22,7 @@ class RecentKeys:
 
     def add(self, keys: Keys) -> int:
         """Add *keys*; return how many were new, each distinct one counted once."""
-        fresh = np.unique(keys)
+        fresh = once(keys)
         for run in (self._older, *self._runs):
             fresh = fresh[~_among(fresh, run)]
         if len(fresh):

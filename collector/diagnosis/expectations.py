@@ -12,7 +12,7 @@ import numpy as np
 
 from collector.diagnosis.habits import Durations, Habits, Pace, Share
 from collector.diagnosis.record import OTHER, Emits, Names, Reactions, Record, reactor_of, type_of
-from collector.joins import Ints, Mask, groups, last_of_runs, matches_in_order
+from collector.joins import Ints, Mask, distinct_pairs, groups, last_of_runs, matches_in_order, once
 
 _SHIFT = 24  # a code is (service << _SHIFT) + event type
 
@@ -226,7 +226,7 @@ class Learner:
     def _learn_messages(self, record: Record, flows: Mask) -> None:
         messages, reactions, names = record.messages, record.reactions, self.names
         # A group took a message, whichever of its services did.
-        handled = np.unique(reactions.handling(names)[flows[reactions.flow]])
+        handled = once(reactions.handling(names)[flows[reactions.flow]])
         for event_type, rows in groups(messages.type, flows[messages.flow] & (messages.type != OTHER)):
             self._types[event_type] += len(rows)
             followed = self._followed.setdefault(event_type, Share(self.habits))
@@ -264,8 +264,8 @@ class Learner:
             which, found = matches_in_order(pair, service * width + flow)
             entry = taken[found]
             before = reactions.start[entry] <= reactions.end[place][which]
-            seen = np.unique(np.stack([reactions.step[entry[before]], which[before]]), axis=1)
-            steps, times = np.unique(seen[0], return_counts=True)
+            steps, _ = distinct_pairs(reactions.step[entry[before]], which[before])
+            steps, times = np.unique(steps, return_counts=True)
             need = self._needs.setdefault((service, event_type), _Need(self.habits.window))
             need.add(len(flow), dict(zip(steps.tolist(), times.tolist(), strict=True)))
 

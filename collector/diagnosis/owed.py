@@ -14,7 +14,7 @@ import numpy as np
 from collector.diagnosis.expectations import Expectation, Learner
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
-from collector.joins import Ints, Mask, last_of_runs, matches_in_order
+from collector.joins import Ints, Mask, among, distinct_pairs, last_of_runs, matches_in_order, once
 
 
 class Debt(IntEnum):
@@ -147,7 +147,7 @@ class Expected:
         place, which = matches_in_order(self._types, messages.type)
         step, since = self._by_type[which], messages.time[place]
         wanted = messages.row[place] * names.groups.limit + names.group_of(step)
-        missing = ~np.isin(wanted, record.reactions.handling(names)) & (since >= self._first[which])
+        missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
         place, step = place[missing], step[missing]
         return self._entries(
             Debt.REACTION,
@@ -164,7 +164,7 @@ class Expected:
         failed = reactions.stopped & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
         # A message of a batch that failed may have come again in another one.
         handling = reactions.handling(self.names)
-        failed &= (handling < 0) | ~np.isin(handling, handling[~reactions.stopped])
+        failed &= (handling < 0) | ~among(handling, handling[~reactions.stopped])
         return self._of_reactions(
             Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
         )
@@ -173,7 +173,7 @@ class Expected:
         reactions = record.reactions
         silent = ~reactions.failed & ~reactions.emitted & np.isin(reactions.step, self._emitting)
         handling = reactions.handling(self.names)
-        silent &= (handling < 0) | ~np.isin(handling, handling[reactions.emitted])
+        silent &= (handling < 0) | ~among(handling, handling[reactions.emitted])
         return self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
 
     def _joined(self, record: Record) -> Owed:
@@ -181,9 +181,9 @@ class Expected:
         found = [NOTHING]
         for place, (steps, expectation) in enumerate(self.joins):
             taken = np.flatnonzero(np.isin(reactions.step, steps) & ~reactions.stopped)
-            pairs = np.unique(np.stack([reactions.flow[taken], reactions.step[taken]]), axis=1)
-            flow, times = np.unique(pairs[0], return_counts=True)
-            published = np.unique(reactions.flow[taken[reactions.emitted[taken]]])
+            flow, _ = distinct_pairs(reactions.flow[taken], reactions.step[taken])
+            flow, times = np.unique(flow, return_counts=True)
+            published = once(reactions.flow[taken[reactions.emitted[taken]]])
             waiting = flow[(times == len(steps)) & ~np.isin(flow, published)]
             rows = taken[np.isin(reactions.flow[taken], waiting)]
             rows = rows[np.lexsort((reactions.end[rows], reactions.flow[rows]))]
@@ -290,7 +290,7 @@ class Expected:
         emits = [self.names.event_types.code(name) for name, _ in expectation.emits]
         own = np.array([code for code in emits if self._source(step, code)], np.int64)
         service = self.names.services.code(expectation.service)
-        return np.unique(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
+        return once(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:

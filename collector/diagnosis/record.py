@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from collector.joins import Ints, Mask, matches
+from collector.joins import Ints, Mask, among, matches
 from collector.keys import codes_of, whole
 from collector.stitching import EdgeKind, Graph, Stitched
 
@@ -241,10 +241,10 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
     # A batch's reaction is in several flows, each of its messages in its own.
     width = max(flows.count, 1)
     home_place, home = flows.of(graph.messages)
-    there = np.isin(message[place] * width + flow, graph.messages[home_place] * width + home)
+    there = among(message[place] * width + flow, graph.messages[home_place] * width + home)
     # One that was not seen is of no flow that has others of the batch: the flow it is of may have ended.
     pair = reacts[place] * width + flow
-    there |= (message[place] < 0) & ~np.isin(pair, pair[there])
+    there |= (message[place] < 0) & ~among(pair, pair[there])
     place, flow = place[there], flow[there]
     row, message = reacts[place], message[place]
     kind = np.where(message >= 0, _at(facts.event_type, message), -1)
@@ -266,7 +266,7 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
         attempts=graph.attempts[index],
         failed=graph.failed[index],
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row],
-        emitted=np.isin(row * width + flow, emitting),
+        emitted=among(row * width + flow, emitting),
     )
 
 

@@ -9,7 +9,7 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, matches
+from collector.joins import Ints, Mask, matches, once
 from collector.keys import NONE, Keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import Stitched, stitch
 from collector.stitching.graph import find
@@ -73,7 +73,7 @@ class Chunk:
     def rows_of(self, chosen: Mask) -> pa.Table:
         """READINGS of the spans of the flows that *chosen* marks."""
         flows = self.stitched.flows
-        return self.stitched.graph.spans.take(pa.array(np.unique(flows.row[chosen[flows.flow]])))
+        return self.stitched.graph.spans.take(pa.array(once(flows.row[chosen[flows.flow]])))
 
     def first_keys(self, chosen: Mask) -> Keys:
         """The key of the first span of each flow that *chosen* marks."""
@@ -117,7 +117,7 @@ def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, p
     flows, spans = stitched.flows, stitched.graph.spans
     happened = record(stitched, learner.names)
     owed, gaps = expected.owed(happened)
-    identifiers, place = identifiers_of(spans)
+    identifiers, place = identifiers_of(spans, stitched.graph.trace)
     which, entry = matches(flows.row, place)
     met, meeting = _once(identifiers[which], flows.flow[entry])
     chunk = Chunk(
@@ -147,13 +147,20 @@ def unsure(happened: Record, expected: Expected) -> Mask:
     return mask
 
 
-def identifiers_of(rows: pa.Table) -> tuple[Keys, Ints]:
-    """(identifier, row): by its trace, its flow key and the traces it links to, a span may meet others."""
+def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Ints]:
+    """(identifier, row): by its trace, its flow key and the traces it links to, a span may meet others.
+
+    *trace*: the key of each row's trace, if somebody knows it already.
+    """
     places = np.arange(rows.num_rows)
     links = whole(rows["link_trace_ids"])
     owner = np.repeat(places, np.diff(links.offsets.to_numpy()))
     found = np.concatenate(
-        [trace_keys(rows["trace_id"]), text_keys(rows["flow_key"]), trace_keys(links.flatten())]
+        [
+            trace_keys(rows["trace_id"]) if trace is None else trace,
+            text_keys(rows["flow_key"]),
+            trace_keys(links.flatten()),
+        ]
     )
     place = np.concatenate([places, places, owner])
     return found[found != NONE], place[found != NONE]

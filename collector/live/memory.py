@@ -10,7 +10,7 @@ import pyarrow as pa
 from collector.conventions import READINGS
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
-from collector.joins import Ints, Mask
+from collector.joins import Ints, Mask, once
 from collector.keys import Keys
 from collector.live.chunk import Chunk, Marks, identifiers_of, make, span_keys_of
 from collector.stitching.graph import find
@@ -62,15 +62,18 @@ class Memory:
         return sum(chunk.spans for chunk in self.chunks) + sum(int(rows.num_rows) for rows in aside)
 
     def add(
-        self, new: pa.Table, brought: Brought | None, loose_until: int
+        self, new: pa.Table, identifiers: Keys, brought: Brought | None, loose_until: int
     ) -> tuple[Chunk | None, Sequence[str]]:
-        """Stitch *new* (READINGS) together with all that it touches.
+        """Stitch *new* (READINGS) together with all that it touches by its *identifiers*.
 
         Give the chunk that this made, and the ids in the archive that no flow has any more: it got an
         earlier span, a key, or was joined to another. If it raises, nothing has changed.
         """
-        parts = [new] if brought is None else [new, brought.rows]
-        wanted = np.unique(np.concatenate([identifiers_of(part)[0] for part in parts]))
+        parts, wanted = [new], identifiers
+        if brought is not None:
+            parts.append(brought.rows)
+            wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
+        wanted = once(wanted)
         touched = self._touched(wanted)
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
         taken, left = self._split_loose(wanted)
@@ -81,7 +84,7 @@ class Memory:
             chunk.inherit(before.first_keys(flows), before.marks.of(flows))
             archived += before.ids(flows & before.marks.kept)
         if brought is not None:
-            keys = np.unique(span_keys_of(brought.rows))
+            keys = once(span_keys_of(brought.rows))
             chunk.inherit(keys, brought.marks(len(keys)))
         ids = chunk.ids(chunk.alive) if archived else []
         vanished = sorted(set(archived) - set(ids))
@@ -184,14 +187,14 @@ class Memory:
                 if reached.any():
                     np.logical_or(flows, reached, out=flows)
                     more.append(chunk.identifiers[reached[chunk.identified]])
-            wanted = np.unique(np.concatenate(more)) if more else wanted[:0]
+            wanted = once(np.concatenate(more)) if more else wanted[:0]
         return [(chunk, flows) for chunk, flows in found if flows.any()]
 
     def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
         """The loose spans that *wanted* names, and all others."""
         taken, left = [], deque[_Loose]()
         for loose in self._loose:
-            hit = np.unique(loose.place[find(wanted, loose.identifiers) >= 0])
+            hit = once(loose.place[find(wanted, loose.identifiers) >= 0])
             if not len(hit):
                 left.append(loose)
                 continue

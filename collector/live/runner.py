@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -18,6 +19,9 @@ from collector.store.flows import FlowStore
 
 log = logging.getLogger(__name__)
 
+_TICK_SPANS = (
+    100_000  # at most taken in at once: more take longer a span, and all the memory they need at once
+)
 _REPLAY_STEP = 50_000  # spans at a time
 _REPLAY_MOMENT_S = 1  # lived through at once, as a tick does
 _SILENCE_PART = 30  # of a long silence, so much is lived through at once: 15 minutes are 130 ticks
@@ -45,7 +49,8 @@ class Live:
         self._spans, self._flows = spans, flows
         self._tick = Tick(flows, flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing())
         self._replay_s, self._replay_spans = replay_s, replay_spans
-        self._waiting: list[pa.Table] = []
+        self._waiting: deque[pa.Table] = deque()
+        self._behind = False  # more waits than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
@@ -66,6 +71,10 @@ class Live:
         with self._lock:
             self._waiting.append(spans)
 
+    def behind(self) -> bool:
+        """Whether so much waits that spans had better come more slowly: what waits takes memory."""
+        return len(self._waiting) > 1 and sum(map(len, list(self._waiting))) > 2 * _TICK_SPANS
+
     def start(self) -> None:
         """Begin to tick, after a replay of what the store holds of the last minutes."""
         self._thread.start()
@@ -83,7 +92,7 @@ class Live:
         except Exception:
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
-        while not self._stop.wait(max(self.tick_s - (time.time_ns() - started) / SECOND, 0.0)):
+        while not self._stop.wait(self._pause(started)):
             started = time.time_ns()
             try:
                 self._tick.advance(self._taken(), started)
@@ -92,10 +101,18 @@ class Live:
             except Exception:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
 
+    def _pause(self, started: int) -> float:
+        """How long to wait for the next tick, which has to be a while after one that *started* then."""
+        return 0.0 if self._behind else max(self.tick_s - (time.time_ns() - started) / SECOND, 0.0)
+
     def _taken(self) -> pa.Table | None:
+        """What came first of all that waits, about as much as a tick takes."""
+        taken: list[pa.Table] = []
         with self._lock:
-            waiting, self._waiting = self._waiting, []
-        return pa.concat_tables(waiting) if waiting else None
+            while self._waiting and sum(map(len, taken)) < _TICK_SPANS:
+                taken.append(self._waiting.popleft())
+            self._behind = bool(self._waiting)
+        return pa.concat_tables(taken) if taken else None
 
     def _replay(self, until: int) -> None:
         """Become what the process before was when it ended.

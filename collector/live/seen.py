@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from collector.joins import Mask
+from collector.joins import Mask, once
 from collector.keys import Keys
 from collector.stitching.graph import find
 
@@ -23,13 +23,13 @@ class Seen:
         """Remember *identifiers*."""
         if not len(identifiers):
             return
-        self._young.append(np.unique(identifiers))
+        self._young.append(once(identifiers))
         self._young_count += len(self._young[-1])
         if len(self._young) > 32:
-            self._young = [np.unique(np.concatenate(self._young))]
+            self._young = [once(np.concatenate(self._young))]
             self._young_count = len(self._young[0])
         if self._young_count > self._limit:
-            self._old = np.unique(np.concatenate(self._young))[-2 * self._limit :]
+            self._old = once(np.concatenate(self._young))[-2 * self._limit :]
             self._young, self._young_count = [], 0
 
     def among(self, identifiers: Keys) -> Mask:

@@ -12,7 +12,7 @@ from collector.diagnosis.findings import Life
 from collector.diagnosis.owed import NOTHING, Debt, Expected, Owed
 from collector.diagnosis.record import type_of
 from collector.flowtable import FLOWS
-from collector.joins import Ints, Mask
+from collector.joins import Ints, Mask, once
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Snapshot:
         last = max((when for when, _ in seen), default=None)
         served = max((message for _, message in seen), default=None)
         mine = self.owed.flow[(self.owed.step == step) & (self.owed.kind == Debt.REACTION)]
-        return Life(last, served, len(np.unique(mine)))
+        return Life(last, served, len(once(mine)))
 
     @cached_property
     def _members(self) -> dict[tuple[int, int], list[int]]:

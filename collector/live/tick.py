@@ -15,8 +15,8 @@ from collector import conventions
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Record
-from collector.joins import Ints, Mask, groups
-from collector.keys import text_keys, trace_keys, whole
+from collector.joins import Ints, Mask, among, groups, once
+from collector.keys import Keys, text_keys, trace_keys, whole
 from collector.live.bounds import beyond
 from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.clocks import Delays
@@ -113,7 +113,9 @@ class Tick:
     def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Take in SPANS of flows that are in the store: they teach nothing."""
         rows = conventions.read(spans, self._flow_keys)
-        self._memory.add(rows.slice(0, 0), Brought(rows, unfinished=unfinished), now + self._quiet())
+        nothing = rows.slice(0, 0)
+        brought = Brought(rows, unfinished=unfinished)
+        self._memory.add(nothing, identifiers_of(nothing)[0], brought, now + self._quiet())
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
         """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
@@ -153,7 +155,9 @@ class Tick:
             rows = self._memory.due(rows, now)
             if not rows.num_rows:
                 return
-            chunk, vanished = self._memory.add(rows, self._bring_back(rows), now + self._quiet())
+            identifiers, place = identifiers_of(rows)
+            brought = self._bring_back(rows, identifiers, place)
+            chunk, vanished = self._memory.add(rows, identifiers, brought, now + self._quiet())
             self._vanished += vanished
             if chunk is not None:
                 self._see_life(chunk.record)
@@ -186,14 +190,13 @@ class Tick:
         )
         return rows
 
-    def _bring_back(self, rows: pa.Table) -> Brought | None:
+    def _bring_back(self, rows: pa.Table, identifiers: Keys, place: Ints) -> Brought | None:
         """The flows put away that *rows* belong to, fetched from the archive."""
-        identifiers, place = identifiers_of(rows)
-        once = np.unique(identifiers)
-        seen = once[self._seen.among(once)]
+        named = once(identifiers)
+        seen = named[self._seen.among(named)]
         if not len(seen):
             return None
-        known = np.unique(place[np.isin(identifiers, seen)])
+        known = once(place[among(identifiers, seen)])
         late = rows.take(pa.array(known))
         ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
         return Brought(conventions.read(spans, self._flow_keys), ids) if spans.num_rows else None
@@ -375,7 +378,7 @@ class Tick:
 def _halves(spans: pa.Table) -> list[pa.Table]:
     """*spans* in two, no trace in both; nothing if it is one trace."""
     trace = trace_keys(spans["trace_id"])
-    distinct = np.unique(trace)
+    distinct = once(trace)
     if len(distinct) < 2:
         return []
     first = trace < distinct[len(distinct) // 2]

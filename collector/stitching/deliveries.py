@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.conventions import Role
+from collector.joins import among
 from collector.keys import Keys, pair_keys
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
@@ -59,7 +60,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     of_handler = handler[told.target]
     taken = pair_keys(above[told.target[of_handler]], told.key[of_handler])
     offered = np.flatnonzero(opened[told.target])
-    left = offered[~np.isin(pair_keys(told.target[offered], told.key[offered]), taken)]
+    left = offered[~among(pair_keys(told.target[offered], told.key[offered]), taken)]
     # A batch's handler need not say again what the batch's own span says. With several that say
     # nothing nobody knows who handles which message: the batch itself is the reaction to all of them.
     heirs = np.bincount(above[heir], minlength=count)

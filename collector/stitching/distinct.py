@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.conventions import Role
+from collector.joins import once
 from collector.keys import NONE, Keys, codes_of, content_keys, span_keys, trace_keys, whole
 from collector.stitching.graph import Mask, NoteKind, Rows, circles, find, numbers
 
@@ -130,4 +131,4 @@ def _links(table: pa.Table, key: Keys) -> tuple[Links, Rows]:
         trace_id=trace_id.filter(kept),
         span_id=span_id.filter(kept),
     )
-    return links, np.unique(owner[~away])
+    return links, once(owner[~away])

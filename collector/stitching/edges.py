@@ -7,6 +7,7 @@ them, so everything here is a function of a set of spans.
 import numpy as np
 import pyarrow as pa
 
+from collector.joins import once
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
 from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
@@ -38,7 +39,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
             np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
             np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
         ),
-        abroad=np.unique(found.target[abroad]),
+        abroad=once(found.target[abroad]),
         attempts=reactions.attempts,
         start=numbers(spans.table, "start")[reactions.rows],
         end=numbers(spans.table, "end")[reactions.last],
@@ -68,9 +69,9 @@ def _notes(spans: Spans, edges: Edges) -> Notes:
     found = [
         *spans.notes,
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
-        (NoteKind.MISSING_LINK_TARGET, np.unique(spans.links.owner[spans.links.target < 0])),
+        (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
-        (NoteKind.CLOCK_SKEW, np.unique(edges.target[early])),
+        (NoteKind.CLOCK_SKEW, once(edges.target[early])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
     ]
     kind = np.repeat([int(kind) for kind, _ in found], [len(rows) for _, rows in found]).astype(np.int8)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from collector.joins import distinct_pairs
 from collector.stitching.anchors import find_anchors
-from collector.stitching.graph import LOST, Graph, Mask, Pairs, Rows, at, distinct_pairs, marked, matches
+from collector.stitching.graph import LOST, Graph, Mask, Pairs, Rows, at, marked, matches
 from collector.stitching.parts import find_parts
 
 

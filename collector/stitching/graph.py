@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from collector.joins import once
 from collector.keys import Keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
@@ -156,14 +157,6 @@ def marked(count: int, rows: Rows) -> Mask:
     return mask
 
 
-def distinct_pairs(left: Rows, right: Rows) -> Pairs:
-    """Each different pair of *left* and *right*, which are not negative, once and ascending."""
-    width = int(right.max(initial=0)) + 1
-    pairs = np.sort(left * width + right)  # less than rows squared
-    lefts, rights = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], width)
-    return lefts, rights
-
-
 def firsts(keys: Keys) -> Rows:
     """The places of the first of each of equal *keys*, ascending."""
     if not len(repeated(keys)):  # the usual case, in a tenth of the time
@@ -189,7 +182,7 @@ def circles(above: Rows) -> Rows:
     """The rows from which *above* leads back to themselves over others."""
     end = _climbed(above)
     # Who has no end is somewhere on a circle by now, and all of a circle is reached by somebody.
-    return np.unique(end[np.append(above, len(above))[end] != end])
+    return once(end[np.append(above, len(above))[end] != end])
 
 
 def _climbed(above: Rows) -> Rows:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.conventions import Role
+from collector.joins import distinct_pairs
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Mask, Pairs, Rows, at, climb, distinct_pairs, marked, matches
+from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked, matches
 
 
 @dataclass(frozen=True)

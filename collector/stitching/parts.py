@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from collector.joins import distinct_pairs
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import (
     EdgeKind,
@@ -16,7 +17,6 @@ from collector.stitching.graph import (
     Mask,
     Pairs,
     Rows,
-    distinct_pairs,
     marked,
     matches,
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.conventions import Role
+from collector.joins import distinct_pairs
 from collector.keys import Keys, codes_of, pair_keys, whole
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
@@ -15,7 +16,6 @@ from collector.stitching.graph import (
     Rows,
     at,
     climb,
-    distinct_pairs,
     firsts,
     marked,
     numbers,
