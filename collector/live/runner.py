@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -41,7 +42,7 @@ class Live:
         habits: Habits | None = None,
         pacing: Pacing | None = None,
         replay_s: float = 900.0,
-        replay_spans: int = 300_000,
+        replay_spans: int = 100_000,
         tick_s: float = 1.0,
     ) -> None:
         self.tick_s = tick_s
@@ -155,13 +156,13 @@ class Live:
         self._tick.remember(*self._flows.newest_names(before, _REMEMBERED))
 
     def _moments(self, since: int) -> Iterator[pa.Table]:
-        """The stored spans that came after *since*, a moment at a time."""
-        while not self._stop.is_set():
-            spans = self._spans.spans_since(since, _REPLAY_STEP)
-            if not spans.num_rows:
-                break
-            since = spans["received_unix_nano"][-1].as_py()
-            yield from _moments(spans)
+        """The stored spans that came after *since*, a moment at a time; the next are read meanwhile."""
+        with ThreadPoolExecutor(1, "replay") as reader:
+            ahead = reader.submit(self._spans.spans_since, since, _REPLAY_STEP)
+            while not self._stop.is_set() and (spans := ahead.result()).num_rows:
+                since = spans["received_unix_nano"][-1].as_py()
+                ahead = reader.submit(self._spans.spans_since, since, _REPLAY_STEP)
+                yield from _moments(spans)
 
     def _bring_unfinished(self, now: int) -> None:
         """Bring back what had stopped, and the beginnings of flows that began before the replay did."""
