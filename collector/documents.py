@@ -17,7 +17,7 @@ Document: TypeAlias = dict[str, Any]
 _AS_HEX: Mapping[bytes, str] = {}
 
 _KIND = {EdgeKind.DELIVERY: "delivery", EdgeKind.CAUSE: "cause"}
-_BECAUSE = {Because.LINK: "link", Because.PARENT: "parent"}
+_BECAUSE = {because: because.name.lower() for because in Because}
 _SAID = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",
@@ -178,7 +178,7 @@ def _edges(shown: _Shown) -> list[Document]:
             "to": shown.refs[edges.target[row]],
             "kind": _KIND[EdgeKind(edges.kind[row])],
             "because": _BECAUSE[Because(edges.because[row])],
-            "certainty": "observed",
+            "certainty": "observed" if Because(edges.because[row]).is_observed else "inferred",
         }
         for row, source in zip(rows.tolist(), sources, strict=True)
     ]

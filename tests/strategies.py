@@ -86,6 +86,8 @@ def tangle(random: Random) -> list[Row]:
             group=random.choice("gh"),
             handler=random.choice([None, None, "a", "b"]),
             destination=random.choice([None, "x", "y"]),
+            system=random.choice([None, "nats"]),
+            message_id=random.choice([None, None, "1", "2"]),
             flow_key=random.choice("AB") if random.random() < keyed else None,
             dropped_links=int(random.random() < 0.1),
         )
@@ -136,7 +138,8 @@ class _Teller:
         """One message, as one span or as a create and a send, or several that are sent together."""
         random = self.random
         service = random.choice(SERVICES) if parent is None else parent["service"]
-        said = {"service": service, "destination": random.choice("xy")}
+        said = {"service": service, "destination": random.choice("xy"), "system": "nats"}
+        said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
         shape = random.choice(["send", "send", "create", "repeated", "together"])
         if shape == "together":
             creates = [self.add(trace, Role.CREATE, parent, **said) for _ in range(random.randint(1, 3))]
@@ -164,7 +167,9 @@ class _Teller:
         for _ in range(handlers):
             consumer = self.add(trace, Role.PROCESS, parent, **said, failed=random.random() < 0.1)
         assert consumer is not None
-        if parent is None or len(taken) > 1 or random.random() < self.links:
+        if parent is None and random.random() < 0.3:  # no context came with it
+            consumer |= {"system": "nats", "message_id": taken[0]["message_id"]} if taken else {}
+        elif parent is None or len(taken) > 1 or random.random() < self.links:
             at = consumer if random.random() < 0.7 or parent is None else parent
             link(at, map(ref, taken))
         if random.random() < 0.2:

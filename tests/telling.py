@@ -155,8 +155,12 @@ class Told:
 
     def because(self, source: Sent, target: Sent) -> str:
         """How an edge is known."""
+        return self.edge(source, target)[0]
+
+    def edge(self, source: Sent, target: Sent) -> tuple[str, str]:
+        """How an edge is known, and how certainly."""
         (edge,) = (e for e in self.document["edges"] if (e["from"], e["to"]) == (source.ref, target.ref))
-        return str(edge["because"])
+        return edge["because"], edge["certainty"]
 
     @cached_property
     def messages(self) -> dict[Sent, set[Sent]]:

@@ -29,8 +29,9 @@ async def running(
     counters: Counters | None = None,
     on_stored: Callable[[pa.Table], None] = lambda spans: None,
     queue_bytes: int = 2**20,
+    behind: Callable[[], bool] = lambda: False,
 ) -> AsyncIterator[Intake]:
-    intake = Intake(store, Config(queue_bytes=queue_bytes), counters or Counters(), on_stored)
+    intake = Intake(store, Config(queue_bytes=queue_bytes), counters or Counters(), on_stored, behind)
     await intake.start()
     yield intake
     await intake.close()
@@ -57,6 +58,22 @@ async def test_requests_that_wait_share_a_commit(store: SpanStore) -> None:
     assert store.span_count() == 50
     assert commits is not None
     assert commits <= 3
+
+
+async def test_a_group_waits_for_those_who_are_behind(store: SpanStore) -> None:
+    busy = True
+    async with running(store, behind=lambda: busy) as intake:
+        waiting = asyncio.create_task(intake.accept(body("a"), PROTOBUF))
+        await asyncio.sleep(0.2)
+        assert store.span_count() == 0
+        busy = False
+
+        assert await waiting == Accepted()
+
+
+async def test_those_who_are_behind_for_ever_keep_nobody_waiting(store: SpanStore) -> None:
+    async with running(store, behind=lambda: True) as intake:
+        assert await intake.accept(body("a"), PROTOBUF) == Accepted()
 
 
 async def test_a_bad_request_fails_alone(store: SpanStore) -> None:

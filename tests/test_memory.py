@@ -10,7 +10,7 @@ from collector.diagnosis import Habits, State
 from collector.live.seen import Seen
 from collector.live.tick import Pacing, Tick
 from collector.store import Database, StoreError
-from tests.factories import SECOND
+from tests.factories import SECOND, pairs
 from tests.scenes import MS, Sent, Watch, order, publish, react, table
 from tests.test_live import findings
 
@@ -186,6 +186,24 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
 
     assert len(watch.tick.learner._steps) <= 400
     assert [flow for flow, *_ in findings(watch)] == ["A-1"]
+
+
+@pytest.mark.parametrize("first", ["message", "reaction"])
+def test_what_only_a_message_id_joins_is_one_flow(watch: Watch, first: str) -> None:
+    """Whichever comes first: the one asks for an id that the other offers."""
+    message = publish("order", "OrderPlaced", "M-1", at=watch.now)
+    reaction = react("mailer", "OrderPlaced", "of its own", at=watch.now + MS)
+    del reaction[1].attributes[-1], reaction[1].links[:]  # its order and its context
+    reaction[1].parent_span_id = b""
+    for _, one in (message, reaction):
+        one.attributes.extend(pairs({"messaging.message.id": "m-1"}))
+
+    for sent in [message, reaction] if first == "message" else [reaction, message]:
+        watch.receive([sent, *order("B-1", watch.now)])
+
+    flows = {flow["id"]: flow for flow in watch.snapshot.flows.to_pylist()}
+    assert flows.keys() == {"B-1", "M-1"}
+    assert (flows["M-1"]["messages"], flows["M-1"]["reactions"]) == (1, 1)
 
 
 def test_seen_identifiers_are_bounded() -> None:

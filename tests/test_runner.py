@@ -4,17 +4,21 @@ import random
 import time
 from typing import Any
 
+import pyarrow as pa
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from collector.api import stuck as answers
 from collector.diagnosis import Expectation, Habits, State
+from collector.live import runner
 from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
-from collector.store import Database, Engine
+from collector.store import Database, Engine, SpanStore
+from collector.store.flows import FlowStore
 from tests.conftest import new_database
-from tests.factories import SECOND
-from tests.scenes import MS, Sent, Watch, order, publish, react
+from tests.factories import NOW, SECOND
+from tests.scenes import MS, Sent, Watch, order, publish, react, table
 
 
 def restarted(watch: Watch, **settings: Any) -> Live:
@@ -159,3 +163,34 @@ def test_late_span_of_an_old_flow_joins_it_after_a_restart(database: Database) -
 
     rows = {row["id"]: row for row in again.snapshot.flows.to_pylist()}
     assert (rows["L-0"]["messages"], rows["L-0"]["reactions"]) == (5, 7)
+
+
+def test_what_comes_at_once_is_taken_in_by_several_ticks(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "_TICK_SPANS", 6)
+    spans = SpanStore(database)
+    live = Live(spans, FlowStore(database, spans), flow_keys=("order.id",), tick_s=0.01)
+    taken = []
+    advance = live._tick.advance
+
+    def noted(spans: pa.Table | None, now: int) -> Snapshot:
+        taken.append(spans.num_rows if spans is not None else 0)
+        return advance(spans, now)
+
+    monkeypatch.setattr(live._tick, "advance", noted)
+    for number in range(8):
+        key = f"A-{number}"
+        sent = [publish("order", "OrderPlaced", key, at=NOW), react("mailer", "OrderPlaced", key, at=NOW)]
+        live.feed(table(sent, NOW))
+    assert live.behind()
+
+    live.start()
+
+    until = time.monotonic() + 30
+    while sum(taken) < 16:
+        assert time.monotonic() < until, "not all was taken in"
+        time.sleep(0.02)
+    live.stop()
+    assert not live.behind()
+    assert max(taken) == 6

@@ -188,3 +188,53 @@ def test_publishes_within_one_span_are_messages_of_their_own() -> None:
     turns = [publish(name, parent=loop) for name in ("once", "twice")]
 
     assert tell(loop, *turns).messages.keys() == {loop, *turns}
+
+
+def named(message_id: str, system: str = "rabbitmq") -> dict[str, str]:
+    """What a span says of the id of its message."""
+    return {"messaging.system": system, "messaging.message.id": message_id}
+
+
+def test_reaction_without_a_context_is_found_by_the_id_of_its_message() -> None:
+    """A broker that drops headers, or a consumer that nobody instrumented for them."""
+    placed, paid = publish("placed", said=named("m-1")), publish("paid", said=named("m-2"), at=1)
+    packing = consume("packing", said=named("m-1"))
+
+    told = tell(packing, paid, placed)
+
+    assert told.deliveries == {(placed, packing)}
+    assert told.edge(placed, packing) == ("message_id", "inferred")
+    assert told.flows == [{placed, packing}, {paid}]
+
+
+def test_id_of_two_messages_tells_nothing() -> None:
+    placed, other = publish("placed", said=named("m-1")), publish("other", said=named("m-1"))
+    packing = consume("packing", said=named("m-1"))
+
+    assert tell(placed, other, packing).deliveries == set()
+
+
+def test_id_counts_within_its_system_only() -> None:
+    """Counted ids begin with 1 in every broker."""
+    placed = publish("placed", said=named("1", system="kafka"))
+    packing = consume("packing", said=named("1"))
+
+    assert tell(placed, packing).deliveries == set()
+
+
+def test_what_a_span_says_itself_is_trusted_more_than_an_id() -> None:
+    placed, other = publish("placed", said=named("m-1")), publish("other", said=named("m-2"))
+    packing = consume("packing", placed, said=named("m-2"))
+
+    told = tell(placed, other, packing)
+
+    assert told.deliveries == {(placed, packing)}
+    assert told.edge(placed, packing) == ("link", "observed")
+
+
+def test_id_of_a_send_is_that_of_the_message_it_sends() -> None:
+    placed = create("placed")
+    sending = publish("sending", parent=placed, said=named("7", system="sqs"))
+    packing = consume("packing", said=named("7", system="sqs"))
+
+    assert tell(placed, sending, packing).deliveries == {(placed, packing)}

@@ -1,16 +1,19 @@
 """Some flows that were stitched at one tick, with all that is needed to judge, join and teach them."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from collector.conventions import Role
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
 from collector.joins import Ints, Mask, matches, once
-from collector.keys import NONE, Keys, span_keys, text_keys, trace_keys, whole
+from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import Stitched, stitch
 from collector.stitching.graph import find
 
@@ -69,6 +72,22 @@ class Chunk:
     def living_spans(self) -> int:
         """How many spans its living flows have."""
         return int(self.size[self.alive].sum())
+
+    @cached_property
+    def asked(self) -> tuple[Keys, Ints]:
+        """(key, flow), ascending: the message ids that its consumers ask for."""
+        return self._message_ids(asking=True)
+
+    @cached_property
+    def offered(self) -> tuple[Keys, Ints]:
+        """(key, flow), ascending: the ids of its messages. Looked up only when somebody asks."""
+        return self._message_ids(asking=False)
+
+    def _message_ids(self, *, asking: bool) -> tuple[Keys, Ints]:
+        keys, place = message_ids_of(self.stitched.graph.spans, asking=asking)
+        flows = self.stitched.flows
+        which, entry = matches(flows.row, place)
+        return _once(keys[which], flows.flow[entry])
 
     def rows_of(self, chosen: Mask) -> pa.Table:
         """READINGS of the spans of the flows that *chosen* marks."""
@@ -164,6 +183,24 @@ def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Int
     )
     place = np.concatenate([places, places, owner])
     return found[found != NONE], place[found != NONE]
+
+
+def message_ids_of(rows: pa.Table, *, asking: bool) -> tuple[Keys, Ints]:
+    """(key, row): the ids of messages, or those by which consumers that came without a context ask for one.
+
+    That is what `stitching.deliveries` joins them by.
+    """
+    role = np.asarray(rows["role"].to_numpy())
+    if asking:
+        linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
+        root = pc.equal(rows["parent_span_id"], pa.scalar(bytes(8), pa.binary(8))).to_numpy()
+        mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & root & ~linked
+    else:
+        mine = (role == Role.CREATE) | (role == Role.SEND)
+    named = pc.and_(rows["message_id"].is_valid(), rows["system"].is_valid()).to_numpy()
+    place = np.flatnonzero(mine & named)
+    some = rows.select(["system", "message_id"]).take(pa.array(place))
+    return pair_keys(text_keys(some["system"]), text_keys(some["message_id"])), place
 
 
 def _once(identifiers: Keys, flow: Ints) -> tuple[Keys, Ints]:

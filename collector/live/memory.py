@@ -12,7 +12,7 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
 from collector.joins import Ints, Mask, once
 from collector.keys import Keys
-from collector.live.chunk import Chunk, Marks, identifiers_of, make, span_keys_of
+from collector.live.chunk import Chunk, Marks, identifiers_of, make, message_ids_of, span_keys_of
 from collector.stitching.graph import find
 
 LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
@@ -74,7 +74,7 @@ class Memory:
             parts.append(brought.rows)
             wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
         wanted = once(wanted)
-        touched = self._touched(wanted)
+        touched = self._touched(wanted, self._named_by(pa.concat_tables(parts)))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
         taken, left = self._split_loose(wanted)
         parts.extend(taken)
@@ -174,9 +174,28 @@ class Memory:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []
 
-    def _touched(self, wanted: Keys) -> list[tuple[Chunk, Mask]]:
-        """The flows that *wanted* leads to, at any number of steps."""
-        found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
+    def _named_by(self, rows: pa.Table) -> list[Mask]:
+        """Which flows of each chunk have a message that *rows* ask for by its id, or ask for theirs."""
+        asks = once(message_ids_of(rows, asking=True)[0])
+        offers: Keys | None = None
+        found = []
+        for chunk in self.chunks:
+            flows = np.zeros(len(chunk.alive), np.bool_)
+            if len(asks):
+                keys, flow = chunk.offered
+                flows[flow[find(asks, keys) >= 0]] = True
+            keys, flow = chunk.asked
+            if len(keys):
+                offers = once(message_ids_of(rows, asking=False)[0]) if offers is None else offers
+                flows[flow[find(offers, keys) >= 0]] = True
+            found.append(flows & chunk.alive)
+        return found
+
+    def _touched(self, wanted: Keys, named: Sequence[Mask]) -> list[tuple[Chunk, Mask]]:
+        """The flows that *wanted* leads to, at any number of steps, and from those that are *named*."""
+        found = list(zip(self.chunks, named, strict=True))
+        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in found if flows.any()]
+        wanted = once(np.concatenate([wanted, *beyond]))
         while len(wanted):
             more = []
             for chunk, flows in found:

@@ -2,7 +2,8 @@
 
 A link names a message's own publisher, and a batch has one per message; the parent is only a fallback,
 because in a batch receive it is the poll. A consumer whose publisher is not here keeps a dangling
-delivery: a lost message is what the reader came to see.
+delivery: a lost message is what the reader came to see. One that was given no context at all is still known
+by the id of its message, where no other message of that system has it.
 """
 
 from dataclasses import dataclass
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.conventions import Role
-from collector.joins import among
-from collector.keys import Keys, pair_keys
+from collector.joins import among, distinct_pairs, last_of_runs
+from collector.keys import NONE, Keys, pair_keys
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
+from collector.stitching.graph import Because, Mask, Pairs, Rows, at, find, firsts, marked
 from collector.stitching.messages import Messages
 
 
@@ -97,12 +98,32 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
     by_parent = np.flatnonzero(
         candidates & (certain | (~linked & ((parent >= 0) | (spans.lost_parent & remote))))
     )
-    sources = np.concatenate([source[by_link], parent[by_parent]])
-    named = np.concatenate([links.key[by_link], spans.parent_key[by_parent]])
+    by_id, identified = _by_message_id(spans, messages, candidates)
+    sources = np.concatenate([source[by_link], parent[by_parent], identified])
+    named = np.concatenate([links.key[by_link], spans.parent_key[by_parent], spans.key[identified]])
     return Deliveries(
         source=sources,
         key=np.where(sources >= 0, spans.key[sources], named),
-        target=np.concatenate([links.owner[by_link], by_parent]),
-        because=np.repeat([int(Because.LINK), int(Because.PARENT)], [len(by_link), len(by_parent)]),
-        told_by=np.concatenate([by_link, by_parent]),
+        target=np.concatenate([links.owner[by_link], by_parent, by_id]),
+        because=np.repeat(
+            [int(Because.LINK), int(Because.PARENT), int(Because.MESSAGE_ID)],
+            [len(by_link), len(by_parent), len(by_id)],
+        ),
+        told_by=np.concatenate([by_link, by_parent, by_id]),
     )
+
+
+def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
+    """(consumer, message) for each of *candidates* without any context that names one message by its id."""
+    ignorant = candidates & (spans.parent_key == NONE) & ~marked(len(spans), spans.links.owner)
+    if not ignorant.any():
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    said, system = spans.codes("message_id"), spans.codes("system")
+    name = np.where((said >= 0) & (system >= 0), said * (system.max() + 1) + system, -1)
+    consumers = np.flatnonzero(ignorant & (name >= 0))
+    member, message = messages.folded
+    names, of = distinct_pairs(*(side[name[member] >= 0] for side in (name[member], message)))
+    # An id that two messages have tells nothing.
+    alone = np.append(True, names[1:] != names[:-1])[: len(names)] & last_of_runs(names)
+    place = find(names[alone], name[consumers])
+    return consumers[place >= 0], of[alone][place[place >= 0]]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.joins import once
+from collector.joins import IntT, once
 from collector.keys import Keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
@@ -29,6 +29,12 @@ class Because(IntEnum):
 
     LINK = 0
     PARENT = 1
+    MESSAGE_ID = 2  # inferred, as are those that follow
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether a span says so itself."""
+        return self <= Because.PARENT
 
 
 class NoteKind(IntEnum):
@@ -128,7 +134,7 @@ def numbers(table: pa.Table, column: str) -> Rows:
     return np.asarray(table[column].to_numpy(), dtype=np.int64)
 
 
-def find(key: Keys, wanted: Keys) -> Rows:
+def find(key: npt.NDArray[IntT], wanted: npt.NDArray[IntT]) -> Rows:
     """The place of each of *wanted* in the ascending *key*; -1 where it is not there."""
     if not len(key):
         return np.full(len(wanted), -1)

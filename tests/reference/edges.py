@@ -156,7 +156,22 @@ class Stitcher:
                 return by_parent
         elif row["remote"] and ("missing_parent", ref) in self.notes:
             by_parent.append(Delivery((ref[0], row["parent_span_id"]), "parent", ref))
-        return unseen or by_parent
+        return unseen or by_parent or self._by_message_id(ref)
+
+    def _by_message_id(self, ref: Ref) -> list[Delivery]:
+        """The one message that has the id which a consumer without any context names."""
+        row = self.spans[ref]
+        if self.links[ref] or row["parent_span_id"] != ROOT or None in (row["system"], row["message_id"]):
+            return []
+        named = [
+            message
+            for message, members in self.messages.items()
+            if any(
+                all(self.spans[member][name] == row[name] for name in ("system", "message_id"))
+                for member in members
+            )
+        ]
+        return [Delivery(named[0], "message_id", ref)] if len(named) == 1 else []
 
     @cached_property
     def deliveries(self) -> dict[Ref, list[Delivery]]:
