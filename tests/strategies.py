@@ -17,6 +17,7 @@ Row = dict[str, Any]
 Ref = tuple[bytes, bytes]
 
 ROOT = bytes(8)
+HOUR = 3_600 * 10**9
 SERVICES = ("order", "payment", "shipping")
 
 
@@ -77,8 +78,8 @@ def tangle(random: Random) -> list[Row]:
             number,
             Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7])),
             parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
-            start=random.randrange(6),
-            end=random.randrange(8),
+            start=random.choice([*range(6), HOUR]),
+            end=random.choice([*range(8), HOUR]),
             received=random.randrange(3),
             remote=random.random() < 0.5,
             failed=random.random() < 0.2,
@@ -128,6 +129,7 @@ class _Teller:
 
     def add(self, trace: int, role: Role, parent: Row | None, **said: Any) -> Row:
         random, start = self.random, len(self.rows) + self.random.choice([0, 0, 0, 0, -3])
+        start += HOUR * self.random.choice([0, 0, 0, 0, 0, 0, 1])
         key = random.choice("ABC") if random.random() < self.keyed else None
         up = ROOT if parent is None else parent["span_id"]
         said = {"start": start, "end": start + random.randrange(4), "flow_key": key, **said}

@@ -1,6 +1,7 @@
 """What senders get wrong is repaired or doubted, and never hides what is there."""
 
 import pyarrow as pa
+import pytest
 
 from collector import conventions
 from collector.stitching import stitch
@@ -87,6 +88,17 @@ def test_reaction_before_its_message_is_a_matter_of_clocks() -> None:
     assert told.notes == {("clock_skew", packing)}
 
 
+@pytest.mark.parametrize(("minutes", "notes"), [(59, 0), (60, 1)])
+def test_reaction_long_after_its_message_is_noted(minutes: int, notes: int) -> None:
+    """A stream read from its beginning, a dead letter sent again, or a queue that nobody read for a night."""
+    placed = publish("placed")
+    packing = consume("packing", placed, at=minutes * 60_000)
+
+    told = tell(placed, packing)
+    assert told.deliveries == {(placed, packing)}
+    assert told.notes == ({("replay", packing)} if notes else set())
+
+
 def test_end_before_the_start_is_noted() -> None:
     backwards = publish("backwards", took=-1)
 
@@ -109,7 +121,7 @@ def test_times_of_nothing_and_beyond_the_calendar_are_times() -> None:
 
     told = tell(placed, packing)
     assert told.deliveries == {(placed, packing)}
-    assert told.notes == {("end_before_start", packing)}
+    assert told.notes == {("end_before_start", packing), ("replay", packing)}
 
 
 def test_nothing_is_a_graph() -> None:

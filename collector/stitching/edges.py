@@ -14,6 +14,10 @@ from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, n
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
 
+# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
+# from a stream, or lay in a queue that nobody read: each of them is worth a word.
+REPLAY_AFTER = 3_600 * 10**9
+
 
 def stitch_edges(readings: pa.Table) -> Graph:
     """The graph of *readings* (READINGS, in any order, with any repeats)."""
@@ -65,13 +69,16 @@ def _edges(deliveries: Deliveries, causes: Causes) -> Edges:
 
 def _notes(spans: Spans, edges: Edges) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
-    early = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0) & (start[edges.target] < start[edges.source])
+    here = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0)
+    early = here & (start[edges.target] < start[edges.source])
+    late = here & (start[edges.target] - start[edges.source] >= REPLAY_AFTER)
     found = [
         *spans.notes,
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
         (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early])),
+        (NoteKind.REPLAY, once(edges.target[late])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
     ]
     kind = np.repeat([int(kind) for kind, _ in found], [len(rows) for _, rows in found]).astype(np.int8)

@@ -48,6 +48,7 @@ class NoteKind(IntEnum):
     CYCLE = 5
     SELF_LINK = 6
     ID_REUSED = 7
+    REPLAY = 8
 
 
 # What a lost span leaves behind; the other notes are about what is there.

@@ -12,6 +12,8 @@ from tests.reference.flows import flows_of
 
 __all__ = ["Reaction", "Ref", "Row", "Story", "stitch"]
 
+HOUR = 3_600 * 10**9
+
 
 @dataclass
 class Reaction:
@@ -47,8 +49,11 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
         if row["dropped_links"]:
             told.notes.add(("dropped_links", ref))
     for kind, source, target in told.edges:
-        early = source in told.spans and told.spans[target]["start"] < told.spans[source]["start"]
-        if kind == "delivery" and early:
-            told.notes.add(("clock_skew", target))
+        if kind == "delivery" and source in told.spans:
+            after = told.spans[target]["start"] - told.spans[source]["start"]
+            if after < 0:
+                told.notes.add(("clock_skew", target))
+            if after >= HOUR:
+                told.notes.add(("replay", target))
     messages = {message: told.spans_of(message) for message in told.messages}
     return Story(messages, reactions, told.edges, flows_of(told, most_shared), told.notes)
