@@ -74,7 +74,8 @@ class Live:
 
     def behind(self) -> bool:
         """Whether so much waits that spans had better come more slowly: what waits takes memory."""
-        return len(self._waiting) > 1 and sum(map(len, list(self._waiting))) > 2 * _TICK_SPANS
+        with self._lock:
+            return sum(map(len, self._waiting)) > 2 * _TICK_SPANS
 
     def start(self) -> None:
         """Begin to tick, after a replay of what the store holds of the last minutes."""
