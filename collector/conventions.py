@@ -44,6 +44,7 @@ READINGS = pa.schema(
         ("destination", pa.string()),
         ("system", pa.string()),
         ("message_id", pa.string()),  # its sender's; null on what is of several messages, and of most
+        ("conversation", pa.string()),  # what messages have in common that were caused by one another
         ("flow_key", pa.string()),
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
@@ -104,6 +105,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
     ),
     "event_type": ("cloudevents.event_type", "celery.task_name"),
     "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
+    "conversation": ("messaging.message.conversation_id", "messaging.conversation_id"),
     "stream": ("messaging.nats.stream",),
 }
 
@@ -172,6 +174,7 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "destination": pc.if_else(pa.array(messaging), destination, _NOTHING),
         "system": system,
         "message_id": said.texts(said["message_id"]),
+        "conversation": said.texts(said["conversation"]),
         "flow_key": said.texts(said["flow_key"]),
         "link_trace_ids": whole(spans["link_trace_ids"]),
         "link_span_ids": whole(spans["link_span_ids"]),

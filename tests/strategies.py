@@ -42,6 +42,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "destination": None,
         "system": None,
         "message_id": None,
+        "conversation": None,
         "flow_key": None,
         "link_trace_ids": [],
         "link_span_ids": [],
@@ -89,6 +90,7 @@ def tangle(random: Random) -> list[Row]:
             destination=random.choice([None, "x", "y"]),
             system=random.choice([None, "nats"]),
             message_id=random.choice([None, None, "1", "2"]),
+            conversation=random.choice([None, "1", "2"]),
             flow_key=random.choice("AB") if random.random() < keyed else None,
             dropped_links=int(random.random() < 0.1),
         )
@@ -142,6 +144,7 @@ class _Teller:
         service = random.choice(SERVICES) if parent is None else parent["service"]
         said = {"service": service, "destination": random.choice("xy"), "system": "nats"}
         said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
+        said["conversation"] = random.choice([None, "1", "2"])
         shape = random.choice(["send", "send", "create", "repeated", "together"])
         if shape == "together":
             creates = [self.add(trace, Role.CREATE, parent, **said) for _ in range(random.randint(1, 3))]
@@ -160,6 +163,10 @@ class _Teller:
         taken = random.sample(self.messages, min(len(self.messages), random.choice([1, 1, 1, 2, 2, 3])))
         trace, parent = self._where(taken)
         said = {"service": random.choice(SERVICES), "group": random.choice("gh"), "remote": True}
+        said |= {
+            "destination": random.choice([None, None, "x"]),
+            "conversation": random.choice([None, "1", "2"]),
+        }
         said |= {"handler": random.choice([None, None, "a"]), "message_id": random.choice([None, None, "1"])}
         consumer = None
         if random.random() < 0.3:

@@ -3,7 +3,7 @@
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.telling import LOCAL, REMOTE, consume, create, publish, react, tell, work
+from tests.telling import LOCAL, REMOTE, Sent, consume, create, publish, react, tell, work
 
 SENDS = {"messaging.operation.type": "send", "messaging.destination.name": "orders"}
 
@@ -238,3 +238,52 @@ def test_id_of_a_send_is_that_of_the_message_it_sends() -> None:
     packing = consume("packing", said=named("7", system="sqs"))
 
     assert tell(placed, sending, packing).deliveries == {(placed, packing)}
+
+
+def talk(name: str = "c-1") -> dict[str, str]:
+    """What a span says of the conversation that its message is a part of."""
+    return {"messaging.message.conversation_id": name}
+
+
+def published_by_the_framework() -> list[Sent]:
+    """A handler returns an event; its framework publishes it with the context that the handler was given."""
+    placed = publish("placed", said=talk())
+    paying = react("paying", placed, said=talk())
+    paid = publish("paid", parent=paying, subject="paid", service="paying", said=talk())
+    shipping = react("shipping", placed, said={"messaging.destination.name": "paid", **talk()})
+    return [placed, paying, paid, shipping]
+
+
+def test_context_that_a_framework_passed_on_is_repaired() -> None:
+    placed, paying, paid, shipping = published_by_the_framework()
+
+    told = tell(shipping, paid, paying, placed)
+
+    assert told.deliveries == {(placed, paying), (paid, shipping)}
+    assert told.edge(paid, shipping) == ("conversation", "inferred")
+    assert told.edge(placed, paying) == ("parent", "observed")
+
+
+def test_conversation_may_be_written_down_as_the_id_of_the_message() -> None:
+    """FastStream's consumers know it by that name only."""
+    placed, paying, paid, _ = published_by_the_framework()
+    said = {"messaging.destination.name": "paid", "messaging.message.id": "c-1"}
+    shipping = react("shipping", placed, said=said)
+
+    assert (paid, shipping) in tell(placed, paying, paid, shipping).deliveries
+
+
+def test_parent_stays_where_a_conversation_has_two_such_messages() -> None:
+    placed, paying, paid, shipping = published_by_the_framework()
+    again = publish("again", parent=paying, subject="paid", service="paying", said=talk())
+
+    told = tell(placed, paying, paid, again, shipping)
+    assert told.deliveries == {(placed, paying), (placed, shipping)}
+
+
+def test_parent_of_the_same_destination_is_never_doubted() -> None:
+    placed = publish("placed", said=talk())
+    again = publish("again", said=talk("c-2"))
+    packing = react("packing", placed, said=talk("c-2"))
+
+    assert tell(placed, again, packing).deliveries == {(placed, packing)}

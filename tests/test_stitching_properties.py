@@ -87,7 +87,17 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     **dict.fromkeys(("start", "end", "received"), int64),
     **dict.fromkeys(("remote", "failed", "final"), st.booleans()),
     **dict.fromkeys(
-        ("error", "group", "handler", "event_type", "destination", "system", "message_id", "flow_key"),
+        (
+            "error",
+            "group",
+            "handler",
+            "event_type",
+            "destination",
+            "system",
+            "message_id",
+            "conversation",
+            "flow_key",
+        ),
         st.none() | words,
     ),
     "service": words,

@@ -9,10 +9,11 @@ by the id of its message, where no other message of that system has it.
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from collector.conventions import Role
 from collector.joins import among, distinct_pairs, last_of_runs
-from collector.keys import NONE, Keys, pair_keys
+from collector.keys import NONE, Keys, codes_of, pair_keys, whole
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, find, firsts, marked
 from collector.stitching.messages import Messages
@@ -99,15 +100,17 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
         candidates & (certain | (~linked & ((parent >= 0) | (spans.lost_parent & remote))))
     )
     by_id, identified = _by_message_id(spans, messages, candidates)
-    sources = np.concatenate([source[by_link], parent[by_parent], identified])
+    parents = parent[by_parent]
+    repaired = _of_conversation(spans, messages, by_parent, parents)
+    why = np.where(repaired >= 0, Because.CONVERSATION, Because.PARENT)
+    sources = np.concatenate([source[by_link], np.where(repaired >= 0, repaired, parents), identified])
     named = np.concatenate([links.key[by_link], spans.parent_key[by_parent], spans.key[identified]])
     return Deliveries(
         source=sources,
         key=np.where(sources >= 0, spans.key[sources], named),
         target=np.concatenate([links.owner[by_link], by_parent, by_id]),
-        because=np.repeat(
-            [int(Because.LINK), int(Because.PARENT), int(Because.MESSAGE_ID)],
-            [len(by_link), len(by_parent), len(by_id)],
+        because=np.concatenate(
+            [np.full(len(by_link), Because.LINK), why, np.full(len(by_id), Because.MESSAGE_ID)]
         ),
         told_by=np.concatenate([by_link, by_parent, by_id]),
     )
@@ -121,9 +124,42 @@ def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
     said, system = spans.codes("message_id"), spans.codes("system")
     name = np.where((said >= 0) & (system >= 0), said * (system.max() + 1) + system, -1)
     consumers = np.flatnonzero(ignorant & (name >= 0))
+    message = _only_one(messages, name, name[consumers])
+    return consumers[message >= 0], message[message >= 0]
+
+
+def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents: Rows) -> Rows:
+    """The message that each of *consumers* had instead of its parent; -1 where the parent is the one.
+
+    A service that lets its framework publish what a handler returns may send the context that the handler
+    was given, and not that of the new message. Its consumers then have a parent that went elsewhere. The
+    conversation and the destination say which message they had; as their conversation some libraries
+    write down the message's own id.
+    """
+    found = np.full(len(consumers), -1)
+    destination = spans.codes("destination")
+    there, named = at(destination, parents), destination[consumers]
+    strange = np.flatnonzero((there >= 0) & (named >= 0) & (there != named))
+    if not len(strange):
+        return found
+    columns = [whole(spans.table[name]) for name in ("conversation", "message_id")]
+    codes = codes_of(pa.concat_arrays(columns).dictionary_encode())
+    width = int(destination.max()) + 1
+    names = [
+        np.where((code >= 0) & (destination >= 0), code * width + destination, -1)
+        for code in np.split(codes, 2)
+    ]
+    for name in reversed(names):
+        mine = name[consumers[strange]]
+        message = np.where(mine >= 0, _only_one(messages, names[0], mine), -1)
+        found[strange[message >= 0]] = message[message >= 0]
+    return found
+
+
+def _only_one(messages: Messages, name: Rows, wanted: Rows) -> Rows:
+    """The message of which a span has the *name* that is wanted; -1 if that is none, or several."""
     member, message = messages.folded
-    names, of = distinct_pairs(*(side[name[member] >= 0] for side in (name[member], message)))
-    # An id that two messages have tells nothing.
+    has = name[member] >= 0
+    names, of = distinct_pairs(name[member][has], message[has])
     alone = np.append(True, names[1:] != names[:-1])[: len(names)] & last_of_runs(names)
-    place = find(names[alone], name[consumers])
-    return consumers[place >= 0], of[alone][place[place >= 0]]
+    return at(of[alone], find(names[alone], wanted))

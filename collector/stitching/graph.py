@@ -30,6 +30,7 @@ class Because(IntEnum):
     LINK = 0
     PARENT = 1
     MESSAGE_ID = 2  # inferred, as are those that follow
+    CONVERSATION = 3
 
     @property
     def is_observed(self) -> bool:

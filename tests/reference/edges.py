@@ -151,7 +151,7 @@ class Stitcher:
         by_parent = []
         message = self.message_of(parent)
         if message is not None:
-            by_parent.append(Delivery(message, "parent", ref))
+            by_parent.append(self._of_conversation(ref, message) or Delivery(message, "parent", ref))
             if row["remote"]:
                 return by_parent
         elif row["remote"] and ("missing_parent", ref) in self.notes:
@@ -163,15 +163,29 @@ class Stitcher:
         row = self.spans[ref]
         if self.links[ref] or row["parent_span_id"] != ROOT or None in (row["system"], row["message_id"]):
             return []
+        message = self._only_one(system=row["system"], message_id=row["message_id"])
+        return [Delivery(message, "message_id", ref)] if message else []
+
+    def _of_conversation(self, ref: Ref, message: Ref) -> Delivery | None:
+        """The message that a consumer had whose parent went to another destination."""
+        there, row = self.spans[message]["destination"], self.spans[ref]
+        if None in (there, row["destination"]) or there == row["destination"]:
+            return None
+        for said in (row["conversation"], row["message_id"]):
+            if said is not None:
+                found = self._only_one(conversation=said, destination=row["destination"])
+                if found:
+                    return Delivery(found, "conversation", ref)
+        return None
+
+    def _only_one(self, **said: str) -> Ref | None:
+        """The one message of which a span says that."""
         named = [
             message
             for message, members in self.messages.items()
-            if any(
-                all(self.spans[member][name] == row[name] for name in ("system", "message_id"))
-                for member in members
-            )
+            if any(all(self.spans[ref][name] == value for name, value in said.items()) for ref in members)
         ]
-        return [Delivery(named[0], "message_id", ref)] if len(named) == 1 else []
+        return named[0] if len(named) == 1 else None
 
     @cached_property
     def deliveries(self) -> dict[Ref, list[Delivery]]:
