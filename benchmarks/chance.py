@@ -1,0 +1,73 @@
+"""Is stitching right on sets of spans that nobody thought of? `python -m benchmarks.chance [--sets 10000]`
+
+Makes tangles (anything points at anything, in circles, at itself, at what is not there, with ids that come
+again) and stories (orders, joins, batches, lost spans) by turns, from numbered seeds. Each is stitched and
+compared with the reference, which looks at one span at a time; and stitched again from pieces, in another
+order and with some of its spans twice: the documents have to be the same, byte for byte. Prints what was met,
+and the seeds of what was wrong. The suite does some hundreds (tests/test_stitching_properties.py).
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from random import Random
+
+import pyarrow as pa
+
+from collector.documents import document
+from collector.stitching import Stitched, stitch
+from tests import reference
+from tests.reference.columns import story_of
+from tests.strategies import Row, story, table, tangle
+
+
+def main() -> int:
+    """Stitch, compare, print; 1 if anything was wrong."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sets", type=int, default=10_000)
+    given = parser.parse_args()
+    started = time.monotonic()
+    met: Counter[str] = Counter()
+    wrong: list[int] = []
+    for seed in range(given.sets):
+        random = Random(seed)
+        rows = (tangle, story)[seed % 2](random)
+        stitched = stitch(table(rows))
+        told = story_of(stitched)
+        again = stitch(in_pieces(rows, random))
+        if told != reference.stitch(rows) or written(again) != written(stitched):
+            wrong.append(seed)
+        met.update(f"edge because of {because}" for because in told.edges.values())
+        met.update(f"note {kind}" for kind, _ in told.notes)
+        met["span"] += len(rows)
+        met["flow"] += len(told.flows)
+        met["span in several flows"] += sum(len(found) for _, found in told.flows) - len(
+            {ref for _, found in told.flows for ref in found}
+        )
+    print(
+        f"{given.sets:,} sets in {time.monotonic() - started:.0f} s, {len(wrong)} of them wrong {wrong[:20]}"
+    )
+    for what, times in sorted(met.items()):
+        print(f"  {times:9,}  {what}")
+    return 1 if wrong else 0
+
+
+def in_pieces(rows: list[Row], random: Random) -> pa.Table:
+    """*rows* in another order, some of them twice, in two pieces."""
+    again = rows + [{**row, "received": row["received"] + 7} for row in rows if random.random() < 0.5]
+    random.shuffle(again)
+    cut = random.randint(0, len(again))
+    return pa.concat_tables([table(again[:cut]), table(again[cut:])])
+
+
+def written(stitched: Stitched) -> str:
+    """The document, byte for byte."""
+    return json.dumps(document(stitched))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

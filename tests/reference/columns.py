@@ -1,0 +1,40 @@
+"""What the columns say, in the reference's words."""
+
+import numpy as np
+
+from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from tests.reference import Reaction, Ref, Story
+
+
+def story_of(stitched: Stitched) -> Story:
+    """The story of *stitched*."""
+    graph, flows, edges = stitched.graph, stitched.flows, stitched.graph.edges
+    refs: list[Ref] = list(
+        zip(graph.spans["trace_id"].to_pylist(), graph.spans["span_id"].to_pylist(), strict=True)
+    )
+    spans: dict[int, set[Ref]] = {}
+    for member, node in zip(*(side.tolist() for side in graph.folded), strict=True):
+        spans.setdefault(node, set()).add(refs[member])
+    story = Story(messages={refs[row]: spans[row] for row in graph.messages.tolist()})
+    for place, row in enumerate(graph.reactions.tolist()):
+        story.reactions[refs[row]] = Reaction(
+            spans[row],
+            int(graph.attempts[place]),
+            int(graph.start[place]),
+            int(graph.end[place]),
+            bool(graph.failed[place]),
+        )
+    ids = graph.sources(np.arange(len(edges.source)))
+    for place, source in enumerate(zip(*(side.to_pylist() for side in ids), strict=True)):
+        here = int(edges.source[place])
+        assert (refs[here] == source) if here >= 0 else (source not in refs)
+        edge = EdgeKind(edges.kind[place]).name.lower(), source, refs[edges.target[place]]
+        assert edge not in story.edges
+        story.edges[edge] = Because(edges.because[place]).name.lower()
+    members: list[set[Ref]] = [set() for _ in range(flows.count)]
+    for row, flow in zip(flows.row.tolist(), flows.flow.tolist(), strict=True):
+        members[flow].add(refs[row])
+    story.flows = list(zip(flows.key, members, strict=True))
+    notes = zip(graph.notes.kind.tolist(), graph.notes.row.tolist(), strict=True)
+    story.notes = {(NoteKind(kind).name.lower(), refs[row]) for kind, row in notes}
+    return story
