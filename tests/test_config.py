@@ -53,7 +53,7 @@ def test_each_kind_of_setting_is_read() -> None:
     read = Config.from_env(
         {
             "CHOREOSCOPE_HTTP_PORT": " 14318 ",
-            "CHOREOSCOPE_DATA": "/tmp/x",
+            "CHOREOSCOPE_DATA": "kept/here",
             "CHOREOSCOPE_FLOW_KEYS": "a, b,,c",
             "CHOREOSCOPE_DEADLINE_S": "0.5",
         }
@@ -61,7 +61,7 @@ def test_each_kind_of_setting_is_read() -> None:
 
     assert (read.http_port, read.data, read.flow_keys, read.deadline_s) == (
         14318,
-        Path("/tmp/x"),
+        Path("kept/here"),
         ("a", "b", "c"),
         0.5,
     )

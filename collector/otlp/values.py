@@ -107,6 +107,7 @@ def text(column: pa.Array) -> pa.Array:
 
 
 def _values(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
+    # Nearly always all of it is UTF-8, bytes included, and one look in compiled code is enough.
     try:
         octets.cast(pa.string())
     except pa.ArrowInvalid:
