@@ -26,7 +26,6 @@ _LIMITS = {
 }
 _SETTINGS = {
     "log_queries": 0,  # nobody reads the engine's own tables of its queries
-    "optimize_on_insert": 0,  # readers take the last copy anyway; looking for copies is a third of an insert
     "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 0,
 }
