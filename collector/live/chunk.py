@@ -62,6 +62,7 @@ class Chunk:
     judged_by: Expected
     owed: Owed
     unsure: Mask  # it holds an event type of which it is not known yet what follows
+    lived: int = 0  # spans of living flows, when the memory last looked
 
     @property
     def spans(self) -> int:

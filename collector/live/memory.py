@@ -143,10 +143,15 @@ class Memory:
             self.expected = Expected(self.learner)
 
     def compact(self) -> None:
-        """Stitch chunks into one that are small, or of which most is gone: so memory is given back."""
-        chosen = [
-            chunk for chunk in self.chunks if chunk.spans > 500 and 2 * chunk.living_spans < chunk.spans
-        ]
+        """Stitch chunks into one that are small, or of which most is gone: so memory is given back.
+
+        One that is being emptied is left alone: the next tick or two take the rest of it for nothing.
+        """
+        chosen = []
+        for chunk in self.chunks:
+            before, chunk.lived = chunk.lived, chunk.living_spans
+            if chunk.spans > 500 and 2 * chunk.lived < chunk.spans and 10 * chunk.lived > 9 * before:
+                chosen.append(chunk)
         rest = [chunk for chunk in self.chunks if chunk not in chosen]
         if len(rest) > _MOST_CHUNKS:
             rest.sort(key=lambda chunk: chunk.living_spans)
