@@ -56,8 +56,9 @@ types: install
 contracts: install
 	$(BIN)/lint-imports --no-logo
 
+# In two processes: the longest tests wait for services more than they compute.
 test: lint types contracts
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 picture: install
 	$(BIN)/python docs/img/picture.py

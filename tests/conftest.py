@@ -1,14 +1,27 @@
-"""One engine for all tests, because a process can have only one; each test that stores takes a database."""
+"""What all tests share: how they are dealt out to processes, and the engine.
+
+A process can have one engine only, so all tests of a process share it; each that stores takes a database.
+"""
 
 import contextlib
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from collector.store import Database, Engine
 
 _numbers = count()
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file stay together, as they share what they started; so do those of the dashboard."""
+    pages = Path(__file__).parent / "dashboard"
+    for item in items:
+        together = pages if pages in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(together)))
 
 
 @pytest.fixture(scope="session")

@@ -24,13 +24,17 @@ class Process:
         self.log = folder / f"{command[1]}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, alive: str, within_s: float = 30.0) -> None:
+    def start(self, alive: str, within_s: float = 60.0) -> None:
         """Start it and wait until the address *alive* answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, cwd=self._folder, env=self._settings, stdout=log, stderr=log
             )
-        until(lambda: self._answers(alive), within_s, f"an answer of {alive} ({self.log.read_text()})")
+        try:
+            until(lambda: self._answers(alive), within_s, f"an answer of {alive} ({self.log.read_text()})")
+        except BaseException:
+            self.stop()  # nobody else will: who waits for a start has nothing to stop
+            raise
 
     def _answers(self, address: str) -> bool:
         assert self._process is None or self._process.poll() is None, self.log.read_text()
