@@ -23,6 +23,7 @@ _SAID = {
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",
     NoteKind.DROPPED_LINKS: "its sender dropped links, so messages that it handled may be missing here",
     NoteKind.REPLAY: "it began an hour or more after its message was published: a replay, or a long wait",
+    NoteKind.UNCLEAR_CAUSE: "the message that it names as its cause is here, but no single reaction to it is",
     NoteKind.CLOCK_SKEW: "it seems to have begun before its message was published: two clocks differ",
     NoteKind.END_BEFORE_START: "it ends before it starts",
     NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",

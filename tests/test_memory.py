@@ -171,7 +171,7 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
     """Nothing can be learned of types that never come again; nothing may grow or slow down by them."""
     watch = Watch(database)
     habits = Habits(most_steps=200)
-    watch.tick = Tick(watch.flows, flow_keys=("order.id",), habits=habits, pacing=Pacing(unsure_s=3))
+    watch.tick = Tick(watch.flows, habits=habits, pacing=Pacing(unsure_s=3))
     watch.learn()
     for batch in range(8):
         sent = []
@@ -204,6 +204,28 @@ def test_what_only_a_message_id_joins_is_one_flow(watch: Watch, first: str) -> N
     flows = {flow["id"]: flow for flow in watch.snapshot.flows.to_pylist()}
     assert flows.keys() == {"B-1", "M-1"}
     assert (flows["M-1"]["messages"], flows["M-1"]["reactions"]) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["cause", "effect"])
+def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) -> None:
+    """The message asks for what it names, whether that is here already or comes later."""
+    placed = publish("order", "OrderPlaced", "M-1", at=watch.now)
+    packed = publish("packing", "OrderPacked", "of its own", at=watch.now + MS)
+    del packed[1].attributes[-1]  # its order
+    placed[1].attributes.extend(pairs({"cloudevents.event_id": "e-1"}))
+    packed[1].attributes.extend(pairs({"messaging.message.causation_id": "e-1"}))
+
+    for sent in [placed, packed] if first == "cause" else [packed, placed]:
+        watch.receive([sent, *order("B-1", watch.now)])
+    flows = {flow["id"]: flow for flow in watch.snapshot.flows.to_pylist()}
+    assert flows.keys() == {"B-1", "M-1"}
+    assert flows["M-1"]["messages"] == 2
+
+    other = publish("order", "OrderPlaced", "M-2", at=watch.now)  # now the id tells nothing any more
+    other[1].attributes.extend(pairs({"cloudevents.event_id": "e-1"}))
+    watch.receive([other])
+    ids = set(watch.snapshot.flows["id"].to_pylist())
+    assert ids == {"B-1", "M-1", "M-2", packed[1].trace_id.hex()}
 
 
 def test_seen_identifiers_are_bounded() -> None:

@@ -12,7 +12,7 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
 from collector.joins import Ints, Mask, once
 from collector.keys import Keys
-from collector.live.chunk import Chunk, Marks, identifiers_of, make, message_ids_of, span_keys_of
+from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
 from collector.stitching.graph import find
 
 LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
@@ -176,7 +176,7 @@ class Memory:
 
     def _named_by(self, rows: pa.Table) -> list[Mask]:
         """Which flows of each chunk have a message that *rows* ask for by its id, or ask for theirs."""
-        asks = once(message_ids_of(rows, asking=True)[0])
+        asks = once(asked_of(rows)[0])
         offers: Keys | None = None
         found = []
         for chunk in self.chunks:
@@ -186,7 +186,7 @@ class Memory:
                 flows[flow[find(asks, keys) >= 0]] = True
             keys, flow = chunk.asked
             if len(keys):
-                offers = once(message_ids_of(rows, asking=False)[0]) if offers is None else offers
+                offers = once(offered_of(rows)[0]) if offers is None else offers
                 flows[flow[find(offers, keys) >= 0]] = True
             found.append(flows & chunk.alive)
         return found

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Habits, State
 from collector.keys import whole
 from collector.live.snapshot import EMPTY, Snapshot
@@ -38,7 +39,7 @@ class Live:
         spans: SpanStore,
         flows: FlowStore,
         *,
-        flow_keys: tuple[str, ...],
+        naming: Naming = DEFAULT_NAMING,
         habits: Habits | None = None,
         pacing: Pacing | None = None,
         replay_s: float = 900.0,
@@ -48,7 +49,7 @@ class Live:
         self.tick_s = tick_s
         self.replayed = threading.Event()
         self._spans, self._flows = spans, flows
-        self._tick = Tick(flows, flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing())
+        self._tick = Tick(flows, naming=naming, habits=habits or Habits(), pacing=pacing or Pacing())
         self._replay_s, self._replay_spans = replay_s, replay_spans
         self._waiting: deque[pa.Table] = deque()
         self._behind = False  # more waits than a tick takes

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector import conventions
+from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Record
@@ -63,12 +64,12 @@ class Tick:
     """The live part without its thread: feed it span tables and moments, read its snapshot."""
 
     def __init__(
-        self, archive: Archive, *, flow_keys: tuple[str, ...], habits: Habits, pacing: Pacing
+        self, archive: Archive, *, naming: Naming = DEFAULT_NAMING, habits: Habits, pacing: Pacing
     ) -> None:
         self.snapshot: Snapshot = EMPTY
         self.rehearse = False  # while the past is lived again, flows that are kept already stay as they are
         self._archive = archive
-        self._flow_keys = flow_keys
+        self._naming = naming
         self._pacing = pacing
         self._names = Names()
         self.learner = Learner(self._names, habits)
@@ -112,14 +113,14 @@ class Tick:
 
     def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Take in SPANS of flows that are in the store: they teach nothing."""
-        rows = conventions.read(spans, self._flow_keys)
+        rows = conventions.read(spans, self._naming)
         nothing = rows.slice(0, 0)
         brought = Brought(rows, unfinished=unfinished)
         self._memory.add(nothing, identifiers_of(nothing)[0], brought, now + self._quiet())
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
         """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
-        chunk, _ = make(conventions.read(spans, self._flow_keys), self.learner, self._memory.expected)
+        chunk, _ = make(conventions.read(spans, self._naming), self.learner, self._memory.expected)
         self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
 
     def remember(self, flow_keys: pa.Array, trace_ids: pa.Array) -> None:
@@ -176,7 +177,7 @@ class Tick:
 
     def _read(self, spans: pa.Table) -> pa.Table:
         """READINGS of *spans*, but for those of flows that were put aside."""
-        rows = conventions.read(spans, self._flow_keys)
+        rows = conventions.read(spans, self._naming)
         place = rows.schema.get_field_index("error")
         rows = rows.set_column(place, "error", pc.utf8_slice_codeunits(rows["error"], 0, 300))
         if self._aside:
@@ -199,7 +200,7 @@ class Tick:
         known = once(place[among(identifiers, seen)])
         late = rows.take(pa.array(known))
         ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
-        return Brought(conventions.read(spans, self._flow_keys), ids) if spans.num_rows else None
+        return Brought(conventions.read(spans, self._naming), ids) if spans.num_rows else None
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""

@@ -280,6 +280,63 @@ class Stitcher:
 
     @cached_property
     def edges(self) -> dict[tuple[str, Ref, Ref], str]:
+        """What spans tell, and what follows from the ids that messages name as their cause."""
+        found = dict(self.told)
+        for message, cause in self.led.items():
+            reactions = {
+                target
+                for kind, source, target in self.told
+                if kind == "delivery"
+                and source == cause
+                and self.spans[target]["service"] == self.spans[message]["service"]
+            }
+            if len(reactions) == 1:
+                found["cause", reactions.pop(), message] = "causation_id"
+            else:
+                self.notes.add(("unclear_cause", message))
+        return found | dict.fromkeys(self.claimed, "causation_id")
+
+    @cached_property
+    def led(self) -> dict[Ref, Ref]:
+        """For each message without a known cause the message that it names as that."""
+        return {message: cause for message, cause in self.named.items() if not self._causes_of(message)}
+
+    @cached_property
+    def claimed(self) -> set[tuple[str, Ref, Ref]]:
+        """Deliveries to reactions that nobody tells of, by what the messages that they made name."""
+        return {
+            ("delivery", cause, reaction)
+            for message, cause in self.named.items()
+            for reaction in self._causes_of(message)
+            if reaction not in self._causes_of(cause)
+        }
+
+    @cached_property
+    def named(self) -> dict[Ref, Ref]:
+        """For each message of which nobody tells what message led to it the one that it names."""
+        reached = {target for kind, _, target in self.told if kind == "delivery"}
+        found = {}
+        for message, members in self.messages.items():
+            said = {self.spans[ref]["causation"] for ref in members} - {None}
+            if len(said) == 1 and not self._causes_of(message) & reached:
+                causes = self._called(said.pop())
+                if len(causes) == 1 and causes != {message}:
+                    found[message] = causes.pop()
+        return found
+
+    def _causes_of(self, message: Ref) -> set[Ref]:
+        return {source for kind, source, target in self.told if kind == "cause" and target == message}
+
+    def _called(self, name: str) -> set[Ref]:
+        """The messages of which a span has that id."""
+        return {
+            message
+            for message, members in self.messages.items()
+            if any(name in (self.spans[ref]["message_id"], self.spans[ref]["event_id"]) for ref in members)
+        }
+
+    @cached_property
+    def told(self) -> dict[tuple[str, Ref, Ref], str]:
         found: dict[tuple[str, Ref, Ref], str] = {}
         for ref, deliveries in self.deliveries.items():
             if self.reaction_of[ref] == ref:
@@ -308,10 +365,14 @@ class Stitcher:
 
     @cached_property
     def units(self) -> dict[Ref, Any]:
-        """A trace or, in one whose consumers took messages from other traces, what each of them did."""
+        """A trace or, in one that took messages from other traces, what each who took one did."""
         abroad = defaultdict(set)
         for ref, deliveries in self.deliveries.items():
             if any(d.message in self.spans and d.message[0] != ref[0] for d in deliveries):
+                abroad[ref[0]].add(ref)
+        claims = [(cause, reaction) for _, cause, reaction in self.claimed]
+        for cause, ref in (*claims, *((cause, message) for message, cause in self.led.items())):
+            if cause[0] != ref[0]:
                 abroad[ref[0]].add(ref)
         heads = {ref for refs in abroad.values() if len(refs) > 1 for ref in refs}
         return {

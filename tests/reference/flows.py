@@ -72,13 +72,15 @@ class Holding:
         for span, nodes in self.told.parts_of.items():
             if len(nodes) == 1:
                 self._join(self.part(span), self.part(next(iter(nodes))))
+        for message, cause in self.told.led.items():
+            self._join(self.part(message), self.part(cause))
         for reaction in set(self.told.reaction_of.values()) - self.batches:
             for other in self._seen(self.feeds[reaction]) | self.made[reaction]:
                 self._join(self.part(reaction), self.part(other))
 
     def _hanging(self) -> dict[Any, set[Any]]:
         """The parts that have no flow of their own, and those that feed them by way of a batch."""
-        caused = {target for kind, _, target in self.told.edges if kind == "cause"}
+        caused = {target for kind, _, target in self.told.edges if kind == "cause"} | set(self.told.led)
         own = {self.part(message) for message in self.told.messages if message not in caused}
         own |= {self.part(ref) for ref, anchor in self.told.anchors.items() if anchor[0] == "key"}
         hanging: dict[Any, set[Any]] = defaultdict(set)
