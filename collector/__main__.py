@@ -20,6 +20,7 @@ from collector.live.runner import Live
 from collector.receivers.grpc import grpc_server
 from collector.receivers.http import http_app
 from collector.serving import HttpServer, PortError, address, listen
+from collector.stitching import Keying
 from collector.store import Engine, FolderError, SpanStore, StoreError
 from collector.store.flows import FlowStore
 
@@ -53,10 +54,12 @@ async def run(config: Config) -> int:
     spans = SpanStore(database)
     flows = FlowStore(database, spans)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
+    keying = Keying(config.key_flows)
     live = Live(
         spans,
         flows,
         naming=naming,
+        keying=keying,
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
     )

@@ -39,6 +39,8 @@ class Config:
     store_memory_bytes: int = 768 * _MIB
     # The names under which services keep the business identity of a flow; the first that a span has counts.
     flow_keys: tuple[str, ...] = ("order.id", "order_id", "app.order.id", "flow.key")
+    # An order is touched from outside some dozens of times; the tenant whose id is taken for one, any number.
+    key_flows: int = 200
     # Where senders keep the id of the conversation of a message: the OpenTelemetry conventions' names.
     correlation_ids: tuple[str, ...] = ("messaging.message.conversation_id", "messaging.conversation_id")
     # And the id of what caused it, for which the conventions have no name: what our instrumentation writes.

@@ -12,6 +12,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from collector.conventions import READINGS, Role
+from collector.stitching import Keying
 
 Row = dict[str, Any]
 Ref = tuple[bytes, bytes]
@@ -68,6 +69,12 @@ def link(row: Row, targets: Iterable[Ref]) -> None:
 def table(rows: Sequence[Row]) -> pa.Table:
     """READINGS of *rows*."""
     return pa.Table.from_pylist(list(rows), schema=READINGS)
+
+
+def keyings(random: Random) -> Keying:
+    """What is refused as a key: mostly nothing, sometimes what two have."""
+    refused = frozenset(random.choice(["", "", "", "A"]))
+    return Keying(most=random.choice([0, 1, 2, 200]), refused=refused)
 
 
 def tangle(random: Random) -> list[Row]:
@@ -232,3 +239,4 @@ _randoms = st.randoms(use_true_random=False)
 tangles = st.builds(tangle, _randoms)
 stories = st.builds(story, _randoms)
 span_sets = tangles | stories
+believed = st.builds(keyings, _randoms)

@@ -190,7 +190,7 @@ class Questions:
         return document(self._stitched(decoded.spans))
 
     def _stitched(self, spans: pa.Table) -> Stitched:
-        return stitch(conventions.read(spans, self._naming))
+        return stitch(conventions.read(spans, self._naming), self._live.keying)
 
     def _with_meetings(self, spans: pa.Table, traces: set[bytes]) -> pa.Table:
         """*spans* and those traces that they link to: who else was in a batch decides whose it is."""

@@ -15,9 +15,10 @@ from collector.conventions import Naming
 from collector.documents import Document, document
 from collector.formats import Problem
 from collector.pictures import PICTURES
+from collector.stitching import Keying
 from collector.stitching import stitch as stitched
 
-_SETTINGS = ("flow_keys", "correlation_ids", "causation_ids")
+_SETTINGS = ("flow_keys", "key_flows", "correlation_ids", "causation_ids")
 
 
 @click.command()
@@ -30,7 +31,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     FILES are traces as OTLP (JSON, one document or one a line, or protobuf), Jaeger, Tempo or Zipkin
     write them, gzipped or not; - is the standard input.
     """
-    naming = _naming(flow_keys)
+    naming, keying = _settings(flow_keys)
     readings, notes = [], []
     spelled: dict[bytes, str] = {}
     for file, found in found_in(files):
@@ -38,18 +39,19 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
         notes += [_note(file, problem) for problem in found.problems]
         for octets, written in found.spelled.items():  # the smallest: files have no order
             spelled[octets] = min(written, spelled.get(octets, written))
-    graph = stitched(pa.concat_tables(readings))
+    graph = stitched(pa.concat_tables(readings), keying)
     answer = document(graph, spelled=spelled, notes=notes)
     show(answer, style, PICTURES.get(style, text.stitched))
 
 
-def _naming(flow_keys: tuple[str, ...]) -> Naming:
+def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
     """What the collector's settings say, but for what the command itself was told."""
     try:
         config = Config.from_env(only=_SETTINGS)
     except ConfigError as error:
         raise CommandError(str(error)) from error
-    return Naming(flow_keys or config.flow_keys, config.correlation_ids, config.causation_ids)
+    naming = Naming(flow_keys or config.flow_keys, config.correlation_ids, config.causation_ids)
+    return naming, Keying(config.key_flows)
 
 
 def _note(file: Path, problem: Problem) -> Document:

@@ -12,9 +12,9 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, matches, once
+from collector.joins import Ints, Mask, among, matches, once
 from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
-from collector.stitching import Stitched, stitch
+from collector.stitching import BELIEVED, Keying, Stitched, stitch
 from collector.stitching.graph import find
 
 
@@ -130,15 +130,20 @@ class Chunk:
         self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
-def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, pa.Table]:
+def make(
+    rows: pa.Table, learner: Learner, expected: Expected, keying: Keying = BELIEVED
+) -> tuple[Chunk, pa.Table]:
     """The chunk of *rows* (READINGS), and those rows that have to do with no message yet."""
-    stitched = stitch(rows)
+    stitched = stitch(rows, keying)
     flows, spans = stitched.flows, stitched.graph.spans
     happened = record(stitched, learner.names)
     owed, gaps = expected.owed(happened)
     identifiers, place = identifiers_of(spans, stitched.graph.trace)
     which, entry = matches(flows.row, place)
     met, meeting = _once(identifiers[which], flows.flow[entry])
+    if flows.refused:  # else each next span with such a key would bring all of its flows together
+        joins = ~among(met, once(text_keys(pa.array(flows.refused, pa.string()))))
+        met, meeting = met[joins], meeting[joins]
     chunk = Chunk(
         stitched=stitched,
         record=happened,

@@ -1,8 +1,8 @@
 """The flows that may still change, held in memory, and which of them new spans touch."""
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,10 @@ import pyarrow as pa
 from collector.conventions import READINGS
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
-from collector.joins import Ints, Mask, once
-from collector.keys import Keys
+from collector.joins import Ints, Mask, among, once
+from collector.keys import Keys, text_keys
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
+from collector.stitching import BELIEVED, Keying
 from collector.stitching.graph import find
 
 LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
@@ -48,8 +49,10 @@ class Brought:
 class Memory:
     """Living chunks, loose spans, and spans of large flows that wait for more."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, keying: Keying = BELIEVED) -> None:
         self.learner = learner
+        self.keying = keying
+        self._refused: Keys = np.empty(0, np.uint64)  # of the keys that are refused
         self.expected = Expected(learner)
         self.chunks: list[Chunk] = []
         self._loose: deque[_Loose] = deque()
@@ -73,12 +76,12 @@ class Memory:
         if brought is not None:
             parts.append(brought.rows)
             wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
-        wanted = once(wanted)
+        wanted = self.believed(once(wanted))
         touched = self._touched(wanted, self._named_by(pa.concat_tables(parts)))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
         taken, left = self._split_loose(wanted)
         parts.extend(taken)
-        chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected)
+        chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected, self.keying)
         archived = list(brought.ids) if brought is not None else []
         for before, flows in touched:
             chunk.inherit(before.first_keys(flows), before.marks.of(flows))
@@ -102,6 +105,18 @@ class Memory:
             return None, vanished
         self.chunks.append(chunk)
         return chunk, vanished
+
+    def refuse(self, keys: Iterable[str]) -> Sequence[str]:
+        """Let *keys* join nothing any more; give those that still did. Their flows have been put apart."""
+        new = sorted(set(keys) - self.keying.refused)
+        if new:
+            self.keying = replace(self.keying, refused=self.keying.refused | set(new))
+            self._refused = once(text_keys(pa.array(sorted(self.keying.refused), pa.string())))
+        return new
+
+    def believed(self, identifiers: Keys) -> Keys:
+        """Those of *identifiers* that do not stand for a flow key that is refused."""
+        return identifiers[~among(identifiers, self._refused)] if len(self._refused) else identifiers
 
     def due(self, new: pa.Table, now: int) -> pa.Table:
         """Those of *new* and of what waits that are to be added now.
@@ -169,7 +184,7 @@ class Memory:
     def remade(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
         """One chunk of the flows that the masks mark, with their marks; none if that is no flow."""
         rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
-        merged, _ = make(rows, self.learner, self.expected)
+        merged, _ = make(rows, self.learner, self.expected, self.keying)
         for chunk, flows in chosen:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []

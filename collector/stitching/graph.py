@@ -52,6 +52,7 @@ class NoteKind(IntEnum):
     ID_REUSED = 7
     REPLAY = 8
     UNCLEAR_CAUSE = 9
+    SHARED_KEY = 10
 
 
 # What a lost span leaves behind; the other notes are about what is there.

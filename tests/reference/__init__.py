@@ -6,6 +6,7 @@ The columns have to say the same, edge for edge and flow for flow.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from collector.stitching import BELIEVED, Keying
 from collector.stitching.parts import MOST_SHARED
 from tests.reference.edges import Ref, Row, Stitcher
 from tests.reference.flows import flows_of
@@ -35,9 +36,9 @@ class Story:
     notes: set[tuple[str, Ref]] = field(default_factory=set)
 
 
-def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
+def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying = BELIEVED) -> Story:
     """The story of *rows* (READINGS)."""
-    told = Stitcher(rows)
+    told = Stitcher(rows, keying)
     reactions = {}
     for attempts in told.attempts:
         first, last = told.spans[attempts[0]], told.spans[attempts[-1]]

@@ -35,6 +35,9 @@ def story_of(stitched: Stitched) -> Story:
     for row, flow in zip(flows.row.tolist(), flows.flow.tolist(), strict=True):
         members[flow].add(refs[row])
     story.flows = list(zip(flows.key, members, strict=True))
-    notes = zip(graph.notes.kind.tolist(), graph.notes.row.tolist(), strict=True)
-    story.notes = {(NoteKind(kind).name.lower(), refs[row]) for kind, row in notes}
+    story.notes = {
+        (NoteKind(kind).name.lower(), refs[row])
+        for notes in (graph.notes, flows.notes)
+        for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
+    }
     return story

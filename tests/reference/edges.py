@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from collector.conventions import READINGS, Role
 from collector.keys import content_keys, span_keys, trace_keys
+from collector.stitching import BELIEVED, Keying
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
 Row = Mapping[str, Any]  # of READINGS
@@ -30,7 +31,8 @@ class Delivery:
 class Stitcher:
     """Asks and answers one question after the other about the spans of *rows* (READINGS)."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
+        self.keying = keying
         self.notes: set[tuple[str, Ref]] = set()
         self.spans = self._distinct(rows)
         self.rank = ranks(self.spans)
@@ -354,11 +356,28 @@ class Stitcher:
     # Flows
 
     @cached_property
+    def shared_keys(self) -> set[str]:
+        """Keys that more traces carry than an order can have that begin by themselves."""
+        begin = {ref[0] for ref in self.spans if self._publishes(ref) and self._begins(ref)}
+        traces = defaultdict(set)
+        for ref, row in self.spans.items():
+            if row["flow_key"] is not None and ref[0] in begin:
+                traces[row["flow_key"]].add(ref[0])
+        return {key for key, found in traces.items() if len(found) > self.keying.most} | self.keying.refused
+
+    def _begins(self, ref: Ref) -> bool:
+        """Whether nothing led to a span, seen or not."""
+        line, row = [ref, *above(ref, self.parents)], self.spans[ref]
+        inside = any(self._role(one) in (Role.RECEIVE, Role.PROCESS, Role.ANSWERED) for one in line)
+        led = row["link_trace_ids"] or row["causation"] is not None
+        return self.spans[line[-1]]["parent_span_id"] == ROOT and not inside and not led
+
+    @cached_property
     def keys(self) -> dict[Ref, str]:
         found = {}
         for ref in self.spans:
             line = [self.spans[one]["flow_key"] for one in (ref, *above(ref, self.parents))]
-            key = next((key for key in line if key is not None), None)
+            key = next((key for key in line if key is not None and key not in self.shared_keys), None)
             if key is not None:
                 found[ref] = key
         return found

@@ -26,6 +26,8 @@ def flows_of(told: Stitcher, most_shared: int) -> list[tuple[str | None, set[Ref
         by_time = sorted(own, key=lambda ref: (ref not in told.messages, *when(ref)))
         key = next((told.keys[ref] for ref in by_time if ref in told.keys), None)
         found.append((when(by_time[0]), key, spans))
+        if any(told.spans[ref]["flow_key"] in told.shared_keys for ref in spans):
+            told.notes.add(("shared_key", by_time[0]))
     return [(key, spans) for _, key, spans in sorted(found, key=lambda flow: flow[0])]
 
 
