@@ -45,6 +45,7 @@ def main() -> int:
         met.update(f"edge because of {because}" for because in told.edges.values())
         met.update(f"note {kind}" for kind, _ in told.notes)
         met["span"] += len(rows)
+        met["span aside"] += len(told.aside)
         met["flow"] += len(told.flows)
         met["span in several flows"] += sum(len(found) for _, found in told.flows) - len(
             {ref for _, found in told.flows for ref in found}

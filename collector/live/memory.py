@@ -77,9 +77,11 @@ class Memory:
             parts.append(brought.rows)
             wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
         wanted = self.believed(once(wanted))
-        touched = self._touched(wanted, self._named_by(pa.concat_tables(parts)))
+        touched = self._touched(wanted, pa.concat_tables(parts))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
-        taken, left = self._split_loose(wanted)
+        # A flow that is stitched again needs what it pointed at before, too, though nothing new names that.
+        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in touched]
+        taken, left = self._split_loose(once(np.concatenate([wanted, *beyond])))
         parts.extend(taken)
         chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected, self.keying)
         archived = list(brought.ids) if brought is not None else []
@@ -189,40 +191,43 @@ class Memory:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []
 
-    def _named_by(self, rows: pa.Table) -> list[Mask]:
-        """Which flows of each chunk have a message that *rows* ask for by its id, or ask for theirs."""
-        asks = once(asked_of(rows)[0])
+    def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
+        """The flows that *wanted* leads to at any number of steps, or that ids in *rows* do.
+
+        Those that are reached ask again for what they asked for: if two had that id, both must be there
+        for neither to be taken.
+        """
+        found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
+        self._reach_askers(found, rows)
+        more = [(chunk, flows.copy()) for chunk, flows in found]
+        asked = [asked_of(rows)[0]]
+        while True:
+            wanted = once(np.concatenate([wanted, *(c.identifiers[f[c.identified]] for c, f in more)]))
+            asks = once(np.concatenate([*asked, *(c.asked[0][f[c.asked[1]]] for c, f in more if f.any())]))
+            if not len(wanted) and not len(asks):
+                return [(chunk, flows) for chunk, flows in found if flows.any()]
+            more, asked = [], []
+            for chunk, flows in found:
+                reached = np.zeros(len(flows), np.bool_)
+                reached[chunk.identified[find(wanted, chunk.identifiers) >= 0]] = True
+                if len(asks):
+                    keys, flow = chunk.offered
+                    reached[flow[find(asks, keys) >= 0]] = True
+                reached &= chunk.alive & ~flows
+                if reached.any():
+                    np.logical_or(flows, reached, out=flows)
+                    more.append((chunk, reached))
+            wanted, asked = wanted[:0], [asks[:0]]
+
+    def _reach_askers(self, found: Sequence[tuple[Chunk, Mask]], rows: pa.Table) -> None:
+        """Mark the flows that ask for the id of a message in *rows*."""
         offers: Keys | None = None
-        found = []
-        for chunk in self.chunks:
-            flows = np.zeros(len(chunk.alive), np.bool_)
-            if len(asks):
-                keys, flow = chunk.offered
-                flows[flow[find(asks, keys) >= 0]] = True
+        for chunk, flows in found:
             keys, flow = chunk.asked
             if len(keys):
                 offers = once(offered_of(rows)[0]) if offers is None else offers
                 flows[flow[find(offers, keys) >= 0]] = True
-            found.append(flows & chunk.alive)
-        return found
-
-    def _touched(self, wanted: Keys, named: Sequence[Mask]) -> list[tuple[Chunk, Mask]]:
-        """The flows that *wanted* leads to, at any number of steps, and from those that are *named*."""
-        found = list(zip(self.chunks, named, strict=True))
-        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in found if flows.any()]
-        wanted = once(np.concatenate([wanted, *beyond]))
-        while len(wanted):
-            more = []
-            for chunk, flows in found:
-                hit = find(wanted, chunk.identifiers) >= 0
-                reached = np.zeros(len(flows), np.bool_)
-                reached[chunk.identified[hit]] = True
-                reached &= chunk.alive & ~flows
-                if reached.any():
-                    np.logical_or(flows, reached, out=flows)
-                    more.append(chunk.identifiers[reached[chunk.identified]])
-            wanted = once(np.concatenate(more)) if more else wanted[:0]
-        return [(chunk, flows) for chunk, flows in found if flows.any()]
+                np.logical_and(flows, chunk.alive, out=flows)
 
     def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
         """The loose spans that *wanted* names, and all others."""

@@ -11,13 +11,18 @@ from collector.joins import once
 from collector.stitching.causation import Claims, find_claims
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
-from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes, numbers
+from collector.stitching.graph import (
+    REPLAY_AFTER,
+    Because,
+    EdgeKind,
+    Edges,
+    Graph,
+    NoteKind,
+    Notes,
+    numbers,
+)
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
-
-# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
-# from a stream, or lay in a queue that nobody read: each of them is worth a word.
-REPLAY_AFTER = 3_600 * 10**9
 
 
 def stitch_edges(readings: pa.Table) -> Graph:
@@ -56,7 +61,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         end=numbers(spans.table, "end")[reactions.last],
         failed=numbers(spans.table, "failed")[reactions.last] != 0,
         edges=edges,
-        notes=_notes(spans, edges, claims),
+        notes=_notes(spans, edges, claims, found),
     )
 
 
@@ -78,18 +83,21 @@ def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
     )
 
 
-def _notes(spans: Spans, edges: Edges, claims: Claims) -> Notes:
+def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     here = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0)
     early = here & (start[edges.target] < start[edges.source])
-    late = here & (start[edges.target] - start[edges.source] >= REPLAY_AFTER)
+    # Of an attempt, too, of which there is no edge of its own.
+    source = np.concatenate([told.source, claims.deliveries[0]])
+    taken = np.concatenate([told.target, claims.deliveries[1]])
+    late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
     found = [
         *spans.notes,
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
         (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early])),
-        (NoteKind.REPLAY, once(edges.target[late])),
+        (NoteKind.REPLAY, once(taken[late])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),
     ]

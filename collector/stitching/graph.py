@@ -59,6 +59,11 @@ class NoteKind(IntEnum):
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
 
+# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
+# from a stream, or lay in a queue that nobody read: each of them is worth a word.
+REPLAY_AFTER = 3_600 * 10**9
+
+
 @dataclass(frozen=True)
 class Edges:
     """Deliveries (message to reaction) and causes (reaction to message), one entry an edge.

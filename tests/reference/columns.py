@@ -3,6 +3,7 @@
 import numpy as np
 
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.stitching.replays import find_replays
 from tests.reference import Reaction, Ref, Story
 
 
@@ -40,4 +41,5 @@ def story_of(stitched: Stitched) -> Story:
         for notes in (graph.notes, flows.notes)
         for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
     }
+    story.aside = {refs[row] for row in find_replays(graph).aside.nonzero()[0].tolist()}
     return story

@@ -353,6 +353,18 @@ class Stitcher:
                 found.setdefault(("cause", reaction, message), "parent")
         return found
 
+    @cached_property
+    def handled(self) -> dict[Ref, set[Ref]]:
+        """The messages of each consumer, by what is told and what is claimed."""
+        found = {ref: {d.message for d in deliveries} for ref, deliveries in self.deliveries.items()}
+        for _, message, reaction in self.claimed:
+            found[reaction] = found[reaction] | {message}
+        return found
+
+    def after(self, earlier: Ref, later: Ref) -> int:
+        """How long after one span another one began."""
+        return int(self.spans[later]["start"] - self.spans[earlier]["start"])
+
     # Flows
 
     @cached_property
