@@ -20,7 +20,7 @@ from collector.documents import document
 from collector.stitching import Stitched, stitch
 from tests import reference
 from tests.reference.columns import story_of
-from tests.strategies import Row, story, table, tangle
+from tests.strategies import Row, keyings, story, table, tangle
 
 
 def main() -> int:
@@ -36,14 +36,16 @@ def main() -> int:
     for seed in range(given.sets):
         random = Random(seed)
         rows = (tangle, story)[seed % 2](random)
-        stitched = stitch(table(rows))
+        keying = keyings(random)
+        stitched = stitch(table(rows), keying)
         told = story_of(stitched)
-        again = stitch(in_pieces(rows, random))
-        if told != reference.stitch(rows) or written(again) != written(stitched):
+        again = stitch(in_pieces(rows, random), keying)
+        if told != reference.stitch(rows, keying=keying) or written(again) != written(stitched):
             wrong.append(seed)
         met.update(f"edge because of {because}" for because in told.edges.values())
         met.update(f"note {kind}" for kind, _ in told.notes)
         met["span"] += len(rows)
+        met["span aside"] += len(told.aside)
         met["flow"] += len(told.flows)
         met["span in several flows"] += sum(len(found) for _, found in told.flows) - len(
             {ref for _, found in told.flows for ref in found}

@@ -12,6 +12,7 @@ import uvloop
 from collector.api.app import api_app
 from collector.api.questions import Questions
 from collector.config import Config, ConfigError, variable
+from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis import Habits
 from collector.intake import Intake
@@ -19,6 +20,7 @@ from collector.live.runner import Live
 from collector.receivers.grpc import grpc_server
 from collector.receivers.http import http_app
 from collector.serving import HttpServer, PortError, address, listen
+from collector.stitching import Keying
 from collector.store import Engine, FolderError, SpanStore, StoreError
 from collector.store.flows import FlowStore
 
@@ -51,10 +53,13 @@ async def run(config: Config) -> int:
     database = engine.database(DATABASE)
     spans = SpanStore(database)
     flows = FlowStore(database, spans)
+    naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
+    keying = Keying(config.key_flows)
     live = Live(
         spans,
         flows,
-        flow_keys=config.flow_keys,
+        naming=naming,
+        keying=keying,
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
     )
@@ -65,9 +70,7 @@ async def run(config: Config) -> int:
     except RuntimeError as error:
         raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
-    questions = Questions(
-        spans, flows, live, counters, flow_keys=config.flow_keys, addresses=_addresses(config)
-    )
+    questions = Questions(spans, flows, live, counters, naming=naming, addresses=_addresses(config))
     api = HttpServer(api_app(questions, live, counters, config), api_socket)
     await intake.start()
     live.start()

@@ -2,7 +2,7 @@
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,12 @@ class Config:
     store_memory_bytes: int = 768 * _MIB
     # The names under which services keep the business identity of a flow; the first that a span has counts.
     flow_keys: tuple[str, ...] = ("order.id", "order_id", "app.order.id", "flow.key")
+    # An order is touched from outside some dozens of times; the tenant whose id is taken for one, any number.
+    key_flows: int = 200
+    # Where senders keep the id of the conversation of a message: the OpenTelemetry conventions' names.
+    correlation_ids: tuple[str, ...] = ("messaging.message.conversation_id", "messaging.conversation_id")
+    # And the id of what caused it, for which the conventions have no name: what our instrumentation writes.
+    causation_ids: tuple[str, ...] = ("messaging.message.causation_id",)
     # Sooner than people notice, later than a service that restarts needs: nothing is stuck before.
     deadline_s: float = 5.0
     # Fewer examples prove nothing; more make a new choreography wait longer for its first verdict.
@@ -60,11 +66,16 @@ class Config:
             )
 
     @classmethod
-    def from_env(cls, environment: Mapping[str, str] | None = None) -> "Config":
-        """Read *environment*, by default the process's; raise `ConfigError` for what can not be used."""
+    def from_env(
+        cls, environment: Mapping[str, str] | None = None, *, only: Container[str] | None = None
+    ) -> "Config":
+        """Read *environment*, by default the process's; raise `ConfigError` for what can not be used.
+
+        With *only*, the settings of these names; the others have their defaults.
+        """
         given = os.environ if environment is None else environment
         values = {}
-        for setting in fields(cls):
+        for setting in (one for one in fields(cls) if only is None or one.name in only):
             name = variable(setting.name)
             if text := given.get(name, "").strip():
                 values[setting.name] = _read(name, text, type(setting.default))

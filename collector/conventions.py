@@ -44,7 +44,9 @@ READINGS = pa.schema(
         ("destination", pa.string()),
         ("system", pa.string()),
         ("message_id", pa.string()),  # its sender's; null on what is of several messages, and of most
+        ("event_id", pa.string()),  # of the event in the message, where that has one of its own
         ("conversation", pa.string()),  # what messages have in common that were caused by one another
+        ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", pa.string()),
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
@@ -52,7 +54,20 @@ READINGS = pa.schema(
     ]
 )
 
-DEFAULT_FLOW_KEYS = ("order.id", "order_id", "app.order.id", "flow.key")
+
+@dataclass(frozen=True)
+class Naming:
+    """Which attributes hold what ties spans together; of those that a span has, the first counts.
+
+    What one library calls the correlation id is the conversation, what another calls so is the cause.
+    """
+
+    flow_key: Sequence[str] = ("order.id", "order_id", "app.order.id", "flow.key")
+    correlation: Sequence[str] = ("messaging.message.conversation_id", "messaging.conversation_id")
+    causation: Sequence[str] = ("messaging.message.causation_id",)
+
+
+DEFAULT_NAMING = Naming()
 
 
 class Role(IntEnum):
@@ -105,7 +120,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
     ),
     "event_type": ("cloudevents.event_type", "celery.task_name"),
     "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
-    "conversation": ("messaging.message.conversation_id", "messaging.conversation_id"),
+    "event_id": ("cloudevents.event_id",),
     "stream": ("messaging.nats.stream",),
 }
 
@@ -136,13 +151,14 @@ _OPERATIONS = {
 _SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
 
 
-def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Table:
-    """READINGS, one row for each row of *spans* (SPANS), in the same order.
-
-    *flow_keys* names the attributes that may carry the business identity; the first that a span has
-    is its flow key.
-    """
-    said = _said(spans, {**_NAMES, "flow_key": flow_keys})
+def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
+    """READINGS, one row for each row of *spans* (SPANS), in the same order."""
+    tying = {
+        "flow_key": naming.flow_key,
+        "conversation": naming.correlation,
+        "causation": naming.causation,
+    }
+    said = _said(spans, {**_NAMES, **tying})
     service, name, system = whole(spans["service"]), whole(spans["name"]), said.texts(said["system"])
     role = _roles(spans, said)
     place = _either(said["destination"], said["template"])
@@ -174,7 +190,9 @@ def read(spans: pa.Table, flow_keys: Sequence[str] = DEFAULT_FLOW_KEYS) -> pa.Ta
         "destination": pc.if_else(pa.array(messaging), destination, _NOTHING),
         "system": system,
         "message_id": said.texts(said["message_id"]),
+        "event_id": said.texts(said["event_id"]),
         "conversation": said.texts(said["conversation"]),
+        "causation": said.texts(said["causation"]),
         "flow_key": said.texts(said["flow_key"]),
         "link_trace_ids": whole(spans["link_trace_ids"]),
         "link_span_ids": whole(spans["link_span_ids"]),

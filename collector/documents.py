@@ -23,6 +23,8 @@ _SAID = {
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",
     NoteKind.DROPPED_LINKS: "its sender dropped links, so messages that it handled may be missing here",
     NoteKind.REPLAY: "it began an hour or more after its message was published: a replay, or a long wait",
+    NoteKind.UNCLEAR_CAUSE: "the message that it names as its cause is here, but no single reaction to it is",
+    NoteKind.SHARED_KEY: "its flow key is on too many other flows as well, so it names none of them",
     NoteKind.CLOCK_SKEW: "it seems to have begun before its message was published: two clocks differ",
     NoteKind.END_BEFORE_START: "it ends before it starts",
     NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",
@@ -217,11 +219,11 @@ def _counts(shown: _Shown, rows: Rows) -> list[int]:
 
 
 def _notes(shown: _Shown) -> list[Document]:
-    notes = shown.stitched.graph.notes
-    kept = shown.spans[notes.row]
     return [
         {"kind": NoteKind(kind).name.lower(), "ref": shown.refs[row], "text": _SAID[NoteKind(kind)]}
-        for kind, row in zip(notes.kind[kept].tolist(), notes.row[kept].tolist(), strict=True)
+        for notes in (shown.stitched.graph.notes, shown.stitched.flows.notes)
+        for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
+        if shown.spans[row]
     ]
 
 

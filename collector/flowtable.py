@@ -15,7 +15,7 @@ FLOWS = pa.schema(
         ("key", pa.string()),  # null without one
         ("traces", pa.list_(pa.binary(16))),
         ("started", pa.int64()),  # nanoseconds since the epoch
-        ("last", pa.int64()),  # of the latest thing in it
+        ("last", pa.int64()),  # of the latest thing in it, but for what was read again long after
         ("received", pa.int64()),  # when its last span came
         ("last_event_type", pa.string()),
         ("last_service", pa.string()),
@@ -41,8 +41,9 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
     types = np.array([*names.event_types.names, None], object)
     services = np.array([*names.services.names, None], object)
     single = _first_of_each(reactions.row, reactions.flow)
-    wait = np.maximum(reactions.start - reactions.published, 0)[single] / 1e6
-    work = np.maximum(reactions.end - reactions.start, 0)[single] / 1e6
+    counted = ~record.aside[reactions.row[single]]
+    wait = np.maximum(reactions.start - reactions.published, 0)[single] * counted / 1e6
+    work = np.maximum(reactions.end - reactions.start, 0)[single] * counted / 1e6
     columns = {
         "id": pa.array(
             [k if k is not None else t.hex() for k, t in zip(flows.key, trace.to_pylist(), strict=True)]

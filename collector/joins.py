@@ -55,6 +55,13 @@ def among(values: npt.NDArray[IntT], wanted: npt.NDArray[IntT]) -> Mask:
     return np.asarray(pc.is_in(pa.array(values), value_set=pa.array(wanted)))
 
 
+def sole_pairs(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """The different pairs of *left* and *right*, not negative, whose left one is in no other; ascending."""
+    left, right = distinct_pairs(left, right)
+    sole = np.append(True, left[1:] != left[:-1])[: len(left)] & last_of_runs(left)
+    return left[sole], right[sole]
+
+
 def distinct_pairs(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     """Each different pair of *left* and *right*, which are not negative, once and ascending."""
     width = int(right.max(initial=0)) + 1

@@ -12,6 +12,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from collector.conventions import READINGS, Role
+from collector.stitching import Keying
 
 Row = dict[str, Any]
 Ref = tuple[bytes, bytes]
@@ -42,7 +43,9 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "destination": None,
         "system": None,
         "message_id": None,
+        "event_id": None,
         "conversation": None,
+        "causation": None,
         "flow_key": None,
         "link_trace_ids": [],
         "link_span_ids": [],
@@ -68,11 +71,18 @@ def table(rows: Sequence[Row]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=READINGS)
 
 
+def keyings(random: Random) -> Keying:
+    """What is refused as a key: mostly nothing, sometimes what two have."""
+    refused = frozenset(random.choice(["", "", "", "A"]))
+    return Keying(most=random.choice([0, 1, 2, 200]), refused=refused)
+
+
 def tangle(random: Random) -> list[Row]:
     """Spans with parents and links to anything: circles, themselves, what is not there; ids come again."""
     count, traces = random.randint(0, 14), random.randint(1, 4)
     numbers = random.choice([range(count), [random.randrange(8) for _ in range(count)]])
     parented, linked, keyed = (random.choice(odds) for odds in ((0.3, 0.7, 0.95), (0, 0.3, 0.6), (0, 0, 0.3)))
+    causing = random.choice([0, 0.5])
     rows = [
         reading(
             random.randrange(traces),
@@ -90,7 +100,9 @@ def tangle(random: Random) -> list[Row]:
             destination=random.choice([None, "x", "y"]),
             system=random.choice([None, "nats"]),
             message_id=random.choice([None, None, "1", "2"]),
+            event_id=random.choice([None, None, None, "3"]),
             conversation=random.choice([None, "1", "2"]),
+            causation=random.choice([None, "1", "2", "3"]) if random.random() < causing else None,
             flow_key=random.choice("AB") if random.random() < keyed else None,
             dropped_links=int(random.random() < 0.1),
         )
@@ -124,6 +136,7 @@ class _Teller:
         self.traces = 0
         self.keyed = random.choice([0, 0, 0.2, 0.9])
         self.links = random.choice([0.2, 0.8, 1])
+        self.causing = random.choice([0, 0, 0.7])
 
     def new_trace(self) -> int:
         self.traces += 1
@@ -138,13 +151,16 @@ class _Teller:
         self.rows.append(reading(trace, len(self.rows), role, parent_span_id=up, **said))
         return self.rows[-1]
 
-    def publish(self, trace: int, parent: Row | None) -> None:
+    def publish(self, trace: int, parent: Row | None, because: Row | None = None) -> None:
         """One message, as one span or as a create and a send, or several that are sent together."""
         random = self.random
         service = random.choice(SERVICES) if parent is None else parent["service"]
         said = {"service": service, "destination": random.choice("xy"), "system": "nats"}
         said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
         said["conversation"] = random.choice([None, "1", "2"])
+        said["event_id"] = random.choice([None, None, f"e{len(self.rows)}"])
+        if because is not None:
+            said["causation"] = because["event_id"] or because["message_id"]
         shape = random.choice(["send", "send", "create", "repeated", "together"])
         if shape == "together":
             creates = [self.add(trace, Role.CREATE, parent, **said) for _ in range(random.randint(1, 3))]
@@ -185,7 +201,14 @@ class _Teller:
             self.answer(trace, consumer)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
-            self.publish(trace, random.choice([consumer, work, work, parent]) or consumer)
+            because = random.choice(taken) if taken and random.random() < self.causing else None
+            if because is not None and random.random() < 0.5:  # whoever published had no context at hand
+                where = self.new_trace() if random.random() < 0.7 else trace
+                outside = self.add(where, Role.NONE, None, service=consumer["service"])
+                for _ in range(random.choice([1, 1, 2])):
+                    self.publish(where, outside, random.choice([because, random.choice(taken)]))
+            else:
+                self.publish(trace, random.choice([consumer, work, work, parent]) or consumer, because)
 
     def answer(self, trace: int, consumer: Row) -> None:
         """The message was a request: its answer goes to an inbox, and does something there."""
@@ -216,3 +239,4 @@ _randoms = st.randoms(use_true_random=False)
 tangles = st.builds(tangle, _randoms)
 stories = st.builds(story, _randoms)
 span_sets = tangles | stories
+believed = st.builds(keyings, _randoms)

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector import conventions
-from collector.conventions import READINGS, Role
+from collector.conventions import READINGS, Naming, Role
 from collector.spans import SPANS, Kind
 from tests.factories import NOW, Value, any_value, request, span, table
 
@@ -214,9 +214,9 @@ def test_flow_key_is_the_first_of_the_configured_attributes_that_a_span_has() ->
     one = span(attributes={"tenant": "T", "flow.key": "F", "order.id": "A-1"})
 
     assert read(one)["flow_key"] == "A-1"
-    assert read(one, flow_keys=("basket", "flow.key", "order.id"))["flow_key"] == "F"
-    assert read(one, flow_keys=("basket",))["flow_key"] is None
-    assert read(one, flow_keys=())["flow_key"] is None
+    assert read(one, naming=Naming(("basket", "flow.key", "order.id")))["flow_key"] == "F"
+    assert read(one, naming=Naming(("basket",)))["flow_key"] is None
+    assert read(one, naming=Naming(()))["flow_key"] is None
 
 
 @pytest.mark.parametrize(

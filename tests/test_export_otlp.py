@@ -195,7 +195,7 @@ def _quoted(key: str) -> str:
 
 
 def stitched(spans: pa.Table) -> Stitched:
-    return stitch(conventions.read(spans, conventions.DEFAULT_FLOW_KEYS))
+    return stitch(conventions.read(spans))
 
 
 def graph(answer: Any, name: str) -> Any:

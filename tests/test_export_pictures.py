@@ -67,7 +67,7 @@ def drawn(event: str = "OrderPlaced", service: str = "order", group: str = "pack
 def shop() -> Document:
     """What a real shop sent: several flows, batches among them."""
     bodies = [Body(file.read_bytes(), Encoding.PROTOBUF) for file in sorted(RECORDED.glob("*.binpb"))]
-    return document(stitch(conventions.read(decode(bodies, 0).spans, conventions.DEFAULT_FLOW_KEYS)))
+    return document(stitch(conventions.read(decode(bodies, 0).spans)))
 
 
 def chance(rows: list[strategies.Row]) -> Document:

@@ -9,6 +9,7 @@ import pytest
 from collector.diagnosis import Habits, State
 from collector.live.seen import Seen
 from collector.live.tick import Pacing, Tick
+from collector.stitching import Keying
 from collector.store import Database, StoreError
 from tests.factories import SECOND, pairs
 from tests.scenes import MS, Sent, Watch, order, publish, react, table
@@ -64,6 +65,7 @@ def shared(number: int, at: int) -> list[Sent]:
 
 def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch) -> None:
     """A shared key makes one flow of all runs; its cost must not grow with the square of its size."""
+    watch.tick._memory.keying = Keying(most=10**6)
     stitched = []
     number = 0
     for _ in range(60):
@@ -80,6 +82,39 @@ def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch)
         {5 * number},
         set(),
     )
+
+
+def test_key_of_too_many_flows_names_none_of_them(watch: Watch) -> None:
+    """A tenant's id taken for an order's: each order is judged by itself, as if it had no key."""
+    watch.tick._memory.keying = Keying(most=5)
+    watch.receive([one for n in range(5) for one in shared(n, watch.now)])
+    assert watch.snapshot.flows["id"].to_pylist() == ["tenant-7"]
+    watch.wait(30)  # at rest, it is put away as one
+    assert watch.flows.named("tenant-7")["messages"].to_pylist() == [25]
+
+    watch.receive([*shared(5, watch.now), *order("A-1", watch.now)])
+
+    flows = {row["id"]: row for row in watch.snapshot.flows.to_pylist()}
+    assert len(flows) == 7
+    assert {row["messages"] for row in flows.values()} == {5}
+    assert {row["key"] for row in flows.values()} == {"A-1", None}
+    assert watch.flows.named("tenant-7").num_rows == 0
+    # From now on, nothing is brought together by it.
+    before = watch.tick._memory.chunks[:]
+    watch.receive(shared(6, watch.now))
+    assert all(chunk in watch.tick._memory.chunks for chunk in before)
+    assert watch.tick._memory.chunks[-1].spans == len(order("x", 0))
+
+
+def test_key_that_was_refused_is_refused_after_a_restart(watch: Watch) -> None:
+    watch.tick._memory.keying = Keying(most=5)
+    watch.receive([one for n in range(6) for one in shared(n, watch.now)])
+    assert watch.flows.refused_keys() == ["tenant-7"]
+
+    again = Tick(watch.flows, habits=Habits(), pacing=Pacing())
+    again.refuse(watch.flows.refused_keys())
+    snapshot = again.advance(table(shared(7, watch.now), watch.now), watch.now)
+    assert snapshot.flows["key"].to_pylist() == [None]
 
 
 def test_flow_that_is_too_large_is_put_aside_and_others_are_judged(
@@ -171,7 +206,7 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
     """Nothing can be learned of types that never come again; nothing may grow or slow down by them."""
     watch = Watch(database)
     habits = Habits(most_steps=200)
-    watch.tick = Tick(watch.flows, flow_keys=("order.id",), habits=habits, pacing=Pacing(unsure_s=3))
+    watch.tick = Tick(watch.flows, habits=habits, pacing=Pacing(unsure_s=3))
     watch.learn()
     for batch in range(8):
         sent = []
@@ -204,6 +239,28 @@ def test_what_only_a_message_id_joins_is_one_flow(watch: Watch, first: str) -> N
     flows = {flow["id"]: flow for flow in watch.snapshot.flows.to_pylist()}
     assert flows.keys() == {"B-1", "M-1"}
     assert (flows["M-1"]["messages"], flows["M-1"]["reactions"]) == (1, 1)
+
+
+@pytest.mark.parametrize("first", ["cause", "effect"])
+def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) -> None:
+    """The message asks for what it names, whether that is here already or comes later."""
+    placed = publish("order", "OrderPlaced", "M-1", at=watch.now)
+    packed = publish("packing", "OrderPacked", "of its own", at=watch.now + MS)
+    del packed[1].attributes[-1]  # its order
+    placed[1].attributes.extend(pairs({"cloudevents.event_id": "e-1"}))
+    packed[1].attributes.extend(pairs({"messaging.message.causation_id": "e-1"}))
+
+    for sent in [placed, packed] if first == "cause" else [packed, placed]:
+        watch.receive([sent, *order("B-1", watch.now)])
+    flows = {flow["id"]: flow for flow in watch.snapshot.flows.to_pylist()}
+    assert flows.keys() == {"B-1", "M-1"}
+    assert flows["M-1"]["messages"] == 2
+
+    other = publish("order", "OrderPlaced", "M-2", at=watch.now)  # now the id tells nothing any more
+    other[1].attributes.extend(pairs({"cloudevents.event_id": "e-1"}))
+    watch.receive([other])
+    ids = set(watch.snapshot.flows["id"].to_pylist())
+    assert ids == {"B-1", "M-1", "M-2", packed[1].trace_id.hex()}
 
 
 def test_seen_identifiers_are_bounded() -> None:

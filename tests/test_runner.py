@@ -26,7 +26,6 @@ def restarted(watch: Watch, **settings: Any) -> Live:
     live = Live(
         watch.spans,
         watch.flows,
-        flow_keys=("order.id",),
         habits=Habits(deadline_floor_ms=5000),
         tick_s=0.05,
         **settings,
@@ -170,7 +169,7 @@ def test_what_comes_at_once_is_taken_in_by_several_ticks(
 ) -> None:
     monkeypatch.setattr(runner, "_TICK_SPANS", 6)
     spans = SpanStore(database)
-    live = Live(spans, FlowStore(database, spans), flow_keys=("order.id",), tick_s=0.01)
+    live = Live(spans, FlowStore(database, spans), tick_s=0.01)
     taken = []
     advance = live._tick.advance
 

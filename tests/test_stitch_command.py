@@ -16,7 +16,7 @@ from collector.api import shapes
 from collector.commands import files, main
 from tests.factories import json_body, protobuf, request, span
 from tests.filing import jaeger, reference, trace, zipkin
-from tests.telling import consume, publish, tell
+from tests.telling import consume, publish, react, tell
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -121,6 +121,25 @@ def test_attribute_that_names_flows_can_be_chosen(run: Run, tmp_path: Path) -> N
 
     assert (key(), key("--flow-key", "basket")) == ("A-1", "B-7")
     assert key("--flow-key", "order.id", "--flow-key", "basket") == "A-1"
+
+
+def test_attributes_that_name_conversations_and_causes_are_the_collectors_settings(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Axon 4 calls the cause the correlation id. Settings that have no use here are not looked at."""
+    placed = publish("placed", said={"messaging.message.id": "m-1"})
+    packing = react("packing", placed)
+    said = {"axon.correlation_id": "m-1", "messaging.message.causation_id": "m-0"}
+    packed = publish("packed", service="packing", said=said)
+    file = tmp_path / "axon.json"
+    bodies = [json_body(request(one.span, service=one.service)) for one in (placed, packing, packed)]
+    file.write_bytes(b"\n".join(bodies))
+    monkeypatch.setenv("CHOREOSCOPE_CAUSATION_IDS", "axon.correlation_id")
+    monkeypatch.setenv("CHOREOSCOPE_HTTP_PORT", "none")
+
+    edges = run(file, "--format", "json").document["edges"]
+    because = {(edge["from"], edge["to"]): edge["because"] for edge in edges}
+    assert because == {(placed.ref, packing.ref): "parent", (packing.ref, packed.ref): "causation_id"}
 
 
 def test_text_says_who_reacted_to_what(run: Run, shop: Callable[..., Path]) -> None:

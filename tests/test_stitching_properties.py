@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -17,11 +18,11 @@ from collector.conventions import READINGS
 from collector.documents import document
 from collector.otlp import Body, Encoding, decode
 from collector.spans import SPANS
-from collector.stitching import Stitched, parts, stitch
+from collector.stitching import Keying, Stitched, parts, stitch
 from tests import reference
 from tests.factories import Value, protobuf, request, span
 from tests.reference.columns import story_of
-from tests.strategies import Row, span_sets, stories, table
+from tests.strategies import Row, believed, span_sets, stories, table
 
 randoms = st.randoms(use_true_random=False)
 EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,10 +35,10 @@ def written(stitched: Stitched) -> str:
 
 
 @EXAMPLES
-@given(span_sets)
-def test_columns_say_what_a_person_would_say(rows: list[Row]) -> None:
+@given(span_sets, believed)
+def test_columns_say_what_a_person_would_say(rows: list[Row], keying: Keying) -> None:
     """Span by span, edge by edge and flow by flow, as in `tests/reference.py`."""
-    assert story_of(stitch(table(rows))) == reference.stitch(rows)
+    assert story_of(stitch(table(rows), keying)) == reference.stitch(rows, keying=keying)
 
 
 @FEWER
@@ -49,27 +50,29 @@ def test_batches_of_too_many_flows_begin_their_own(rows: list[Row], most: int) -
 
 
 @FEWER
-@given(span_sets, randoms)
-def test_order_and_copies_and_pieces_change_nothing(rows: list[Row], random: Random) -> None:
+@given(span_sets, believed, randoms)
+def test_order_and_copies_and_pieces_change_nothing(rows: list[Row], keying: Keying, random: Random) -> None:
     """How spans arrive is chance, and each of them may arrive twice."""
     again = rows + [{**row, "received": row["received"] + 7} for row in rows if random.random() < 0.5]
     random.shuffle(again)
     cut = random.randint(0, len(again))
     pieces = pa.concat_tables([table(again[:cut]), table(again[cut:])])
 
-    assert written(stitch(pieces)) == written(stitch(table(rows)))
+    assert written(stitch(pieces, keying)) == written(stitch(table(rows), keying))
 
 
 @FEWER
-@given(span_sets, st.integers(0, 20))
-def test_late_spans_leave_no_trace_of_their_lateness(rows: list[Row], first: int) -> None:
+@given(span_sets, believed, st.integers(0, 20))
+def test_late_spans_leave_no_trace_of_their_lateness(rows: list[Row], keying: Keying, first: int) -> None:
     """Stitched again with what came later, a flow is what it would be had all come at once."""
     # Of one id's two contents the earlier stitching kept one, and nobody can note later that there were two.
     rows = list({(row["trace_id"], row["span_id"]): row for row in rows}.values())
-    early = stitch(table(rows[:first]))
+    early = stitch(table(rows[:first]), keying)
     together = pa.concat_tables([early.graph.spans, table(rows[first:])])
+    # What was refused once is remembered: later spans never make it a key again.
+    remembered = replace(keying, refused=keying.refused | set(early.flows.refused))
 
-    assert written(stitch(together)) == written(stitch(table(rows)))
+    assert written(stitch(together, remembered)) == written(stitch(table(rows), keying))
 
 
 words = st.text(max_size=6)
@@ -94,7 +97,9 @@ anything: dict[str, st.SearchStrategy[Any]] = {
             "destination",
             "system",
             "message_id",
+            "event_id",
             "conversation",
+            "causation",
             "flow_key",
         ),
         st.none() | words,

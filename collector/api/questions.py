@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +12,7 @@ from collector import conventions, details
 from collector.api import stuck as stuck_part
 from collector.api.flows import Page, QuestionError, items_of, listed, stored_item
 from collector.choreography import choreography
+from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis import Names, State, record
 from collector.documents import document, refs_of
@@ -60,11 +60,11 @@ class Questions:
         live: Live,
         counters: Counters,
         *,
-        flow_keys: Sequence[str],
+        naming: Naming,
         addresses: Document,
     ) -> None:
         self._spans, self._flows, self._live, self._counters = spans, flows, live, counters
-        self._flow_keys, self._addresses = tuple(flow_keys), addresses
+        self._naming, self._addresses = naming, addresses
         self._stuck: dict[bool, tuple[Snapshot, Document]] = {}  # by `late`: the newest answer
         self._stuck_lock = threading.Lock()
         self._maps: dict[int, tuple[float, Document]] = {}
@@ -190,7 +190,7 @@ class Questions:
         return document(self._stitched(decoded.spans))
 
     def _stitched(self, spans: pa.Table) -> Stitched:
-        return stitch(conventions.read(spans, self._flow_keys))
+        return stitch(conventions.read(spans, self._naming), self._live.keying)
 
     def _with_meetings(self, spans: pa.Table, traces: set[bytes]) -> pa.Table:
         """*spans* and those traces that they link to: who else was in a batch decides whose it is."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 from collector.joins import Ints, Mask, among, matches
 from collector.keys import codes_of, whole
 from collector.stitching import EdgeKind, Graph, Stitched
+from collector.stitching.replays import find_replays
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
@@ -157,8 +158,9 @@ class Record:
     messages: Messages
     reactions: Reactions
     emits: Emits
+    aside: Mask  # of each row: it looks back at its flow, and makes it last no longer
     started: Ints  # of each flow
-    last: Ints  # of each flow: the latest time of anything in it
+    last: Ints  # of each flow: the latest time of anything in it that is not aside
     received: Ints  # of each flow: when its last span came
 
 
@@ -166,15 +168,22 @@ def record(stitched: Stitched, names: Names) -> Record:
     """The record of *stitched*; new names get new numbers in *names*."""
     graph, flows = stitched.graph, stitched.flows
     facts = _facts(graph, names)
-    reactions = _reactions(stitched, facts, names)
-    start, end = facts.start[flows.row], facts.end[flows.row]
+    replays = find_replays(graph)
+    reactions = _reactions(stitched, facts, names, replays.end)
+    row, flow = flows.row, flows.flow
+    counted = ~replays.aside[row]
+    counted |= ~_marked(flows.count, flow[counted])[
+        flow
+    ]  # what is in a flow of its own is all there is of it
+    row, flow = row[counted], flow[counted]
     return Record(
         flows=flows.count,
         messages=_messages(stitched, facts),
         reactions=reactions,
         emits=_emits(stitched, facts, reactions),
-        started=_reduced(np.minimum, flows.flow, start, flows.count),
-        last=_reduced(np.maximum, flows.flow, end, flows.count),
+        aside=replays.aside,
+        started=_reduced(np.minimum, flow, facts.start[row], flows.count),
+        last=_reduced(np.maximum, flow, facts.end[row], flows.count),
         received=_reduced(np.maximum, flows.flow, facts.received[flows.row], flows.count),
     )
 
@@ -229,7 +238,7 @@ def _messages(stitched: Stitched, facts: _Facts) -> Messages:
     )
 
 
-def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
+def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> Reactions:
     graph, flows = stitched.graph, stitched.flows
     edges, count = graph.edges, len(graph.key)
     told, source = edges.target[facts.delivery], edges.source[facts.delivery]
@@ -260,7 +269,7 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names) -> Reactions:
         message=message,
         published=np.where(message >= 0, _at(facts.start, message), facts.start[row]),
         start=facts.start[row],
-        end=_sane(graph.end, facts.received[graph.reactions])[index],
+        end=_sane(ends, facts.received[graph.reactions])[index],
         received=facts.received[row],
         heard=np.where(message >= 0, _at(facts.received, message), facts.received[row]),
         attempts=graph.attempts[index],

@@ -12,9 +12,9 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, matches, once
+from collector.joins import Ints, Mask, among, matches, once
 from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
-from collector.stitching import Stitched, stitch
+from collector.stitching import BELIEVED, Keying, Stitched, stitch
 from collector.stitching.graph import find
 
 
@@ -76,7 +76,7 @@ class Chunk:
 
     @cached_property
     def asked(self) -> tuple[Keys, Ints]:
-        """(key, flow), ascending: the message ids that its consumers ask for."""
+        """(key, flow), ascending: the ids of messages that its consumers, and its messages, ask for."""
         return self._message_ids(asking=True)
 
     @cached_property
@@ -85,8 +85,8 @@ class Chunk:
         return self._message_ids(asking=False)
 
     def _message_ids(self, *, asking: bool) -> tuple[Keys, Ints]:
-        keys, place = message_ids_of(self.stitched.graph.spans, asking=asking)
-        flows = self.stitched.flows
+        graph, flows = self.stitched.graph, self.stitched.flows
+        keys, place = asked_of(graph.spans, graph.claims) if asking else offered_of(graph.spans)
         which, entry = matches(flows.row, place)
         return _once(keys[which], flows.flow[entry])
 
@@ -131,15 +131,20 @@ class Chunk:
         self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
-def make(rows: pa.Table, learner: Learner, expected: Expected) -> tuple[Chunk, pa.Table]:
+def make(
+    rows: pa.Table, learner: Learner, expected: Expected, keying: Keying = BELIEVED
+) -> tuple[Chunk, pa.Table]:
     """The chunk of *rows* (READINGS), and those rows that have to do with no message yet."""
-    stitched = stitch(rows)
+    stitched = stitch(rows, keying)
     flows, spans = stitched.flows, stitched.graph.spans
     happened = record(stitched, learner.names)
     owed, gaps = expected.owed(happened)
     identifiers, place = identifiers_of(spans, stitched.graph.trace)
     which, entry = matches(flows.row, place)
     met, meeting = _once(identifiers[which], flows.flow[entry])
+    if flows.refused:  # else each next span with such a key would bring all of its flows together
+        joins = ~among(met, once(text_keys(pa.array(flows.refused, pa.string()))))
+        met, meeting = met[joins], meeting[joins]
     chunk = Chunk(
         stitched=stitched,
         record=happened,
@@ -186,22 +191,41 @@ def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Int
     return found[found != NONE], place[found != NONE]
 
 
-def message_ids_of(rows: pa.Table, *, asking: bool) -> tuple[Keys, Ints]:
-    """(key, row): the ids of messages, or those by which consumers that came without a context ask for one.
+def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
+    """(key, row): the ids by which *rows* ask for a message.
 
-    That is what `stitching.deliveries` joins them by.
+    Consumers that came without a context do, by its system and its id; and messages do that name what caused
+    them: of rows that were stitched, the *claims* of their graph, of others all that might.
     """
     role = np.asarray(rows["role"].to_numpy())
-    if asking:
-        linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
-        root = pc.equal(rows["parent_span_id"], pa.scalar(bytes(8), pa.binary(8))).to_numpy()
-        mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & root & ~linked
-    else:
-        mine = (role == Role.CREATE) | (role == Role.SEND)
-    named = pc.and_(rows["message_id"].is_valid(), rows["system"].is_valid()).to_numpy()
-    place = np.flatnonzero(mine & named)
-    some = rows.select(["system", "message_id"]).take(pa.array(place))
-    return pair_keys(text_keys(some["system"]), text_keys(some["message_id"])), place
+    linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
+    root = pc.equal(rows["parent_span_id"], pa.scalar(bytes(8), pa.binary(8))).to_numpy()
+    mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & root & ~linked
+    consumer = np.flatnonzero(mine & _valid(rows, "message_id") & _valid(rows, "system"))
+    asking = rows.select(["system", "message_id"]).take(pa.array(consumer))
+    key = pair_keys(text_keys(asking["system"]), text_keys(asking["message_id"]))
+    if claims is None:
+        claims = np.flatnonzero(_publishes(role) & _valid(rows, "causation"))
+    causes = text_keys(rows["causation"].take(pa.array(claims)))
+    return np.concatenate([key, causes]), np.concatenate([consumer, claims])
+
+
+def offered_of(rows: pa.Table) -> tuple[Keys, Ints]:
+    """(key, row): the ids of the messages in *rows*, as others may ask for them."""
+    place = np.flatnonzero(_publishes(np.asarray(rows["role"].to_numpy())))
+    some = rows.select(["system", "message_id", "event_id"]).take(pa.array(place))
+    system, message, event = (text_keys(column) for column in some.columns)
+    whose = np.where((system == NONE) | (message == NONE), NONE, pair_keys(system, message))
+    keys = np.concatenate([whose, message, event])
+    return keys[keys != NONE], np.tile(place, 3)[keys != NONE]
+
+
+def _publishes(role: Ints) -> Mask:
+    return np.asarray((role == Role.CREATE) | (role == Role.SEND))
+
+
+def _valid(rows: pa.Table, column: str) -> Mask:
+    return np.asarray(rows[column].is_valid().to_numpy())
 
 
 def _once(identifiers: Keys, flow: Ints) -> tuple[Keys, Ints]:

@@ -1,8 +1,8 @@
 """The flows that may still change, held in memory, and which of them new spans touch."""
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,9 +10,10 @@ import pyarrow as pa
 from collector.conventions import READINGS
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
-from collector.joins import Ints, Mask, once
-from collector.keys import Keys
-from collector.live.chunk import Chunk, Marks, identifiers_of, make, message_ids_of, span_keys_of
+from collector.joins import Ints, Mask, among, once
+from collector.keys import Keys, text_keys
+from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
+from collector.stitching import BELIEVED, Keying
 from collector.stitching.graph import find
 
 LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
@@ -48,8 +49,10 @@ class Brought:
 class Memory:
     """Living chunks, loose spans, and spans of large flows that wait for more."""
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, keying: Keying = BELIEVED) -> None:
         self.learner = learner
+        self.keying = keying
+        self._refused: Keys = np.empty(0, np.uint64)  # of the keys that are refused
         self.expected = Expected(learner)
         self.chunks: list[Chunk] = []
         self._loose: deque[_Loose] = deque()
@@ -73,12 +76,14 @@ class Memory:
         if brought is not None:
             parts.append(brought.rows)
             wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
-        wanted = once(wanted)
-        touched = self._touched(wanted, self._named_by(pa.concat_tables(parts)))
+        wanted = self.believed(once(wanted))
+        touched = self._touched(wanted, pa.concat_tables(parts))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
-        taken, left = self._split_loose(wanted)
+        # A flow that is stitched again needs what it pointed at before, too, though nothing new names that.
+        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in touched]
+        taken, left = self._split_loose(once(np.concatenate([wanted, *beyond])))
         parts.extend(taken)
-        chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected)
+        chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected, self.keying)
         archived = list(brought.ids) if brought is not None else []
         for before, flows in touched:
             chunk.inherit(before.first_keys(flows), before.marks.of(flows))
@@ -102,6 +107,18 @@ class Memory:
             return None, vanished
         self.chunks.append(chunk)
         return chunk, vanished
+
+    def refuse(self, keys: Iterable[str]) -> Sequence[str]:
+        """Let *keys* join nothing any more; give those that still did. Their flows have been put apart."""
+        new = sorted(set(keys) - self.keying.refused)
+        if new:
+            self.keying = replace(self.keying, refused=self.keying.refused | set(new))
+            self._refused = once(text_keys(pa.array(sorted(self.keying.refused), pa.string())))
+        return new
+
+    def believed(self, identifiers: Keys) -> Keys:
+        """Those of *identifiers* that do not stand for a flow key that is refused."""
+        return identifiers[~among(identifiers, self._refused)] if len(self._refused) else identifiers
 
     def due(self, new: pa.Table, now: int) -> pa.Table:
         """Those of *new* and of what waits that are to be added now.
@@ -174,45 +191,48 @@ class Memory:
     def remade(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
         """One chunk of the flows that the masks mark, with their marks; none if that is no flow."""
         rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
-        merged, _ = make(rows, self.learner, self.expected)
+        merged, _ = make(rows, self.learner, self.expected, self.keying)
         for chunk, flows in chosen:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []
 
-    def _named_by(self, rows: pa.Table) -> list[Mask]:
-        """Which flows of each chunk have a message that *rows* ask for by its id, or ask for theirs."""
-        asks = once(message_ids_of(rows, asking=True)[0])
-        offers: Keys | None = None
-        found = []
-        for chunk in self.chunks:
-            flows = np.zeros(len(chunk.alive), np.bool_)
-            if len(asks):
-                keys, flow = chunk.offered
-                flows[flow[find(asks, keys) >= 0]] = True
-            keys, flow = chunk.asked
-            if len(keys):
-                offers = once(message_ids_of(rows, asking=False)[0]) if offers is None else offers
-                flows[flow[find(offers, keys) >= 0]] = True
-            found.append(flows & chunk.alive)
-        return found
+    def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
+        """The flows that *wanted* leads to at any number of steps, or that ids in *rows* do.
 
-    def _touched(self, wanted: Keys, named: Sequence[Mask]) -> list[tuple[Chunk, Mask]]:
-        """The flows that *wanted* leads to, at any number of steps, and from those that are *named*."""
-        found = list(zip(self.chunks, named, strict=True))
-        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in found if flows.any()]
-        wanted = once(np.concatenate([wanted, *beyond]))
-        while len(wanted):
-            more = []
+        Those that are reached ask again for what they asked for: if two had that id, both must be there
+        for neither to be taken.
+        """
+        found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
+        self._reach_askers(found, rows)
+        more = [(chunk, flows.copy()) for chunk, flows in found]
+        asked = [asked_of(rows)[0]]
+        while True:
+            wanted = once(np.concatenate([wanted, *(c.identifiers[f[c.identified]] for c, f in more)]))
+            asks = once(np.concatenate([*asked, *(c.asked[0][f[c.asked[1]]] for c, f in more if f.any())]))
+            if not len(wanted) and not len(asks):
+                return [(chunk, flows) for chunk, flows in found if flows.any()]
+            more, asked = [], []
             for chunk, flows in found:
-                hit = find(wanted, chunk.identifiers) >= 0
                 reached = np.zeros(len(flows), np.bool_)
-                reached[chunk.identified[hit]] = True
+                reached[chunk.identified[find(wanted, chunk.identifiers) >= 0]] = True
+                if len(asks):
+                    keys, flow = chunk.offered
+                    reached[flow[find(asks, keys) >= 0]] = True
                 reached &= chunk.alive & ~flows
                 if reached.any():
                     np.logical_or(flows, reached, out=flows)
-                    more.append(chunk.identifiers[reached[chunk.identified]])
-            wanted = once(np.concatenate(more)) if more else wanted[:0]
-        return [(chunk, flows) for chunk, flows in found if flows.any()]
+                    more.append((chunk, reached))
+            wanted, asked = wanted[:0], [asks[:0]]
+
+    def _reach_askers(self, found: Sequence[tuple[Chunk, Mask]], rows: pa.Table) -> None:
+        """Mark the flows that ask for the id of a message in *rows*."""
+        offers: Keys | None = None
+        for chunk, flows in found:
+            keys, flow = chunk.asked
+            if len(keys):
+                offers = once(offered_of(rows)[0]) if offers is None else offers
+                flows[flow[find(offers, keys) >= 0]] = True
+                np.logical_and(flows, chunk.alive, out=flows)
 
     def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
         """The loose spans that *wanted* names, and all others."""

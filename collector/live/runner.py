@@ -11,10 +11,12 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
+from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Habits, State
 from collector.keys import whole
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import SECOND, Pacing, Tick
+from collector.stitching import BELIEVED, Keying
 from collector.store import SpanStore, StoreError
 from collector.store.flows import FlowStore
 
@@ -38,7 +40,8 @@ class Live:
         spans: SpanStore,
         flows: FlowStore,
         *,
-        flow_keys: tuple[str, ...],
+        naming: Naming = DEFAULT_NAMING,
+        keying: Keying = BELIEVED,
         habits: Habits | None = None,
         pacing: Pacing | None = None,
         replay_s: float = 900.0,
@@ -48,7 +51,9 @@ class Live:
         self.tick_s = tick_s
         self.replayed = threading.Event()
         self._spans, self._flows = spans, flows
-        self._tick = Tick(flows, flow_keys=flow_keys, habits=habits or Habits(), pacing=pacing or Pacing())
+        self._tick = Tick(
+            flows, naming=naming, keying=keying, habits=habits or Habits(), pacing=pacing or Pacing()
+        )
         self._replay_s, self._replay_spans = replay_s, replay_spans
         self._waiting: deque[pa.Table] = deque()
         self._behind = False  # more waits than a tick takes
@@ -60,6 +65,11 @@ class Live:
     def snapshot(self) -> Snapshot:
         """What was known at the last tick; nothing while the past is lived again."""
         return self._tick.snapshot if self.replayed.is_set() else EMPTY
+
+    @property
+    def keying(self) -> Keying:
+        """Which flow keys are believed by now."""
+        return self._tick.keying
 
     @property
     def expectations(self) -> int:
@@ -123,6 +133,7 @@ class Live:
         same is learned. What is older and still normal is learned from flows that the store has; what
         had stopped before comes back; and of what is done by the store's word nothing more is said.
         """
+        self._tick.refuse(self._flows.refused_keys())
         newest = self._spans.arrival_of_newest(1, 0) + 1
         since = max(newest - int(self._replay_s * SECOND), 0)
         since = self._spans.arrival_of_newest(self._replay_spans, since)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector import conventions
+from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Record
@@ -24,6 +25,7 @@ from collector.live.judged import Judged, snapshot_of
 from collector.live.memory import Brought, Memory
 from collector.live.seen import Seen
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
+from collector.stitching import BELIEVED, Keying
 from collector.store import StoreError
 
 SECOND = 1_000_000_000
@@ -40,6 +42,9 @@ class Archive(Protocol):
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows of these ids: they are part of others now."""
+
+    def refuse(self, keys: Sequence[str]) -> None:
+        """Remember durably that these are no flow keys."""
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
         """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
@@ -63,22 +68,29 @@ class Tick:
     """The live part without its thread: feed it span tables and moments, read its snapshot."""
 
     def __init__(
-        self, archive: Archive, *, flow_keys: tuple[str, ...], habits: Habits, pacing: Pacing
+        self,
+        archive: Archive,
+        *,
+        naming: Naming = DEFAULT_NAMING,
+        keying: Keying = BELIEVED,
+        habits: Habits,
+        pacing: Pacing,
     ) -> None:
         self.snapshot: Snapshot = EMPTY
         self.rehearse = False  # while the past is lived again, flows that are kept already stay as they are
         self._archive = archive
-        self._flow_keys = flow_keys
+        self._naming = naming
         self._pacing = pacing
         self._names = Names()
         self.learner = Learner(self._names, habits)
-        self._memory = Memory(self.learner)
+        self._memory = Memory(self.learner, keying)
         self._seen, self._aside = Seen(), Seen()
         self._life: dict[int, tuple[int, int]] = {}
         self._delays = Delays(self._names.services.limit)
         self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
         self._untaken: list[pa.Table] = []  # SPANS for which the archive could not be asked
         self._vanished: list[str] = []
+        self._refused: list[str] = []  # flow keys of which the archive does not know it yet
         self._done: deque[tuple[Ints, np.ndarray[tuple[int], np.dtype[np.float64]]]] = deque()
         self._last: int | None = None  # the tick before
         self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # when there was no tick for long
@@ -112,15 +124,25 @@ class Tick:
 
     def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Take in SPANS of flows that are in the store: they teach nothing."""
-        rows = conventions.read(spans, self._flow_keys)
+        rows = conventions.read(spans, self._naming)
         nothing = rows.slice(0, 0)
         brought = Brought(rows, unfinished=unfinished)
         self._memory.add(nothing, identifiers_of(nothing)[0], brought, now + self._quiet())
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
         """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
-        chunk, _ = make(conventions.read(spans, self._flow_keys), self.learner, self._memory.expected)
+        rows = conventions.read(spans, self._naming)
+        chunk, _ = make(rows, self.learner, self._memory.expected, self.keying)
         self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
+
+    @property
+    def keying(self) -> Keying:
+        """Which flow keys are believed by now."""
+        return self._memory.keying
+
+    def refuse(self, keys: Iterable[str]) -> None:
+        """Say again which flow keys the archive knows to be none."""
+        self._memory.refuse(keys)
 
     def remember(self, flow_keys: pa.Array, trace_ids: pa.Array) -> None:
         """Know again that the archive has flows with these keys and traces."""
@@ -160,6 +182,8 @@ class Tick:
             chunk, vanished = self._memory.add(rows, identifiers, brought, now + self._quiet())
             self._vanished += vanished
             if chunk is not None:
+                self._refused += self._memory.refuse(chunk.stitched.flows.refused)
+            if chunk is not None:
                 self._see_life(chunk.record)
         except StoreError:
             raise
@@ -176,7 +200,7 @@ class Tick:
 
     def _read(self, spans: pa.Table) -> pa.Table:
         """READINGS of *spans*, but for those of flows that were put aside."""
-        rows = conventions.read(spans, self._flow_keys)
+        rows = conventions.read(spans, self._naming)
         place = rows.schema.get_field_index("error")
         rows = rows.set_column(place, "error", pc.utf8_slice_codeunits(rows["error"], 0, 300))
         if self._aside:
@@ -192,14 +216,14 @@ class Tick:
 
     def _bring_back(self, rows: pa.Table, identifiers: Keys, place: Ints) -> Brought | None:
         """The flows put away that *rows* belong to, fetched from the archive."""
-        named = once(identifiers)
+        named = self._memory.believed(once(identifiers))
         seen = named[self._seen.among(named)]
         if not len(seen):
             return None
         known = once(place[among(identifiers, seen)])
         late = rows.take(pa.array(known))
         ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
-        return Brought(conventions.read(spans, self._flow_keys), ids) if spans.num_rows else None
+        return Brought(conventions.read(spans, self._naming), ids) if spans.num_rows else None
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
@@ -267,6 +291,9 @@ class Tick:
                 self._learn_misses(one, newly)
             chunk.marks.overdue |= stuck & one.alive
             self._teach(one, self._resting(one, now))
+        if self._refused:
+            self._archive.refuse(self._refused)
+        self._refused = []
         if self._vanished and not self.rehearse:
             self._archive.forget(self._vanished)
         self._vanished = []

@@ -7,8 +7,10 @@ import pyarrow as pa
 from collector.stitching.edges import stitch_edges
 from collector.stitching.flows import Flows, stitch_flows
 from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes
+from collector.stitching.shared import BELIEVED, Keying
 
-__all__ = ["Because", "EdgeKind", "Edges", "Flows", "Graph", "NoteKind", "Notes", "Stitched", "stitch"]
+__all__ = ["BELIEVED", "Because", "EdgeKind", "Edges", "Flows", "Graph", "Keying", "NoteKind", "Notes"]
+__all__ += ["Stitched", "stitch"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Stitched:
     flows: Flows
 
 
-def stitch(readings: pa.Table) -> Stitched:
+def stitch(readings: pa.Table, keying: Keying = BELIEVED) -> Stitched:
     """Stitch *readings* (READINGS). The same set of spans gives the same result, row for row."""
     graph = stitch_edges(readings)
-    return Stitched(graph, stitch_flows(graph))
+    return Stitched(graph, stitch_flows(graph, keying))

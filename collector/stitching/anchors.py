@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.keys import codes_of, whole
-from collector.stitching.graph import Graph, Rows, at, climb
+from collector.stitching.graph import Graph, Mask, Rows, at, climb
+from collector.stitching.shared import Keying, shared_keys
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,11 @@ class Anchors:
     of: Rows  # the anchor of each span
     key: Rows  # the flow key of each span, its own or that of the nearest span above it; -1
     names: Sequence[str]  # of keys
+    refused: Mask  # of names: keys of too many flows to be one
+    shared: Mask  # spans that carry such a key
 
 
-def find_anchors(graph: Graph) -> Anchors:
+def find_anchors(graph: Graph, keying: Keying) -> Anchors:
     """The anchors of the spans of *graph*.
 
     A trace in which one key was seen belongs to that key as a whole; in one with several, only the
@@ -28,6 +31,9 @@ def find_anchors(graph: Graph) -> Anchors:
     """
     encoded = whole(graph.spans["flow_key"]).dictionary_encode()
     own_key, names = codes_of(encoded), encoded.dictionary.to_pylist()
+    refused = shared_keys(graph, keying, own_key, names)
+    shared = np.append(refused, False)[own_key]
+    own_key = np.where(shared, -1, own_key)
     key = at(own_key, climb(np.where(own_key >= 0, np.arange(len(own_key)), graph.parent)))
     unit, units = _units(graph)
     keyed = key >= 0
@@ -36,7 +42,8 @@ def find_anchors(graph: Graph) -> Anchors:
     np.maximum.at(high, unit[keyed], key[keyed])
     only = np.where(low == high, low, -1)
     held = np.where(keyed, key, only[unit])
-    return Anchors(units + len(names), units, np.where(held >= 0, units + held, unit), key, names)
+    of = np.where(held >= 0, units + held, unit)
+    return Anchors(units + len(names), units, of, key, names, refused, shared)
 
 
 def _units(graph: Graph) -> tuple[Rows, int]:

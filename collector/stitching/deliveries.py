@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.conventions import Role
-from collector.joins import among, distinct_pairs, last_of_runs
+from collector.joins import among, sole_pairs
 from collector.keys import NONE, Keys, codes_of, pair_keys, whole
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, find, firsts, marked
@@ -160,6 +160,5 @@ def _only_one(messages: Messages, name: Rows, wanted: Rows) -> Rows:
     """The message of which a span has the *name* that is wanted; -1 if that is none, or several."""
     member, message = messages.folded
     has = name[member] >= 0
-    names, of = distinct_pairs(name[member][has], message[has])
-    alone = np.append(True, names[1:] != names[:-1])[: len(names)] & last_of_runs(names)
-    return at(of[alone], find(names[alone], wanted))
+    names, of = sole_pairs(name[member][has], message[has])
+    return at(of, find(names, wanted))

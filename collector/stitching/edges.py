@@ -8,15 +8,21 @@ import numpy as np
 import pyarrow as pa
 
 from collector.joins import once
+from collector.stitching.causation import Claims, find_claims
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
-from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
+from collector.stitching.graph import (
+    REPLAY_AFTER,
+    Because,
+    EdgeKind,
+    Edges,
+    Graph,
+    NoteKind,
+    Notes,
+    numbers,
+)
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
-
-# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
-# from a stream, or lay in a queue that nobody read: each of them is worth a word.
-REPLAY_AFTER = 3_600 * 10**9
 
 
 def stitch_edges(readings: pa.Table) -> Graph:
@@ -29,8 +35,12 @@ def stitch_edges(readings: pa.Table) -> Graph:
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
     deliveries = found.where(reactions.of[found.target] == found.target)
-    edges = _edges(deliveries, find_causes(spans, messages, reactions))
-    abroad = (found.source >= 0) & (spans.trace[found.source] != spans.trace[found.target])
+    causes = find_causes(spans, messages, reactions)
+    claims = find_claims(spans, messages, deliveries, causes)
+    edges = _edges(deliveries, causes, claims)
+    by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
+    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])
+    abroad = (by >= 0) & (spans.trace[by] != spans.trace[caused])
     return Graph(
         spans=spans.table,
         key=spans.key,
@@ -43,43 +53,53 @@ def stitch_edges(readings: pa.Table) -> Graph:
             np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
             np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
         ),
-        abroad=once(found.target[abroad]),
+        abroad=once(caused[abroad]),
+        led=claims.led,
+        claims=claims.spans,
         attempts=reactions.attempts,
         start=numbers(spans.table, "start")[reactions.rows],
         end=numbers(spans.table, "end")[reactions.last],
         failed=numbers(spans.table, "failed")[reactions.last] != 0,
         edges=edges,
-        notes=_notes(spans, edges),
+        notes=_notes(spans, edges, claims, found),
     )
 
 
-def _edges(deliveries: Deliveries, causes: Causes) -> Edges:
+def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
+    told, claimed = len(deliveries.source), len(claims.deliveries[0])
+    made, claimed_made = len(causes.reaction), len(claims.causes[0])
     kinds, counts = (
         [int(EdgeKind.DELIVERY), int(EdgeKind.CAUSE)],
-        [len(deliveries.source), len(causes.reaction)],
+        [told + claimed, made + claimed_made],
     )
+    claim = int(Because.CAUSATION_ID)
+    because = [deliveries.because, np.full(claimed, claim), causes.because, np.full(claimed_made, claim)]
     return Edges(
         kind=np.repeat(kinds, counts).astype(np.int8),
-        because=np.concatenate([deliveries.because, causes.because]).astype(np.int8),
-        source=np.concatenate([deliveries.source, causes.reaction]),
-        target=np.concatenate([deliveries.target, causes.message]),
-        told_by=np.concatenate([deliveries.told_by, np.full(len(causes.reaction), -1)]),
+        because=np.concatenate(because).astype(np.int8),
+        source=np.concatenate([deliveries.source, claims.deliveries[0], causes.reaction, claims.causes[0]]),
+        target=np.concatenate([deliveries.target, claims.deliveries[1], causes.message, claims.causes[1]]),
+        told_by=np.concatenate([deliveries.told_by, np.full(claimed + made + claimed_made, -1)]),
     )
 
 
-def _notes(spans: Spans, edges: Edges) -> Notes:
+def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     here = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0)
     early = here & (start[edges.target] < start[edges.source])
-    late = here & (start[edges.target] - start[edges.source] >= REPLAY_AFTER)
+    # Of an attempt, too, of which there is no edge of its own.
+    source = np.concatenate([told.source, claims.deliveries[0]])
+    taken = np.concatenate([told.target, claims.deliveries[1]])
+    late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
     found = [
         *spans.notes,
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
         (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early])),
-        (NoteKind.REPLAY, once(edges.target[late])),
+        (NoteKind.REPLAY, once(taken[late])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
+        (NoteKind.UNCLEAR_CAUSE, claims.unclear),
     ]
     kind = np.repeat([int(kind) for kind, _ in found], [len(rows) for _, rows in found]).astype(np.int8)
     return Notes(kind=kind, row=np.concatenate([rows for _, rows in found]).astype(np.int64))

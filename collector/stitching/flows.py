@@ -11,8 +11,9 @@ import numpy as np
 
 from collector.joins import distinct_pairs
 from collector.stitching.anchors import find_anchors
-from collector.stitching.graph import LOST, Graph, Mask, Pairs, Rows, at, marked, matches
+from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, at, marked, matches
 from collector.stitching.parts import find_parts
+from collector.stitching.shared import BELIEVED, Keying
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Flows:
     first: Rows  # of each flow: its earliest message or, without one, its earliest span
     key: Sequence[str | None]  # of each flow
     incomplete: Mask  # of each flow: spans of it were lost
+    refused: Sequence[str]  # keys that spans carry, and that name no flow because too many have them
+    notes: Notes
 
     def of(self, rows: Rows) -> Pairs:
         """(place in *rows*, flow) for each flow of each of *rows*."""
@@ -37,9 +40,9 @@ class Flows:
         return place, self.flow[entry]
 
 
-def stitch_flows(graph: Graph) -> Flows:
-    """The flows of *graph*."""
-    anchors = find_anchors(graph)
+def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
+    """The flows of *graph*, by the keys that *keying* does not refuse."""
+    anchors = find_anchors(graph, keying)
     parts = find_parts(graph, anchors)
     count, start = len(graph.key), graph.numbers("start")
     message = marked(count, graph.messages)
@@ -59,6 +62,7 @@ def stitch_flows(graph: Graph) -> Flows:
     lost = marked(count, graph.notes.row[np.isin(graph.notes.kind, LOST)])
     codes = at(anchors.key, named[flows]).tolist()
     row, flow = distinct_pairs(row, number[part])
+    nameless = np.flatnonzero(marked(len(flows), flow[anchors.shared[row]]))
     return Flows(
         count=len(flows),
         row=row,
@@ -66,6 +70,10 @@ def stitch_flows(graph: Graph) -> Flows:
         first=first[flows],
         key=[anchors.names[code] if code >= 0 else None for code in codes],
         incomplete=marked(len(flows), flow[lost[row]]),
+        refused=[anchors.names[code] for code in np.flatnonzero(anchors.refused).tolist()],
+        notes=Notes(
+            kind=np.full(len(nameless), int(NoteKind.SHARED_KEY), np.int8), row=first[flows[nameless]]
+        ),
     )
 
 

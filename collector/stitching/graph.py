@@ -30,7 +30,8 @@ class Because(IntEnum):
     LINK = 0
     PARENT = 1
     MESSAGE_ID = 2  # inferred, as are those that follow
-    CONVERSATION = 3
+    CAUSATION_ID = 3
+    CONVERSATION = 4
 
     @property
     def is_observed(self) -> bool:
@@ -50,10 +51,17 @@ class NoteKind(IntEnum):
     SELF_LINK = 6
     ID_REUSED = 7
     REPLAY = 8
+    UNCLEAR_CAUSE = 9
+    SHARED_KEY = 10
 
 
 # What a lost span leaves behind; the other notes are about what is there.
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
+
+
+# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
+# from a stream, or lay in a queue that nobody read: each of them is worth a word.
+REPLAY_AFTER = 3_600 * 10**9
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,9 @@ class Graph:
     messages: Rows  # ascending
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
-    abroad: Rows  # consumers of messages that come from other traces
+    abroad: Rows  # consumers, and messages, of which the cause is in another trace
+    led: Pairs  # (message, message that names it as its cause): of one flow, with or without edges between
+    claims: Rows  # spans of which the causation id counts: nothing else says what their message came of
     attempts: Rows  # of each reaction
     start: Rows  # of each reaction, nanoseconds: of its first attempt
     end: Rows  # of each reaction, nanoseconds: of its last attempt

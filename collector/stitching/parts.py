@@ -64,11 +64,11 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     held = seen & ~into & ~out
     part = _components(
         anchors.count,
-        anchors.of[np.concatenate([edges.source[held], span[~common]])],
-        anchors.of[np.concatenate([edges.target[held], node[~common]])],
+        anchors.of[np.concatenate([edges.source[held], span[~common], graph.led[0]])],
+        anchors.of[np.concatenate([edges.target[held], node[~common], graph.led[1]])],
     )
     # What has a key, or a message that nobody caused, is a flow of its own and hangs on no batch.
-    caused = marked(count, edges.target[~delivery])
+    caused = marked(count, np.concatenate([edges.target[~delivery], graph.led[1]]))
     begun = anchors.of[graph.messages[~caused[graph.messages]]]
     own = np.concatenate([begun, np.arange(anchors.keyed, anchors.count)])
     part, owners = _joined(part, anchors.of, own, batches)

@@ -83,6 +83,15 @@ class FlowStore:
         gone = pa.table({**empty, **zeros, "id": kept, "traces": no_traces}, schema=FLOWS)
         self.put(gone, np.full(len(kept), _GONE), np.zeros(len(kept), np.bool_), only_new=False)
 
+    def refuse(self, keys: Sequence[str]) -> None:
+        """Remember durably that these are no flow keys. Raise `StoreError`."""
+        self._database.insert("refused_keys", pa.table({"key": pa.array(keys, pa.string())}))
+
+    def refused_keys(self) -> list[str]:
+        """The flow keys that were found to be none."""
+        found: list[str] = self._database.query("SELECT DISTINCT key FROM refused_keys")["key"].to_pylist()
+        return found
+
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
         """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
         traces = {trace for trace in trace_ids.to_pylist() if trace is not None}

@@ -66,3 +66,12 @@ CREATE TABLE IF NOT EXISTS flows
 ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Flow keys that were on too many flows to name one: never believed again.
+CREATE TABLE IF NOT EXISTS refused_keys
+(
+    key String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY key
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

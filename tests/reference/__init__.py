@@ -6,13 +6,13 @@ The columns have to say the same, edge for edge and flow for flow.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from collector.stitching import BELIEVED, Keying
 from collector.stitching.parts import MOST_SHARED
 from tests.reference.edges import Ref, Row, Stitcher
 from tests.reference.flows import flows_of
+from tests.reference.replays import HOUR, aside
 
 __all__ = ["Reaction", "Ref", "Row", "Story", "stitch"]
-
-HOUR = 3_600 * 10**9
 
 
 @dataclass
@@ -33,11 +33,12 @@ class Story:
     edges: dict[tuple[str, Ref, Ref], str] = field(default_factory=dict)  # kind, from, to: because
     flows: list[tuple[str | None, set[Ref]]] = field(default_factory=list)
     notes: set[tuple[str, Ref]] = field(default_factory=set)
+    aside: set[Ref] = field(default_factory=set)
 
 
-def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
+def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying = BELIEVED) -> Story:
     """The story of *rows* (READINGS)."""
-    told = Stitcher(rows)
+    told = Stitcher(rows, keying)
     reactions = {}
     for attempts in told.attempts:
         first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
@@ -49,11 +50,10 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
         if row["dropped_links"]:
             told.notes.add(("dropped_links", ref))
     for kind, source, target in told.edges:
-        if kind == "delivery" and source in told.spans:
-            after = told.spans[target]["start"] - told.spans[source]["start"]
-            if after < 0:
-                told.notes.add(("clock_skew", target))
-            if after >= HOUR:
-                told.notes.add(("replay", target))
+        if kind == "delivery" and source in told.spans and told.after(source, target) < 0:
+            told.notes.add(("clock_skew", target))
+    for ref, delivered in told.handled.items():
+        if any(message in told.spans and told.after(message, ref) >= HOUR for message in delivered):
+            told.notes.add(("replay", ref))
     messages = {message: told.spans_of(message) for message in told.messages}
-    return Story(messages, reactions, told.edges, flows_of(told, most_shared), told.notes)
+    return Story(messages, reactions, told.edges, flows_of(told, most_shared), told.notes, aside(told))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.stitching.replays import find_replays
 from tests.reference import Reaction, Ref, Story
 
 
@@ -35,6 +36,10 @@ def story_of(stitched: Stitched) -> Story:
     for row, flow in zip(flows.row.tolist(), flows.flow.tolist(), strict=True):
         members[flow].add(refs[row])
     story.flows = list(zip(flows.key, members, strict=True))
-    notes = zip(graph.notes.kind.tolist(), graph.notes.row.tolist(), strict=True)
-    story.notes = {(NoteKind(kind).name.lower(), refs[row]) for kind, row in notes}
+    story.notes = {
+        (NoteKind(kind).name.lower(), refs[row])
+        for notes in (graph.notes, flows.notes)
+        for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
+    }
+    story.aside = {refs[row] for row in find_replays(graph).aside.nonzero()[0].tolist()}
     return story

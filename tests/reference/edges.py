@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from collector.conventions import READINGS, Role
 from collector.keys import content_keys, span_keys, trace_keys
+from collector.stitching import BELIEVED, Keying
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
 Row = Mapping[str, Any]  # of READINGS
@@ -30,7 +31,8 @@ class Delivery:
 class Stitcher:
     """Asks and answers one question after the other about the spans of *rows* (READINGS)."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
+        self.keying = keying
         self.notes: set[tuple[str, Ref]] = set()
         self.spans = self._distinct(rows)
         self.rank = ranks(self.spans)
@@ -280,6 +282,63 @@ class Stitcher:
 
     @cached_property
     def edges(self) -> dict[tuple[str, Ref, Ref], str]:
+        """What spans tell, and what follows from the ids that messages name as their cause."""
+        found = dict(self.told)
+        for message, cause in self.led.items():
+            reactions = {
+                target
+                for kind, source, target in self.told
+                if kind == "delivery"
+                and source == cause
+                and self.spans[target]["service"] == self.spans[message]["service"]
+            }
+            if len(reactions) == 1:
+                found["cause", reactions.pop(), message] = "causation_id"
+            else:
+                self.notes.add(("unclear_cause", message))
+        return found | dict.fromkeys(self.claimed, "causation_id")
+
+    @cached_property
+    def led(self) -> dict[Ref, Ref]:
+        """For each message without a known cause the message that it names as that."""
+        return {message: cause for message, cause in self.named.items() if not self._causes_of(message)}
+
+    @cached_property
+    def claimed(self) -> set[tuple[str, Ref, Ref]]:
+        """Deliveries to reactions that nobody tells of, by what the messages that they made name."""
+        return {
+            ("delivery", cause, reaction)
+            for message, cause in self.named.items()
+            for reaction in self._causes_of(message)
+            if reaction not in self._causes_of(cause)
+        }
+
+    @cached_property
+    def named(self) -> dict[Ref, Ref]:
+        """For each message of which nobody tells what message led to it the one that it names."""
+        reached = {target for kind, _, target in self.told if kind == "delivery"}
+        found = {}
+        for message, members in self.messages.items():
+            said = {self.spans[ref]["causation"] for ref in members} - {None}
+            if len(said) == 1 and not self._causes_of(message) & reached:
+                causes = self._called(said.pop())
+                if len(causes) == 1 and causes != {message}:
+                    found[message] = causes.pop()
+        return found
+
+    def _causes_of(self, message: Ref) -> set[Ref]:
+        return {source for kind, source, target in self.told if kind == "cause" and target == message}
+
+    def _called(self, name: str) -> set[Ref]:
+        """The messages of which a span has that id."""
+        return {
+            message
+            for message, members in self.messages.items()
+            if any(name in (self.spans[ref]["message_id"], self.spans[ref]["event_id"]) for ref in members)
+        }
+
+    @cached_property
+    def told(self) -> dict[tuple[str, Ref, Ref], str]:
         found: dict[tuple[str, Ref, Ref], str] = {}
         for ref, deliveries in self.deliveries.items():
             if self.reaction_of[ref] == ref:
@@ -294,24 +353,57 @@ class Stitcher:
                 found.setdefault(("cause", reaction, message), "parent")
         return found
 
+    @cached_property
+    def handled(self) -> dict[Ref, set[Ref]]:
+        """The messages of each consumer, by what is told and what is claimed."""
+        found = {ref: {d.message for d in deliveries} for ref, deliveries in self.deliveries.items()}
+        for _, message, reaction in self.claimed:
+            found[reaction] = found[reaction] | {message}
+        return found
+
+    def after(self, earlier: Ref, later: Ref) -> int:
+        """How long after one span another one began."""
+        return int(self.spans[later]["start"] - self.spans[earlier]["start"])
+
     # Flows
+
+    @cached_property
+    def shared_keys(self) -> set[str]:
+        """Keys that more traces carry than an order can have that begin by themselves."""
+        begin = {ref[0] for ref in self.spans if self._publishes(ref) and self._begins(ref)}
+        traces = defaultdict(set)
+        for ref, row in self.spans.items():
+            if row["flow_key"] is not None and ref[0] in begin:
+                traces[row["flow_key"]].add(ref[0])
+        return {key for key, found in traces.items() if len(found) > self.keying.most} | self.keying.refused
+
+    def _begins(self, ref: Ref) -> bool:
+        """Whether nothing led to a span, seen or not."""
+        line, row = [ref, *above(ref, self.parents)], self.spans[ref]
+        inside = any(self._role(one) in (Role.RECEIVE, Role.PROCESS, Role.ANSWERED) for one in line)
+        led = row["link_trace_ids"] or row["causation"] is not None
+        return self.spans[line[-1]]["parent_span_id"] == ROOT and not inside and not led
 
     @cached_property
     def keys(self) -> dict[Ref, str]:
         found = {}
         for ref in self.spans:
             line = [self.spans[one]["flow_key"] for one in (ref, *above(ref, self.parents))]
-            key = next((key for key in line if key is not None), None)
+            key = next((key for key in line if key is not None and key not in self.shared_keys), None)
             if key is not None:
                 found[ref] = key
         return found
 
     @cached_property
     def units(self) -> dict[Ref, Any]:
-        """A trace or, in one whose consumers took messages from other traces, what each of them did."""
+        """A trace or, in one that took messages from other traces, what each who took one did."""
         abroad = defaultdict(set)
         for ref, deliveries in self.deliveries.items():
             if any(d.message in self.spans and d.message[0] != ref[0] for d in deliveries):
+                abroad[ref[0]].add(ref)
+        claims = [(cause, reaction) for _, cause, reaction in self.claimed]
+        for cause, ref in (*claims, *((cause, message) for message, cause in self.led.items())):
+            if cause[0] != ref[0]:
                 abroad[ref[0]].add(ref)
         heads = {ref for refs in abroad.values() if len(refs) > 1 for ref in refs}
         return {

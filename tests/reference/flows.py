@@ -26,6 +26,8 @@ def flows_of(told: Stitcher, most_shared: int) -> list[tuple[str | None, set[Ref
         by_time = sorted(own, key=lambda ref: (ref not in told.messages, *when(ref)))
         key = next((told.keys[ref] for ref in by_time if ref in told.keys), None)
         found.append((when(by_time[0]), key, spans))
+        if any(told.spans[ref]["flow_key"] in told.shared_keys for ref in spans):
+            told.notes.add(("shared_key", by_time[0]))
     return [(key, spans) for _, key, spans in sorted(found, key=lambda flow: flow[0])]
 
 
@@ -72,13 +74,15 @@ class Holding:
         for span, nodes in self.told.parts_of.items():
             if len(nodes) == 1:
                 self._join(self.part(span), self.part(next(iter(nodes))))
+        for message, cause in self.told.led.items():
+            self._join(self.part(message), self.part(cause))
         for reaction in set(self.told.reaction_of.values()) - self.batches:
             for other in self._seen(self.feeds[reaction]) | self.made[reaction]:
                 self._join(self.part(reaction), self.part(other))
 
     def _hanging(self) -> dict[Any, set[Any]]:
         """The parts that have no flow of their own, and those that feed them by way of a batch."""
-        caused = {target for kind, _, target in self.told.edges if kind == "cause"}
+        caused = {target for kind, _, target in self.told.edges if kind == "cause"} | set(self.told.led)
         own = {self.part(message) for message in self.told.messages if message not in caused}
         own |= {self.part(ref) for ref, anchor in self.told.anchors.items() if anchor[0] == "key"}
         hanging: dict[Any, set[Any]] = defaultdict(set)

@@ -1,0 +1,90 @@
+"""What made this message, by the id that it names as its cause, where no span says it?
+
+Events may carry the id of the event that their publisher reacted to. A span that was lost, or a context
+that nobody passed on, takes nothing from that: the message came of its own service's reaction to the one
+with that id. Ids are looked at for those messages alone of which nothing else is known.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.joins import distinct_pairs, matches, once, sole_pairs
+from collector.keys import codes_of, pair_keys, whole
+from collector.stitching.deliveries import Deliveries
+from collector.stitching.distinct import Spans
+from collector.stitching.graph import Pairs, Rows, at, find, marked
+from collector.stitching.messages import Messages
+from collector.stitching.reactions import Causes
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What causation ids say that spans do not."""
+
+    deliveries: Pairs  # (message, reaction), for reactions of which no message is known
+    causes: Pairs  # (reaction, message), for messages that no reaction is known to have made
+    led: Pairs  # (message, such a message that names it)
+    unclear: Rows  # such messages, of which it can not be said which reaction made them
+    spans: Rows  # those whose causation id counts, whether it names a message that is here or not
+
+
+_NONE = np.empty(0, np.int64)
+_NOTHING = Claims((_NONE, _NONE), (_NONE, _NONE), (_NONE, _NONE), _NONE, _NONE)
+
+
+def find_claims(spans: Spans, messages: Messages, told: Deliveries, causes: Causes) -> Claims:
+    """What is claimed beside what is *told*; *told* holds the deliveries to reactions, seen or not."""
+    said = whole(spans.table["causation"])
+    if said.null_count == len(said):
+        return _NOTHING
+    count = len(spans)
+    known = marked(count, told.target)
+    member, message = messages.folded
+    open_ = ~marked(count, causes.message[known[causes.reaction]])[message]
+    open_ &= said.is_valid().to_numpy(zero_copy_only=False)[member]
+    if not open_.any():
+        return _NOTHING
+    source, target = _named(spans, messages, said, (member[open_], message[open_]))
+    made = marked(count, causes.message)[target]
+    # A reaction that published both did not begin with one of them.
+    which, cause = matches(causes.message, target[made])
+    reaction, by = causes.reaction[cause], source[made][which]
+    own = find(np.sort(pair_keys(causes.reaction, causes.message)), pair_keys(reaction, by)) >= 0
+    source, target = source[~made], target[~made]
+    reacted, reacting = _reactions_to(spans, told, source, target)
+    return Claims(
+        deliveries=distinct_pairs(by[~own], reaction[~own]),
+        causes=(reacting, target[reacted]),
+        led=(source, target),
+        unclear=np.delete(target, reacted),
+        spans=once(member[open_]),
+    )
+
+
+def _named(spans: Spans, messages: Messages, said: pa.Array, claiming: Pairs) -> Pairs:
+    """(message, message that names it): of *claiming*, (span, its message), those that name exactly one."""
+    encoded = said.take(pa.array(claiming[0])).dictionary_encode()
+    target, wanted = sole_pairs(claiming[1], codes_of(encoded))
+    member, message = messages.folded
+    codes, places = [], []
+    for column in ("message_id", "event_id"):
+        found = pc.index_in(whole(spans.table[column]), value_set=encoded.dictionary)
+        code = np.asarray(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), np.int64)[member]
+        codes.append(code[code >= 0])
+        places.append(message[code >= 0])
+    named, of = sole_pairs(np.concatenate(codes), np.concatenate(places))
+    source = at(of, find(named, wanted))
+    kept = (source >= 0) & (source != target)
+    return source[kept], target[kept]
+
+
+def _reactions_to(spans: Spans, told: Deliveries, source: Rows, target: Rows) -> Pairs:
+    """(place in *target*, reaction) where its service has exactly one reaction to its *source*."""
+    asked = np.flatnonzero((told.source >= 0) & marked(len(spans), source)[told.source])
+    which, place = matches(told.source[asked], source)
+    reaction = told.target[asked][place]
+    same = spans.service[reaction] == spans.service[target[which]]
+    return sole_pairs(which[same], reaction[same])
