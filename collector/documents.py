@@ -123,6 +123,7 @@ def _messages(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
 def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
     graph = shown.stitched.graph
     service, group = shown.texts("service"), shown.texts("group")
+    settles = graph.settles
     places = np.flatnonzero(shown.spans[graph.reactions])
     rows = graph.reactions[places]
     found = [
@@ -135,6 +136,11 @@ def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
             "start_unix_nano": int(graph.start[place]),
             "end_unix_nano": int(graph.end[place]),
             "status": "error" if graph.failed[place] else "ok",
+            "settled": int(settles.settled[place]),
+            "acked": int(settles.acked[place]),
+            "nacked": int(settles.nacked[place]),
+            "terminated": int(settles.terminated[place]),
+            "deliveries": int(settles.deliveries[place]) or None,
             **flow,
         }
         for place, row, flow in zip(places.tolist(), rows.tolist(), _flow_of(shown, rows), strict=True)

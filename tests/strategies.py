@@ -44,6 +44,8 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "message_id": None,
         "conversation": None,
         "flow_key": None,
+        "settled": 0,
+        "deliveries": 0,
         "link_trace_ids": [],
         "link_span_ids": [],
         "dropped_links": 0,
@@ -92,6 +94,8 @@ def tangle(random: Random) -> list[Row]:
             message_id=random.choice([None, None, "1", "2"]),
             conversation=random.choice([None, "1", "2"]),
             flow_key=random.choice("AB") if random.random() < keyed else None,
+            settled=random.choice([0, 0, 1, 2, 3]),
+            deliveries=random.choice([0, 0, 0, 1, 2, 3]),
             dropped_links=int(random.random() < 0.1),
         )
         for number in numbers
@@ -183,6 +187,8 @@ class _Teller:
             link(at, map(ref, taken))
         if random.random() < 0.2:
             self.answer(trace, consumer)
+        if random.random() < 0.3:
+            self.settle(trace, consumer, taken)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
             self.publish(trace, random.choice([consumer, work, work, parent]) or consumer)
@@ -194,6 +200,26 @@ class _Teller:
         answered = self.add(trace, Role.ANSWERED, reply, service=asker, remote=True)
         if self.random.random() < 0.5:
             self.publish(trace, answered)
+
+    def settle(self, trace: int, consumer: Row, taken: Sequence[Row]) -> None:
+        """The messages are settled, in the handling or after it, one by one or at once, in a span or two."""
+        random = self.random
+        if random.random() < 0.2:
+            consumer |= {"settled": random.randint(1, 3), "deliveries": random.randint(0, 3)}
+            return
+        each = [[row] for row in taken]
+        for some in random.choice([each, [list(taken)], [[consumer]], [list[Row]()]]):
+            parent = random.choice([consumer, consumer, taken[0] if taken else None, None])
+            said = {"service": consumer["service"], "settled": random.randint(0, 3)}
+            where = trace if parent is None else parent["trace_id"][0] - 1
+            settle = self.add(where, Role.SETTLE, parent, **said, deliveries=random.randint(0, 3))
+            link(settle, map(ref, some if random.random() < 0.5 else []))
+            if random.random() < 0.2:
+                said |= {
+                    "settled": random.randint(0, 3),
+                    "service": random.choice([said["service"], "order"]),
+                }
+                self.add(where, Role.SETTLE, settle, **said)
 
     def react_again(self) -> None:
         """A message comes once more to one who had it, or to his like, at that time or later."""

@@ -18,8 +18,9 @@ def order() -> list[Sent]:
     sending = publish("sending", parent=placed, at=2)
     other = publish("other", key="A-2", at=3)
     failed = react("packing", placed, at=4, error="no paper", group="packers")
-    again = react("again", placed, service="packing", at=8, group="packers")
-    batch = consume("batch", placed, other, at=6, service="stats")
+    second = {"messaging.nats.delivery_count": 2}
+    again = react("again", placed, service="packing", at=8, group="packers", said=second)
+    batch = consume("batch", placed, other, at=6, service="stats", said={"messaging.nats.settled": "ack"})
     stray = consume("stray", publish("lost"), at=7)
     return [request, placed, sending, other, failed, again, batch, stray, work("cron")]
 
@@ -57,6 +58,11 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             "start_unix_nano": start[one],
             "end_unix_nano": end[spans[-1]],
             "status": "ok",
+            "settled": 1 if one is batch else 0,
+            "acked": 1 if one is batch else 0,
+            "nacked": 0,
+            "terminated": 0,
+            "deliveries": 2 if one is failed else None,
             **more,
         }
 

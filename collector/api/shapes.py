@@ -72,6 +72,11 @@ class Reaction(_Shape):
     start_unix_nano: int
     end_unix_nano: int
     status: Literal["ok", "error"]
+    settled: int = Field(description="how often its messages were settled, in whatever way")
+    acked: int
+    nacked: int
+    terminated: int
+    deliveries: int | None = Field(description="the highest number of a delivery; null where nobody said")
     flow: str | None
 
 

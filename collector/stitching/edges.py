@@ -13,6 +13,7 @@ from collector.stitching.distinct import Spans, distinct
 from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
+from collector.stitching.settles import find_settles
 
 # Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
 # from a stream, or lay in a queue that nobody read: each of them is worth a word.
@@ -48,6 +49,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         start=numbers(spans.table, "start")[reactions.rows],
         end=numbers(spans.table, "end")[reactions.last],
         failed=numbers(spans.table, "failed")[reactions.last] != 0,
+        settles=find_settles(spans, messages, found, reactions),
         edges=edges,
         notes=_notes(spans, edges),
     )

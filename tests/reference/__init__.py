@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from collector.stitching.parts import MOST_SHARED
 from tests.reference.edges import Ref, Row, Stitcher
 from tests.reference.flows import flows_of
+from tests.reference.settles import settles_of
 
 __all__ = ["Reaction", "Ref", "Row", "Story", "stitch"]
 
@@ -22,6 +23,11 @@ class Reaction:
     start: int
     end: int
     failed: bool
+    settled: int = 0
+    acked: int = 0
+    nacked: int = 0
+    terminated: int = 0
+    deliveries: int = 0
 
 
 @dataclass
@@ -42,7 +48,10 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
     for attempts in told.attempts:
         first, last = told.spans[attempts[0]], told.spans[attempts[-1]]
         spans = told.spans_of(attempts[0])
-        reactions[attempts[0]] = Reaction(spans, len(attempts), first["start"], last["end"], last["failed"])
+        settles = settles_of(told, attempts[0])
+        reactions[attempts[0]] = Reaction(
+            spans, len(attempts), first["start"], last["end"], last["failed"], **settles
+        )
     for ref, row in told.spans.items():
         if row["end"] < row["start"]:
             told.notes.add(("end_before_start", ref))

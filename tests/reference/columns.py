@@ -23,6 +23,7 @@ def story_of(stitched: Stitched) -> Story:
             int(graph.start[place]),
             int(graph.end[place]),
             bool(graph.failed[place]),
+            **{name: int(column[place]) for name, column in vars(graph.settles).items()},
         )
     ids = graph.sources(np.arange(len(edges.source)))
     for place, source in enumerate(zip(*(side.to_pylist() for side in ids), strict=True)):
