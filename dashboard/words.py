@@ -31,7 +31,7 @@ CAUSES = {
     "backlog": "is alive and behind",
     "not_acknowledged": "took it and has not finished",
     "handler_failed": "tried and failed",
-    "gave_up": "failed until the broker gave up",
+    "gave_up": "has given it up",
     "handler_silent": "handled it and published nothing",
     "context_lost": "answered without context",
     "telemetry_missing": "acted unseen",
