@@ -18,6 +18,7 @@ Ref = tuple[bytes, bytes]
 
 ROOT = bytes(8)
 HOUR = 3_600 * 10**9
+TICK = 400_000  # nanoseconds: a few of them are more than clocks may differ by
 SERVICES = ("order", "payment", "shipping")
 
 
@@ -81,8 +82,8 @@ def tangle(random: Random) -> list[Row]:
             number,
             Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7])),
             parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
-            start=random.choice([*range(6), HOUR]),
-            end=random.choice([*range(8), HOUR]),
+            start=TICK * random.choice([*range(6), HOUR // TICK]),
+            end=TICK * random.choice([*range(8), HOUR // TICK]),
             received=random.randrange(3),
             remote=random.random() < 0.5,
             failed=random.random() < 0.2,
@@ -134,11 +135,11 @@ class _Teller:
         return self.traces - 1
 
     def add(self, trace: int, role: Role, parent: Row | None, **said: Any) -> Row:
-        random, start = self.random, len(self.rows) + self.random.choice([0, 0, 0, 0, -3])
+        random, start = self.random, TICK * (len(self.rows) + self.random.choice([0, 0, 0, 0, -3]))
         start += HOUR * self.random.choice([0, 0, 0, 0, 0, 0, 1])
         key = random.choice("ABC") if random.random() < self.keyed else None
         up = ROOT if parent is None else parent["span_id"]
-        said = {"start": start, "end": start + random.randrange(4), "flow_key": key, **said}
+        said = {"start": start, "end": start + TICK * random.randrange(4), "flow_key": key, **said}
         self.rows.append(reading(trace, len(self.rows), role, parent_span_id=up, **said))
         return self.rows[-1]
 

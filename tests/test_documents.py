@@ -44,8 +44,8 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             "flow": flow,
         }
 
-    def delivery(source: Sent, target: Sent, because: str) -> dict[str, str]:
-        certainty = {"because": because, "certainty": "observed"}
+    def delivery(source: Sent, target: Sent, because: str) -> dict[str, object]:
+        certainty = {"because": because, "certainty": "observed", "across_clocks": source is not lost}
         return {"from": source.ref, "to": target.ref, "kind": "delivery", **certainty}
 
     def reaction(one: Sent, spans: list[Sent], **more: object) -> dict[str, object]:
@@ -66,6 +66,10 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             **more,
         }
 
+    def clock(service: str, other: str, at_most: float, edges: int) -> dict[str, object]:
+        bounds = {"ahead_ms": None, "at_least_ms": None, "at_most_ms": at_most}
+        return {"service": service, "other": other, **bounds, "edges": edges}
+
     edges = [
         delivery(placed, failed, "parent"),
         delivery(placed, batch, "link"),
@@ -81,7 +85,7 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             reaction(batch, [batch], flow="f1", flows=["f1", "f2"]),
             reaction(stray, [stray], flow="f3"),
         ],
-        "edges": sorted(edges, key=lambda edge: (edge["from"], edge["to"])),
+        "edges": sorted(edges, key=lambda edge: (str(edge["from"]), str(edge["to"]))),
         "flows": [
             {
                 "id": "f1",
@@ -98,6 +102,10 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
                 "reactions": 1,
             },
             {"id": "f3", "key": None, "traces": [stray.span.trace_id.hex()], "messages": 0, "reactions": 1},
+        ],
+        "clocks": [
+            clock("order", "packing", at_most=3.0, edges=1),
+            clock("order", "stats", at_most=3.0, edges=2),
         ],
         "notes": [
             {

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.joins import once
+from collector.stitching.clocks import early
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
 from collector.stitching.graph import EdgeKind, Edges, Graph, NoteKind, Notes, numbers
@@ -72,14 +73,13 @@ def _edges(deliveries: Deliveries, causes: Causes) -> Edges:
 def _notes(spans: Spans, edges: Edges) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     here = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0)
-    early = here & (start[edges.target] < start[edges.source])
     late = here & (start[edges.target] - start[edges.source] >= REPLAY_AFTER)
     found = [
         *spans.notes,
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
         (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
-        (NoteKind.CLOCK_SKEW, once(edges.target[early])),
+        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
         (NoteKind.REPLAY, once(edges.target[late])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
     ]

@@ -74,6 +74,11 @@ class Edges:
         mask: Mask = self.kind == kind
         return mask
 
+    @property
+    def is_observed(self) -> Mask:
+        """Which edges a span tells of itself."""
+        return np.array([because.is_observed for because in Because])[self.because]
+
 
 @dataclass(frozen=True)
 class Settles:

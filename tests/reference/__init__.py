@@ -6,7 +6,9 @@ The columns have to say the same, edge for edge and flow for flow.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from collector.stitching.clocks import PLAUSIBLE
 from collector.stitching.parts import MOST_SHARED
+from tests.reference.clocks import Bounds, clocks_of
 from tests.reference.edges import Ref, Row, Stitcher
 from tests.reference.flows import flows_of
 from tests.reference.settles import settles_of
@@ -39,6 +41,7 @@ class Story:
     edges: dict[tuple[str, Ref, Ref], str] = field(default_factory=dict)  # kind, from, to: because
     flows: list[tuple[str | None, set[Ref]]] = field(default_factory=list)
     notes: set[tuple[str, Ref]] = field(default_factory=set)
+    clocks: dict[tuple[str, str], Bounds] = field(default_factory=dict)
 
 
 def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
@@ -60,9 +63,11 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED) -> Story:
     for kind, source, target in told.edges:
         if kind == "delivery" and source in told.spans:
             after = told.spans[target]["start"] - told.spans[source]["start"]
-            if after < 0:
+            times = told.spans[target]["start"], told.spans[source]["start"]
+            if after < -PLAUSIBLE and min(times) > 0:
                 told.notes.add(("clock_skew", target))
             if after >= HOUR:
                 told.notes.add(("replay", target))
     messages = {message: told.spans_of(message) for message in told.messages}
-    return Story(messages, reactions, told.edges, flows_of(told, most_shared), told.notes)
+    flows = flows_of(told, most_shared)
+    return Story(messages, reactions, told.edges, flows, told.notes, clocks_of(told))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.stitching.clocks import clocks
 from tests.reference import Reaction, Ref, Story
 
 
@@ -38,4 +39,6 @@ def story_of(stitched: Stitched) -> Story:
     story.flows = list(zip(flows.key, members, strict=True))
     notes = zip(graph.notes.kind.tolist(), graph.notes.row.tolist(), strict=True)
     story.notes = {(NoteKind(kind).name.lower(), refs[row]) for kind, row in notes}
+    found = clocks(graph, np.arange(len(edges.source)))
+    story.clocks = {pair: (apart.at_least, apart.at_most, apart.edges) for pair, apart in found.items()}
     return story
