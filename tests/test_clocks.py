@@ -78,7 +78,8 @@ def test_time_that_was_not_set_says_nothing_of_clocks() -> None:
     packing = react("packing", placed)
     packing.span.start_time_unix_nano = 0
 
-    assert clocks(placed, packing) == skews(placed, packing) == {}
+    assert clocks(placed, packing) == {}
+    assert skews(placed, packing) == {}
 
 
 def test_delivery_before_its_publish_is_noted_with_both_services_and_the_estimate() -> None:
