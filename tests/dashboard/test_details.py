@@ -105,7 +105,7 @@ def inspected(flow: Flow, title: str) -> dict[str, Any]:
     [
         (-21.0, -26.0, -16.0, " By their messages, the clock of fraud is about 21 ms behind that of order."),
         (19.0, 14.0, 24.0, " By their messages, the clock of fraud is about 19 ms ahead of that of order."),
-        (1.0, -2.0, 4.0, " By their messages, the clock of fraud is within 4 ms of that of order."),
+        (10.0, -20.0, 40.0, " By their messages, the clock of fraud is within 40 ms of that of order."),
         (None, None, -16.0, " By their messages, the clock of fraud is at least 16 ms behind that of order."),
         (
             None,
@@ -121,9 +121,9 @@ def inspected(flow: Flow, title: str) -> dict[str, Any]:
 def test_a_wait_by_two_clocks_says_so_and_how_they_go(
     ahead: float | None, least: float | None, most: float | None, said: str, swapped: bool
 ) -> None:
-    """A wait of 5 ms means little where two clocks differ by 20."""
+    """A wait of 50 ms means little where two clocks differ by 200."""
     story = Story()
-    story.react(story.publish("OrderPlaced"), "fraud", wait_ms=5.0, wait_across_clocks=True)
+    story.react(story.publish("OrderPlaced"), "fraud", wait_ms=50.0, wait_across_clocks=True)
     known = Clocks(service="order", other="fraud", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
     if swapped:
         ahead, least, most = (None if one is None else -one for one in (ahead, most, least))
@@ -131,7 +131,7 @@ def test_a_wait_by_two_clocks_says_so_and_how_they_go(
 
     seen = inspected(msgspec.structs.replace(story.flow(), clocks=[known]), "fraud")
 
-    assert seen["waited"] == "~5 ms"
+    assert seen["waited"] == "~50 ms"
     assert seen["facts"] == ["The wait is by two clocks: order sent, fraud took." + said]
 
 
