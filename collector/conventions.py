@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.keys import codes_of, whole
+from collector.settlements import DELIVERY_COUNTS, Settled, deliveries_of, settled_by
 from collector.spans import Kind, Status, ValueType
 
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -48,6 +49,8 @@ READINGS = pa.schema(
         ("conversation", pa.string()),  # what messages have in common that were caused by one another
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", pa.string()),
+        ("settled", pa.uint8()),  # Settled: what a settle says, or a handling of itself
+        ("deliveries", pa.uint16()),  # which delivery of its message it is about; 0: that is not said
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
         ("dropped_links", pa.uint32()),
@@ -122,6 +125,8 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     "event_id": ("cloudevents.event_id",),
     "stream": ("messaging.nats.stream",),
+    "settled": ("messaging.nats.settled",),
+    "deliveries": DELIVERY_COUNTS,
 }
 
 _NOTHING = pa.scalar(None, pa.string())
@@ -194,6 +199,10 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "conversation": said.texts(said["conversation"]),
         "causation": said.texts(said["causation"]),
         "flow_key": said.texts(said["flow_key"]),
+        "settled": pa.array(_settled(said, name, role, whole(failed)).astype(np.uint8)),
+        "deliveries": pa.array(
+            deliveries_of(said.texts(said["deliveries"]), destination, role == Role.SETTLE).astype(np.uint16)
+        ),
         "link_trace_ids": whole(spans["link_trace_ids"]),
         "link_span_ids": whole(spans["link_span_ids"]),
         "dropped_links": whole(spans["dropped_links"]),
@@ -218,6 +227,19 @@ def _roles(spans: pa.Table, said: "_Said") -> Ints:
         role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
     return np.where((role == Role.CREATE) & (kind == Kind.CONSUMER), int(Role.RECEIVE), role)
+
+
+def _settled(said: "_Said", name: pa.Array, role: Ints, failed: pa.Array) -> Ints:
+    """`Settled` of each span: what a settle that went well says, or a handling says of itself."""
+    found = settled_by(said.texts(said["settled"]))
+    rows = np.flatnonzero((role == Role.SETTLE) & ~np.asarray(failed.to_numpy(zero_copy_only=False)))
+    if len(rows):
+        for places in (said["verb"], said["operation"]):
+            rows_left = rows[found[rows] == Settled.UNSAID]
+            found[rows_left] = settled_by(said.texts(places[rows_left]))
+        rows_left = rows[found[rows] == Settled.UNSAID]
+        found[rows_left] = settled_by(name.take(pa.array(rows_left)))
+    return found
 
 
 # Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from collector.joins import distinct_pairs, once
-from collector.keys import whole
+from collector.keys import codes_of, whole
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.stitching.clocks import Apart, Pair, across, clocks, early
 from collector.stitching.graph import Mask, Rows, marked
 
 Document: TypeAlias = dict[str, Any]
@@ -25,7 +27,6 @@ _SAID = {
     NoteKind.REPLAY: "it began an hour or more after its message was published: a replay, or a long wait",
     NoteKind.UNCLEAR_CAUSE: "the message that it names as its cause is here, but no single reaction to it is",
     NoteKind.SHARED_KEY: "its flow key is on too many other flows as well, so it names none of them",
-    NoteKind.CLOCK_SKEW: "it seems to have begun before its message was published: two clocks differ",
     NoteKind.END_BEFORE_START: "it ends before it starts",
     NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",
     NoteKind.SELF_LINK: "it names itself as its cause, which was passed over",
@@ -43,6 +44,12 @@ class _Shown:
     refs: Sequence[str]
     names: Sequence[str]  # of flows
     spelled: Mapping[bytes, str]
+
+    @cached_property
+    def edges(self) -> Rows:
+        """The edges: what a batch links to in other flows is theirs."""
+        edges = self.stitched.graph.edges
+        return np.flatnonzero(self.spans[edges.target] & ((edges.source < 0) | self.spans[edges.source]))
 
     def texts(self, column: str) -> Sequence[str | None]:
         """A whole column."""
@@ -77,7 +84,7 @@ def document(
         flow_ids or [f"f{number + 1}" for number in range(flows.count)],
         spelled,
     )
-    parts = _parts(shown)
+    parts, between = _parts(shown), clocks(graph, shown.edges)
     return {
         "spans": int(spans.sum()),
         "traces": len(once(graph.trace[spans])),
@@ -85,7 +92,8 @@ def document(
         "reactions": _reactions(shown, parts),
         "edges": _edges(shown),
         "flows": _flows(shown),
-        "notes": sorted([*_notes(shown), *notes], key=_place_of),
+        "clocks": _clocks(between),
+        "notes": sorted([*_notes(shown), *_skews(shown, between), *notes], key=_place_of),
     }
 
 
@@ -125,6 +133,7 @@ def _messages(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
 def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
     graph = shown.stitched.graph
     service, group = shown.texts("service"), shown.texts("group")
+    settles = graph.settles
     places = np.flatnonzero(shown.spans[graph.reactions])
     rows = graph.reactions[places]
     found = [
@@ -137,6 +146,11 @@ def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
             "start_unix_nano": int(graph.start[place]),
             "end_unix_nano": int(graph.end[place]),
             "status": "error" if graph.failed[place] else "ok",
+            "settled": int(settles.settled[place]),
+            "acked": int(settles.acked[place]),
+            "nacked": int(settles.nacked[place]),
+            "terminated": int(settles.terminated[place]),
+            "deliveries": int(settles.deliveries[place]) or None,
             **flow,
         }
         for place, row, flow in zip(places.tolist(), rows.tolist(), _flow_of(shown, rows), strict=True)
@@ -172,8 +186,8 @@ def _parts(shown: _Shown) -> dict[int, list[str]]:
 def _edges(shown: _Shown) -> list[Document]:
     graph = shown.stitched.graph
     edges = graph.edges
-    # What a batch links to in other flows is theirs.
-    rows = np.flatnonzero(shown.spans[edges.target] & ((edges.source < 0) | shown.spans[edges.source]))
+    rows = shown.edges
+    apart = across(edges, codes_of(whole(graph.spans["service"]).dictionary_encode()))
     sources = refs_of(*graph.sources(rows), shown.spelled)
     found = [
         {
@@ -182,6 +196,7 @@ def _edges(shown: _Shown) -> list[Document]:
             "kind": _KIND[EdgeKind(edges.kind[row])],
             "because": _BECAUSE[Because(edges.because[row])],
             "certainty": "observed" if Because(edges.because[row]).is_observed else "inferred",
+            "across_clocks": bool(apart[row]),
         }
         for row, source in zip(rows.tolist(), sources, strict=True)
     ]
@@ -223,8 +238,77 @@ def _notes(shown: _Shown) -> list[Document]:
         {"kind": NoteKind(kind).name.lower(), "ref": shown.refs[row], "text": _SAID[NoteKind(kind)]}
         for notes in (shown.stitched.graph.notes, shown.stitched.flows.notes)
         for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
-        if shown.spans[row]
+        if shown.spans[row] and kind != NoteKind.CLOCK_SKEW
     ]
+
+
+def _clocks(between: Mapping[Pair, Apart]) -> list[Document]:
+    """How far the clock of `other` is ahead of that of `service`, as far as that is known."""
+    return [
+        {
+            "service": service,
+            "other": other,
+            "ahead_ms": _ms(apart.about),
+            "at_least_ms": _ms(apart.at_least),
+            "at_most_ms": _ms(apart.at_most),
+            "edges": apart.edges,
+        }
+        for (service, other), apart in sorted(between.items())
+    ]
+
+
+def _ms(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e6
+
+
+def _skews(shown: _Shown, between: Mapping[Pair, Apart]) -> list[Document]:
+    """A note for each reaction and service whose message it seems to have had before it was published."""
+    graph, edges = shown.stitched.graph, shown.stitched.graph.edges
+    start = graph.numbers("start")
+    rows = shown.edges[early(edges, start)[shown.edges]]
+    if not len(rows):
+        return []
+    services = shown.texts("service")
+    found: dict[tuple[int, str, str], int] = {}
+    for source, target in zip(edges.source[rows].tolist(), edges.target[rows].tolist(), strict=True):
+        what = target, str(services[source]), str(services[target])
+        found[what] = max(found.get(what, 0), int(start[source] - start[target]))
+    return [
+        {
+            "kind": NoteKind.CLOCK_SKEW.name.lower(),
+            "ref": shown.refs[row],
+            "text": f"it seems to have begun {_time(by)} before its message was published: "
+            f"{_behind(service, reactor, between)}",
+        }
+        for (row, service, reactor), by in found.items()
+    ]
+
+
+def _behind(service: str, other: str, between: Mapping[Pair, Apart]) -> str:
+    """That the clock of *other* is behind that of *service*, and how far."""
+    if service == other:
+        return f"the hosts of {service} have clocks that differ"
+    both = " and ".join(sorted((service, other)))
+    apart, swapped = between.get((service, other)), between.get((other, service))
+    low, high = (apart.at_least, apart.at_most) if apart else (None, None)
+    about = apart.about if apart else None
+    if swapped:
+        low, high = (None if bound is None else -bound for bound in (swapped.at_most, swapped.at_least))
+        about = None if swapped.about is None else -swapped.about
+    if high is None or high >= 0:  # only a conclusion says so
+        return f"the clocks of {both} differ, or it is another message"
+    if low is None:
+        return f"the clock of {other} is at least {_time(-high)} behind that of {service}"
+    if about is None:
+        return f"the clocks of {both} differ, and not by the same all the time"
+    return (
+        f"the clock of {other} is about {_time(-about)} behind that of {service} "
+        f"(at least {_time(-high)}, at most {_time(-low)})"
+    )
+
+
+def _time(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e6:,.1f} ms" if nanoseconds < 1e9 else f"{nanoseconds / 1e9:,.1f} s"
 
 
 def _place_of(note: Document) -> tuple[str, str, str]:

@@ -195,10 +195,16 @@ class Reaction(Answer, frozen=True, kw_only=True):
     start_unix_nano: int = 0
     end_unix_nano: int | None = None
     status: str = "ok"
+    settled: int = 0
+    acked: int = 0
+    nacked: int = 0
+    terminated: int = 0
+    deliveries: int | None = None
     flow: str | None = None
     event_type: str | None = None
     destination: str | None = None
     wait_ms: float | None = None
+    wait_across_clocks: bool = False
     work_ms: float | None = None
     expected: Expectation | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -224,6 +230,16 @@ class Note(Answer, frozen=True, kw_only=True):
     ref: str | None = None
 
 
+class Clocks(Answer, frozen=True, kw_only=True):
+    """By how much the clock of *other* is ahead of that of *service*; None where that is not known."""
+
+    service: str
+    other: str
+    ahead_ms: float | None = None
+    at_least_ms: float | None = None
+    at_most_ms: float | None = None
+
+
 class Flow(Answer, frozen=True, kw_only=True):
     """Everything about one flow: its causal graph, its state and its findings."""
 
@@ -231,6 +247,7 @@ class Flow(Answer, frozen=True, kw_only=True):
     reactions: list[Reaction] = []
     edges: list[Edge] = []
     flows: list[FlowItem] = []
+    clocks: list[Clocks] = []
     notes: list[Note] = []
     findings: list[Finding] = []
 

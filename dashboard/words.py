@@ -31,7 +31,7 @@ CAUSES = {
     "backlog": "is alive and behind",
     "not_acknowledged": "took it and has not finished",
     "handler_failed": "tried and failed",
-    "gave_up": "failed until the broker gave up",
+    "gave_up": "has given it up",
     "handler_silent": "handled it and published nothing",
     "context_lost": "answered without context",
     "telemetry_missing": "acted unseen",
@@ -103,6 +103,11 @@ def count(value: int, thing: str, plural: str | None = None) -> str:
     return f"{value:,} {thing if value == 1 else plural or thing + 's'}"
 
 
+def times(thing: str, value: int) -> str:
+    """Say a thing that is there more than once: `missing parent`, `missing parent \u00d7 3`."""
+    return thing if value == 1 else f"{thing} \u00d7 {value:,}"
+
+
 def share(part: float) -> str:
     """Say a share: `98 %`, and neither 0 nor 100 where it is only nearly so."""
     percent = part * 100
@@ -111,6 +116,19 @@ def share(part: float) -> str:
     if 99 < percent < 100:
         return ">99 %"
     return f"{percent:.0f} %"
+
+
+def apart(ahead: float | None, least: float | None, most: float | None) -> str:
+    """Say how a clock goes by another one: `about 21 ms behind`, of milliseconds; empty if nobody knows."""
+    if ahead is not None and least is not None and most is not None:
+        if least <= 0 <= most:
+            return f"within {duration(max(-least, most))} of"
+        return f"about {duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'}"
+    if least is not None and least > 0 and most is None:
+        return f"at least {duration(least)} ahead of"
+    if most is not None and most < 0 and least is None:
+        return f"at least {duration(-most)} behind"
+    return ""
 
 
 def cause(name: str) -> str:

@@ -19,6 +19,7 @@ Ref = tuple[bytes, bytes]
 
 ROOT = bytes(8)
 HOUR = 3_600 * 10**9
+TICK = 400_000  # nanoseconds: a few of them are more than clocks may differ by
 SERVICES = ("order", "payment", "shipping")
 
 
@@ -47,6 +48,8 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "conversation": None,
         "causation": None,
         "flow_key": None,
+        "settled": 0,
+        "deliveries": 0,
         "link_trace_ids": [],
         "link_span_ids": [],
         "dropped_links": 0,
@@ -89,8 +92,8 @@ def tangle(random: Random) -> list[Row]:
             number,
             Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7])),
             parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
-            start=random.choice([*range(6), HOUR]),
-            end=random.choice([*range(8), HOUR]),
+            start=TICK * random.choice([*range(6), HOUR // TICK]),
+            end=TICK * random.choice([*range(8), HOUR // TICK]),
             received=random.randrange(3),
             remote=random.random() < 0.5,
             failed=random.random() < 0.2,
@@ -104,6 +107,8 @@ def tangle(random: Random) -> list[Row]:
             conversation=random.choice([None, "1", "2"]),
             causation=random.choice([None, "1", "2", "3"]) if random.random() < causing else None,
             flow_key=random.choice("AB") if random.random() < keyed else None,
+            settled=random.choice([0, 0, 1, 2, 3]),
+            deliveries=random.choice([0, 0, 0, 1, 2, 3]),
             dropped_links=int(random.random() < 0.1),
         )
         for number in numbers
@@ -143,11 +148,11 @@ class _Teller:
         return self.traces - 1
 
     def add(self, trace: int, role: Role, parent: Row | None, **said: Any) -> Row:
-        random, start = self.random, len(self.rows) + self.random.choice([0, 0, 0, 0, -3])
+        random, start = self.random, TICK * (len(self.rows) + self.random.choice([0, 0, 0, 0, -3]))
         start += HOUR * self.random.choice([0, 0, 0, 0, 0, 0, 1])
         key = random.choice("ABC") if random.random() < self.keyed else None
         up = ROOT if parent is None else parent["span_id"]
-        said = {"start": start, "end": start + random.randrange(4), "flow_key": key, **said}
+        said = {"start": start, "end": start + TICK * random.randrange(4), "flow_key": key, **said}
         self.rows.append(reading(trace, len(self.rows), role, parent_span_id=up, **said))
         return self.rows[-1]
 
@@ -199,6 +204,8 @@ class _Teller:
             link(at, map(ref, taken))
         if random.random() < 0.2:
             self.answer(trace, consumer)
+        if random.random() < 0.3:
+            self.settle(trace, consumer, taken)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
             because = random.choice(taken) if taken and random.random() < self.causing else None
@@ -217,6 +224,26 @@ class _Teller:
         answered = self.add(trace, Role.ANSWERED, reply, service=asker, remote=True)
         if self.random.random() < 0.5:
             self.publish(trace, answered)
+
+    def settle(self, trace: int, consumer: Row, taken: Sequence[Row]) -> None:
+        """The messages are settled, in the handling or after it, one by one or at once, in a span or two."""
+        random = self.random
+        if random.random() < 0.2:
+            consumer |= {"settled": random.randint(1, 3), "deliveries": random.randint(0, 3)}
+            return
+        each = [[row] for row in taken]
+        for some in random.choice([each, [list(taken)], [[consumer]], [list[Row]()]]):
+            parent = random.choice([consumer, consumer, taken[0] if taken else None, None])
+            said = {"service": consumer["service"], "settled": random.randint(0, 3)}
+            where = trace if parent is None else parent["trace_id"][0] - 1
+            settle = self.add(where, Role.SETTLE, parent, **said, deliveries=random.randint(0, 3))
+            link(settle, map(ref, some if random.random() < 0.5 else []))
+            if random.random() < 0.2:
+                said |= {
+                    "settled": random.randint(0, 3),
+                    "service": random.choice([said["service"], "order"]),
+                }
+                self.add(where, Role.SETTLE, settle, **said)
 
     def react_again(self) -> None:
         """A message comes once more to one who had it, or to his like, at that time or later."""

@@ -18,8 +18,9 @@ def order() -> list[Sent]:
     sending = publish("sending", parent=placed, at=2)
     other = publish("other", key="A-2", at=3)
     failed = react("packing", placed, at=4, error="no paper", group="packers")
-    again = react("again", placed, service="packing", at=8, group="packers")
-    batch = consume("batch", placed, other, at=6, service="stats")
+    second = {"messaging.nats.delivery_count": 2}
+    again = react("again", placed, service="packing", at=8, group="packers", said=second)
+    batch = consume("batch", placed, other, at=6, service="stats", said={"messaging.nats.settled": "ack"})
     stray = consume("stray", publish("lost"), at=7)
     return [request, placed, sending, other, failed, again, batch, stray, work("cron")]
 
@@ -43,8 +44,8 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             "flow": flow,
         }
 
-    def delivery(source: Sent, target: Sent, because: str) -> dict[str, str]:
-        certainty = {"because": because, "certainty": "observed"}
+    def delivery(source: Sent, target: Sent, because: str) -> dict[str, object]:
+        certainty = {"because": because, "certainty": "observed", "across_clocks": source is not lost}
         return {"from": source.ref, "to": target.ref, "kind": "delivery", **certainty}
 
     def reaction(one: Sent, spans: list[Sent], **more: object) -> dict[str, object]:
@@ -57,8 +58,17 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             "start_unix_nano": start[one],
             "end_unix_nano": end[spans[-1]],
             "status": "ok",
+            "settled": 1 if one is batch else 0,
+            "acked": 1 if one is batch else 0,
+            "nacked": 0,
+            "terminated": 0,
+            "deliveries": 2 if one is failed else None,
             **more,
         }
+
+    def clock(service: str, other: str, at_most: float, edges: int) -> dict[str, object]:
+        bounds = {"ahead_ms": None, "at_least_ms": None, "at_most_ms": at_most}
+        return {"service": service, "other": other, **bounds, "edges": edges}
 
     edges = [
         delivery(placed, failed, "parent"),
@@ -75,7 +85,7 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             reaction(batch, [batch], flow="f1", flows=["f1", "f2"]),
             reaction(stray, [stray], flow="f3"),
         ],
-        "edges": sorted(edges, key=lambda edge: (edge["from"], edge["to"])),
+        "edges": sorted(edges, key=lambda edge: (str(edge["from"]), str(edge["to"]))),
         "flows": [
             {
                 "id": "f1",
@@ -92,6 +102,10 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
                 "reactions": 1,
             },
             {"id": "f3", "key": None, "traces": [stray.span.trace_id.hex()], "messages": 0, "reactions": 1},
+        ],
+        "clocks": [
+            clock("order", "packing", at_most=3.0, edges=1),
+            clock("order", "stats", at_most=3.0, edges=2),
         ],
         "notes": [
             {

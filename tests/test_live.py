@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.api import stuck as answers
 from collector.diagnosis import State
 from collector.store import Database
-from tests.factories import NOW
+from tests.factories import NOW, pairs
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
 
@@ -94,6 +94,42 @@ def test_handler_that_fails_is_named_with_its_error(watch: Watch) -> None:
     (finding,) = answers.stuck(watch.snapshot)["stuck"]
     assert finding["cause"] == "handler_failed"
     assert "no connection" in finding["sentence"]
+
+
+def terminated(sent: list[Sent], service: str) -> list[Sent]:
+    """*sent*, in which *service* told the broker not to deliver again what it had handled."""
+    for name, one in sent:
+        if name == service and one.name.startswith("process"):
+            one.attributes.extend(pairs({"messaging.nats.settled": "term"}))
+    return sent
+
+
+def test_message_that_its_consumer_terminated_is_given_up_at_once(watch: Watch) -> None:
+    """It would be in vain to wait for an attempt that nobody makes."""
+    watch.receive(terminated(order("A-1", watch.now, failing={"inventory"}), "inventory"))
+    watch.wait(2)
+
+    (finding,) = answers.stuck(watch.snapshot)["stuck"]
+    assert (finding["state"], finding["cause"]) == ("failed", "gave_up")
+    assert "inventory terminated OrderPlaced: no connection." in finding["sentence"]
+
+
+def test_message_that_was_terminated_without_an_error_is_given_up_when_it_is_overdue(watch: Watch) -> None:
+    """A handler may publish after it has settled: before the deadline nobody knows."""
+    watch.receive(terminated(order("A-1", watch.now, silent={"payment"}), "payment"))
+    watch.wait(2)
+    assert findings(watch, late=False) == []
+    watch.wait(8)
+
+    assert findings(watch) == [("A-1", "gave_up", "payment", "PaymentCaptured")]
+
+
+def test_terminated_message_of_a_step_that_leads_on_is_no_finding(watch: Watch) -> None:
+    watch.receive(terminated(terminated(order("A-1", watch.now), "payment"), "mailer"))
+    watch.wait(10)
+
+    assert findings(watch) == []
+    assert watch.state("A-1") == State.DONE
 
 
 def test_handler_that_succeeds_at_its_second_attempt_is_no_finding(watch: Watch) -> None:

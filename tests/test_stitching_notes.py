@@ -132,5 +132,6 @@ def test_nothing_is_a_graph() -> None:
         "reactions": [],
         "edges": [],
         "flows": [],
+        "clocks": [],
         "notes": [],
     }

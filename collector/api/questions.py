@@ -267,6 +267,7 @@ def _add_expected(answer: Document, snapshot: Snapshot) -> None:
         reaction["event_type"] = message["event_type"] if message else reaction.get("event_type")
         start, end = reaction["start_unix_nano"], reaction["end_unix_nano"]
         reaction["wait_ms"] = (start - message["time_unix_nano"]) / 1e6 if message else None
+        reaction["wait_across_clocks"] = message is not None and message["service"] != reaction["service"]
         reaction["work_ms"] = (end - start) / 1e6
         pace = normal.get((reaction["event_type"], reaction["service"], reaction["group"]))
         reaction["expected"] = pace and {

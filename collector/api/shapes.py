@@ -72,6 +72,11 @@ class Reaction(_Shape):
     start_unix_nano: int
     end_unix_nano: int
     status: Literal["ok", "error"]
+    settled: int = Field(description="how often its messages were settled, in whatever way")
+    acked: int
+    nacked: int
+    terminated: int
+    deliveries: int | None = Field(description="the highest number of a delivery; null where nobody said")
     flow: str | None
 
 
@@ -83,6 +88,20 @@ class Edge(_Shape):
     kind: Literal["delivery", "cause"]
     because: str
     certainty: Literal["observed", "inferred"]
+    across_clocks: bool = Field(
+        description="its ends are of two services, so that times between them have two clocks"
+    )
+
+
+class Clocks(_Shape):
+    """By how much the clock of one service is ahead of that of another, by the messages between them."""
+
+    service: str
+    other: str
+    ahead_ms: float | None = Field(description="of `other`: about; null where only one bound is known")
+    at_least_ms: float | None
+    at_most_ms: float | None
+    edges: int
 
 
 class Note(_Shape):
@@ -102,6 +121,7 @@ class Stitched(_Shape):
     reactions: list[Reaction]
     edges: list[Edge]
     flows: list[dict[str, Any]]
+    clocks: list[Clocks]
     notes: list[Note]
 
 

@@ -131,6 +131,7 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place) -> Case:
         expectation=expected.of(int(owed.step[entry]), int(owed.join[entry])),
         attempts=int(snapshot.attempts[entry]),
         final=bool(owed.final[entry]),
+        terminated=bool(snapshot.terminated[entry]),
     )
 
 

@@ -12,6 +12,7 @@ class Cause(StrEnum):
 
     CONSUMER_DOWN = "consumer_down"
     BACKLOG = "backlog"
+    GAVE_UP = "gave_up"
     HANDLER_FAILED = "handler_failed"
     HANDLER_SILENT = "handler_silent"
     UNKNOWN = "unknown"
@@ -43,6 +44,7 @@ class Case:
     expectation: Expectation | None  # none: a handling failed before anything was learned
     attempts: int = 1
     final: bool = False
+    terminated: bool = False  # its consumer told the broker not to deliver it again
 
     @property
     def overdue_s(self) -> float:

@@ -120,7 +120,7 @@ class Reactions:
     heard: Ints  # when the span of its message came; its own where that was not seen
     attempts: Ints
     failed: Mask
-    final: Mask
+    final: Mask  # nobody gets its message again
     emitted: Mask  # it published something in this flow
 
     @property
@@ -274,9 +274,17 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         heard=np.where(message >= 0, _at(facts.received, message), facts.received[row]),
         attempts=graph.attempts[index],
         failed=graph.failed[index],
-        final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row],
+        final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row] | terminated(graph)[index],
         emitted=among(row * width + flow, emitting),
     )
+
+
+def terminated(graph: Graph) -> Mask:
+    """Which reactions told the broker not to deliver their message again; of a batch nobody says which."""
+    told = graph.edges.target[graph.edges.of(EdgeKind.DELIVERY)]
+    alone = np.bincount(told, minlength=len(graph.key))[graph.reactions] == 1
+    mask: Mask = alone & (graph.settles.terminated > 0)
+    return mask
 
 
 def _emits(stitched: Stitched, facts: _Facts, reactions: Reactions) -> Emits:

@@ -9,6 +9,23 @@ from collector.diagnosis.wording import counted, duration
 Rule = Callable[[Case, Life], Finding | None]
 
 
+def gave_up(case: Case, life: Life) -> Finding | None:
+    """The broker will not deliver it again: its consumer told it so, and nothing came of the handling."""
+    if not case.terminated or case.debt not in {Debt.SUCCESS, Debt.MESSAGE}:
+        return None
+    handled, why = (
+        case.stopped_at.event_type,
+        f": {_quoted(case.stopped_at.error)}" if case.stopped_at.error else "",
+    )
+    sentence = (
+        f"{case.service} terminated {handled}{why}. The broker will not deliver it again, "
+        f"and {_next(case)} was not published."
+    )
+    tries = counted(case.attempts, "attempt")
+    told = f"{case.service} told the broker never to deliver {handled} again, after {tries}"
+    return Finding(Cause.GAVE_UP, sentence, (Evidence("span", case.stopped_at.ref, told),))
+
+
 def handler_failed(case: Case, life: Life) -> Finding | None:
     """Its handling ended in an error and will be or may be tried again."""
     if case.debt is not Debt.SUCCESS:
@@ -104,7 +121,7 @@ def unknown(case: Case, life: Life) -> Finding | None:
     return Finding(Cause.UNKNOWN, sentence, (_published(case), evidence))
 
 
-RULES: tuple[Rule, ...] = (handler_failed, handler_silent, consumer_down, backlog, unknown)
+RULES: tuple[Rule, ...] = (gave_up, handler_failed, handler_silent, consumer_down, backlog, unknown)
 
 
 def diagnose(case: Case, life: Life) -> Finding:

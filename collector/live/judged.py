@@ -8,10 +8,13 @@ import pyarrow as pa
 
 from collector.diagnosis import State
 from collector.diagnosis.owed import Expected, Owed, together
+from collector.diagnosis.record import terminated
 from collector.flowtable import FLOWS
 from collector.joins import Ints, Mask
 from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
+from collector.stitching import Graph
+from collector.stitching.graph import find
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,15 @@ def snapshot_of(
 ) -> Snapshot:
     """The living flows of all chunks, counted through, and what is overdue in them."""
     offset = 0
-    entries, places, attempts = [], [], []
+    entries, places, attempts, ended = [], [], [], []
     for one in judged:
         rank = np.cumsum(one.alive) - 1 + offset
         overdue = one.alive[one.owed.flow] & (one.age > np.where(one.owed.final, 0, one.owed.due))
         mine = one.owed.where(overdue)
         places.append(one.chunk.stitched.graph.spans.take(pa.array(mine.row)))
-        attempts.append(_attempts(one.chunk, mine.row))
+        graph = one.chunk.stitched.graph
+        attempts.append(_of_reactions(graph, mine.row, graph.attempts, 1))
+        ended.append(_of_reactions(graph, mine.row, terminated(graph), 0) != 0)
         entries.append(replace(mine, flow=rank[mine.flow]))
         offset += int(one.alive.sum())
     owed = together(*entries) if entries else EMPTY.owed
@@ -64,6 +69,7 @@ def snapshot_of(
         places=pa.concat_tables([EMPTY.places, *places]),
         slack=slack_of(owed),
         attempts=np.concatenate([EMPTY.attempts, *attempts]),
+        terminated=np.concatenate([EMPTY.terminated, *ended]),
         life=life,
         expected=expected,
         learned=learned,
@@ -72,9 +78,6 @@ def snapshot_of(
     )
 
 
-def _attempts(chunk: Chunk, rows: Ints) -> Ints:
-    graph = chunk.stitched.graph
-    place = np.minimum(np.searchsorted(graph.reactions, rows), max(len(graph.reactions) - 1, 0))
-    if not len(graph.reactions):
-        return np.ones(len(rows), np.int64)
-    return np.where(graph.reactions[place] == rows, graph.attempts[place], 1)
+def _of_reactions(graph: Graph, rows: Ints, values: Ints | Mask, otherwise: int) -> Ints:
+    """Of each of *rows* the entry of *values*, one a reaction; *otherwise* where a row is none."""
+    return np.append(values.astype(np.int64), otherwise)[find(graph.reactions, rows)]

@@ -52,6 +52,7 @@ class Snapshot:
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
     slack: Ints  # of each entry of `owed`, nanoseconds
     attempts: Ints  # of the reaction that each entry of `owed` hangs from; 1 for a message
+    terminated: Mask  # of each entry of `owed`: the broker was told not to deliver its message again
     life: dict[int, tuple[int, int]]  # by step: when it last began, and the newest message it took
     expected: Expected | None
     learned: int  # flows that taught
@@ -86,6 +87,7 @@ EMPTY = Snapshot(
     places=READINGS.empty_table(),
     slack=np.empty(0, np.int64),
     attempts=np.empty(0, np.int64),
+    terminated=np.empty(0, np.bool_),
     life={},
     expected=None,
     learned=0,

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from collector.joins import once
 from collector.stitching.causation import Claims, find_claims
+from collector.stitching.clocks import early
 from collector.stitching.deliveries import Deliveries, find_consumers
 from collector.stitching.distinct import Spans, distinct
 from collector.stitching.graph import (
@@ -23,6 +24,7 @@ from collector.stitching.graph import (
 )
 from collector.stitching.messages import find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
+from collector.stitching.settles import find_settles
 
 
 def stitch_edges(readings: pa.Table) -> Graph:
@@ -60,6 +62,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         start=numbers(spans.table, "start")[reactions.rows],
         end=numbers(spans.table, "end")[reactions.last],
         failed=numbers(spans.table, "failed")[reactions.last] != 0,
+        settles=find_settles(spans, messages, found, reactions),
         edges=edges,
         notes=_notes(spans, edges, claims, found),
     )
@@ -85,8 +88,6 @@ def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
 
 def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
-    here = edges.of(EdgeKind.DELIVERY) & (edges.source >= 0)
-    early = here & (start[edges.target] < start[edges.source])
     # Of an attempt, too, of which there is no edge of its own.
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
@@ -96,7 +97,7 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
         (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
         (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
-        (NoteKind.CLOCK_SKEW, once(edges.target[early])),
+        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
         (NoteKind.REPLAY, once(taken[late])),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),

@@ -82,6 +82,22 @@ class Edges:
         mask: Mask = self.kind == kind
         return mask
 
+    @property
+    def is_observed(self) -> Mask:
+        """Which edges a span tells of itself."""
+        return np.array([because.is_observed for because in Because])[self.because]
+
+
+@dataclass(frozen=True)
+class Settles:
+    """How the messages of each reaction were settled; one entry a reaction."""
+
+    settled: Rows  # how often, in whatever way: once for each attempt, and for each message of a batch
+    acked: Rows
+    nacked: Rows
+    terminated: Rows
+    deliveries: Rows  # the highest number that a delivery of its messages had; 0 where nobody said
+
 
 @dataclass(frozen=True)
 class Notes:
@@ -114,6 +130,7 @@ class Graph:
     start: Rows  # of each reaction, nanoseconds: of its first attempt
     end: Rows  # of each reaction, nanoseconds: of its last attempt
     failed: Mask  # of each reaction: of its last attempt
+    settles: Settles  # of each reaction
     edges: Edges
     notes: Notes
 

@@ -14,6 +14,7 @@ Data = dict[str, Any]
 # An attribute can be megabytes; a reader looks for the start of it.
 LONGEST_VALUE = 600
 MOST_ATTRIBUTES = 120
+MOST_NOTES = 60
 
 
 def worth_reading(steps: Steps) -> Step:
@@ -32,9 +33,10 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         "at": words.offset(step.at - start),
         "time": step.at,
         "timed": step.kind in {"message", "reaction"},
-        "waited": words.duration(step.wait_ms),
+        "waited": waited(step),
         "worked": words.duration(step.work_ms),
         "remarks": list(_remarks(step)),
+        "facts": [*_clocks(steps, step), *_settled(step)],
         "causes": [_neighbour(steps, link, link.source, start, colour) for link in steps.causes(step.id)],
         "effects": [
             _neighbour(steps, link, link.target, start, colour)
@@ -42,6 +44,7 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
             if steps.by_id[link.target].kind != "blocked"
         ],
         "ids": _ids(step),
+        **_notes(steps, step),
         "attributes": [],
         "resource": [],
     }
@@ -100,6 +103,72 @@ def _remarks(step: Step) -> Iterable[str]:
         yield f"{step.attempts} attempts."
     if step.reaction and step.reaction.status_message:
         yield step.reaction.status_message
+
+
+def waited(step: Step) -> str:
+    """Say how long a step waited, and that two clocks say so."""
+    return f"~{words.duration(step.wait_ms)}" if step.across_clocks else words.duration(step.wait_ms)
+
+
+def _clocks(steps: Steps, step: Step) -> Iterable[str]:
+    """What is known of the clocks that the wait was measured with."""
+    if not step.across_clocks or step.wait_ms is None or step.skew_ms is not None:
+        return  # of a skew there is a remark, and a note
+    takes = step.service
+    for publishes in dict.fromkeys(steps.by_id[link.source].service for link in steps.causes(step.id)):
+        if publishes == takes:
+            continue
+        yield f"The wait is by two clocks: {publishes} sent, {takes} took." + _apart(steps, publishes, takes)
+
+
+def _apart(steps: Steps, service: str, other: str) -> str:
+    for known in steps.clocks:
+        ahead, least, most = known.ahead_ms, known.at_least_ms, known.at_most_ms
+        if (known.service, known.other) == (other, service):
+            ahead = None if ahead is None else -ahead
+            least, most = (None if one is None else -one for one in (most, least))
+        elif (known.service, known.other) != (service, other):
+            continue
+        said = words.apart(ahead, least, most)
+        return f" By their messages, the clock of {other} is {said} that of {service}." if said else ""
+    return ""
+
+
+def _settled(step: Step) -> Iterable[str]:
+    """How the messages of a reaction were settled, and how often they had been delivered."""
+    reaction = step.reaction
+    if reaction is None:
+        return
+    ways = {
+        "given back": reaction.nacked,
+        "terminated": reaction.terminated,
+        "acknowledged": reaction.acked,
+        "settled": reaction.settled - reaction.acked - reaction.nacked - reaction.terminated,
+    }
+    said = [way if times == 1 else f"{way} {times} times" for way, times in ways.items() if times > 0]
+    if said:
+        yield f"{', '.join(said).capitalize()}."
+    if reaction.deliveries is not None and reaction.deliveries > 1:
+        yield f"Delivered {reaction.deliveries} times, by the broker's count."
+
+
+def _notes(steps: Steps, step: Step) -> Data:
+    """The notes on this step, and those on the rest of the flow."""
+    here: list[Data] = []
+    elsewhere: list[Data] = []
+    for note in steps.notes[:MOST_NOTES]:
+        about = steps.find(note.ref)
+        item = {"ref": note.ref}
+        if about and about.id == step.id:
+            here.append({**item, "text": note.text, "id": None})
+        else:
+            of = f" of {about.title}" if about else ""
+            text = f"{note.kind.replace('_', ' ')}{of}: {note.text}"
+            elsewhere.append({**item, "text": text, "id": about.id if about else None})
+    if len(steps.notes) > MOST_NOTES:
+        text = f"showing {MOST_NOTES} of {len(steps.notes):,} notes"
+        elsewhere.append({"ref": None, "text": text, "id": None})
+    return {"notes": here, "elsewhere": elsewhere}
 
 
 def _neighbour(steps: Steps, link: Link, other: str, start: int, colour: Callable[[str], str]) -> Data:

@@ -133,7 +133,7 @@ def label(step: Step, start: int) -> str:
     what = "published by" if step.kind == "message" else "reaction of"
     said = f"{step.title}, {what} {step.service}, {words.offset(step.at - start)}"
     if step.wait_ms is not None:
-        said += f", waited {words.duration(step.wait_ms)}"
+        said += f", waited {'about ' * step.across_clocks}{words.duration(step.wait_ms)}"
     if step.work_ms is not None:
         said += f", worked {words.duration(step.work_ms)}"
     if step.attempts > 1:
@@ -193,7 +193,10 @@ def took(step: Step) -> str:
         return f"{words.duration(work)}, clocks differ by {words.duration(-step.skew_ms)}"
     if step.wait_ms is None and step.work_ms is None:
         return ""
-    return f"{words.duration(wait)} waiting" if wait > work and wait >= 300 else words.duration(wait + work)
+    about = "~" * (step.across_clocks and wait > 0)
+    return about + (
+        f"{words.duration(wait)} waiting" if wait > work and wait >= 300 else words.duration(wait + work)
+    )
 
 
 def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable[[Way], Data]) -> Data:

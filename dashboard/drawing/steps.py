@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboard.answers import Edge, Finding, Flow, Message, Reaction
+from dashboard.answers import Clocks, Edge, Finding, Flow, Message, Note, Reaction
 
 # One step in a hundred takes longer than the p99, and a flow has dozens: slow is
 # what takes longer than that several times over.
@@ -26,7 +26,8 @@ class Step:
     """One box of the drawing.
 
     `at` is when it became visible (ns), `began` when its reaction started;
-    `wait_ms` and `work_ms` are those of the reaction, None where there is none.
+    `wait_ms` and `work_ms` are those of the reaction, None where there is none;
+    `across_clocks` says that the wait is a difference of two services' clocks.
     `skew_ms` is how far a wait was below zero: clocks that disagree. `due` is
     when a ghost should have been there.
     """
@@ -38,6 +39,7 @@ class Step:
     at: int
     began: int | None = None
     wait_ms: float | None = None
+    across_clocks: bool = False
     work_ms: float | None = None
     skew_ms: float | None = None
     attempts: int = 1
@@ -68,6 +70,8 @@ class Steps:
     links: tuple[Link, ...]
     by_id: dict[str, Step] = field(default_factory=dict)
     depth: dict[str, int] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    clocks: tuple[Clocks, ...] = ()
 
     def causes(self, step: str) -> list[Link]:
         """Links that lead to *step*."""
@@ -117,7 +121,9 @@ def steps(flow: Flow) -> Steps:
         if finding.state != "running":
             _owe(drawn, links, known, finding, place)
     by_id = {step.id: step for step in drawn}
-    return Steps(tuple(drawn), tuple(links), by_id, _depths(drawn, links))
+    return Steps(
+        tuple(drawn), tuple(links), by_id, _depths(drawn, links), tuple(flow.notes), tuple(flow.clocks)
+    )
 
 
 def _card(message: Message, reaction: Reaction | None) -> Step:
@@ -130,6 +136,7 @@ def _card(message: Message, reaction: Reaction | None) -> Step:
         at=message.time_unix_nano,
         began=reaction.start_unix_nano if reaction else None,
         wait_ms=wait,
+        across_clocks=reaction is not None and reaction.wait_across_clocks,
         work_ms=_work(reaction),
         skew_ms=skew,
         attempts=reaction.attempts if reaction else 1,
@@ -149,6 +156,7 @@ def _pill(reaction: Reaction) -> Step:
         at=reaction.start_unix_nano,
         began=reaction.start_unix_nano,
         wait_ms=wait,
+        across_clocks=reaction.wait_across_clocks,
         work_ms=_work(reaction),
         skew_ms=skew,
         attempts=reaction.attempts,

@@ -73,11 +73,12 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
         )
         for finding in flow.findings
     ]
-    notes = [{"text": note.kind.replace("_", " "), "title": note.text} for note in flow.notes[:8]]
+    notes = [
+        {"text": words.times(kind.replace("_", " "), len(texts)), "title": "\n".join(dict.fromkeys(texts))}
+        for kind, texts in by_kind(flow).items()
+    ]
     if item and item.incomplete:
         notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
-    if len(flow.notes) > 8:
-        notes.append({"text": f"and {len(flow.notes) - 8} more notes", "title": ""})
     return {
         "title": [{"text": "Flow"}],
         "key": name,
@@ -86,6 +87,14 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
         "notes": notes,
         "now": now / 1e6,
     }
+
+
+def by_kind(flow: Flow) -> dict[str, list[str]]:
+    """The texts of the notes of each kind; the inspector has them with what they are about."""
+    kinds: dict[str, list[str]] = {}
+    for note in flow.notes:
+        kinds.setdefault(note.kind, []).append(note.text)
+    return kinds
 
 
 def blocked(count: int) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dashboard.answers import Evidence, Expectation, Message
-from dashboard.drawing.details import LONGEST_VALUE, MOST_ATTRIBUTES, inspect, worth_reading
+import msgspec
+import pytest
+
+from dashboard.answers import Clocks, Evidence, Expectation, Flow, Message, Note
+from dashboard.drawing.details import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
 from tests.dashboard.factories import START, Story, finding
 
@@ -90,3 +93,92 @@ def test_a_clock_skew_is_said() -> None:
     story.react(story.publish("OrderPlaced"), "fraud", wait_ms=-12.0)
 
     assert "clocks" in shown(story, "fraud")["remarks"][0]
+
+
+def inspected(flow: Flow, title: str) -> dict[str, Any]:
+    found = steps(flow)
+    return inspect(found, next(step for step in found.steps if step.title == title), lambda _: "")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "least", "most", "said"),
+    [
+        (-21.0, -26.0, -16.0, " By their messages, the clock of fraud is about 21 ms behind that of order."),
+        (19.0, 14.0, 24.0, " By their messages, the clock of fraud is about 19 ms ahead of that of order."),
+        (10.0, -20.0, 40.0, " By their messages, the clock of fraud is within 40 ms of that of order."),
+        (None, None, -16.0, " By their messages, the clock of fraud is at least 16 ms behind that of order."),
+        (
+            None,
+            14.0,
+            None,
+            " By their messages, the clock of fraud is at least 14 ms ahead of that of order.",
+        ),
+        (None, None, 16.0, ""),
+        (None, 14.0, -16.0, ""),
+    ],
+)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_wait_by_two_clocks_says_so_and_how_they_go(
+    ahead: float | None, least: float | None, most: float | None, said: str, swapped: bool
+) -> None:
+    """A wait of 50 ms means little where two clocks differ by 200."""
+    story = Story()
+    story.react(story.publish("OrderPlaced"), "fraud", wait_ms=50.0, wait_across_clocks=True)
+    known = Clocks(service="order", other="fraud", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
+    if swapped:
+        ahead, least, most = (None if one is None else -one for one in (ahead, most, least))
+        known = Clocks(service="fraud", other="order", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
+
+    seen = inspected(msgspec.structs.replace(story.flow(), clocks=[known]), "fraud")
+
+    assert seen["waited"] == "~50 ms"
+    assert seen["facts"] == ["The wait is by two clocks: order sent, fraud took." + said]
+
+
+@pytest.mark.parametrize(
+    ("settled", "facts"),
+    [
+        ({}, []),
+        ({"settled": 1, "acked": 1, "deliveries": 1}, ["Acknowledged."]),
+        (
+            {"settled": 3, "acked": 1, "nacked": 2, "deliveries": 3},
+            ["Given back 2 times, acknowledged.", "Delivered 3 times, by the broker's count."],
+        ),
+        ({"settled": 1, "terminated": 1}, ["Terminated."]),
+        ({"settled": 1, "deliveries": 4}, ["Settled.", "Delivered 4 times, by the broker's count."]),
+    ],
+)
+def test_a_reaction_says_how_its_message_was_settled(settled: dict[str, Any], facts: list[str]) -> None:
+    story = Story()
+    story.react(story.publish("OrderPlaced"), "fraud", **settled)
+
+    assert shown(story, "fraud")["facts"] == facts
+
+
+def test_notes_are_shown_on_the_step_that_they_are_about_and_beside_the_others() -> None:
+    """Each with its ref: what a note is about may be a span that is no step at all."""
+    story = Story()
+    placed = story.publish("OrderPlaced")
+    folded = story.react(placed, "fraud") + "x"
+    notes = [Note(kind="missing_parent", text="no parent", ref=ref) for ref in (placed, folded, "t:inner")]
+    flow = msgspec.structs.replace(story.flow(), notes=[*notes, Note(kind="invalid_id", text="no id")])
+
+    seen = inspected(flow, "fraud")
+
+    assert seen["notes"] == [{"ref": folded, "text": "no parent", "id": None}]
+    assert seen["elsewhere"] == [
+        {"ref": placed, "text": "missing parent of OrderPlaced: no parent", "id": placed},
+        {"ref": "t:inner", "text": "missing parent: no parent", "id": None},
+        {"ref": None, "text": "invalid id: no id", "id": None},
+    ]
+
+
+def test_thousands_of_notes_are_cut_and_say_so() -> None:
+    story = Story()
+    story.publish("OrderPlaced")
+    notes = [Note(kind="missing_parent", text="no parent", ref=f"t:{number}") for number in range(5_000)]
+
+    seen = inspected(msgspec.structs.replace(story.flow(), notes=notes), "OrderPlaced")
+
+    assert len(seen["elsewhere"]) == MOST_NOTES + 1
+    assert seen["elsewhere"][-1]["text"] == f"showing {MOST_NOTES} of 5,000 notes"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.stitching.clocks import clocks
 from collector.stitching.replays import find_replays
 from tests.reference import Reaction, Ref, Story
 
@@ -24,6 +25,7 @@ def story_of(stitched: Stitched) -> Story:
             int(graph.start[place]),
             int(graph.end[place]),
             bool(graph.failed[place]),
+            **{name: int(column[place]) for name, column in vars(graph.settles).items()},
         )
     ids = graph.sources(np.arange(len(edges.source)))
     for place, source in enumerate(zip(*(side.to_pylist() for side in ids), strict=True)):
@@ -42,4 +44,6 @@ def story_of(stitched: Stitched) -> Story:
         for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
     }
     story.aside = {refs[row] for row in find_replays(graph).aside.nonzero()[0].tolist()}
+    found = clocks(graph, np.arange(len(edges.source)))
+    story.clocks = {pair: (apart.at_least, apart.at_most, apart.edges) for pair, apart in found.items()}
     return story

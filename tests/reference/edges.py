@@ -75,13 +75,13 @@ class Stitcher:
             links[ref] = [target for target in targets if target != ref]
         return links
 
-    def _role(self, ref: Ref | None) -> Role:
+    def role(self, ref: Ref | None) -> Role:
         return Role.NONE if ref is None else Role(self.spans[ref]["role"])
 
     def _publishes(self, ref: Ref | None) -> bool:
-        return self._role(ref) in (Role.CREATE, Role.SEND)
+        return self.role(ref) in (Role.CREATE, Role.SEND)
 
-    def _local_parent(self, ref: Ref) -> Ref | None:
+    def local_parent(self, ref: Ref) -> Ref | None:
         parent = self.parents.get(ref)
         same = parent is not None and self.spans[parent]["service"] == self.spans[ref]["service"]
         return parent if same else None
@@ -94,8 +94,8 @@ class Stitcher:
         found = {}
         for ref in self.spans:
             targets = {target for target in self.links[ref] if target in self.spans}
-            creates = [target for target in targets if self._role(target) is Role.CREATE]
-            if self._role(ref) is Role.SEND and creates:
+            creates = [target for target in targets if self.role(target) is Role.CREATE]
+            if self.role(ref) is Role.SEND and creates:
                 found[ref] = sorted(creates, key=self.rank.__getitem__)
         return found
 
@@ -104,8 +104,8 @@ class Stitcher:
         """The span that a publishing span repeats, or itself."""
         inner: dict[Ref, list[Ref]] = defaultdict(list)
         for ref in self.spans:
-            parent = self._local_parent(ref)
-            if self._role(ref) is not Role.SEND or ref in self.creates_of or not self._publishes(parent):
+            parent = self.local_parent(ref)
+            if self.role(ref) is not Role.SEND or ref in self.creates_of or not self._publishes(parent):
                 continue
             assert parent is not None
             named = {self.spans[one]["destination"] for one in (ref, parent)} - {None}
@@ -115,7 +115,7 @@ class Stitcher:
             ref: parent
             for parent, refs in inner.items()
             for ref in refs
-            if self._role(parent) is Role.CREATE or len(refs) == 1
+            if self.role(parent) is Role.CREATE or len(refs) == 1
         }
         return {ref: (ref, *above(ref, repeats))[-1] for ref in self.spans if self._publishes(ref)}
 
@@ -192,22 +192,22 @@ class Stitcher:
     @cached_property
     def deliveries(self) -> dict[Ref, list[Delivery]]:
         """What each consumer handles; nothing, if that is not known."""
-        consumers = [ref for ref in self.spans if self._role(ref) in (Role.RECEIVE, Role.PROCESS)]
+        consumers = [ref for ref in self.spans if self.role(ref) in (Role.RECEIVE, Role.PROCESS)]
         told = {ref: once(self._told(ref)) for ref in consumers}
         found: dict[Ref, list[Delivery]] = {}
         handlers: dict[Ref, list[Ref]] = defaultdict(list)
         for ref in consumers:
-            parent = self._local_parent(ref)
-            if self._role(ref) is Role.RECEIVE:
+            parent = self.local_parent(ref)
+            if self.role(ref) is Role.RECEIVE:
                 continue
-            if self._role(parent) is Role.RECEIVE:
+            if self.role(parent) is Role.RECEIVE:
                 assert parent is not None
                 handlers[parent].append(ref)
-            if told[ref] or self._role(parent) is not Role.PROCESS:
+            if told[ref] or self.role(parent) is not Role.PROCESS:
                 found[ref] = told[ref]
         self.around: list[tuple[Ref, Ref]] = []
         for ref in consumers:
-            if self._role(ref) is not Role.RECEIVE:
+            if self.role(ref) is not Role.RECEIVE:
                 continue
             taken = {delivery.message for handler in handlers[ref] for delivery in told[handler]}
             left = [delivery for delivery in told[ref] if delivery.message not in taken]
@@ -233,8 +233,8 @@ class Stitcher:
             here: Ref | None = ref
             while here is not None and here not in at:
                 parent = self.parents.get(here)
-                foreign = self._publishes(parent) or self._role(here) is Role.ANSWERED
-                if foreign and self._local_parent(here) is None:
+                foreign = self._publishes(parent) or self.role(here) is Role.ANSWERED
+                if foreign and self.local_parent(here) is None:
                     parent = None  # another service's message: what it caused is not our doing
                 here = parent
             if here is not None:
@@ -380,7 +380,7 @@ class Stitcher:
     def _begins(self, ref: Ref) -> bool:
         """Whether nothing led to a span, seen or not."""
         line, row = [ref, *above(ref, self.parents)], self.spans[ref]
-        inside = any(self._role(one) in (Role.RECEIVE, Role.PROCESS, Role.ANSWERED) for one in line)
+        inside = any(self.role(one) in (Role.RECEIVE, Role.PROCESS, Role.ANSWERED) for one in line)
         led = row["link_trace_ids"] or row["causation"] is not None
         return self.spans[line[-1]]["parent_span_id"] == ROOT and not inside and not led
 
@@ -445,8 +445,8 @@ class Stitcher:
     def _requests_of(self, ref: Ref) -> set[Ref]:
         """The request that a span answers, or gets the answer of."""
         parent = self.parents.get(ref)
-        answered = self._role(ref) is Role.ANSWERED and self._role(parent) is Role.REPLY
-        reply = parent if answered else ref if self._role(ref) is Role.REPLY else None
+        answered = self.role(ref) is Role.ANSWERED and self.role(parent) is Role.REPLY
+        reply = parent if answered else ref if self.role(ref) is Role.REPLY else None
         consumer = self.consumer_around.get(reply) if reply is not None else None
         deliveries = self.deliveries[consumer] if consumer is not None else []
         return {d.message for d in deliveries if len(deliveries) == 1 and d.message in self.spans}

@@ -304,6 +304,8 @@ class Inspector extends Words {
       el("h3", title),
       items.length ? el("ul", items.map((item) => el("li", el("button.linkish", press(select(item.id)), stripe(item.colour), el("code", item.title)), el("span.muted", ` ${item.at}`), item.because && el("span", { class: `because ${item.certainty}` }, item.because)))) : el("p.muted", empty),
     ];
+    const proofs = (title, items) =>
+      items && items.length > 0 && [el("h3", title), el("ul.evidence", items.map((item) => el("li", item.id ? el("button.linkish", press(select(item.id)), item.text) : item.text, item.ref && el("code.muted", { title: item.ref }, ` ${item.ref.split(":").pop()}`))))];
     const pairs = (title, items) =>
       items.length > 0 && [el("h3", title), el("dl.pairs", items.map(([name, value, whole]) => [el("dt", name), el("dd", value, whole && copyButton(whole, name))]))];
     return el("aside.inspector", { "aria-label": "Inspector", data: { height: "fill" } },
@@ -313,12 +315,13 @@ class Inspector extends Words {
         data.expected && el("p.muted", data.expected),
         data.timed && el("dl.metrics", metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")),
         (data.remarks || []).map((remark) => el("p.remark", remark)),
-        data.evidence && [el("h3", "Evidence"), el("ul.evidence", data.evidence.map((item) => el("li", item.id ? el("button.linkish", press(select(item.id)), item.text) : item.text)))],
+        (data.facts || []).map((fact) => el("p.muted", fact)),
+        proofs("Evidence", data.evidence), proofs("Notes", data.notes),
         list("Caused by", data.causes, data.rootless || "nothing seen: the flow starts here"),
         list("Led to", data.effects, "nothing further"),
         data.blocked && [el("h3", "Blocked"), el("ul", data.blocked.map((name) => el("li", el("code", name))))],
         pairs("Ids", data.ids), pairs("Attributes", data.attributes), pairs("Resource", data.resource),
-        data.capped && el("p.muted", data.capped));
+        data.capped && el("p.muted", data.capped), proofs("Notes on other steps", data.elsewhere));
   }
 }
 
@@ -414,7 +417,7 @@ class Timeline {
 
 const nextOf = (list, current) => (list.length ? list[(list.indexOf(current) + 1) % list.length] : null);
 
-const LEGEND_FLOW = [["hatch", "waiting in queue"], ["solid", "work"], ["missing", "expected, not seen"], ["late", "slow"], ["failed", "failed"]];
+const LEGEND_FLOW = [["hatch", "waiting in queue"], ["solid", "work"], ["missing", "expected, not seen"], ["inferred", "concluded"], ["late", "slow"], ["failed", "failed"]];
 
 function legend(items) {
   return el("div.legend", items.map(([kind, text]) => el("span", el("i", { class: `mark ${kind}` }), text)));

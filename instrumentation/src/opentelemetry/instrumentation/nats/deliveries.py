@@ -15,6 +15,7 @@ from .subjects import is_internal, matches
 from .telemetry import Telemetry, current, fail, harmless
 
 _SOURCE: Final = "_opentelemetry_source"
+_SPAN: Final = "_opentelemetry_span"
 
 
 @dataclass
@@ -99,7 +100,15 @@ def start(
         attributes=described,
         links=links,
     )
+    setattr(message, _SPAN, span)
     return span, trace.set_span_in_context(span, context)
+
+
+def note_settled(message: Any, how: str) -> None:
+    """Say on the span of *message*'s handling *how* it was settled, if that goes on still."""
+    span = getattr(message, _SPAN, None)
+    if isinstance(span, Span) and span.is_recording():
+        span.set_attribute(attributes.SETTLED, how)
 
 
 def of_source(client: Any, source: Source, template: str | None) -> attributes.Attributes:

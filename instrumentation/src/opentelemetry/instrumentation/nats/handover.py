@@ -16,7 +16,7 @@ from opentelemetry import context as contexts
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from .deliveries import Source, remember, source_of, start
+from .deliveries import Source, note_settled, remember, source_of, start
 from .telemetry import Telemetry, current, harmless
 
 _HELD: Final = contexts.create_key("nats-held")
@@ -166,12 +166,13 @@ async def settle(
 ) -> Any:
     """Around ``Msg.ack``, ``ack_sync``, ``nak`` and ``term``."""
     answer = await wrapped(*args, **kwargs)
-    _settled(message)
+    _settled(message, wrapped.__name__.removesuffix("_sync"))
     return answer
 
 
 @harmless
-def _settled(message: Any) -> None:
+def _settled(message: Any, how: str) -> None:
+    note_settled(message, how)
     guess = getattr(message, _HANDOVER, None)
     if isinstance(guess, Handover):
         guess.end()
