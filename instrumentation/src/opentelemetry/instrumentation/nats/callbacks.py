@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from opentelemetry import context as contexts
 
+from . import faststream
 from . import telemetry as telemetries
 from .connections import connection
 from .deliveries import Source, of_subscription, remember
@@ -64,6 +65,7 @@ class Traced:
 
     def __init__(self, callback: Callable[[Any], Awaitable[None]]) -> None:
         self.callback = callback
+        self._foreign = bool(faststream.takes_over(callback))
         self.subscription: Any = None
 
     async def handle(self, message: Any) -> None:
@@ -92,6 +94,7 @@ class Traced:
         # The first message may be here before the subscription is.
         subscription = self.subscription or message._client._subs.get(message._sid)
         source = Source() if subscription is None else of_subscription(subscription)
+        source.foreign |= self._foreign
         remember(message, source)
         if source.foreign:
             return None

@@ -41,6 +41,16 @@ def forget() -> None:
         unwrap(getattr(sys.modules[_MODULE], _CLASS), "consume_scope")
 
 
+@harmless
+def takes_over(callback: Any) -> bool:
+    """Whether *callback* is FastStream's, and its telemetry is on there."""
+    module = sys.modules.get(_MODULE)
+    if module is None:
+        return False
+    middlewares = getattr(getattr(callback, "__self__", None), "_broker_middlewares", ())
+    return any(isinstance(middleware, module.TelemetryMiddleware) for middleware in middlewares)
+
+
 def _wrap(module: Any) -> None:
     if _State.wanted and not hasattr(getattr(module, _CLASS).consume_scope, "__wrapped__"):
         wrap_function_wrapper(module, f"{_CLASS}.consume_scope", _consume_scope)
