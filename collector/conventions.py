@@ -84,6 +84,12 @@ class Role(IntEnum):
     SETTLE = 5
     REPLY = 6  # answers a request, to an inbox that only the asker listens to
     ANSWERED = 7  # gets such an answer
+    STARTED = (
+        8  # announces a handling that has begun; its span, which this one links to, tells of the handling
+    )
+    FETCH = (
+        9  # gets messages whose handlings tell of themselves: no handling, and none of them are its children
+    )
 
 
 # Bits of OTLP's Span.flags.
@@ -125,7 +131,7 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     "event_id": ("cloudevents.event_id",),
     "stream": ("messaging.nats.stream",),
-    "settled": ("messaging.nats.settled",),
+    "settled": ("messaging.nats.outcome",),
     "deliveries": DELIVERY_COUNTS,
 }
 
@@ -152,6 +158,9 @@ _OPERATIONS = {
     "reject": Role.SETTLE,
 }
 
+# Verbs that say more than the type of operation does, because only our own instrumentation of NATS has them.
+_OWN_VERBS = {"started": Role.STARTED, "fetch": Role.FETCH}
+
 # Where NATS itself is spoken to: settling has a subject, its API has no business in a flow.
 _SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
 
@@ -170,7 +179,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     by_name = _destinations_in(name, np.where(place < 0, role, int(Role.NONE)))
     destination = said.texts(place, role != Role.NONE, by_name)
     role = _with_a_business(role, destination)
-    consumes = (role == Role.RECEIVE) | (role == Role.PROCESS)
+    consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, place, _either(said["template"], place))
@@ -213,7 +222,9 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
 def _roles(spans: pa.Table, said: "_Said") -> Ints:
     """By attributes, then by kind; the name tells a create from a send, and a receive from a process."""
     kind = _numbers(spans["kind"])
-    role = _meaning(said.texts(said["operation"]), _meaning_of)
+    nats = pc.fill_null(pc.equal(said.texts(said["system"]), "nats"), fill_value=False)
+    role = np.where(_mask(nats), _meaning(said.texts(said["verb"]), _meaning_of_own_verb), int(Role.NONE))
+    role = np.where(role == Role.NONE, _meaning(said.texts(said["operation"]), _meaning_of), role)
     role = np.where(role == Role.NONE, _meaning(said.texts(said["verb"]), _meaning_of), role)
     by_kind = np.select(
         [kind == Kind.PRODUCER, kind == Kind.CONSUMER], [int(Role.SEND), int(Role.PROCESS)], int(Role.NONE)
@@ -265,6 +276,10 @@ def _meaning(texts: pa.Array, of: Callable[[str], Role]) -> Ints:
 
 def _meaning_of(word: str) -> Role:
     return _OPERATIONS.get(word.lower(), Role.NONE)
+
+
+def _meaning_of_own_verb(word: str) -> Role:
+    return _OWN_VERBS.get(word, Role.NONE)
 
 
 def _meaning_of_name(name: str) -> Role:
@@ -366,6 +381,10 @@ def _times(column: pa.ChunkedArray) -> pa.Array:
     """Times as signed integers: what lies beyond the year 2262 is its last nanosecond."""
     times = np.minimum(_numbers(column, np.uint64), np.uint64(2**63 - 1))
     return pa.array(times.astype(np.int64))
+
+
+def _mask(column: Any) -> Mask:
+    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:

@@ -25,6 +25,20 @@ def role_of(name: str = "work", kind: int = Kind.INTERNAL, **attributes: Value) 
     return Role(read(span(name, kind=kind, attributes=said))["role"])
 
 
+@pytest.mark.parametrize(("verb", "role"), [("started", Role.STARTED), ("fetch", Role.FETCH)])
+def test_what_our_own_instrumentation_tells_beside_a_handling_is_none(verb: str, role: Role) -> None:
+    """Counted as reactions of their own they would make two of every one."""
+    said: dict[str, Value] = {"messaging.system": "nats", "messaging.operation.name": verb}
+    if verb == "fetch":
+        said["messaging.operation.type"] = "receive"
+    attributes = {**said, "messaging.consumer.group.name": "stock", "messaging.destination.name": "placed"}
+    row = read(span(f"{verb} placed", kind=Kind.CLIENT, attributes=attributes))
+    assert Role(row["role"]) is role
+    assert row["group"] == "stock"
+    other = read(span("fetch placed", kind=Kind.CLIENT, attributes={**said, "messaging.system": "kafka"}))
+    assert Role(other["role"]) is (Role.RECEIVE if verb == "fetch" else Role.NONE)
+
+
 @pytest.mark.parametrize(
     ("word", "role"),
     [

@@ -20,7 +20,7 @@ def order() -> list[Sent]:
     failed = react("packing", placed, at=4, error="no paper", group="packers")
     second = {"messaging.nats.delivery_count": 2}
     again = react("again", placed, service="packing", at=8, group="packers", said=second)
-    batch = consume("batch", placed, other, at=6, service="stats", said={"messaging.nats.settled": "ack"})
+    batch = consume("batch", placed, other, at=6, service="stats", said={"messaging.nats.outcome": "ack"})
     stray = consume("stray", publish("lost"), at=7)
     return [request, placed, sending, other, failed, again, batch, stray, work("cron")]
 

@@ -100,7 +100,7 @@ def terminated(sent: list[Sent], service: str) -> list[Sent]:
     """*sent*, in which *service* told the broker not to deliver again what it had handled."""
     for name, one in sent:
         if name == service and one.name.startswith("process"):
-            one.attributes.extend(pairs({"messaging.nats.settled": "term"}))
+            one.attributes.extend(pairs({"messaging.nats.outcome": "term"}))
     return sent
 
 

@@ -57,7 +57,7 @@ def test_word_for_a_settle_means_nothing_on_other_spans() -> None:
 )
 def test_handling_says_itself_how_it_was_settled(word: str, settled: Settled) -> None:
     """As `opentelemetry-instrumentation-nats` writes it, which makes no span of a settle."""
-    attributes: dict[str, Value] = {**NATS, "messaging.nats.settled": word}
+    attributes: dict[str, Value] = {**NATS, "messaging.nats.outcome": word}
 
     assert said(span("process orders", kind=CONSUMER, attributes=attributes))[0] is settled
 

@@ -165,7 +165,7 @@ def test_settle_that_failed_is_counted_and_settled_nothing() -> None:
 @pytest.mark.parametrize("with_a_settle", [False, True])
 def test_what_a_handling_says_of_itself_is_not_counted_again(with_a_settle: bool) -> None:
     placed = publish("placed")
-    said = {"messaging.nats.settled": "ack", "messaging.nats.delivery_count": 3}
+    said = {"messaging.nats.outcome": "ack", "messaging.nats.delivery_count": 3}
     packing = react("packing", placed, said=said)
     sent = [placed, packing, *([settle("settling", parent=packing)] if with_a_settle else [])]
 

@@ -139,34 +139,6 @@ async def test_error_inside_process_is_on_the_span(js: JetStreamContext, pull: P
     assert (handled.attributes or {})["error.type"] == "RuntimeError"
 
 
-@pytest.mark.parametrize(("method", "settled"), [("ack", "ack"), ("ack_sync", "ack"), ("term", "term")])
-async def test_span_says_how_its_message_was_settled(
-    js: JetStreamContext, pull: Pull, spans: Spans, method: str, settled: str
-) -> None:
-    """A terminated message never comes again, however well its handling seems to have gone."""
-    await place(js, 2)
-    (guessed,) = await pull.fetch()
-    await getattr(guessed, method)()
-    (marked,) = await pull.fetch()
-    async with process(marked):
-        await getattr(marked, method)()
-    assert [(span.attributes or {})["messaging.nats.settled"] for span in spans.handled] == [settled] * 2
-
-
-async def test_settling_after_the_span_had_ended_says_nothing_and_warns_of_nothing(
-    js: JetStreamContext, pull: Pull, spans: Spans, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The host's logs are no place for what it did in an order of its own."""
-    await place(js, 1)
-    (message,) = await pull.fetch()
-    async with process(message):
-        pass
-    await message.ack()
-    (handled,) = spans.handled
-    assert "messaging.nats.settled" not in (handled.attributes or {})
-    assert not caplog.records
-
-
 async def test_cancelled_handling_ends_its_span(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
     await place(js, 1)
     (message,) = await pull.fetch()

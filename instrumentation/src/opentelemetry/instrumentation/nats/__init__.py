@@ -1,4 +1,4 @@
-"""Traces for plain nats-py services: every message published and every message handled is a span.
+"""Traces and metrics for plain nats-py services: every message published and every message handled is a span.
 
     from opentelemetry.instrumentation.nats import NatsInstrumentor
 
@@ -6,72 +6,202 @@
 
 Publishing injects the current context and baggage into the message's headers.
 Handling runs in a span that is linked to the message's sender and is its child.
-Where the host fetches messages itself, `process` and `process_batch` say
-exactly which code handles which message.
+Where the host fetches messages itself, `process`, `handles` and `process_batch`
+say exactly which code handles which message.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+import os
+import weakref
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription, _SubscriptionMessageIterator
 from nats.js.client import JetStreamContext
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 # The module opts out of type checking as a whole, and hides its names with that.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.utils import unwrap
 from wrapt import wrap_function_wrapper
 
-from . import deliveries, handover, publishing, telemetry
+from . import callbacks, carried, faststream, publishing, settling, taking, telemetry
+from .instruments import Instruments
 from .package import _instruments
-from .processing import Batch, process, process_batch
+from .processing import Batch, handles, process, process_batch
+from .telemetry import Options, ProcessHook, RequestHook, ResponseHook
 from .version import __version__
 
-__all__ = ["Batch", "NatsInstrumentor", "process", "process_batch"]
+__all__ = ["Batch", "NatsInstrumentor", "handles", "process", "process_batch"]
 
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
-_HOOKS: tuple[tuple[type, str, Any], ...] = (
+_STABILITY: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
+_BAGGAGE_KEYS: Final = "OTEL_PYTHON_NATS_BAGGAGE_KEYS"
+_STARTED: Final = "OTEL_PYTHON_NATS_STARTED"
+_STORES: Final = "OTEL_PYTHON_NATS_STORES"
+
+_HOOKS: Final[tuple[tuple[type, str, Any], ...]] = (
     (Client, "publish", publishing.publish),
-    (Client, "subscribe", deliveries.subscribe),
+    (Client, "request", publishing.request),
+    (Client, "subscribe", callbacks.subscribe),
+    (Subscription, "next_msg", taking.next_msg),
+    (_SubscriptionMessageIterator, "__anext__", taking.next_of_iterator),
     (JetStreamContext, "publish", publishing.publish_to_stream),
-    (JetStreamContext, "pull_subscribe", handover.pull_subscribe),
-    (JetStreamContext.PullSubscription, "fetch", handover.fetch),
-    (Msg, "ack", handover.settle),
-    (Msg, "ack_sync", handover.settle),
-    (Msg, "nak", handover.settle),
-    (Msg, "term", handover.settle),
+    (JetStreamContext, "publish_async", publishing.publish_async),
+    (JetStreamContext, "pull_subscribe", taking.pull_subscribe),
+    (JetStreamContext.PullSubscription, "fetch", taking.fetch),
+    (Msg, "ack", settling.settle),
+    (Msg, "ack_sync", settling.settle),
+    (Msg, "nak", settling.settle),
+    (Msg, "term", settling.settle),
+    (Msg, "in_progress", settling.settle),
 )
 
 
+class _Wrapped:
+    """Whether nats-py is wrapped, and for whom: the process as a whole, single clients, or both."""
+
+    def __init__(self) -> None:
+        self.hooks = False
+        self.process = False
+        self.clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+_wrapped = _Wrapped()
+
+
 class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
-    """Instruments nats-py for the whole process."""
+    """Instruments nats-py: the whole process with `instrument`, one connection with `instrument_client`."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Say which nats-py this is for, as requirements."""
         return _instruments
 
-    def _instrument(
-        self,
-        tracer_provider: trace.TracerProvider | None = None,
-        baggage_keys: Sequence[str] = ("order.id",),
-        **_: Any,
-    ) -> None:
-        """Wrap nats-py.
-
-        *tracer_provider*: the global one when not given. *baggage_keys*: which
-        baggage entries become attributes of message spans and of a batch's links.
-        """
-        tracer = trace.get_tracer(__name__, __version__, tracer_provider, SCHEMA_URL)
-        telemetry.use(telemetry.Telemetry(tracer, tuple(baggage_keys)))
-        for owner, name, hook in _HOOKS:
-            wrap_function_wrapper(owner, name, _around(hook))
+    def _instrument(self, **options: Any) -> None:
+        """Wrap nats-py for every client of the process; takes the options of `instrument_client`."""
+        telemetry.use(_telemetry(**options))
+        _wrapped.process = True
+        _wrap()
 
     def _uninstrument(self, **_: Any) -> None:
         telemetry.use(None)
+        _wrapped.process = False
+        _unwrap_unless_needed()
+
+    @staticmethod
+    def instrument_client(
+        client: Client,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
+        baggage_keys: Sequence[str] | None = None,
+        destination_template: Callable[[str], str | None] | None = None,
+        stores: bool | None = None,
+        started: bool | None = None,
+        request_hook: RequestHook | None = None,
+        response_hook: ResponseHook | None = None,
+        process_hook: ProcessHook | None = None,
+    ) -> None:
+        """Instrument one connection, with the subscriptions that it has already.
+
+        Its options hold for it whether the process is instrumented or not.
+
+        *tracer_provider*, *meter_provider*: the global ones when not given.
+        *baggage_keys*: the baggage entries that become attributes of every span
+        of the tracer provider, and of a batch's links; ``("order.id",)``.
+        *destination_template*: gives a subject without the ids in it
+        (``orders.A-17.placed`` as ``orders.*.placed``), or None to leave it to
+        the package, which replaces what looks like an id.
+        *stores*: whether key-value and object stores are messages too; no.
+        *started*: whether each handling is announced when it begins, so that one
+        that never ends can be told from one that never began; no.
+        *request_hook* is called with ``(span, subject, payload, headers)`` before
+        a message goes out, *response_hook* with ``(span, answer)`` when a request
+        has its reply or a stream has acknowledged, *process_hook* with
+        ``(span, message)`` before a message is handled. A hook that raises is
+        logged once.
+        """
+        made = _telemetry(
+            tracer_provider=tracer_provider,
+            meter_provider=meter_provider,
+            baggage_keys=baggage_keys,
+            destination_template=destination_template,
+            stores=stores,
+            started=started,
+            request_hook=request_hook,
+            response_hook=response_hook,
+            process_hook=process_hook,
+        )
+        telemetry.use_for(client, made)
+        _wrapped.clients.add(client)
+        _wrap()
+        callbacks.instrument_subscriptions(client)
+
+    @staticmethod
+    def uninstrument_client(client: Client) -> None:
+        """Make no more spans for *client*, though the process may be instrumented."""
+        telemetry.use_for(client, None)
+        callbacks.restore_subscriptions(client)
+        _wrapped.clients.discard(client)
+        _unwrap_unless_needed()
+
+
+def _telemetry(
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+    baggage_keys: Sequence[str] | None = None,
+    destination_template: Callable[[str], str | None] | None = None,
+    stores: bool | None = None,
+    started: bool | None = None,
+    request_hook: RequestHook | None = None,
+    response_hook: ResponseHook | None = None,
+    process_hook: ProcessHook | None = None,
+    **_: Any,
+) -> telemetry.Telemetry:
+    """The telemetry that these options ask for; those not given are as the environment says."""
+    if baggage_keys is None:
+        named = os.environ.get(_BAGGAGE_KEYS, "order.id").split(",")
+        baggage_keys = [key.strip() for key in named if key.strip()]
+    elif isinstance(baggage_keys, str):
+        baggage_keys = (baggage_keys,)
+    options = Options(
+        baggage_keys=tuple(baggage_keys),
+        template=destination_template,
+        stores=_is_set(_STORES) if stores is None else stores,
+        started=_is_set(_STARTED) if started is None else started,
+        old_names="messaging/dup" in [word.strip() for word in os.environ.get(_STABILITY, "").split(",")],
+        request_hook=request_hook,
+        response_hook=response_hook,
+        process_hook=process_hook,
+    )
+    tracer = trace.get_tracer(__name__, __version__, tracer_provider, SCHEMA_URL)
+    meter = metrics.get_meter(__name__, __version__, meter_provider, SCHEMA_URL)
+    made = telemetry.Telemetry(tracer, Instruments(meter), options)
+    if carried.copy_to_spans(tracer_provider or trace.get_tracer_provider(), options.baggage_keys):
+        made.baggage_keys = ()
+    return made
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")
+
+
+def _wrap() -> None:
+    if not _wrapped.hooks:
+        _wrapped.hooks = True
+        for owner, name, hook in _HOOKS:
+            wrap_function_wrapper(owner, name, _around(hook))
+        faststream.step_back()
+
+
+def _unwrap_unless_needed() -> None:
+    if _wrapped.hooks and not _wrapped.process and not _wrapped.clients:
+        _wrapped.hooks = False
         for owner, name, _hook in _HOOKS:
             unwrap(owner, name)
+        faststream.forget()
 
 
 def _around(hook: Any) -> Any:

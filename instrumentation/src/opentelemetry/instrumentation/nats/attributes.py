@@ -31,13 +31,28 @@ STREAM: Final = "messaging.nats.stream"
 SEQUENCE: Final = "messaging.nats.sequence"
 CONSUMER: Final = "messaging.nats.consumer"
 DELIVERY_COUNT: Final = "messaging.nats.delivery_count"
-SETTLED: Final = "messaging.nats.settled"
+PENDING: Final = "messaging.nats.pending"
 DUPLICATE: Final = "messaging.nats.publish.duplicate"
+REPLY_TO: Final = "messaging.nats.reply_to"
+OUTCOME: Final = "messaging.nats.outcome"
+DELAY: Final = "messaging.nats.nak.delay"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 
 NATS: Final = "nats"
 DEFAULT_PORT: Final = 4222
+
+# What today's attributes were called up to 1.24; said as well where
+# OTEL_SEMCONV_STABILITY_OPT_IN asks for both.
+_OLD_NAMES: Final = {
+    DESTINATION: "messaging.destination",
+    CLIENT_ID: "messaging.client_id",
+    MESSAGE_ID: "messaging.message_id",
+    CONVERSATION_ID: "messaging.conversation_id",
+    BODY_SIZE: "messaging.message_payload_size_bytes",
+    OPERATION_TYPE: "messaging.operation",
+}
+_OLD_OPERATIONS: Final = {"send": "publish"}
 
 # CloudEvents in binary mode (one header for each attribute), and its
 # correlation extension, which also occurs without the rest of CloudEvents.
@@ -58,16 +73,13 @@ _ACK_TOKENS_SHORT: Final = 9
 _ACK_TOKENS_LONG: Final = 11
 
 
-def of_client(client: Any) -> Attributes:
-    """Which server *client* (a ``nats.aio.client.Client``) talks to, and as which client."""
-    found: Attributes = {}
-    if client.client_id is not None:
-        found[CLIENT_ID] = str(client.client_id)
-    server = client._current_server
-    if server is not None and server.uri.hostname:
-        found[SERVER_ADDRESS] = server.uri.hostname
-        found[SERVER_PORT] = server.uri.port or DEFAULT_PORT
-    return found
+def with_old_names(described: Attributes) -> Attributes:
+    """*described*, and the same once more under the names of the conventions up to 1.24."""
+    old = {_OLD_NAMES[name]: value for name, value in described.items() if name in _OLD_NAMES}
+    operation = old.get("messaging.operation")
+    if isinstance(operation, str):
+        old["messaging.operation"] = _OLD_OPERATIONS.get(operation, operation)
+    return old | described
 
 
 def of_headers(folded: Folded) -> Attributes:
@@ -84,6 +96,11 @@ def of_headers(folded: Folded) -> Attributes:
     return found
 
 
+def is_from_stream(reply: str | None) -> bool:
+    """Whether a message that is answered at *reply* came from JetStream, and can be settled."""
+    return reply is not None and reply.startswith(_ACK_PREFIX)
+
+
 def of_delivery(reply: str) -> Attributes:
     """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS.
 
@@ -94,21 +111,34 @@ def of_delivery(reply: str) -> Attributes:
         return {}
     tokens = reply.split(".")
     if len(tokens) == _ACK_TOKENS_SHORT:
-        stream, consumer, delivered, sequence = tokens[2:6]
+        first = 2
     elif len(tokens) >= _ACK_TOKENS_LONG:
-        stream, consumer, delivered, sequence = tokens[4:8]
+        first = 4
     else:
         return {}
-    return {STREAM: stream, CONSUMER: consumer, DELIVERY_COUNT: int(delivered), SEQUENCE: int(sequence)}
+    return {
+        STREAM: tokens[first],
+        CONSUMER: tokens[first + 1],
+        DELIVERY_COUNT: int(tokens[first + 2]),
+        SEQUENCE: int(tokens[first + 3]),
+        PENDING: int(tokens[first + 6]),
+    }
 
 
 def of_message(message: Any, folded: Folded) -> Attributes:
-    """Everything about one received message (a ``nats.aio.msg.Msg``) that may differ within a batch."""
-    found: Attributes = {DESTINATION: message.subject, BODY_SIZE: len(message.data)}
-    found |= of_headers(folded)
-    found |= of_delivery(message.reply)
-    if MESSAGE_ID not in found and STREAM in found:
-        found[MESSAGE_ID] = stream_position(str(found[STREAM]), found[SEQUENCE])
+    """What about one received message (a ``nats.aio.msg.Msg``) may differ within a batch, but its subject."""
+    found: Attributes = {BODY_SIZE: len(message.data)}
+    if folded:
+        found |= of_headers(folded)
+    reply = message.reply
+    if reply:
+        delivered = of_delivery(reply)
+        if delivered:
+            found |= delivered
+            if MESSAGE_ID not in found:
+                found[MESSAGE_ID] = stream_position(str(delivered[STREAM]), delivered[SEQUENCE])
+        else:
+            found[REPLY_TO] = reply
     return found
 
 

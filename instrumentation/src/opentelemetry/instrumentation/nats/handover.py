@@ -1,111 +1,160 @@
 """Handling that the host does not mark: from the hand-over of a message to its settling.
 
-A pull consumer's message is handed over by `fetch`, and what the host does
-with it happens in its own code. Its span begins with the hand-over and is
-active from there on, so that what is published in between is its child. It
-ends when the message is settled, in whichever task, or else where the task
-took the next one. With ``async with process(message)`` nothing is guessed.
+A message that the host takes (`next_msg`, `async for`, `fetch`) is handled in the
+host's own code. Its span begins with the hand-over and is active from there on,
+so that what is published in between is its child. It ends when the message is
+settled, in whichever task, or else where the task took the next one or ended. With
+``async with process(message)`` nothing is guessed.
 """
 
+import asyncio
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, SupportsIndex, overload
 
 from opentelemetry import context as contexts
+from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
 
-from .deliveries import Source, note_settled, remember, source_of, start
-from .telemetry import Telemetry, current, harmless
+from . import telemetry as telemetries
+from .connections import connection
+from .deliveries import Source, source_of
+from .handling import Handling, handling_of
+from .status import is_status
+from .telemetry import Telemetry, harmless
 
 _HELD: Final = contexts.create_key("nats-held")
-_HANDOVER: Final = "_opentelemetry_handover"
 
 
-class Handover:
+class Handover(Handling):
     """The guessed handling of one message."""
 
+    __slots__ = ("__weakref__", "_dropped_at", "_outside", "_over_since", "adopted", "used")
+
     def __init__(self, telemetry: Telemetry, message: Any, source: Source) -> None:
-        self.outside = contexts.get_current()
-        self.span: Span
-        self.span, inside = start(telemetry, message, source)
-        self.inside: Context = contexts.set_value(_HELD, self, inside)
-        self.used = False
+        super().__init__(telemetry, message, source)
+        self._outside = contexts.get_current()
         self._over_since: int | None = None
-        self._ended = False
-        setattr(message, _HANDOVER, self)
-        contexts.attach(self.inside)
-        # A message that is dropped without being settled is over too.
-        weakref.finalize(message, self.end, settled=False).atexit = False
+        self._dropped_at: int | None = None
+        self.adopted = False
+        self.used = False
+        weakref.finalize(message, self._drop).atexit = False
+
+    def enter(self) -> None:
+        """The current task is at it now."""
+        self._over_since = None
+        _note_task(self)
+        contexts.attach(contexts.set_value(_HELD, self, self.context))
 
     def leave(self) -> None:
-        """This task goes on to something else; another may still be at it."""
+        """This task goes on to something else; another may still be at it, if it has the message."""
         if self._over_since is None:
             self._over_since = time.time_ns()
-        if contexts.get_current() is self.inside:
-            contexts.attach(self.outside)
+        if self._dropped_at is not None:
+            self._end_unsettled()
+        self._step_out()
 
-    def end(self, settled: bool = True) -> None:
-        """End the span: now if *settled*, else where the handing task went on."""
-        if not self._ended:
-            self._ended = True
-            self.span.end(None if settled else self._over_since)
-        if settled and contexts.get_current() is self.inside:
-            contexts.attach(self.outside)
+    def settle(self) -> None:
+        """End the span, because the message was settled."""
+        if not self.adopted:
+            self.end()
+            self._step_out()
 
-    def give_up(self) -> None:
-        """The host marks the handling itself: this span is nobody's, unless it has children."""
-        if contexts.get_current() is self.inside:
-            contexts.attach(self.outside)
-        if self.used:
-            self.end(settled=False)
-        self._ended = True
+    def _drop(self) -> None:
+        """Nobody has the message any more; its handling is over when its task has gone on as well."""
+        self._dropped_at = time.time_ns()
+        if self._over_since is not None:
+            self._end_unsettled()
+
+    def _end_unsettled(self) -> None:
+        if not self.ended and not self.adopted:
+            self.end(self._over_since or self._dropped_at)
+
+    def adopt(self) -> None:
+        """The host marks the handling itself: from here on it says when it ends."""
+        self.adopted = True
+        self.source.explicit = True
+        self._step_out()
+
+    def withdraw(self) -> None:
+        """It was no handling. Its span vanishes, unless others refer to it already."""
+        self.adopt()
+        if self.used or self._telemetry.options.started:
+            self.end(self._over_since)
+        self.ended = True
+
+    def outside(self) -> Context | None:
+        """The context that the host is in once the handling is over; None while it is not."""
+        return self._outside if self.ended else None
+
+    def _step_out(self) -> None:
+        if current() is self and trace.get_current_span() is self.span:
+            contexts.attach(self._outside)
 
 
-def held() -> Handover | None:
+# What each task was handed last: a task that ends is done with it.
+_latest: "weakref.WeakKeyDictionary[asyncio.Task[Any], Handover]" = weakref.WeakKeyDictionary()
+
+
+def _note_task(handover: Handover) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        if task not in _latest:
+            task.add_done_callback(_end_of_task)
+        _latest[task] = handover
+
+
+@harmless
+def _end_of_task(task: "asyncio.Task[Any]") -> None:
+    handover = _latest.pop(task, None)
+    if handover is not None:
+        handover.leave()
+
+
+def current() -> Handover | None:
     """The hand-over in whose context the caller runs."""
     found = contexts.get_value(_HELD)
     return found if isinstance(found, Handover) else None
 
 
 @harmless
-def note_use() -> None:
-    """Something was published in the current hand-over's context, so its span must not vanish."""
-    if (holding := held()) is not None:
-        holding.used = True
+def outside() -> Context | None:
+    """Where to publish when the caller still runs in the context of a handling that is over, else None."""
+    holding = current()
+    if holding is None:
+        return None
+    holding.used = True
+    return holding.outside()
 
 
 @harmless
-def release() -> None:
-    """The current task is done with the message it was handed last."""
-    if (holding := held()) is not None:
+def release(source: Source | None = None) -> None:
+    """The current task is done with the message it was handed last, or last from *source*."""
+    holding = current()
+    if holding is not None and (source is None or holding.source is source):
         holding.leave()
 
 
 @harmless
 def begin(message: Any) -> None:
     """*message* is handed to the current task."""
-    release()
-    telemetry = current()
+    telemetry = telemetries.of(message._client)
     source = source_of(message)
-    if telemetry is not None and not source.explicit and not hasattr(message, _HANDOVER):
-        Handover(telemetry, message, source)
-
-
-@harmless
-def claim(message: Any) -> None:
-    """The host opens a span for *message* itself: forget the guess, and guess no more there."""
-    source_of(message).explicit = True
-    guess = getattr(message, _HANDOVER, None)
-    if isinstance(guess, Handover):
-        guess.give_up()
-    else:
-        setattr(message, _HANDOVER, None)
+    if telemetry is None or source.explicit or source.foreign or is_status(message):
+        return
+    if connection(message._client, telemetry).is_internal(message.subject):
+        return
+    release()
+    known = handling_of(message)
+    if known is None:
+        Handover(telemetry, message, source).enter()
+    elif isinstance(known, Handover) and not known.ended and not known.adopted:
+        known.enter()
 
 
 class HandedOver(list[Any]):
-    """A fetched batch; each message is handed over when the host's loop comes to it."""
+    """A fetched batch; each message is handed over when the host comes to it."""
 
     def __iter__(self) -> Iterator[Any]:
         for message in super().__iter__():
@@ -113,66 +162,21 @@ class HandedOver(list[Any]):
             yield message
         release()
 
+    @overload
+    def __getitem__(self, place: SupportsIndex) -> Any: ...
 
-async def fetch(
-    wrapped: Callable[..., Awaitable[list[Any]]],
-    subscription: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> list[Any]:
-    """Around ``PullSubscription.fetch``."""
-    release()
-    messages = await wrapped(*args, **kwargs)
-    batch = args[0] if args else kwargs.get("batch", 1)
-    return _hand_over(subscription, messages, batch) or messages
+    @overload
+    def __getitem__(self, place: slice) -> list[Any]: ...
 
+    def __getitem__(self, place: SupportsIndex | slice) -> Any:
+        found = super().__getitem__(place)
+        if isinstance(place, slice):
+            return HandedOver(found)
+        begin(found)
+        return found
 
-@harmless
-def _hand_over(subscription: Any, messages: list[Any], batch: int) -> list[Any] | None:
-    if current() is None:
-        return None
-    source = getattr(subscription, "_opentelemetry_source", None) or Source((), subscription._consumer)
-    for message in messages:
-        remember(message, source)
-    if source.explicit:
-        return messages
-    if batch == 1:
-        begin(messages[0])
-        return messages
-    return HandedOver(messages)
-
-
-async def pull_subscribe(
-    wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Around ``JetStreamContext.pull_subscribe``, which alone knows the subjects asked for."""
-    subscription = await wrapped(*args, **kwargs)
-    _remember_subjects(subscription, args, kwargs)
-    return subscription
-
-
-@harmless
-def _remember_subjects(subscription: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    names = ("subject", "durable", "stream", "config")
-    given = dict(zip(names, args, strict=False)) | kwargs
-    config = given.get("config")
-    subject = given.get("subject")
-    filters = tuple(getattr(config, "filter_subjects", None) or ()) or ((subject,) if subject else ())
-    remember(subscription, Source(filters, given.get("durable") or None))
-
-
-async def settle(
-    wrapped: Callable[..., Awaitable[Any]], message: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Around ``Msg.ack``, ``ack_sync``, ``nak`` and ``term``."""
-    answer = await wrapped(*args, **kwargs)
-    _settled(message, wrapped.__name__.removesuffix("_sync"))
-    return answer
-
-
-@harmless
-def _settled(message: Any, how: str) -> None:
-    note_settled(message, how)
-    guess = getattr(message, _HANDOVER, None)
-    if isinstance(guess, Handover):
-        guess.end()
+    def pop(self, place: SupportsIndex = -1) -> Any:
+        """Take one out, which is how some hosts come to it."""
+        found = super().pop(place)
+        begin(found)
+        return found

@@ -1,18 +1,32 @@
-"""`process` and `process_batch`: the precise spans of handling, opened by the host."""
+"""`process`, `handles` and `process_batch`: the precise spans of handling, opened by the host."""
 
-from collections.abc import Iterator, Sequence
+import functools
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
+from nats.aio.msg import Msg
 from opentelemetry import baggage, trace
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind
+from opentelemetry.util.types import AttributeValue
 
-from . import attributes, deliveries, handover, headers
-from .telemetry import current, fail, harmless
+from . import attributes, headers
+from . import telemetry as telemetries
+from .batches import remember_batch
+from .connections import connection
+from .deliveries import origins, source_of
+from .handling import Handling, handling_of
+from .handover import Handover
+from .started import announce
+from .taking import common_template
+from .telemetry import fail, harmless, name_of
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -44,6 +58,9 @@ class _Handling(AbstractContextManager[T], AbstractAsyncContextManager[T], Gener
         if self._token is None:
             return
         contexts.detach(self._token)
+        self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
         if error is not None:
             fail(self.span, error)
         self.span.end()
@@ -61,16 +78,32 @@ class _Processing(_Handling[Span]):
     def __init__(self, message: Any) -> None:
         super().__init__()
         self._message = message
+        self._one: Handling | None = None
 
     @harmless
     def _start(self) -> Context | None:
-        handover.claim(self._message)
-        telemetry = current()
-        if telemetry is None:
+        telemetry = telemetries.of(self._message._client)
+        source = source_of(self._message)
+        source.explicit = True
+        if telemetry is None or source.foreign:
             return None
-        source = deliveries.source_of(self._message)
-        self.span, context = deliveries.start(telemetry, self._message, source, _ambient())
-        return context
+        guess = handling_of(self._message)
+        if isinstance(guess, Handover) and not guess.ended and not guess.adopted:
+            # One span for one handling: the guess becomes the host's.
+            guess.adopt()
+            if (around := _ambient()) is not None:
+                guess.span.add_link(around)
+            self._one = guess
+        else:
+            self._one = Handling(telemetry, self._message, source, _ambient())
+        self.span = self._one.span
+        return self._one.context
+
+    def _end(self, error: BaseException | None) -> None:
+        assert self._one is not None
+        if error is not None:
+            self._one.failed(error)
+        self._one.end()
 
     def _target(self) -> Span:
         return self.span
@@ -108,36 +141,58 @@ class _BatchProcessing(_Handling[Batch]):
     def __init__(self, messages: Sequence[Any]) -> None:
         super().__init__()
         # Not through the list's own iterator, which would hand each one over.
-        self._messages = [messages[position] for position in range(len(messages))]
+        self._messages = list(list.__iter__(messages) if isinstance(messages, list) else messages)
 
     @harmless
     def _start(self) -> Context | None:
-        for message in self._messages:
-            handover.claim(message)
-        telemetry = current()
-        if telemetry is None or not self._messages:
+        if not self._messages:
             return None
         first = self._messages[0]
-        source = deliveries.source_of(first)
+        telemetry = telemetries.of(first._client)
+        source = source_of(first)
+        for message in self._messages:
+            source_of(message).explicit = True
+            guess = handling_of(message)
+            if isinstance(guess, Handover) and not guess.ended:
+                # The host looked at it before, but handles it in here.
+                guess.withdraw()
+        if telemetry is None or source.foreign:
+            return None
         subjects = {message.subject for message in self._messages}
-        template = source.template(first.subject) if len(source.subjects) < 2 or len(subjects) == 1 else None
-        described = deliveries.of_source(first._client, source, template)
-        described[attributes.BATCH_COUNT] = len(self._messages)
+        template = common_template(telemetry, source, self._messages)
+        connected = connection(first._client, telemetry)
+        described = {
+            **source.described(connected, "process", template),
+            **connected.client_id,
+            attributes.BATCH_COUNT: len(self._messages),
+        }
         if len(subjects) == 1:
             described[attributes.DESTINATION] = first.subject
-        delivered = attributes.of_delivery(first.reply)
+        delivered = attributes.of_delivery(first.reply) if first.reply else {}
         described |= {
             key: delivered[key] for key in (attributes.STREAM, attributes.CONSUMER) if key in delivered
         }
-        destination = template or described.get(attributes.DESTINATION) or ""
+        links = origins(self._messages, telemetry.options.baggage_keys)
         self.span = telemetry.tracer.start_span(
-            f"process {destination}".rstrip(),
+            "process" if template is None else f"process {template}",
             context=Context(),
             kind=SpanKind.CONSUMER,
-            attributes=described,
-            links=deliveries.origins(self._messages, telemetry.baggage_keys),
+            attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
+            links=links,
         )
+        for message in self._messages:
+            remember_batch(message, self.span)
+        if telemetry.options.started:
+            announce(telemetry, self.span, template, described, Context(), links)
+        self._group: Mapping[str, AttributeValue] = source.described(connected, "process", template)
+        self._instruments = telemetry.instruments
+        self._begun = time.perf_counter()
         return trace.set_span_in_context(self.span, Context())
+
+    def _end(self, error: BaseException | None) -> None:
+        super()._end(error)
+        seconds = time.perf_counter() - self._begun
+        self._instruments.processed(self._group, seconds, None if error is None else name_of(error))
 
     def _target(self) -> Batch:
         return Batch(self)
@@ -152,6 +207,24 @@ def process(message: Any) -> _Handling[Span]:
     from any kind of subscription, and does nothing while not instrumented.
     """
     return _Processing(message)
+
+
+def handles(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Mark a coroutine function as what handles a message: each call of it is a `process` block.
+
+    The message is the first ``Msg`` among its arguments; a call without one is a
+    call like any other.
+    """
+
+    @functools.wraps(function)
+    async def handling(*args: P.args, **kwargs: P.kwargs) -> R:
+        message = next((given for given in (*args, *kwargs.values()) if isinstance(given, Msg)), None)
+        if message is None:
+            return await function(*args, **kwargs)
+        async with process(message):
+            return await function(*args, **kwargs)
+
+    return handling
 
 
 def process_batch(messages: Sequence[Any]) -> _Handling[Batch]:

@@ -1,123 +1,262 @@
-"""Publishing: one PRODUCER span for each message, and its context in the message's headers."""
+"""Sending: one PRODUCER span for each message, with its answer, and its context in the message's headers."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import time
+from asyncio import CancelledError, Future
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar, Token
 from typing import Any, Final
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import SpanKind
 
 from . import attributes, handover, headers
-from .subjects import is_internal
-from .telemetry import Telemetry, current, fail, harmless
+from . import telemetry as telemetries
+from .connections import connection
+from .telemetry import Telemetry, fail, harmless, name_of
 
-_SENDING: Final = contexts.create_key("nats-sending")
-
-# Positions of `headers` in Client.publish and in JetStreamContext.publish.
-_CORE_HEADERS: Final = 3
-_STREAM_HEADERS: Final = 4
+# Where `headers` are among the arguments of each call.
+_IN_PUBLISH: Final = 3
+_IN_REQUEST: Final = 4
+_IN_STREAM_PUBLISH: Final = 4
+_REPLY_AT: Final = 2
 
 # "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
 
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
-@dataclass
-class _Sending:
-    """One publish under way: its span, and the arguments to publish with."""
 
-    span: Span
-    context: Context
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    handed_on: bool = False
+class Sending:
+    """One message on its way: from the call that sends it to the answer, where one is waited for."""
+
+    __slots__ = ("_begun", "_context", "_error", "_group", "_open", "_subject", "_telemetry", "span")
+
+    def __init__(
+        self, telemetry: Telemetry, client: Any, operation: str, subject: str, payload: Any, given: Any
+    ) -> None:
+        self._telemetry = telemetry
+        self._subject = subject
+        self._open = True
+        self._error: str | None = None
+        template = telemetry.template(subject)
+        connected = connection(client, telemetry)
+        self._group: attributes.Attributes = {
+            **connected.shared,
+            attributes.OPERATION_TYPE: "send",
+            attributes.OPERATION_NAME: operation,
+            attributes.TEMPLATE: template,
+        }
+        if template == subject:
+            del self._group[attributes.TEMPLATE]
+            self._group[attributes.DESTINATION] = subject
+        around = handover.outside()
+        options = telemetry.options
+        described: attributes.Attributes = {**self._group, attributes.DESTINATION: subject}
+        self.span = span = telemetry.tracer.start_span(
+            f"{operation} {template}",
+            context=around,
+            kind=SpanKind.PRODUCER,
+            attributes=attributes.with_old_names(described) if options.old_names else described,
+        )
+        if span.is_recording():
+            more: attributes.Attributes = {attributes.BODY_SIZE: len(payload), **connected.client_id}
+            if given:
+                more |= attributes.of_headers(headers.fold(given))
+            if telemetry.baggage_keys:
+                more |= attributes.of_baggage(around or contexts.get_current(), telemetry.baggage_keys)
+            span.set_attributes(attributes.with_old_names(more) if options.old_names else more)
+            telemetry.call(options.request_hook, span, subject, payload, given)
+        self._context: Context = trace.set_span_in_context(span, around)
+        self._begun = time.perf_counter()
+
+    def is_of(self, subject: object) -> bool:
+        """Whether a publish to *subject* in here is this message's way out, and no other message."""
+        return self._open and self._subject == subject
+
+    @harmless
+    def carried_by(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """The arguments of ``Client.publish``, with this sending's context in a copy of the headers."""
+        payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
+        in_place = len(args) > _IN_PUBLISH
+        given: Mapping[str, Any] | None = args[_IN_PUBLISH] if in_place else kwargs.get("headers")
+        reply = args[_REPLY_AT] if len(args) > _REPLY_AT else kwargs.get("reply")
+        if reply:
+            self.span.set_attribute(attributes.REPLY_TO, reply)
+        carrying = headers.inject(given, self._context)
+        if carrying is None or not _fits(client, payload, carrying):
+            return args, kwargs
+        if in_place:
+            return (*args[:_IN_PUBLISH], carrying, *args[_IN_PUBLISH + 1 :]), kwargs
+        return args, {**kwargs, "headers": carrying}
+
+    @harmless
+    def answered(self, answer: Any) -> None:
+        """A reply or an acknowledgement came: *answer*."""
+        self._telemetry.call(self._telemetry.options.response_hook, self.span, answer)
+
+    @harmless
+    def acknowledged(self, answer: Any) -> None:
+        """The stream has said where the message is now, and whether it was there before."""
+        if self.span.is_recording():
+            self.span.set_attribute(attributes.STREAM, answer.stream)
+            self.span.set_attribute(attributes.SEQUENCE, answer.seq)
+            if answer.duplicate:
+                self.span.set_attribute(attributes.DUPLICATE, True)
+            known = getattr(self.span, "attributes", None) or {}
+            if attributes.MESSAGE_ID not in known:
+                self.span.set_attribute(
+                    attributes.MESSAGE_ID, attributes.stream_position(answer.stream, answer.seq)
+                )
+        self.answered(answer)
+
+    @harmless
+    def failed(self, error: BaseException) -> None:
+        """It raised *error*."""
+        self._error = name_of(error)
+        fail(self.span, error)
+
+    @harmless
+    def end(self) -> None:
+        """It has its answer, or will have none."""
+        self._open = False
+        self.span.end()
+        self._telemetry.instruments.sent(self._group, time.perf_counter() - self._begun, self._error)
+
+    @harmless
+    def end_with(self, answer: "Future[Any]") -> None:
+        """End with what *answer* has, without making it look as if the host had looked."""
+        if answer.cancelled():
+            self.failed(CancelledError())
+        else:
+            # Its `exception()` would silence asyncio's word on an error that nobody looked at.
+            error = getattr(answer, "_exception", None)
+            if error is None:
+                self.acknowledged(answer.result())
+            else:
+                self.failed(error)
+        self.end()
+
+
+_sending: ContextVar[Sending | None] = ContextVar("nats-sending", default=None)
 
 
 async def publish(
     wrapped: Callable[..., Awaitable[None]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Around ``Client.publish``, through which every message of a client passes."""
-    sending = None if _is_part_of_another() else _begin(client, args, kwargs, _CORE_HEADERS)
+    outer = _sending.get()
+    if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
+        args, kwargs = outer.carried_by(client, args, kwargs) or (args, kwargs)
+        return await wrapped(*args, **kwargs)
+    sending = _begin(client, "send", args, kwargs, _IN_PUBLISH)
     if sending is None:
         return await wrapped(*args, **kwargs)
+    args, kwargs = sending.carried_by(client, args, kwargs) or (args, kwargs)
     try:
-        return await wrapped(*sending.args, **sending.kwargs)
+        return await wrapped(*args, **kwargs)
     except BaseException as error:
-        fail(sending.span, error)
+        sending.failed(error)
         raise
     finally:
-        sending.span.end()
+        sending.end()
+
+
+async def request(
+    wrapped: Callable[..., Awaitable[Any]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Around ``Client.request``: one span from the call to the reply."""
+    outer = _sending.get()
+    if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
+        return await wrapped(*args, **kwargs)
+    sending = _begin(client, "request", args, kwargs, _IN_REQUEST)
+    if sending is None:
+        return await wrapped(*args, **kwargs)
+    token = _sending.set(sending)
+    try:
+        reply = await wrapped(*args, **kwargs)
+        sending.answered(reply)
+        return reply
+    except BaseException as error:
+        sending.failed(error)
+        raise
+    finally:
+        _restore(token)
+        sending.end()
 
 
 async def publish_to_stream(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Around ``JetStreamContext.publish``: one span from the call to the stream's acknowledgement."""
-    sending = _begin(stream._nc, args, kwargs, _STREAM_HEADERS)
+    sending = _begin(stream._nc, "send", args, kwargs, _IN_STREAM_PUBLISH)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    token = contexts.attach(contexts.set_value(_SENDING, sending, sending.context))
+    token = _sending.set(sending)
     try:
-        acknowledgement = await wrapped(*sending.args, **sending.kwargs)
-        _acknowledge(sending.span, acknowledgement)
+        acknowledgement = await wrapped(*args, **kwargs)
+        sending.acknowledged(acknowledgement)
         return acknowledgement
     except BaseException as error:
-        fail(sending.span, error)
+        sending.failed(error)
         raise
     finally:
-        contexts.detach(token)
-        sending.span.end()
+        _restore(token)
+        sending.end()
 
 
-def _is_part_of_another() -> bool:
-    """Whether this is the core publish inside a JetStream publish, which has a span already.
-
-    True once only: the same context may live on in a task that was begun there.
-    """
-    sending = contexts.get_value(_SENDING)
-    if not isinstance(sending, _Sending) or sending.handed_on:
-        return False
-    sending.handed_on = True
-    return True
+async def publish_async(
+    wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Around ``JetStreamContext.publish_async``: one span until the acknowledgement is there."""
+    sending = _begin(stream._nc, "send", args, kwargs, _IN_STREAM_PUBLISH)
+    if sending is None:
+        return await wrapped(*args, **kwargs)
+    token = _sending.set(sending)
+    try:
+        acknowledgement = await wrapped(*args, **kwargs)
+    except BaseException as error:
+        sending.failed(error)
+        sending.end()
+        raise
+    finally:
+        _restore(token)
+    acknowledgement.add_done_callback(sending.end_with)
+    return acknowledgement
 
 
 @harmless
-def _begin(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], headers_at: int) -> _Sending | None:
-    telemetry = current()
+def _restore(token: "Token[Sending | None]") -> None:
+    _sending.reset(token)
+
+
+@harmless
+def _begin(
+    client: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], headers_at: int
+) -> Sending | None:
+    telemetry = telemetries.of(client)
     subject = args[0] if args else kwargs.get("subject")
     if telemetry is None or not isinstance(subject, str):
         return None
-    if is_internal(subject, client._inbox_prefix.decode()):
+    if connection(client, telemetry).is_internal(subject) or _is_told_by_another():
         return None
     payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
     given = args[headers_at] if len(args) > headers_at else kwargs.get("headers")
-    span = _start(telemetry, client, subject, payload, given)
-    handover.note_use()
-    context = trace.set_span_in_context(span)
-    carried = headers.inject(given, context)
-    if carried is None or not _fits(client, payload, carried):
-        return _Sending(span, context, args, kwargs)
-    if len(args) > headers_at:
-        return _Sending(span, context, (*args[:headers_at], carried, *args[headers_at + 1 :]), kwargs)
-    return _Sending(span, context, args, {**kwargs, "headers": carried})
+    return Sending(telemetry, client, operation, subject, payload, given)
 
 
-def _start(telemetry: Telemetry, client: Any, subject: str, payload: Any, given: Any) -> Span:
-    described: attributes.Attributes = {
-        attributes.SYSTEM: attributes.NATS,
-        attributes.OPERATION_TYPE: "send",
-        attributes.OPERATION_NAME: "publish",
-        attributes.DESTINATION: subject,
-        attributes.BODY_SIZE: len(payload),
-    }
-    described |= attributes.of_client(client)
-    described |= attributes.of_headers(headers.fold(given))
-    described |= attributes.of_baggage(contexts.get_current(), telemetry.baggage_keys)
-    return telemetry.tracer.start_span(f"send {subject}", kind=SpanKind.PRODUCER, attributes=described)
+def _is_told_by_another() -> bool:
+    """Whether the caller is another instrumentation, a framework's, which has a span for this message."""
+    around: Any = trace.get_current_span()
+    return (
+        getattr(around, "kind", None) is SpanKind.PRODUCER
+        and around.is_recording()
+        and (getattr(around, "attributes", None) or {}).get(attributes.SYSTEM) == attributes.NATS
+    )
 
 
-def _fits(client: Any, payload: Any, carried: dict[str, Any]) -> bool:
+def _fits(client: Any, payload: Any, carrying: dict[str, Any]) -> bool:
     """Whether the server will take *payload* with these headers.
 
     A server counts headers in its payload limit, and nats-py does not: near
@@ -125,20 +264,5 @@ def _fits(client: Any, payload: Any, carried: dict[str, Any]) -> bool:
     """
     if client._server_info.get("headers") is False:
         return False
-    size = len(payload) + _FRAME + sum(len(name) + len(str(value)) + 4 for name, value in carried.items())
-    return bool(size <= client.max_payload)
-
-
-@harmless
-def _acknowledge(span: Span, acknowledgement: Any) -> None:
-    """What the stream said: where the message is now, and whether it was there before."""
-    if not span.is_recording():
-        return
-    stream, sequence = acknowledgement.stream, acknowledgement.seq
-    span.set_attribute(attributes.STREAM, stream)
-    span.set_attribute(attributes.SEQUENCE, sequence)
-    if acknowledgement.duplicate:
-        span.set_attribute(attributes.DUPLICATE, True)
-    known = getattr(span, "attributes", None) or {}
-    if attributes.MESSAGE_ID not in known:
-        span.set_attribute(attributes.MESSAGE_ID, attributes.stream_position(stream, sequence))
+    size = len(payload) + _FRAME + sum(len(name) + len(str(value)) + 4 for name, value in carrying.items())
+    return bool(size <= client._max_payload)

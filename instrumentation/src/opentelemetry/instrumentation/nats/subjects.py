@@ -1,17 +1,7 @@
-"""Which subjects carry the host's own messages, and which filter one falls under."""
+"""Which filter does a subject fall under?"""
 
 _ANY = "*"
 _REST = ">"
-
-
-def is_internal(subject: str, inbox_prefix: str = "_INBOX") -> bool:
-    """Whether *subject* belongs to the broker or to a client's plumbing.
-
-    Everything that begins with ``$`` is reserved by NATS: ``$JS.`` (API calls
-    and acknowledgements), ``$SYS.``, ``$SRV.``, and the key-value and object
-    stores' ``$KV.`` and ``$O.``. An inbox is where one reply goes.
-    """
-    return subject.startswith(("$", inbox_prefix + ".", "_INBOX."))
 
 
 def matches(pattern: str, subject: str) -> bool:

@@ -1,0 +1,103 @@
+"""Callbacks: one handling around each call."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from opentelemetry import context as contexts
+
+from . import faststream
+from . import telemetry as telemetries
+from .connections import connection
+from .deliveries import Source, of_subscription, remember
+from .handling import Handling
+from .status import is_status
+from .telemetry import harmless
+
+_CALLBACK_AT: Final = 2
+
+
+async def subscribe(
+    wrapped: Callable[..., Awaitable[Any]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """Around ``Client.subscribe``, through which JetStream's push subscriptions pass too."""
+    callback: Any = args[_CALLBACK_AT] if len(args) > _CALLBACK_AT else kwargs.get("cb")
+    # What nats-py would refuse is left for it to refuse.
+    if not _is_accepted(callback):
+        return await wrapped(*args, **kwargs)
+    traced = Traced(callback)
+    if len(args) > _CALLBACK_AT:
+        args = (*args[:_CALLBACK_AT], traced.handle, *args[_CALLBACK_AT + 1 :])
+    else:
+        kwargs = {**kwargs, "cb": traced.handle}
+    traced.subscription = await wrapped(*args, **kwargs)
+    return traced.subscription
+
+
+def _is_accepted(callback: Any) -> bool:
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(
+        getattr(callback, "func", None)
+    )
+
+
+@harmless
+def instrument_subscriptions(client: Any) -> None:
+    """Put a span around the callbacks of the subscriptions that *client* has already."""
+    for subscription in list(client._subs.values()):
+        callback = subscription._cb
+        if _is_accepted(callback) and not isinstance(getattr(callback, "__self__", None), Traced):
+            traced = Traced(callback)
+            traced.subscription = subscription
+            subscription._cb = traced.handle
+
+
+@harmless
+def restore_subscriptions(client: Any) -> None:
+    """Give the subscriptions of *client* their own callbacks back."""
+    for subscription in list(client._subs.values()):
+        traced = getattr(subscription._cb, "__self__", None)
+        if isinstance(traced, Traced):
+            subscription._cb = traced.callback
+
+
+class Traced:
+    """A subscription's callback with a span around each call of it."""
+
+    def __init__(self, callback: Callable[[Any], Awaitable[None]]) -> None:
+        self.callback = callback
+        self._foreign = bool(faststream.takes_over(callback))
+        self.subscription: Any = None
+
+    async def handle(self, message: Any) -> None:
+        """Call the callback with *message*."""
+        handling = self._begin(message)
+        if handling is None:
+            return await self.callback(message)
+        token = contexts.attach(handling.context)
+        try:
+            return await self.callback(message)
+        except BaseException as error:
+            handling.failed(error)
+            raise
+        finally:
+            contexts.detach(token)
+            handling.end()
+
+    @harmless
+    def _begin(self, message: Any) -> Handling | None:
+        telemetry = telemetries.of(message._client)
+        if telemetry is None:
+            return None
+        connected = connection(message._client, telemetry)
+        if connected.is_internal(message.subject) or is_status(message):
+            return None
+        # The first message may be here before the subscription is.
+        subscription = self.subscription or message._client._subs.get(message._sid)
+        source = Source() if subscription is None else of_subscription(subscription)
+        source.foreign |= self._foreign
+        remember(message, source)
+        if source.foreign:
+            return None
+        template = source.template(message.subject, telemetry.template)
+        telemetry.instruments.received(source.described(connected, "process", template), 1)
+        return Handling(telemetry, message, source)

@@ -1,0 +1,14 @@
+"""Which messages are words of the broker's own: heartbeats, flow control, no responders, no messages."""
+
+from typing import Any, Final
+
+_STATUS: Final = "Status"
+_DIGITS: Final = 3
+
+
+def is_status(message: Any) -> bool:
+    """Whether *message* is a status and no message of a publisher's: a number in its header, and no body."""
+    if message.data or not message.headers:
+        return False
+    status = message.headers.get(_STATUS)
+    return isinstance(status, str) and len(status) == _DIGITS and status.isdigit()
