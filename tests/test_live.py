@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from collector.api import stuck as answers
 from collector.diagnosis import State
 from collector.store import Database
+from collector.store.flows import Search
 from tests.factories import NOW
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
@@ -37,6 +38,18 @@ def test_healthy_order_is_done_with_its_outcome(watch: Watch) -> None:
     watch.wait(20)
     stored = watch.flows.named("A-1").to_pylist()[0]
     assert (stored["outcome"], stored["messages"], stored["reactions"]) == ("OrderShipped", 5, 6)
+
+
+@pytest.mark.parametrize("text", ["a-1", "MAILER", "payment", "stockRes", "OrderShipped"])
+def test_flow_that_was_put_away_is_found_by_all_that_happened_in_it(watch: Watch, text: str) -> None:
+    """By whoever published or reacted, and by every event: not only by the last."""
+    watch.receive(order("A-1", watch.now))
+    watch.wait(20)
+    watch.receive(order("B-1", watch.now, down={"payment"}))
+
+    assert "A-1" not in watch.snapshot.flows["id"].to_pylist()
+    assert "A-1" in watch.flows.found(Search(text), 100)["id"].to_pylist()
+    assert "A-1" not in watch.flows.found(Search("warehouse"), 100)["id"].to_pylist()
 
 
 def test_silent_consumer_group_is_late_then_stuck_with_the_service_that_is_missing(watch: Watch) -> None:

@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS flows
     wait_ms          Float64,
     work_ms          Float64,
     incomplete       Bool,
+    names            LowCardinality(String),
     state            UInt8,
     taught           Bool,
     stored_unix_nano UInt64 CODEC(Delta, LZ4),
@@ -63,3 +64,6 @@ CREATE TABLE IF NOT EXISTS flows
 ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- For folders from before flows had it.
+ALTER TABLE flows ADD COLUMN IF NOT EXISTS names LowCardinality(String) AFTER incomplete;
