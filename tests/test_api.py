@@ -55,10 +55,12 @@ def test_stuck_order_is_listed_with_its_cause(collector: Collector) -> None:
         "service": "payment",
         "group": "payment",
         "next_event_type": "PaymentCaptured",
+        "triggers": ["StockReserved"],
     }
     assert finding["expectation"]["deadline_ms"] == 1000
     assert finding["blocked"] == ["OrderShipped"]
     assert [cohort["flows"] for cohort in answer["cohorts"]] == [1]
+    assert (answer["total"], answer["flows"]) == (1, 1)
 
 
 @pytest.mark.parametrize("name", [STUCK, "trace"])

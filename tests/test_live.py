@@ -145,6 +145,46 @@ def test_join_that_has_all_it_needs_and_publishes_nothing_is_silent(watch: Watch
     assert findings(watch) == [("A-1", "handler_silent", "shipping", "OrderShipped")]
 
 
+def test_silent_join_is_one_incident_whichever_event_came_last(watch: Watch) -> None:
+    """One thing is broken: two groups on the first page would say that two are."""
+    watch.receive(order("A-1", watch.now, silent={"shipping"}, fraud_after=5 * MS))
+    watch.receive(order("A-2", watch.now, silent={"shipping"}, fraud_after=60 * MS))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert {f["stopped_at"]["event_type"] for f in answer["stuck"]} == {"OrderCleared", "PaymentCaptured"}
+    (cohort,) = answer["cohorts"]
+    assert (cohort["flows"], cohort["triggers"]) == (2, ["OrderCleared", "PaymentCaptured"])
+
+
+def test_young_incident_is_told_beside_an_old_one_that_has_more_flows(watch: Watch) -> None:
+    """However many orders an outage has stopped, what breaks after it must be seen, with its orders."""
+    for number in range(6):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
+    watch.receive(order("B-1", watch.now, silent={"shipping"}))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert (answer["total"], answer["flows"]) == (7, 7)
+    some = answers.first_of_each(answer, 2)
+    assert [finding["flow"] for finding in some["stuck"]] == ["A-0", "A-1", "B-1"]
+    assert some["cohorts"] == answer["cohorts"]
+
+
+def test_no_incident_is_left_out_where_not_all_can_be_told(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MOST_CASES", 4)
+    for number in range(6):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
+    watch.receive(order("B-1", watch.now, silent={"shipping"}))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert [finding["flow"] for finding in answer["stuck"]] == ["A-0", "A-1", "A-2", "B-1"]
+    assert (answer["total"], answer["flows"], len(answer["cohorts"])) == (7, 7, 2)
+
+
 def test_reaction_that_ends_a_branch_never_makes_a_flow_stuck(watch: Watch) -> None:
     """Nobody waits for the mailer."""
     watch.receive(order("A-1", watch.now, down={"mailer"}))

@@ -60,6 +60,7 @@ _STATES = {state.word: state for state in State}
 _SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
+Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
 
@@ -107,9 +108,9 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         return Json(questions.summary())
 
     @path("/stuck", Stuck)
-    def stuck(late: bool = False, limit: Limit = 1000, cursor: Cursor = None) -> Json:
+    def stuck(late: bool = False, each: Each = None, limit: Limit = 1000, cursor: Cursor = None) -> Json:
         """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
-        return Json(questions.stuck(page(limit, cursor), late=late))
+        return Json(questions.stuck(page(limit, cursor), late=late, each=each))
 
     @path("/flows", Flows)
     def flows(
