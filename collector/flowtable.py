@@ -2,9 +2,10 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.diagnosis.expectations import Learner
-from collector.diagnosis.record import Ints, Record
+from collector.diagnosis.record import Ints, Names, Record, type_of
 from collector.joins import distinct_pairs
 from collector.keys import whole
 from collector.stitching import Stitched
@@ -25,6 +26,7 @@ FLOWS = pa.schema(
         ("wait_ms", pa.float64()),  # over its reactions: from the publish to the start
         ("work_ms", pa.float64()),  # over its reactions: from the start to the end
         ("incomplete", pa.bool_()),  # telemetry of it was lost
+        ("names", pa.string()),  # its event types and services, one a line: what a search looks through
     ]
 )
 
@@ -61,6 +63,7 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
         "wait_ms": np.bincount(reactions.flow[single], wait, minlength=flows.count),
         "work_ms": np.bincount(reactions.flow[single], work, minlength=flows.count),
         "incomplete": flows.incomplete,
+        "names": _names(record, names, flows.count),
     }
     return pa.table(columns, schema=FLOWS)
 
@@ -73,6 +76,22 @@ def outcomes(record: Record, learner: Learner) -> pa.Array:
     last = last[np.lexsort((messages.time[last], messages.flow[last]))]
     ended = _last_of(messages.flow[last], last, record.flows)
     return pa.array(np.array([*names, None], object)[_at(messages.type, ended)], pa.string())
+
+
+def _names(record: Record, names: Names, count: int) -> pa.Array:
+    """What was published, reacted to and by whom. Flows that went the same way have the same text."""
+    messages, reactions = record.messages, record.reactions
+    types = len(names.event_types.names)
+    known = reactions.step >= 0
+    step, reacted = reactions.step[known], reactions.flow[known]
+    flow = np.concatenate([messages.flow, reacted, messages.flow, reacted])
+    kind = np.concatenate([messages.type, type_of(step)])
+    service = np.concatenate([messages.service, names.service_of(step)])
+    code = np.concatenate([kind, np.where(service >= 0, types + service, -1)])
+    flow_of, code = distinct_pairs(flow[code >= 0], code[code >= 0])
+    vocabulary = pa.array([*names.event_types.names, *names.services.names], pa.string())
+    offsets = pa.array(np.searchsorted(flow_of, np.arange(count + 1)), pa.int32())
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, vocabulary.take(pa.array(code))), "\n")
 
 
 def _traces(stitched: Stitched) -> pa.ListArray:

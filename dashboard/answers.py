@@ -114,6 +114,7 @@ class Cohort(Answer, frozen=True, kw_only=True):
 
     id: str
     event_type: str | None = None
+    triggers: list[str] = []
     missing_service: str | None = None
     next_event_type: str | None = None
     cause: str = "unknown"
@@ -125,7 +126,7 @@ class Cohort(Answer, frozen=True, kw_only=True):
 
 
 class Stuck(Answer, frozen=True, kw_only=True):
-    """Every open finding, up to the limit, and the groups they fall into."""
+    """The oldest open findings of each group, and all groups."""
 
     stuck: list[Finding]
     cohorts: list[Cohort] = []

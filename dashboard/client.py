@@ -110,15 +110,27 @@ class Api:
     def _set_clock(self, summary: Summary) -> None:
         self._ahead = summary.now_unix_nano - time.time_ns()
 
-    def stuck(self, *, limit: int = 200) -> Answered[Stuck]:
-        """Ask for the oldest open findings, and for all groups of findings."""
-        return self._ask("/api/v1/stuck", Stuck, {"limit": limit}, max_age=0.5)
+    def stuck(self, *, each: int = 6) -> Answered[Stuck]:
+        """Ask for all groups of open findings, with the oldest *each* findings of every one."""
+        return self._ask("/api/v1/stuck", Stuck, {"each": each, "limit": 1000}, max_age=0.5)
 
     def flows(
-        self, *, q: str = "", state: str = "", window_s: int | None = None, limit: int = 100
+        self,
+        *,
+        q: str = "",
+        state: str = "",
+        waiting_for: str = "",
+        window_s: int | None = None,
+        limit: int = 100,
     ) -> Answered[Flows]:
         """Search flows; empty values do not narrow the search."""
-        params = {"q": q, "state": state, "window_s": window_s, "limit": limit}
+        params = {
+            "q": q,
+            "state": state,
+            "waiting_for": waiting_for,
+            "window_s": window_s,
+            "limit": limit,
+        }
         return self._ask("/api/v1/flows", Flows, params, max_age=0.5)
 
     def flow(self, key: str) -> Answered[Flow]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import streamlit as st
@@ -15,11 +19,22 @@ from dashboard.client import Answered, Api, ApiError, ShopControl, UnreachableEr
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
 
-START_COLLECTOR = "choreoscope collector"
-START_DEMO = "choreoscope demo"
-
 T = TypeVar("T")
 U = TypeVar("U")
+
+
+def command(*said: str) -> str:
+    """Say how `choreoscope` is called with the words *said*, so that a copy of it runs.
+
+    By its bare name where PATH leads to the one that is installed with us, else by its path.
+    """
+    # As `collector.commands.calling` does, which we must not import.
+    ours = Path(sysconfig.get_path("scripts")).resolve() / "choreoscope"
+    on_path = shutil.which("choreoscope")
+    if not ours.exists() or (on_path and Path(on_path).samefile(ours)):
+        return shlex.join(["choreoscope", *said])
+    here = Path.cwd()
+    return shlex.join([str(ours.relative_to(here) if ours.is_relative_to(here) else ours), *said])
 
 
 @st.cache_resource(show_spinner=False, on_release=Api.close)
@@ -101,8 +116,8 @@ def nobody(problem: ApiError) -> NoReturn:
                 [{"text": "This page goes on by itself as soon as one does. Start one in another terminal:"}],
             ],
             "commands": [
-                {"label": "the collector", "text": START_COLLECTOR},
-                {"label": "or everything", "text": START_DEMO},
+                {"label": "the collector", "text": command("collector")},
+                {"label": "or everything", "text": command("demo")},
             ],
         },
         key="nobody",

@@ -32,7 +32,7 @@ CAUSES = {
     "not_acknowledged": "took it and has not finished",
     "handler_failed": "tried and failed",
     "gave_up": "has given it up",
-    "handler_silent": "handled it and published nothing",
+    "handler_silent": "published nothing",
     "context_lost": "answered without context",
     "telemetry_missing": "acted unseen",
     "waiting_for_other": "waits for another event too",

@@ -3,15 +3,19 @@
 import gzip
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from collector.commands.demo import SERVICES
+from sample_services import services as sample_services
 from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
 from tests.scenes import order
@@ -152,7 +156,42 @@ def test_no_collector_is_told_with_what_to_do() -> None:
     for address in ("http://127.0.0.1:9", "nonsense"):
         done = run("stuck", environment={**os.environ, "CHOREOSCOPE_API": address})
         assert done.returncode == 2
-        assert f"No answer from {address}: start a collector with 'choreoscope collector'" in said(done)
+        assert f"No answer from {address}: start a collector with '" in said(done)
+
+
+@pytest.mark.parametrize("place", ["here", "elsewhere", "on the path"])
+def test_command_that_is_shown_can_be_copied(tmp_path: Path, place: str) -> None:
+    """Whoever followed the README has `choreoscope` in .venv/bin and not on the PATH."""
+    scripts = Path(sysconfig.get_path("scripts"))
+    folder = {"here": scripts.parents[1], "elsewhere": tmp_path, "on the path": tmp_path}[place]
+    path = os.pathsep.join([*([str(scripts)] if place == "on the path" else []), "/usr/bin", "/bin"])
+    environment = {**os.environ, "CHOREOSCOPE_API": "http://127.0.0.1:9", "PATH": path}
+    done = subprocess.run(
+        [scripts / "choreoscope", "stuck"], cwd=folder, env=environment, capture_output=True, check=False
+    )
+    (shown,) = re.findall("start a collector with '(.*?)', or", done.stderr.decode())
+    copied = subprocess.run(
+        ["/bin/sh", "-c", f"{shown} --help"], cwd=folder, env=environment, capture_output=True, check=False
+    )
+
+    assert copied.returncode == 0
+    assert b"Run the collector" in copied.stdout
+    assert (
+        shown
+        == {
+            "here": f"{scripts.relative_to(scripts.parents[1])}/choreoscope collector",
+            "elsewhere": f"{scripts}/choreoscope collector",
+            "on the path": "choreoscope collector",
+        }[place]
+    )
+
+
+def test_services_that_can_be_broken_are_named() -> None:
+    """Nobody guesses the names of a shop's services."""
+    assert set(SERVICES) == set(sample_services.SERVICES)
+    for command in ("break", "mend"):
+        shown = run("demo", command, "--help").stdout
+        assert all(service in shown for service in sample_services.SERVICES)
 
 
 def test_reader_that_has_enough_is_no_error(collector: Collector) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from collector.api import stuck as answers
 from collector.diagnosis import State
 from collector.store import Database
+from collector.store.flows import Search
 from tests.factories import NOW, pairs
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
@@ -37,6 +38,18 @@ def test_healthy_order_is_done_with_its_outcome(watch: Watch) -> None:
     watch.wait(20)
     stored = watch.flows.named("A-1").to_pylist()[0]
     assert (stored["outcome"], stored["messages"], stored["reactions"]) == ("OrderShipped", 5, 6)
+
+
+@pytest.mark.parametrize("text", ["a-1", "MAILER", "payment", "stockRes", "OrderShipped"])
+def test_flow_that_was_put_away_is_found_by_all_that_happened_in_it(watch: Watch, text: str) -> None:
+    """By whoever published or reacted, and by every event: not only by the last."""
+    watch.receive(order("A-1", watch.now))
+    watch.wait(20)
+    watch.receive(order("B-1", watch.now, down={"payment"}))
+
+    assert "A-1" not in watch.snapshot.flows["id"].to_pylist()
+    assert "A-1" in watch.flows.found(Search(text), 100)["id"].to_pylist()
+    assert "A-1" not in watch.flows.found(Search("warehouse"), 100)["id"].to_pylist()
 
 
 def test_silent_consumer_group_is_late_then_stuck_with_the_service_that_is_missing(watch: Watch) -> None:
@@ -166,6 +179,46 @@ def test_join_that_has_all_it_needs_and_publishes_nothing_is_silent(watch: Watch
     watch.wait(10)
 
     assert findings(watch) == [("A-1", "handler_silent", "shipping", "OrderShipped")]
+
+
+def test_silent_join_is_one_incident_whichever_event_came_last(watch: Watch) -> None:
+    """One thing is broken: two groups on the first page would say that two are."""
+    watch.receive(order("A-1", watch.now, silent={"shipping"}, fraud_after=5 * MS))
+    watch.receive(order("A-2", watch.now, silent={"shipping"}, fraud_after=60 * MS))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert {f["stopped_at"]["event_type"] for f in answer["stuck"]} == {"OrderCleared", "PaymentCaptured"}
+    (cohort,) = answer["cohorts"]
+    assert (cohort["flows"], cohort["triggers"]) == (2, ["OrderCleared", "PaymentCaptured"])
+
+
+def test_young_incident_is_told_beside_an_old_one_that_has_more_flows(watch: Watch) -> None:
+    """However many orders an outage has stopped, what breaks after it must be seen, with its orders."""
+    for number in range(6):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
+    watch.receive(order("B-1", watch.now, silent={"shipping"}))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert (answer["total"], answer["flows"]) == (7, 7)
+    some = answers.first_of_each(answer, 2)
+    assert [finding["flow"] for finding in some["stuck"]] == ["A-0", "A-1", "B-1"]
+    assert some["cohorts"] == answer["cohorts"]
+
+
+def test_no_incident_is_left_out_where_not_all_can_be_told(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "MOST_CASES", 4)
+    for number in range(6):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
+    watch.receive(order("B-1", watch.now, silent={"shipping"}))
+    watch.wait(10)
+    answer = answers.stuck(watch.snapshot)
+
+    assert [finding["flow"] for finding in answer["stuck"]] == ["A-0", "A-1", "A-2", "B-1"]
+    assert (answer["total"], answer["flows"], len(answer["cohorts"])) == (7, 7, 2)
 
 
 def test_reaction_that_ends_a_branch_never_makes_a_flow_stuck(watch: Watch) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.store import Database, Engine, FolderError, SpanStore, StoreError
+from collector.store.flows import FlowStore
 from tests.factories import NOW, refs, request, span, table, trace_id
 from tests.store_contract import StoreContract
 
@@ -90,6 +91,17 @@ def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(FolderError, match=r"can not be used: Not a directory.*CHOREOSCOPE_DATA"):
         Engine(tmp_path / "file" / "data", 2**29)
+
+
+def test_a_folder_from_before_a_column_gets_it(database: Database) -> None:
+    """A new version opens the data of an old one; what it could not know then is empty."""
+    SpanStore(database)
+    database.execute("ALTER TABLE flows DROP COLUMN names")
+    database.execute("INSERT INTO flows (id, key, state) VALUES ('A-1', 'A-1', 0)")
+
+    found = FlowStore(database, SpanStore(database)).named("A-1").to_pylist()
+
+    assert [(row["id"], row["names"]) for row in found] == [("A-1", None)]
 
 
 def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:

@@ -57,7 +57,10 @@ register_url_convertor("key", _Key())
 _OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
 _STATES = {state.word: state for state in State}
 
+_SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
+
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
+Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
 
@@ -105,15 +108,18 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         return Json(questions.summary())
 
     @path("/stuck", Stuck)
-    def stuck(late: bool = False, limit: Limit = 1000, cursor: Cursor = None) -> Json:
+    def stuck(late: bool = False, each: Each = None, limit: Limit = 1000, cursor: Cursor = None) -> Json:
         """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
-        return Json(questions.stuck(page(limit, cursor), late=late))
+        return Json(questions.stuck(page(limit, cursor), late=late, each=each))
 
     @path("/flows", Flows)
     def flows(
-        q: Annotated[str, Query(max_length=200, description="Part of a key, event type or trace id.")] = "",
+        q: Annotated[str, Query(max_length=200, description=_SEARCHED)] = "",
         state: Annotated[
             str, Query(description="running, late, stuck, failed, done; several with commas.")
+        ] = "",
+        waiting_for: Annotated[
+            str, Query(max_length=200, description="The service that owes them something, in full.")
         ] = "",
         window_s: Annotated[
             int | None, Query(ge=1, le=10**9, description="Active within so many seconds.")
@@ -123,7 +129,8 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
     ) -> Json:
         """The flows, stuck first, then the newest."""
         since = time.time_ns() - window_s * 10**9 if window_s else 0
-        return Json(questions.flows(Search(q.strip(), _states(state), since), page(limit, cursor)))
+        search = Search(q.strip(), _states(state), since, waiting_for=waiting_for)
+        return Json(questions.flows(search, page(limit, cursor)))
 
     @path("/flows/{key:key}", Flow)
     def flow(key: str) -> Json:

@@ -1,6 +1,7 @@
 """The flows, wherever they are: those still in memory first, then those in the store."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeAlias
 
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 from collector.diagnosis import State
 from collector.diagnosis.record import reactor_of
 from collector.joins import Ints, Mask
-from collector.keys import whole
+from collector.keys import codes_of, whole
 from collector.live.snapshot import Snapshot
 from collector.store.flows import FlowStore, Place, Search, begins_trace_id
 
@@ -127,25 +128,36 @@ def matching(snapshot: Snapshot, search: Search) -> Mask:
     mask = np.asarray(flows["last"].to_numpy()) > search.since
     if search.states:
         mask &= np.isin(snapshot.state, list(search.states))
+    if search.waiting_for:
+        mask &= _owed(snapshot, lambda service, _: service == search.waiting_for)
     if search.text:
         mask &= _mentioning(snapshot, search.text)
     return mask
 
 
+def _owed(snapshot: Snapshot, wanted: Callable[[str | None, str | None], bool]) -> Mask:
+    """Which flows have something overdue of which *wanted* says so: asked once for each (service, event)."""
+    owed = snapshot.owed
+    kinds, kind = np.unique(np.stack([owed.step, owed.join]), axis=1, return_inverse=True)
+    hits = [wanted(*owed_by(snapshot, step, join)) for step, join in kinds.T.tolist()]
+    found = np.zeros(snapshot.flows.num_rows, np.bool_)
+    found[owed.flow[np.array(hits, np.bool_)[kind]]] = True
+    return found
+
+
 def _mentioning(snapshot: Snapshot, text: str) -> Mask:
-    """Which flows have *text* in their id, last event or what they wait for, or begin a trace id."""
+    """Which flows have *text* in their id, an event type or service, what they wait for, or begin a trace id.
+
+    Upper and lower case are the same.
+    """
     flows = snapshot.flows
-    found = np.zeros(flows.num_rows, np.bool_)
-    for name in ("id", "last_event_type"):
-        hit = pc.match_substring(pc.fill_null(whole(flows[name]), ""), text, ignore_case=True)
-        found |= hit.to_numpy(zero_copy_only=False)
-    entry = longest_owed(snapshot)
-    waiting = np.flatnonzero(entry >= 0)
-    owed = np.stack([snapshot.owed.step[entry[waiting]], snapshot.owed.join[entry[waiting]]])
-    kinds, kind = np.unique(owed, axis=1, return_inverse=True)
-    said = [owed_by(snapshot, step, join) for step, join in kinds.T.tolist()]
-    hits = [any(text.lower() in word.lower() for word in words if word) for words in said]
-    found[waiting] |= np.array(hits, np.bool_)[kind]
+    hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
+    found = np.array(hit.to_numpy(zero_copy_only=False))
+    ways = whole(flows["names"]).dictionary_encode()  # as many as there are ways to go
+    mentions = pc.match_substring(ways.dictionary, text, ignore_case=True).to_numpy(zero_copy_only=False)
+    found |= mentions[codes_of(ways)]
+    lower = text.lower()
+    found |= _owed(snapshot, lambda *words: any(lower in word.lower() for word in words if word))
     if begins_trace_id(text):
         traces = whole(flows["traces"])
         owner = np.repeat(np.arange(flows.num_rows), np.diff(traces.offsets.to_numpy()))

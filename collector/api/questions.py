@@ -100,9 +100,10 @@ class Questions:
         """The flows that *search* asks for, stuck first."""
         return listed(self._live.snapshot, self._flows, search, wanted)
 
-    def stuck(self, wanted: Page, *, late: bool) -> Document:
-        """What is stuck, and why; with *late* what is late, too."""
-        return stuck_part.page_of(self._all_stuck(self._live.snapshot, late=late), wanted)
+    def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Document:
+        """What is stuck, and why; with *late* what is late, too; with *each* so many of each cohort."""
+        answer = self._all_stuck(self._live.snapshot, late=late)
+        return stuck_part.page_of(stuck_part.first_of_each(answer, each) if each else answer, wanted)
 
     def _all_stuck(self, snapshot: Snapshot, *, late: bool) -> Document:
         with self._stuck_lock:  # many viewers, one reckoning a tick

@@ -134,7 +134,7 @@ class Finding(_Shape):
     since_unix_nano: int
     overdue_s: float
     stopped_at: dict[str, str | None]
-    missing: dict[str, str | None]
+    missing: dict[str, Any]
     cause: str
     sentence: str
     expectation: dict[str, Any] | None
@@ -148,6 +148,7 @@ class Cohort(_Shape):
 
     id: str
     event_type: str
+    triggers: list[str]
     missing_service: str
     cause: str
     flows: int
@@ -166,6 +167,7 @@ class Stuck(Why):
     """A page of findings, oldest first."""
 
     total: int
+    flows: int
     next_cursor: str | None
 
 

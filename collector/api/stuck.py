@@ -1,6 +1,7 @@
 """What is stuck, and why: the overdue entries of a snapshot, each asked of the rules."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, 
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import reactor_of, type_of
 from collector.documents import refs_of
-from collector.joins import Ints
+from collector.joins import Ints, once
 from collector.live.snapshot import Snapshot
 
 Document: TypeAlias = dict[str, Any]
@@ -21,10 +22,37 @@ MOST_CASES = 20_000  # more at once are counted, and not told one by one
 
 
 def stuck(snapshot: Snapshot, *, late: bool = False) -> Document:
-    """All findings, oldest first, and their cohorts: those with the same event type, debtor and cause."""
+    """All findings, oldest first, and their cohorts: those with the same events, debtor and cause."""
     entries = entries_of(snapshot, late=late)
-    found = findings(snapshot, entries[:MOST_CASES])
-    return {"stuck": found, "cohorts": cohorts(found), "total": len(entries)}
+    found = findings(snapshot, _told(snapshot, entries))
+    flows = len(once(snapshot.owed.flow[entries]))
+    return {"stuck": found, "cohorts": cohorts(found), "total": len(entries), "flows": flows}
+
+
+def _told(snapshot: Snapshot, entries: Ints) -> Ints:
+    """At most MOST_CASES of *entries*: of each thing owed the oldest, so that no incident hides another."""
+    if len(entries) <= MOST_CASES:
+        return entries
+    owed = snapshot.owed
+    _, kind = np.unique(
+        np.stack([owed.kind[entries], owed.step[entries], owed.join[entries]]), axis=1, return_inverse=True
+    )
+    by_kind = np.argsort(kind, kind="stable")
+    first = np.searchsorted(kind[by_kind], kind[by_kind])
+    rank = np.empty(len(entries), np.int64)
+    rank[by_kind] = np.arange(len(entries)) - first
+    return entries[np.sort(np.argsort(rank, kind="stable")[:MOST_CASES])]
+
+
+def first_of_each(answer: Document, each: int) -> Document:
+    """*answer*, as `stuck` gave it, with the oldest *each* findings of every cohort, and all cohorts."""
+    taken: Counter[str] = Counter()
+    kept = []
+    for finding in answer["stuck"]:
+        if taken[finding["cohort"]] < each:
+            taken[finding["cohort"]] += 1
+            kept.append(finding)
+    return {**answer, "stuck": kept}
 
 
 def page_of(answer: Document, wanted: Page) -> Document:
@@ -102,6 +130,7 @@ def cohorts(found: Iterable[Document]) -> list[Document]:
             {
                 "id": name,
                 "event_type": first["stopped_at"]["event_type"],
+                "triggers": first["missing"]["triggers"],
                 "missing_service": first["missing"]["service"],
                 "next_event_type": first["missing"]["next_event_type"],
                 "cause": first["cause"],
@@ -139,6 +168,9 @@ def _document(
     case: Case, verdict: Finding, flow: str, key: str | None, state: State, blocked: list[str]
 ) -> Document:
     place = case.stopped_at
+    triggers = [place.event_type]
+    if case.debt is Debt.JOIN and case.expectation is not None:
+        triggers = sorted(case.expectation.triggers)
     return {
         "flow": flow,
         "key": key,
@@ -151,7 +183,12 @@ def _document(
             "service": place.service,
             "destination": place.destination,
         },
-        "missing": {"service": case.service, "group": case.group, "next_event_type": case.next_event_type},
+        "missing": {
+            "service": case.service,
+            "group": case.group,
+            "next_event_type": case.next_event_type,
+            "triggers": triggers,
+        },
         "cause": str(verdict.cause),
         "sentence": verdict.sentence,
         "expectation": _expectation(case.expectation, case),
@@ -176,9 +213,11 @@ def _expectation(expectation: Expectation | None, case: Case) -> Document | None
 
 def _name_cohorts(found: list[Document]) -> None:
     """Cohorts are numbered in the order in which they began."""
-    names: dict[tuple[str, str, str], str] = {}
+    names: dict[tuple[tuple[str, ...], str, str], str] = {}
     for finding in found:
-        what = (finding["stopped_at"]["event_type"], finding["missing"]["service"], finding["cause"])
+        # Of a join it is chance which of its events came last, and so where the flow stopped.
+        missing = finding["missing"]
+        what = (tuple(missing["triggers"]), missing["service"], finding["cause"])
         finding["cohort"] = names.setdefault(what, f"c{len(names) + 1}")
 
 

@@ -59,12 +59,24 @@ def stuck(limit: int, late: bool, style: str) -> None:
 @click.command()
 @click.argument("query", required=False)
 @click.option("--state", help="running, late, stuck, failed, done; several with commas.")
+@click.option("--waiting-for", metavar="SERVICE", help="Only those to which this service owes something.")
 @click.option("--window", "window_s", type=click.IntRange(1), help="Active within so many seconds.")
 @limits
 @formats
-def flows(query: str | None, state: str | None, window_s: int | None, limit: int, style: str) -> None:
-    """List flows, stuck ones first. QUERY is part of a key, an event type or a trace id."""
-    document = _pages("/flows", "flows", limit, {"q": query, "state": state, "window_s": window_s})
+def flows(
+    query: str | None,
+    state: str | None,
+    waiting_for: str | None,
+    window_s: int | None,
+    limit: int,
+    style: str,
+) -> None:
+    """List flows, stuck ones first.
+
+    QUERY is part of a flow key, of an event type or of a service in it, or the beginning of a trace id.
+    """
+    search = {"q": query, "state": state, "waiting_for": waiting_for, "window_s": window_s}
+    document = _pages("/flows", "flows", limit, search)
     show(document, style, lambda found: text.flows(found, time.time_ns()))
 
 

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
+from collector.commands.calling import called
 from collector.commands.errors import CommandError
 
 Document: TypeAlias = dict[str, Any]
@@ -34,7 +35,7 @@ def ask(path: str, parameters: Document | None = None) -> Document:
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = (
-            f"No answer from {address()}: start a collector with 'choreoscope collector', or name the one "
+            f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
             f"that runs in CHOREOSCOPE_API ({error})."
         )
         raise CommandError(msg) from error

@@ -15,11 +15,15 @@ from urllib.parse import quote, urlsplit
 import click
 import httpx
 
+from collector.commands.calling import called
 from collector.commands.errors import CommandError
 from collector.commands.processes import Child, start
 from collector.commands.servers import dashboard_command
 
 FAULTS = ("stopped", "slow", "failing", "silent", "crashing")
+# The shop is a program of its own, and says so itself where another is named.
+SERVICES = ("order", "inventory", "payment", "fraud", "shipping", "notification", "warehouse", "analytics")
+_SERVICES_HELP = f"SERVICE is one of {', '.join(SERVICES)}."
 _SHOP = "http://127.0.0.1:4320"
 _STOP_S = {"shop": 8.0, "dashboard": 3.0, "collector": 10.0, "broker": 5.0}
 
@@ -59,7 +63,7 @@ def demo(
     _Demo(rate, port, nats_port, folder, keep=keep, with_dashboard=not without_dashboard).run()
 
 
-@demo.command("break")
+@demo.command("break", epilog=_SERVICES_HELP)
 @click.argument("service")
 @click.option("--how", type=click.Choice(FAULTS), default="stopped", show_default=True)
 @click.option(
@@ -71,12 +75,12 @@ def demo(
 )
 @click.option("--delay-ms", type=click.IntRange(1), default=3000, show_default=True, help="For slow.")
 def break_(service: str, how: str, share: float, delay_ms: int) -> None:
-    """Break SERVICE of the running demo."""
+    """Break SERVICE of the running demo, until it is mended."""
     _control("PUT", service, {"kind": how, "share": share, "delay_ms": delay_ms})
-    click.echo(f"{service} is broken ({how}). Mend it with: {_self()} demo mend {service}")
+    click.echo(f"{service} is broken ({how}). Mend it with: {called('demo', 'mend', service)}")
 
 
-@demo.command()
+@demo.command(epilog=_SERVICES_HELP)
 @click.argument("service")
 def mend(service: str) -> None:
     """Mend SERVICE of the running demo."""
@@ -204,7 +208,7 @@ class _Demo:
             self._check_children()
             time.sleep(0.25)
         click.echo(f"Orders are flowing, {self._rate:g} a second ({orders} so far).")
-        click.echo(f"Break a service: {_self()} demo break payment")
+        click.echo(f"Break a service: {called('demo', 'break', 'payment')}")
         click.echo("Ctrl-C stops all of it.")
 
     def _orders(self) -> int:
@@ -235,7 +239,9 @@ def _control(method: str, service: str, body: dict[str, Any] | None) -> None:
             method, f"{_shop()}/faults/{quote(service, safe='')}", json=body, timeout=15, trust_env=False
         )
     except httpx.HTTPError as error:
-        msg = f"No shop answers at {_shop()}: start it with '{_self()} demo', or name it in CHOREOSCOPE_SHOP."
+        msg = (
+            f"No shop answers at {_shop()}: start it with '{called('demo')}', or name it in CHOREOSCOPE_SHOP."
+        )
         raise CommandError(msg) from error
     if answer.is_error:
         try:
@@ -282,11 +288,6 @@ def _number(variable: str, default: int) -> int:
         msg = f"{variable} is '{text}': expected a port, such as {default}."
         raise CommandError(msg)
     return int(text)
-
-
-def _self() -> str:
-    """How this command was called, for the user to call it again."""
-    return "choreoscope" if shutil.which("choreoscope") else str(Path(sys.argv[0]))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -13,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.commands.answers import formats, show
 from collector.commands.api import Document
+from collector.commands.calling import called
 from collector.commands.errors import CommandError
 from collector.commands.files import files, found_in
 from collector.diagnosis.wording import counted
@@ -113,7 +114,7 @@ class _Sender:
             return self._http.post(f"{self._to}/v1/traces", content=data)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             msg = (
-                f"No answer from {self._to}: start a collector with 'choreoscope collector', or name the "
+                f"No answer from {self._to}: start a collector with '{called('collector')}', or name the "
                 f"one that runs with --to ({error})."
             )
             raise CommandError(msg) from error

@@ -1,5 +1,6 @@
 """The answers as text for a terminal. Names from spans lose their control characters."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -7,25 +8,26 @@ from collector.diagnosis.wording import counted, duration
 
 Document: TypeAlias = dict[str, Any]
 
+_STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
+_MOST = 60  # characters of a name
+_LONG = re.compile(rf"\S{{{_MOST + 1},}}")
+
 
 def stuck(document: Document, now: int) -> str:
     """The cohorts, then each finding in two lines."""
     found = document["stuck"]
     if not found:
         return "Nothing is stuck."
-    flows = len({finding["flow"] for finding in found})
+    flows = document["flows"]
     oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
     verb = "is" if flows == 1 else "are"
-    shown = (
-        f" (the oldest {len(found):,} of {document['total']:,} findings)"
-        if len(found) < document["total"]
-        else ""
-    )
-    lines = [f"{counted(flows, 'flow')} {verb} stuck, the oldest for {oldest}.{shown}", ""]
+    states = {finding["state"] for finding in found}
+    words = [said for state, said in _STATES.items() if state in states]
+    lines = [f"{counted(flows, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.", ""]
     rows = [
         (
-            _clean(cohort["missing_service"]),
-            _clean(cohort["event_type"]),
+            _name(cohort["missing_service"]),
+            " and ".join(map(_name, cohort["triggers"])),
             str(cohort["cause"]),
             counted(cohort["flows"], "flow"),
             duration((now - cohort["first_unix_nano"]) / 1e9),
@@ -36,8 +38,10 @@ def stuck(document: Document, now: int) -> str:
     lines.append("")
     for finding in found:
         age = duration((now - finding["since_unix_nano"]) / 1e9)
-        lines.append(f"{_clean(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
+        lines.append(f"{_name(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
         lines.append(f"    {_clean(finding['sentence'])}")
+    if len(found) < document["total"]:
+        lines += ["", f"The oldest {len(found):,} of {document['total']:,} findings: --limit shows more."]
     return "\n".join(lines)
 
 
@@ -46,20 +50,28 @@ def flows(document: Document, now: int) -> str:
     rows = [
         (
             item["state"],
-            _clean(item["key"] or item["id"]),
-            _clean(item["last_event_type"] or ""),
-            _clean(item["waiting_for"] or item["outcome"] or ""),
-            duration(max(now - item["started_unix_nano"], 0) / 1e9),
+            _name(item["key"] or item["id"]),
+            _name(item["last_event_type"] or ""),
+            _name(item["waiting_for"] or item["outcome"] or ""),
+            f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
+            _took(item),
             str(item["messages"]),
         )
         for item in document["flows"]
     ]
     if not rows:
         return "No flow."
-    lines = table(("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "AGE", "MESSAGES"), rows)
+    lines = table(("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "STARTED", "TOOK", "MESSAGES"), rows)
     if len(rows) < document["total"]:
         lines.append(f"{len(rows):,} of {document['total']:,} flows")
     return "\n".join(lines)
+
+
+def _took(item: Document) -> str:
+    """From the first to the last of a flow that is over."""
+    if item["state"] != "done":
+        return ""
+    return duration(max(item["last_unix_nano"] - item["started_unix_nano"], 0) / 1e9)
 
 
 def flow(document: Document) -> str:
@@ -67,7 +79,7 @@ def flow(document: Document) -> str:
     item = document["flows"][0]
     state = f" {item['state']}" if "state" in item else ""
     traces = counted(len(item["traces"]), "trace")
-    head = f"{_clean(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
+    head = f"{_name(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
     findings = [f"  {_clean(finding['sentence'])}" for finding in document.get("findings", [])]
     notes = sorted({f"  note: {note['text']}" for note in document["notes"]})
     return "\n".join([head, *findings, *notes, "", *_tree(document)])
@@ -84,7 +96,7 @@ def stitched(document: Document) -> str:
             mine[name] = [node for node in document[name] if item["id"] in node.get("flows", [node["flow"]])]
         parts += [
             "",
-            f"{item['id']}  {_clean(item['key'] or item['traces'][0])}: {_counts(item)}",
+            f"{item['id']}  {_name(item['key'] or item['traces'][0])}: {_counts(item)}",
             *_tree(mine),
         ]
     kinds = sorted({note["kind"] for note in document["notes"]})
@@ -97,7 +109,7 @@ def stitched(document: Document) -> str:
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
     if not document["stuck"]:
-        return f"Nothing is overdue in {_clean(key)}."
+        return f"Nothing is overdue in {_name(key)}."
     lines: list[str] = []
     for finding in document["stuck"]:
         lines += [
@@ -121,10 +133,8 @@ def choreography(document: Document) -> str:
         )
     rows = [
         (
-            _clean(row["event_type"]),
-            _clean(
-                row["service"] if row["service"] == row["group"] else f"{row['service']} ({row['group']})"
-            ),
+            _name(row["event_type"]),
+            _name(row["service"] if row["service"] == row["group"] else f"{row['service']} ({row['group']})"),
             f"{row['count']:,}",
             f"{row['share']:.0%}",
             duration(row["wait_ms"]["p95"] / 1e3),
@@ -181,7 +191,7 @@ def _tree(document: Document) -> list[str]:
         gaps = owed.get(ref, [])
         for number, finding in enumerate(gaps, 1):
             service, event = finding["missing"]["service"], finding["missing"]["next_event_type"]
-            missing = _clean(f"{service}: {event}" if event else service)
+            missing = f"{_name(service)}: {_name(event)}" if event else _name(service)
             branch = "├╌" if children or number < len(gaps) else "└╌"
             lines.append(f"{follow}{branch} ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
         for place, child in reversed(list(enumerate(children))):
@@ -193,12 +203,12 @@ def _tree(document: Document) -> list[str]:
 def _node(ref: str, messages: Document, reactions: Document) -> str:
     if ref in messages:
         message = messages[ref]
-        return f"{_clean(message['event_type'])}  by {_clean(message['service'])}"
+        return f"{_name(message['event_type'])}  by {_name(message['service'])}"
     reaction = reactions[ref]
     took = duration(max(reaction["end_unix_nano"] - reaction["start_unix_nano"], 0) / 1e9)
     tries = f", {reaction['attempts']} attempts" if reaction["attempts"] > 1 else ""
     failed = ", failed" if reaction["status"] == "error" else ""
-    return f"> {_clean(reaction['service'])}  {took}{tries}{failed}"
+    return f"> {_name(reaction['service'])}  {took}{tries}{failed}"
 
 
 def _counts(item: Document) -> str:
@@ -212,5 +222,18 @@ def _sums(document: Document) -> str:
 
 
 def _clean(text: str) -> str:
-    """*text* without what a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    """*text* without what a terminal would obey, and with long words cut: JSON has them whole."""
+    harmless = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    return _LONG.sub(lambda word: _brief(word[0]), harmless)
+
+
+def _name(text: str) -> str:
+    """A key or name from a span, which may be as long as a page, in one part of a line."""
+    return _brief(_clean(text))
+
+
+def _brief(text: str) -> str:
+    """The beginning and the end of a long *text*: they tell it from others."""
+    if len(text) <= _MOST:
+        return text
+    return f"{text[: _MOST // 2]}\N{HORIZONTAL ELLIPSIS}{text[1 - _MOST + _MOST // 2 :]}"

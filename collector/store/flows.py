@@ -29,10 +29,11 @@ _GONE = 255  # the state of a row whose flow is part of another now
 class Search:
     """Which flows are wanted. Every part that is given must hold."""
 
-    text: str = ""  # in the key, the id, the last event type, or the start of a trace id
+    text: str = ""  # in the key, the id, an event type or a service of it, or the start of a trace id
     states: Sequence[int] = ()  # diagnosis.State; none: all
     since: int = 0  # nanoseconds: the flow's last activity
     without: Sequence[str] = ()  # ids that are shown from elsewhere
+    waiting_for: str = ""  # the service, in full, that owes it something; only flows in memory know that
 
 
 class Place(NamedTuple):
@@ -202,10 +203,12 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
         traces = " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces)"
         parts.append(
             "(positionCaseInsensitiveUTF8(id, {text:String}) > 0"
-            " OR positionCaseInsensitiveUTF8(last_event_type, {text:String}) > 0"
+            " OR positionCaseInsensitiveUTF8(names, {text:String}) > 0"
             f"{traces if begins_trace_id(search.text) else ''})"
         )
         values["text"] = search.text
+    if search.waiting_for:
+        parts.append("0")
     if search.states:
         parts.append("state IN {states:Array(UInt8)}")
         values["states"] = list(search.states)

@@ -58,6 +58,7 @@ CREATE TABLE IF NOT EXISTS flows
     wait_ms          Float64,
     work_ms          Float64,
     incomplete       Bool,
+    names            LowCardinality(String),
     state            UInt8,
     taught           Bool,
     stored_unix_nano UInt64 CODEC(Delta, LZ4),
@@ -75,3 +76,6 @@ CREATE TABLE IF NOT EXISTS refused_keys
 ENGINE = ReplacingMergeTree
 ORDER BY key
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- For folders from before flows had it.
+ALTER TABLE flows ADD COLUMN IF NOT EXISTS names LowCardinality(String) AFTER incomplete;

@@ -109,10 +109,6 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
     return data
 
 
-def _second_line(step: Step, start: int) -> str:
-    return step.service if step.kind == "unseen" else f"{step.service} \u00b7 {words.offset(step.at - start)}"
-
-
 def problem(step: Step) -> int:
     """Say how soon the eye should be led here: 1 missing, 2 failed, 3 slow, 0 not at all."""
     if step.kind == "ghost":

@@ -58,7 +58,7 @@ def chosen(name: str, options: dict[str, str], label: str) -> str:
 
 def link_to(way: Way) -> dict[str, str]:
     """Lead from a pill to the flows that are stuck there."""
-    return {"page": "flows", "state": "stuck", "q": way.service}
+    return {"page": "flows", "state": "stuck", "waiting": way.service}
 
 
 def variants(found: Map) -> list[dict[str, Any]]:

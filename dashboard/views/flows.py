@@ -19,22 +19,21 @@ WINDOWS = {
     "3600": "last hour",
     "86400": "last day",
 }
+# What is said of a flow that waits for nobody.
+ENDED = {"done": "ended", "running": "nothing is overdue"}
 FIRST = 100  # rows at first; "more" adds as many again
 
 
 def read_address() -> None:
     """Take the filters from the address when the page is entered with some, or by Back."""
-    wanted = (
-        st.query_params.get("q", ""),
-        st.query_params.get("state", ""),
-        st.query_params.get("window", ""),
-    )
+    wanted = tuple(st.query_params.get(name, "") for name in ("q", "state", "window", "waiting"))
     if st.session_state.get("flows_address") == wanted:
         return
     st.session_state.flows_address = wanted
     st.session_state.flows_q = wanted[0]
     st.session_state.flows_state = wanted[1] if wanted[1] in STATES else ""
     st.session_state.flows_window = wanted[2] if wanted[2] in WINDOWS else ""
+    st.session_state.flows_waiting = wanted[3]
     st.session_state.flows_limit = FIRST
 
 
@@ -42,8 +41,10 @@ def changed() -> None:
     """Write the filters back to the address: called when the reader changes one."""
     state = st.session_state
     state.flows_limit = FIRST
-    state.flows_address = (state.flows_q, state.flows_state, state.flows_window or "")
-    page.write_address(q=state.flows_q, state=state.flows_state, window=state.flows_window)
+    state.flows_address = (state.flows_q, state.flows_state, state.flows_window or "", state.flows_waiting)
+    page.write_address(
+        q=state.flows_q, state=state.flows_state, window=state.flows_window, waiting=state.flows_waiting
+    )
 
 
 @st.fragment(run_every="2s")
@@ -56,6 +57,7 @@ def table() -> None:
             lambda: api.flows(
                 q=state.flows_q,
                 state=state.flows_state,
+                waiting_for=state.flows_waiting,
                 window_s=int(state.flows_window) if state.flows_window else None,
                 limit=state.flows_limit,
             ),
@@ -69,17 +71,23 @@ def table() -> None:
 
 
 def pills(found: Flows) -> list[dict[str, Any]]:
-    """Offer the states, each with how many flows of it match."""
-    chosen_ = st.session_state.flows_state
-    return [
+    """Offer the states, each with how many flows of it match; and to wait for anybody again."""
+    chosen_, waiting = st.session_state.flows_state, st.session_state.flows_waiting
+    states = [
         {
             "key": name,
-            "state": name,
             "label": name,
             "count": words.number(found.counts.get(name, 0)),
             "on": name == chosen_,
+            "act": {"state": "" if name == chosen_ else name},
         }
         for name in STATES
+    ]
+    if not waiting:
+        return states
+    return [
+        *states,
+        {"key": "waiting", "label": "waiting for", "count": waiting, "on": True, "act": {"waiting": ""}},
     ]
 
 
@@ -90,7 +98,10 @@ def act(done: Any) -> None:
         return
     if done.get("more"):
         state.flows_limit += FIRST
-    elif done.get("state", "") in {"", *STATES}:
+    elif done.get("waiting") == "":
+        state.flows_waiting = ""
+        changed()
+    elif done.get("state") in {"", *STATES}:
         state.flows_state = done["state"]
         changed()
     st.rerun(scope="fragment")
@@ -115,27 +126,26 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
     """Draw one flow."""
     spent = item.wait_ms + item.work_ms
     wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
-    live = item.state != "done"
+    done = item.state == "done"
     return {
         "key": item.id,
         "name": item.name,
         "state": item.state,
         "incomplete": item.incomplete,
-        "steps": item.reactions,
         "waiting": item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
         # In whole seconds, so that the row is the same at each refresh and only its age grows.
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
-        "outcome": item.outcome,
-        "live": live,
+        "outcome": f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, ""),
         "since": item.started_unix_nano,
-        "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6),
+        "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6) if done else None,
         "wait": wait,
         "percent": words.share(wait) if wait is not None else "",
         "split": f"waited {words.duration(item.wait_ms)}, worked {words.duration(item.work_ms)}",
         "last": item.last_event_type or "",
         "by": item.last_service or "",
         "messages": item.messages,
+        "reactions": item.reactions,
         "target": page.to_flow(item.name),
     }
 
@@ -143,10 +153,12 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
 def no_match() -> None:
     """Say what was looked for, and how to see more."""
     state = st.session_state
-    narrowed = bool(state.flows_state or state.flows_q)
+    narrowed = bool(state.flows_state or state.flows_q or state.flows_waiting)
     title: list[words.Part] = [{"text": f"No {state.flows_state} flow".replace("  ", " ")}]
     if state.flows_q:
-        title += [{"text": " matches "}, {"text": words.short(state.flows_q), "mark": "code"}]
+        title += [{"text": " matches "}, {"text": state.flows_q, "mark": "code"}]
+    if state.flows_waiting:
+        title += [{"text": " waits for "}, {"text": state.flows_waiting, "mark": "strong"}]
     title += [{"text": f", {WINDOWS[state.flows_window or '']}." if narrowed else " yet."}]
     done = mount(
         "notice",
@@ -160,7 +172,7 @@ def no_match() -> None:
         key="none",
     )
     if done["act"] == "clear":
-        page.write_address(q=None, state=None, window=None)
+        page.write_address(q=None, state=None, window=None, waiting=None)
         st.rerun()
     if done["act"] == "all":
         page.write_address(window=None)

@@ -33,7 +33,7 @@ def news() -> None:
     """Show what is stuck now; renewed every second."""
     with page.guarded("stuck"):
         api = page.api()
-        summary, found = page.ask_both(api.summary, api.stuck, height=560)
+        summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
         now = api.now()
         if not summary.spans.received and not sum(summary.states.values()):
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
@@ -109,7 +109,7 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
         {
             "label": "Done per minute",
             "value": words.number(summary.done_per_minute),
-            "hint": "",
+            "hint": "in the last minute",
             "target": {"page": "flows", "state": "done"},
         },
         {"label": "p95 end to end", "value": p95, "hint": "flows done in the last 15 m"},
@@ -117,33 +117,30 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
 
 
 def groups(found: Stuck) -> list[dict[str, Any]]:
-    """Draw the groups, the one with the oldest flow first, each with its oldest flows.
-
-    Findings come oldest first and cut at a limit, groups are whole: a group may
-    be too young to have a flow among the findings.
-    """
-    members: dict[str | None, list[Finding]] = {}
-    for finding in found.stuck:
-        members.setdefault(finding.cohort, []).append(finding)
+    """Draw the groups, the one with the oldest flow first, each with its oldest flows."""
+    members: dict[str | None, dict[str, Finding]] = {}
+    for finding in found.stuck:  # oldest first; a flow may owe the same thing twice
+        members.setdefault(finding.cohort, {}).setdefault(finding.flow, finding)
     ordered = sorted(found.cohorts, key=lambda cohort: cohort.oldest_unix_nano or cohort.first_unix_nano)
-    return [group(cohort, members.get(cohort.id, [])) for cohort in ordered]
+    return [group(cohort, [*members.get(cohort.id, {}).values()]) for cohort in ordered]
 
 
 def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
     """Draw one group: who owes what, why, for how many, for how long."""
     first = findings[0] if findings else None
     service = cohort.missing_service or "nobody known"
-    owed = cohort.next_event_type or "a reaction"
+    owed = cohort.next_event_type
     state = first.state if first else "stuck"
     sentence = cohort.sentence or (first.sentence if first else "")
     return {
-        "key": cohort.id,
+        # Groups are numbered anew at each answer: what one is about stays.
+        "key": "\n".join([*cohort.triggers, service, cohort.cause]),
         "state": state,
         "service": service,
-        "event": owed,
+        "event": owed or "its reaction",
         "colour": page.stripes()(service),
         "cause": words.cause(cohort.cause),
-        "why": words.marked(sentence, codes=[cohort.event_type, owed], strongs=[service]),
+        "why": words.marked(sentence, codes=[*cohort.triggers, owed], strongs=[service]),
         "flows": words.number(cohort.flows),
         "oldest": cohort.oldest_unix_nano or cohort.first_unix_nano,
         "first": cohort.first_unix_nano,
@@ -155,7 +152,7 @@ def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
 
 def waiting(state: str, service: str) -> dict[str, str]:
     """Lead to all flows of *state* that wait for *service*."""
-    return {"page": "flows", "state": state, "q": service}
+    return {"page": "flows", "state": state, "waiting": service}
 
 
 def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
@@ -163,7 +160,7 @@ def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
     if hidden <= 0:
         return None
     return {
-        "text": f"{words.count(hidden, 'more flow')} of this group",
+        "text": f"{words.count(hidden, 'more flow')}: show all that wait for {words.short(service)}",
         "target": waiting(state, service),
     }
 
@@ -196,7 +193,7 @@ def nothing_received(summary: Summary) -> None:
             "commands": [
                 {"label": "OTLP/gRPC", "text": summary.otlp.grpc},
                 {"label": "OTLP/HTTP", "text": summary.otlp.http},
-                {"label": "or try the shop", "text": page.START_DEMO},
+                {"label": "or try the shop", "text": page.command("demo")},
             ],
         },
         key="empty",

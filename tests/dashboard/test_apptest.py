@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:
     } == {
         ("payment", "PaymentCaptured", "7", "is down"),
         ("payment", "PaymentCaptured", "3", "tried and failed"),
-        ("shipping", "ParcelPacked", "3", "handled it and published nothing"),
+        ("shipping", "ParcelPacked", "3", "published nothing"),
     }
     assert [tile["label"] for tile in body["tiles"]] == [
         "Stuck",
@@ -85,7 +86,36 @@ def test_a_group_shows_its_oldest_flows_and_leads_to_the_rest(app: AppTest) -> N
     group = next(group for group in drawn(app, "stuck")["groups"] if group["flows"] == "7")
     assert [row["name"] for row in group["rows"]] == [f"A-{number}" for number in range(200, 206)]
     assert group["target"] == {"page": "flow", "flow": "A-200"}
-    assert group["more"]["text"] == "1 more flow of this group"
+    assert group["more"]["text"] == "1 more flow: show all that wait for payment"
+    assert group["more"]["target"] == {"page": "flows", "state": "stuck", "waiting": "payment"}
+
+
+def test_every_group_shows_flows(app: AppTest) -> None:
+    """A head without rows says that something is wrong, and not with which orders."""
+    app.run()
+
+    for group in drawn(app, "stuck")["groups"]:
+        assert len(group["rows"]) == min(int(group["flows"]), 6)
+        assert group["target"] == group["rows"][0]["target"]
+
+
+def test_flows_that_wait_for_one_service_are_shown_alone(app: AppTest) -> None:
+    """Payment is in the flows that wait for shipping, too: those are not meant."""
+    opened(app, "flows", state="stuck", waiting="payment")
+
+    body = drawn(app, "flows")
+    assert {row["waiting"] for row in body["rows"]} == {"payment"}
+    assert len(body["rows"]) == 10
+    assert body["pills"][-1]["count"] == "payment"
+
+
+def test_what_is_over_took_so_long_and_waits_for_nobody(app: AppTest) -> None:
+    opened(app, "flows")
+
+    rows = {row["name"]: row for row in drawn(app, "flows")["rows"]}
+    done, stuck = rows["A-110"], rows["A-200"]
+    assert (done["took"], done["waiting"], done["outcome"]) == ("631 ms", None, "ended with OrderShipped")
+    assert (stuck["took"], stuck["waiting"]) == (None, "payment")
 
 
 def test_a_flow_draws_what_is_missing(app: AppTest) -> None:
@@ -147,13 +177,21 @@ def test_flows_are_narrowed_by_the_address(app: AppTest) -> None:
     assert app.text_input(key="flows_q").value == "shipping"
 
 
+@pytest.mark.parametrize(("text", "count"), [("notification", 73), ("stockreserved", 73), ("parcelp", 63)])
+def test_flows_are_found_by_event_type_and_service(app: AppTest, text: str, count: int) -> None:
+    """As the search box promises: by any of the flow, not only the last."""
+    opened(app, "flows", q=text)
+
+    assert len(drawn(app, "flows")["rows"]) == count
+
+
 def test_stuck_flows_come_first_and_cuts_are_said(app: AppTest) -> None:
     opened(app, "flows")
 
     body = drawn(app, "flows")
     assert {row["state"] for row in body["rows"][:13]} == {"stuck"}
     assert body["showing"] == "showing 73 of 73 flows"
-    assert {pill["state"]: pill["count"] for pill in body["pills"]}["done"] == "60"
+    assert {pill["key"]: pill["count"] for pill in body["pills"]}["done"] == "60"
 
 
 def test_a_search_without_an_answer_offers_a_way_out(app: AppTest) -> None:
@@ -182,7 +220,9 @@ def test_without_a_collector_each_page_says_how_to_start_one(lonely: AppTest, vi
 
     notice = drawn(lonely, "notice")
     assert said(notice["title"]) == "No collector answers."
-    assert notice["commands"][0]["text"] == "choreoscope collector"
+    shown = notice["commands"][0]["text"]
+    copied = subprocess.run(["/bin/sh", "-c", f"{shown} --help"], capture_output=True, check=False)
+    assert b"Run the collector" in copied.stdout
 
 
 def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,15 +94,20 @@ function moment(ns) {
   return `${utc}\n${date.toLocaleString()} here`;
 }
 
-// A piece of text that grows older by itself: see `Ticker`.
+// A piece of text that grows older by itself: see `grow`.
 const ageText = (ns, words = "") =>
   el("span.age", { data: { since: ns, words }, title: moment(ns) }, words ? words.replace("%", since(ns)) : since(ns));
+
+// A name may be as long as a page: its beginning and its end tell it from others, the whole is on hover.
+const brief = (text, most = 44) => (text.length > most ? `${text.slice(0, most / 2)}\u2026${text.slice(1 - most / 2)}` : text);
+const named = (text, most) => text && el("span", { title: text.length > (most || 44) && text }, brief(text, most));
 
 function said(parts) {
   return (parts || []).map((part) => {
     if (part.since) return ageText(part.since);
-    if (part.mark === "code") return el("code", part.text);
-    return part.mark === "strong" ? el("strong", part.text) : part.text;
+    if (part.mark) return el(part.mark, named(part.text, 60));
+    const cut = part.text.replace(/\S{61,}/g, (word) => brief(word, 60));
+    return cut === part.text ? cut : el("span", { title: part.text }, cut);
   });
 }
 
@@ -173,7 +178,7 @@ class Head extends Words {
   draw(data) {
     this.checked = data.checked ? el("span", { class: data.stale ? "checked stale" : "checked" }, ageText(data.checked, "checked % ago")) : null;
     const line = el("h1", said(data.title));
-    if (data.key) line.append(" ", el("code.key", data.key), copyButton(data.key, "flow key"));
+    if (data.key) line.append(" ", el("code.key", named(data.key, 60)), copyButton(data.key, "flow key"));
     for (const item of data.badges || []) {
       line.append(" ", badge(item.state, item.text, item.since && [" ", ageText(item.since)]));
     }
@@ -230,7 +235,7 @@ class Stuck {
   }
 
   group(group) {
-    const owed = el("h2", stripe(group.colour), el("strong", group.service), icon("arrow"), el("span.owed", group.event), el("span.cause", group.cause));
+    const owed = el("h2", stripe(group.colour), el("span", named(group.service), " ", group.cause), el("span.cause", "missing:"), el("span.owed", named(group.event)));
     const facts = [
       ["flows", group.flows],
       ["oldest", ageText(group.oldest)],
@@ -241,7 +246,7 @@ class Stuck {
       "section",
       { class: `group ${group.state}`, "aria-label": `${group.service} owes ${group.event}` },
       el("header", el("div", owed, el("p", said(group.why))), el("dl", facts.map(([name, value]) => el("div", el("dt", name), el("dd", value)))),
-        link(group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open", icon("arrow", 13))),
+        link(group.target, { class: "plain open", "aria-label": `Open the oldest flow that waits for ${group.service}` }, "Open oldest", icon("arrow", 13))),
       group.rows.length > 0 && el("table", headed(["state", "flow", "stopped after", "#for", "#since"]), rows),
       group.more && el("p.more", link(group.more.target, {}, group.more.text)),
     );
@@ -251,8 +256,8 @@ class Stuck {
     return leading(
       row.target,
       badge(row.state, row.state),
-      link(row.target, { class: "mono" }, row.name),
-      [row.stopped, " ", el("span.muted", row.by)],
+      link(row.target, { class: "mono" }, named(row.name)),
+      [named(row.stopped), " ", el("span.muted", named(row.by))],
       el("td.num", ageText(row.since)),
       el("td.num.muted", hour(row.since)),
     );
@@ -263,7 +268,7 @@ class Table {
   constructor(root, act) {
     this.act = act;
     this.body = el("tbody");
-    const heads = ["state", "flow", "#steps", "waiting for", "#age", "share of time waiting", "last message", "#messages"];
+    const heads = ["state", "flow", "waiting for / outcome", "#started", "#took", "share of time waiting", "last message", "#messages", "#reactions"];
     const table = el("table.flows", headed(heads), this.body);
     this.foot = el("p.more");
     this.pills = el("div.pills", { role: "group", "aria-label": "State" });
@@ -272,7 +277,7 @@ class Table {
   }
 
   update(data) {
-    keyed(this.pills, data.pills, (pill) => el("button.plain", press(() => this.act.trigger("act", { state: pill.on ? "" : pill.state }), { "aria-pressed": String(pill.on) }), pill.state, " ", el("b", pill.count)));
+    keyed(this.pills, data.pills, (pill) => el("button.plain", press(() => this.act.trigger("act", pill.act), { "aria-pressed": String(pill.on) }), pill.label, " ", el("b", named(pill.count)), pill.on && icon("cross", 10)));
     this.sheet.hidden = !data.rows.length;
     keyed(this.body, data.rows, (row) => this.row(row));
     const more = data.more && el("button.plain", press(() => this.act.trigger("act", { more: true })), data.more);
@@ -285,13 +290,14 @@ class Table {
     return leading(
       row.target,
       [badge(row.state, row.state), row.incomplete && el("span.chip", { title: "Spans of this flow are missing: what is drawn may not be all." }, "incomplete telemetry")],
-      link(row.target, { class: "mono" }, row.name),
-      el("td.num", row.steps),
-      row.waiting ? [stripe(row.colour), row.waiting, row.overdue && el("span.muted", " \u00b7 ", ageText(row.overdue, "overdue %"))] : el("span.muted", row.outcome),
-      el("td.num", row.live ? ageText(row.since) : el("span", { title: moment(row.since) }, row.took)),
+      link(row.target, { class: "mono" }, named(row.name)),
+      row.waiting ? [stripe(row.colour), named(row.waiting), row.overdue && el("span.muted", " \u00b7 ", ageText(row.overdue, "overdue %"))] : el("span.muted", named(row.outcome)),
+      el("td.num", ageText(row.since, "% ago")),
+      el("td.num", row.took || el("span.muted", { title: "It is not over." }, "\u2014")),
       bar,
-      [row.last, " ", el("span.muted", row.by)],
+      [named(row.last), " ", el("span.muted", named(row.by))],
       el("td.num", row.messages),
+      el("td.num", row.reactions),
     );
   }
 }
@@ -569,10 +575,8 @@ class Graph {
     this.data = data;
     this.direction = data.direction;
     this.stage.setAttribute("aria-label", data.label);
-    if (!this.legend.firstChild || this.legend.firstChild.said !== data.legend) {
-      const items = data.legend ? data.legend : LEGEND_FLOW;
-      keyed(this.legend, [{ key: "legend", items }], () => legend(items));
-    }
+    const items = data.legend || LEGEND_FLOW;
+    keyed(this.legend, [{ key: "legend", items }], () => legend(items));
     this.problems = data.nodes.filter((node) => node.problem).sort((a, b) => a.problem - b.problem).map((node) => node.id);
     this.problemButton.disabled = !this.problems.length;
     this.follow(data.nodes);

@@ -1,0 +1,92 @@
+"""What a terminal shows of an answer: true in each state, and on one screen whatever spans hold."""
+
+from typing import Any
+
+import pytest
+
+from collector.commands import text
+
+SECOND = 10**9
+HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
+
+
+def item(state: str, **more: Any) -> dict[str, Any]:
+    """A flow entry: begun a minute before 100 s, for two seconds."""
+    return {
+        "id": "A-1",
+        "key": "A-1",
+        "state": state,
+        "started_unix_nano": 40 * SECOND,
+        "last_unix_nano": 42 * SECOND,
+        "last_event_type": "OrderPlaced",
+        "waiting_for": None,
+        "outcome": None,
+        "messages": 3,
+        **more,
+    }
+
+
+def finding(flow: str, state: str = "stuck", **more: Any) -> dict[str, Any]:
+    return {
+        "flow": flow,
+        "key": flow,
+        "state": state,
+        "since_unix_nano": 40 * SECOND,
+        "sentence": "payment has not taken StockReserved.",
+        **more,
+    }
+
+
+def listed(*found: dict[str, Any], total: int, flows: int) -> str:
+    cohort = {
+        "missing_service": "shipping",
+        "triggers": ["OrderCleared", "PaymentCaptured"],
+        "cause": "handler_silent",
+        "flows": flows,
+        "first_unix_nano": 40 * SECOND,
+    }
+    return text.stuck({"stuck": found, "cohorts": [cohort], "total": total, "flows": flows}, 100 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "cells"),
+    [
+        ("done", {"outcome": "OrderShipped"}, ["OrderShipped", "1 m ago", "2.00 s", "3"]),
+        ("stuck", {"waiting_for": "payment"}, ["payment", "1 m ago", "3"]),
+        ("running", {}, ["1 m ago", "3"]),
+    ],
+)
+def test_columns_are_true_in_each_state(state: str, more: dict[str, Any], cells: list[str]) -> None:
+    """What is over took so long; what is not has only a beginning."""
+    head, row = text.flows({"flows": [item(state, **more)], "total": 1}, 100 * SECOND).splitlines()
+
+    assert head.split()[-3:] == ["STARTED", "TOOK", "MESSAGES"]
+    assert [cell.strip() for cell in row.split("  ") if cell.strip()] == [state, "A-1", "OrderPlaced", *cells]
+
+
+def test_long_names_are_cut_in_their_middle() -> None:
+    """The beginning and the end tell them from others; JSON has them whole."""
+    row = text.flows({"flows": [item("stuck", key=HUGE, last_event_type=HUGE)], "total": 1}, 100 * SECOND)
+    stuck = listed(finding(HUGE, sentence=f"{HUGE} has not taken it."), total=1, flows=1)
+
+    for shown in (row, stuck):
+        assert "tenant-7/xxx" in shown
+        assert "xxx/order-17" in shown
+        assert max(map(len, shown.splitlines())) < 220
+    assert "has not taken it." in stuck
+
+
+def test_a_cut_list_counts_all_that_is_stuck() -> None:
+    """`--limit 1` must not make an outage look like one order."""
+    shown = listed(finding("A-1"), total=300, flows=299)
+
+    assert shown.startswith("299 flows are stuck, the oldest for 1 m.\n")
+    assert shown.endswith("The oldest 1 of 300 findings: --limit shows more.")
+    assert "OrderCleared and PaymentCaptured" in shown
+
+
+def test_late_flows_are_not_called_stuck() -> None:
+    shown = listed(finding("A-1", "late"), finding("A-2"), total=2, flows=2)
+
+    assert shown.startswith("2 flows are stuck or late, ")
+    assert listed(finding("A-1", "failed"), total=1, flows=1).startswith("1 flow is failed for good, ")
