@@ -76,12 +76,9 @@ class Memory:
         if brought is not None:
             parts.append(brought.rows)
             wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
-        wanted = self.believed(once(wanted))
-        touched = self._touched(wanted, pa.concat_tables(parts))
+        touched, wanted = self._reached(self.believed(once(wanted)), pa.concat_tables(parts))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
-        # A flow that is stitched again needs what it pointed at before, too, though nothing new names that.
-        beyond = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in touched]
-        taken, left = self._split_loose(once(np.concatenate([wanted, *beyond])))
+        taken, left = self._split_loose(wanted)
         parts.extend(taken)
         chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected, self.keying)
         archived = list(brought.ids) if brought is not None else []
@@ -195,6 +192,22 @@ class Memory:
         for chunk, flows in chosen:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []
+
+    def _reached(self, wanted: Keys, rows: pa.Table) -> tuple[list[tuple[Chunk, Mask]], Keys]:
+        """The flows that are to be stitched with *rows*, and the identifiers of all that they are of.
+
+        What a flow, or a loose span, pointed at before is needed again, though nothing new names it.
+        """
+        while True:
+            touched = self._touched(wanted, rows)
+            own = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in touched]
+            wanted = once(np.concatenate([wanted, *own]))
+            hit = [(loose, loose.place[find(wanted, loose.identifiers) >= 0]) for loose in self._loose]
+            beyond = [loose.identifiers[np.isin(loose.place, place)] for loose, place in hit if len(place)]
+            grown = once(np.concatenate([wanted, *map(self.believed, beyond)]))
+            if len(grown) == len(wanted):
+                return touched, wanted
+            wanted = grown
 
     def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
         """The flows that *wanted* leads to at any number of steps, or that ids in *rows* do.
