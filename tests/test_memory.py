@@ -263,6 +263,29 @@ def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) ->
     assert ids == {"B-1", "M-1", "M-2", packed[1].trace_id.hex()}
 
 
+def test_id_leads_to_a_flow_that_was_put_away(watch: Watch) -> None:
+    """Who comes without a context, hours later, still belongs to the order."""
+    sent = order("M-1", watch.now)
+    sent[0][1].attributes.extend(pairs({"messaging.message.id": "m-1", "cloudevents.event_id": "e-1"}))
+    watch.receive(sent)
+    watch.wait(30)
+    assert watch.snapshot.flows.num_rows == 0
+
+    reaction = react("audit", "OrderPlaced", "of its own", at=watch.now)
+    del reaction[1].attributes[-1], reaction[1].links[:]
+    reaction[1].parent_span_id = b""
+    reaction[1].attributes.extend(pairs({"messaging.message.id": "m-1"}))
+    effect = publish("audit", "OrderAudited", "another of its own", at=watch.now)
+    del effect[1].attributes[-1]
+    effect[1].attributes.extend(pairs({"messaging.message.causation_id": "e-1"}))
+    watch.receive([reaction])
+    assert [(row["id"], row["messages"]) for row in watch.snapshot.flows.to_pylist()] == [("M-1", 5)]
+    watch.wait(700)
+    assert watch.snapshot.flows.num_rows == 0
+    watch.receive([effect])
+    assert [(row["id"], row["messages"]) for row in watch.snapshot.flows.to_pylist()] == [("M-1", 6)]
+
+
 def test_seen_identifiers_are_bounded() -> None:
     seen = Seen(limit=10_000)
     for batch in range(50):

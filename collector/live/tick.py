@@ -19,7 +19,7 @@ from collector.diagnosis.record import Record
 from collector.joins import Ints, Mask, among, groups, once
 from collector.keys import Keys, text_keys, trace_keys, whole
 from collector.live.bounds import beyond
-from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.chunk import Chunk, asked_of, identifiers_of, make
 from collector.live.clocks import Delays
 from collector.live.judged import Judged, snapshot_of
 from collector.live.memory import Brought, Memory
@@ -42,6 +42,12 @@ class Archive(Protocol):
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows of these ids: they are part of others now."""
+
+    def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
+        """Keep durably which trace leads to the flow of the message with each of these ids."""
+
+    def offering(self, ids: Keys) -> pa.Array:
+        """The traces that lead to the flows of the messages with these ids."""
 
     def refuse(self, keys: Sequence[str]) -> None:
         """Remember durably that these are no flow keys."""
@@ -85,6 +91,9 @@ class Tick:
         self.learner = Learner(self._names, habits)
         self._memory = Memory(self.learner, keying)
         self._seen, self._aside = Seen(), Seen()
+        self._offered = Seen()  # ids of messages in flows that were put away
+        self._offers: list[tuple[Keys, pa.Array]] = []  # those of which the archive does not know it yet
+        self._asked = False  # somebody asked for a message by its id: until then nobody keeps them
         self._life: dict[int, tuple[int, int]] = {}
         self._delays = Delays(self._names.services.limit)
         self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
@@ -218,12 +227,21 @@ class Tick:
         """The flows put away that *rows* belong to, fetched from the archive."""
         named = self._memory.believed(once(identifiers))
         seen = named[self._seen.among(named)]
-        if not len(seen):
+        offering = self._offering(rows)
+        if not len(seen) and not len(offering):
             return None
         known = once(place[among(identifiers, seen)])
         late = rows.take(pa.array(known))
-        ids, spans = self._archive.fetch(late["trace_id"].unique(), late["flow_key"].drop_null().unique())
+        traces = pa.concat_arrays([whole(late["trace_id"]), offering])
+        ids, spans = self._archive.fetch(traces.unique(), late["flow_key"].drop_null().unique())
         return Brought(conventions.read(spans, self._naming), ids) if spans.num_rows else None
+
+    def _offering(self, rows: pa.Table) -> pa.Array:
+        """The traces of flows put away that have a message which *rows* ask for by its id."""
+        asked = once(asked_of(rows)[0])
+        self._asked |= bool(len(asked))
+        asked = asked[self._offered.among(asked)]
+        return self._archive.offering(asked) if len(asked) else pa.array([], pa.binary(16))
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
@@ -306,6 +324,10 @@ class Tick:
             waited = received <= now - int(self._pacing.unsure_s * SECOND)
             self._put(one, resting & (~one.chunk.unsure | waited), away=True)
         self._seen.add(self._memory.forget_loose(now, self._pacing.most_spans // 4))
+        if self._offers:  # all at once: each insert costs as much as thousands of ids
+            ids, traces = zip(*self._offers, strict=True)
+            self._archive.offer(np.concatenate(ids), pa.concat_arrays(traces))
+            self._offers = []
 
     def _resting(self, one: Judged, now: int) -> Mask:
         received = np.asarray(one.chunk.flows["received"].to_numpy())
@@ -339,6 +361,8 @@ class Tick:
         table = chunk.flows.filter(pa.array(flows))
         taught = ~chunk.marks.overdue[flows] & away
         self._archive.put(table, one.state[flows], taught, only_new=self.rehearse)
+        if away:
+            self._offer(chunk, flows)
         chunk.marks.kept |= flows
         chunk.marks.current |= flows
         if not away:
@@ -349,6 +373,18 @@ class Tick:
         last, started = np.asarray(table["last"].to_numpy()), np.asarray(table["started"].to_numpy())
         if new.any():
             self._done.append((last[new], (last[new] - started[new]) / SECOND))
+
+    def _offer(self, chunk: Chunk, flows: Mask) -> None:
+        """Let the messages of *flows*, which go away, be found by who asks for their ids, if anybody does."""
+        if not self._asked:
+            return
+        ids, flow = chunk.offered
+        ids, flow = ids[flows[flow]], flow[flows[flow]]
+        if len(ids):
+            graph = chunk.stitched.graph
+            first = graph.spans["trace_id"].take(pa.array(chunk.stitched.flows.first[flow]))
+            self._offers.append((ids, whole(first)))
+            self._offered.add(ids)
 
     def _bound(self, judged: Sequence[Judged]) -> None:
         """Put flows away early that are too large to be judged, or too many to be held."""

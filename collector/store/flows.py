@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from collector.diagnosis.record import Ints, Mask
 from collector.flowtable import FLOWS
+from collector.keys import Keys
 from collector.spans import SPANS
 from collector.store.engine import Database
 from collector.store.spans import SpanStore
@@ -83,6 +84,18 @@ class FlowStore:
         no_traces = pa.array([[]] * len(kept), pa.list_(pa.binary(16)))
         gone = pa.table({**empty, **zeros, "id": kept, "traces": no_traces}, schema=FLOWS)
         self.put(gone, np.full(len(kept), _GONE), np.zeros(len(kept), np.bool_), only_new=False)
+
+    def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
+        """Keep durably which trace leads to the flow that has a message of each of *ids*."""
+        self._database.insert("message_ids", pa.table({"id": ids, "trace_id": trace_ids}))
+
+    def offering(self, ids: Keys) -> pa.Array:
+        """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
+        answer = self._database.query(
+            "SELECT DISTINCT trace_id FROM message_ids WHERE id IN {ids:Array(UInt64)}",
+            {"ids": ids.tolist()},
+        )
+        return pa.array(_bytes(answer["trace_id"]), pa.binary(16))
 
     def refuse(self, keys: Sequence[str]) -> None:
         """Remember durably that these are no flow keys. Raise `StoreError`."""

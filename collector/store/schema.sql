@@ -77,5 +77,16 @@ ENGINE = ReplacingMergeTree
 ORDER BY key
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- By which ids the messages of flows that came to rest may still be asked for: a hash of the id, and the trace of
+-- the flow's first span.
+CREATE TABLE IF NOT EXISTS message_ids
+(
+    id       UInt64,
+    trace_id FixedString(16)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (id, trace_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- For folders from before flows had it.
 ALTER TABLE flows ADD COLUMN IF NOT EXISTS names LowCardinality(String) AFTER incomplete;
