@@ -148,7 +148,7 @@ def test_a_wait_by_two_clocks_says_so_and_how_they_go(
         ({"settled": 1, "deliveries": 4}, ["Settled.", "Delivered 4 times, by the broker's count."]),
     ],
 )
-def test_a_reaction_says_how_its_message_was_settled(settled: dict[str, int], facts: list[str]) -> None:
+def test_a_reaction_says_how_its_message_was_settled(settled: dict[str, Any], facts: list[str]) -> None:
     story = Story()
     story.react(story.publish("OrderPlaced"), "fraud", **settled)
 
