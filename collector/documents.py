@@ -68,7 +68,7 @@ def document(
     """The document of *stitched*, or of its flow *only*. Flows are called f1, f2, ..., or by *flow_ids*.
 
     *spelled* says how ids were written that their sender wrote in another way than as hex of all their
-    bytes; *notes* are what was noted before there were spans.
+    bytes; *notes* are of the records that no span could be made of.
 
     Everything is sorted by time and then by ref, so that equal graphs give equal bytes.
     """
@@ -94,6 +94,7 @@ def document(
         "flows": _flows(shown),
         "clocks": _clocks(between),
         "notes": sorted([*_notes(shown), *_skews(shown, between), *notes], key=_place_of),
+        "unusable": len(notes),
     }
 
 

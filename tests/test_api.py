@@ -1,8 +1,10 @@
 """The documents that scripts and the dashboard rely on, asked of a running collector."""
 
+import gzip
+import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,60 @@ def test_posted_spans_are_stitched_and_not_stored(collector: Collector) -> None:
     fields(shapes.Stitched, answer.json())
     assert [flow["key"] for flow in answer.json()["flows"]] == ["P-1"]
     assert collector.ask("/summary")["spans"]["received"] == before
+
+
+ZIPKIN = [
+    {
+        "traceId": "a1",
+        "id": "b1",
+        "kind": "PRODUCER",
+        "name": "send",
+        "localEndpoint": {"serviceName": "shop"},
+    },
+    {
+        "traceId": "a1",
+        "id": "b2",
+        "parentId": "b1",
+        "kind": "CONSUMER",
+        "localEndpoint": {"serviceName": "mail"},
+    },
+    {"traceId": "a1", "kind": "CONSUMER"},
+]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("headers", [{}, {"content-type": "application/x-protobuf"}])
+def test_posted_file_of_any_format_is_stitched(
+    collector: Collector, pack: Callable[[bytes], bytes], headers: dict[str, str]
+) -> None:
+    """Whatever `choreoscope stitch` takes; a record that can not be used is a note, and is counted."""
+    answer = httpx.post(
+        f"{collector.api}/api/v1/stitch",
+        content=pack(json.dumps(ZIPKIN).encode()),
+        headers=headers,
+        trust_env=False,
+    ).raise_for_status()
+
+    told = answer.json()
+    fields(shapes.Stitched, told)
+    assert [(edge["from"], edge["to"]) for edge in told["edges"]] == [("a1:b1", "a1:b2")]
+    assert (told["unusable"], [note["kind"] for note in told["notes"]]) == (1, ["invalid_id"])
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"hello", "is no trace file"),
+        (b"", "it is empty"),
+        (b"{}\n{}\nhello\n{}", "line 3 of 4"),
+        (b"\x1f\x8bhello", "no gzip"),
+    ],
+)
+def test_posted_file_that_is_none_is_refused(collector: Collector, body: bytes, said: str) -> None:
+    answer = httpx.post(f"{collector.api}/api/v1/stitch", content=body, trust_env=False)
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
                 "text": "it links to a span that was not received",
             }
         ],
+        "unusable": 0,
     }
 
 

@@ -189,6 +189,33 @@ def test_what_is_no_trace_file_is_refused_in_one_line(run: Run, tmp_path: Path, 
     assert "xpected" in answer.err
 
 
+def test_two_sides_of_a_call_meet_over_several_files(run: Run, tmp_path: Path) -> None:
+    """Zipkin gives both one id; each service may have written a file of its own."""
+    call = {"traceId": "a1", "id": "b1", "timestamp": 1_000_000, "duration": 10}
+    client = [{**call, "kind": "CLIENT", "localEndpoint": {"serviceName": "shop"}}]
+    server = [
+        {**call, "kind": "SERVER", "shared": True, "localEndpoint": {"serviceName": "stock"}},
+        {
+            "traceId": "a1",
+            "id": "b2",
+            "parentId": "b1",
+            "kind": "PRODUCER",
+            "localEndpoint": {"serviceName": "stock"},
+        },
+    ]
+    files = [tmp_path / name for name in ("client", "server", "both")]
+    for file, spans in zip(files, (client, server, client + server), strict=True):
+        file.write_text(json.dumps(spans))
+
+    apart, turned = (
+        run(*files[:2], "--format", "json").document,
+        run(*files[1::-1], "--format", "json").document,
+    )
+    assert apart["spans"] == 3
+    assert apart["notes"] == []
+    assert apart == turned == run(files[2], "--format", "json").document
+
+
 def test_broken_line_is_named(run: Run, tmp_path: Path) -> None:
     """Of a file with a million lines a reader wants to know which."""
     file = tmp_path / "file"

@@ -134,4 +134,5 @@ def test_nothing_is_a_graph() -> None:
         "flows": [],
         "clocks": [],
         "notes": [],
+        "unusable": 0,
     }

@@ -22,10 +22,10 @@ from collector.api.shapes import Error, Flow, Flows, Map, Spans, Stitched, Stuck
 from collector.config import Config, is_loopback
 from collector.counters import Counters
 from collector.diagnosis import State
+from collector.formats import EXPECTED, FormatError
 from collector.live.runner import Live
-from collector.otlp import Encoding, OtlpError
 from collector.receivers.access import allowed
-from collector.receivers.bodies import BodyError, TooLargeError, receive
+from collector.receivers.bodies import BodyError, TooLargeError, inflate, receive
 from collector.store import StoreError
 from collector.store.flows import Search
 
@@ -154,12 +154,19 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
 
     @app.post("/api/v1/stitch", response_model=None, responses={200: {"model": Stitched}})
     async def stitch(request: Request) -> Json:
-        """Stitch the spans of an OTLP request body (JSON or protobuf). Nothing is stored."""
-        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        encoding = Encoding.PROTOBUF if media == Encoding.PROTOBUF.value else Encoding.JSON
+        """Stitch a trace file: OTLP, Tempo, Jaeger or Zipkin, gzipped or not. Nothing is stored.
+
+        Its content decides what it is, whatever the Content-Type says.
+        """
         coding = request.headers.get("content-encoding", "")
         body = await receive(request.stream(), coding, config.max_body_bytes)
-        return Json(await run_in_threadpool(questions.stitch, body, encoding))
+        return Json(await run_in_threadpool(_stitched, questions, body, config.max_body_bytes))
+
+
+def _stitched(questions: Questions, file: bytes, limit: int) -> Answer:
+    if file[:2] == b"\x1f\x8b":  # a gzipped file, sent as it is
+        file = inflate(file, "gzip", limit)
+    return questions.stitch(file)
 
 
 def _add_health(app: FastAPI, live: Live, counters: Counters) -> None:
@@ -210,10 +217,14 @@ def _add_errors(app: FastAPI) -> None:
         return said(500, f"The collector could not answer ({type(error).__name__}): its log has the details.")
 
     @app.exception_handler(QuestionError)
-    @app.exception_handler(OtlpError)
     @app.exception_handler(BodyError)
     def wrong(request: Request, error: Exception) -> JSONResponse:
         return said(413 if isinstance(error, TooLargeError) else 400, str(error))
+
+    @app.exception_handler(FormatError)
+    def unreadable(request: Request, error: FormatError) -> JSONResponse:
+        line = "" if error.line is None else f", line {error.line} of {error.lines},"
+        return said(400, f"The body{line} is no trace file: {error} Expected {EXPECTED}.")
 
     @app.exception_handler(StoreError)
     def store(request: Request, error: StoreError) -> JSONResponse:

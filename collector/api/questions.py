@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from collector import conventions, details
+from collector import conventions, details, formats
 from collector.api import stuck as stuck_part
 from collector.api.flows import Page, QuestionError, items_of, listed, stored_item
 from collector.choreography import choreography
@@ -20,7 +20,7 @@ from collector.keys import whole
 from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
 from collector.live.tick import RECENT, SECOND
-from collector.otlp import Body, Encoding, decode, to_json
+from collector.otlp import to_json
 from collector.stitching import Stitched, stitch
 from collector.store import SpanStore
 from collector.store.flows import FlowStore, Search
@@ -182,13 +182,17 @@ class Questions:
                 self._maps = {window_s: (time.monotonic(), answer)}
         return answer
 
-    def stitch(self, body: bytes, encoding: Encoding) -> Document:
-        """The document of the spans in *body*; raise `OtlpError` if it can not be read."""
-        decoded = decode([Body(body, encoding)], time.time_ns())
-        verdict = decoded.verdicts[0]
-        if verdict.error is not None:
-            raise verdict.error
-        return document(self._stitched(decoded.spans))
+    def stitch(self, file: bytes) -> Document:
+        """The document of the spans in *file*, inflated; raise `FormatError` if it is no trace file.
+
+        Each record and line that can not be used is a note.
+        """
+        found = formats.read(file, time.time_ns())
+        notes = [
+            {"kind": problem.kind.value, "ref": problem.ref, "text": problem.text}
+            for problem in found.problems
+        ]
+        return document(self._stitched(found.spans), spelled=found.spelled, notes=notes)
 
     def _stitched(self, spans: pa.Table) -> Stitched:
         return stitch(conventions.read(spans, self._naming), self._live.keying)

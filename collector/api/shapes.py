@@ -123,6 +123,7 @@ class Stitched(_Shape):
     flows: list[dict[str, Any]]
     clocks: list[Clocks]
     notes: list[Note]
+    unusable: int = Field(description="records and lines of a file that can not be used; each is a note")
 
 
 class Finding(_Shape):

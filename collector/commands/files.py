@@ -14,7 +14,7 @@ import click
 from collector import formats
 from collector.commands.errors import CommandError
 from collector.diagnosis.wording import counted
-from collector.formats import EXPECTED, FormatError, Found
+from collector.formats import EXPECTED, Begun, FormatError, Found
 
 _MANY, _LONG = 10, 2**24  # files, bytes: with less a bar would be gone before it is read
 
@@ -26,23 +26,41 @@ class _Bar(Protocol):
 
 
 def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
-    """What is in each file, one after the other; raise `CommandError` for one that is no trace file."""
+    """What is in each file; raise `CommandError` for one that is no trace file.
+
+    Files of Zipkin come last: what they have in common has to be known.
+    """
     sizes = [_size(path) for path in paths]
-    said = []
+    said = {}
+    waiting: list[tuple[Path, Begun]] = []
     with _bar(len(paths), sum(sizes)) as bar:
         for path, size in zip(paths, sizes, strict=True):
-            found = _found(path, size, bar)
-            if found.problems:
-                much = counted(len(found.problems), "record")
-                said.append(f"{path}: {much} can not be used. {found.problems[0].text}")
-            elif not found.spans.num_rows:
-                said.append(f"{path}: no spans in it. Expected {EXPECTED}.")
+            begun = _begun(path, size, bar)
+            if begun.halves:
+                waiting.append((path, begun))
+                continue
+            (found,) = formats.finish([begun])
+            said[path] = _summary(path, found)
             yield path, found
-    for sentence in said:  # not into the bar
-        click.echo(f"choreoscope: {_line(sentence)}", err=True)
+        for path, found in zip(
+            (path for path, _ in waiting), formats.finish([begun for _, begun in waiting]), strict=True
+        ):
+            said[path] = _summary(path, found)
+            yield path, found
+    for path in dict.fromkeys(paths):  # not into the bar
+        if said[path]:
+            click.echo(f"choreoscope: {_line(said[path])}", err=True)
 
 
-def _found(path: Path, size: int, bar: _Bar) -> Found:
+def _summary(path: Path, found: Found) -> str:
+    """What has to be said of a file; empty if all is well."""
+    if found.problems:
+        much = counted(len(found.problems), "record")
+        return f"{path}: {much} can not be used. {found.problems[0].text}"
+    return "" if found.spans.num_rows else f"{path}: no spans in it. Expected {EXPECTED}."
+
+
+def _begun(path: Path, size: int, bar: _Bar) -> Begun:
     data = _read(path)
     share = size / max(len(data), 1)  # of a byte that was inflated
     shown = 0
@@ -53,12 +71,12 @@ def _found(path: Path, size: int, bar: _Bar) -> Found:
         shown += round(octets * share)
 
     try:
-        found = formats.read(data, time.time_ns(), seen)
+        begun = formats.begin(data, time.time_ns(), seen)
     except FormatError as error:
         which = f"{path}" if error.line is None else f"{path}, line {error.line} of {error.lines},"
         raise CommandError(_line(f"{which} is no trace file: {error} Expected {EXPECTED}.")) from error
     bar.update(size - shown)  # the ends of lines
-    return found
+    return begun
 
 
 def _read(path: Path) -> bytes:

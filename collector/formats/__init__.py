@@ -5,6 +5,7 @@ as there are spans in any of them; what was wrong is told with the spans.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -14,11 +15,21 @@ from collector.formats.found import Format, FormatError, Found, Problem, Reading
 from collector.formats.trouble import Trouble, UnusableError
 from collector.otlp import Body, Encoding, decode
 
-__all__ = ["EXPECTED", "FormatError", "Found", "Problem", "Trouble", "read"]
+__all__ = ["EXPECTED", "Begun", "FormatError", "Found", "Problem", "Trouble", "begin", "finish", "read"]
 
 EXPECTED = "OTLP (JSON or protobuf), Jaeger JSON or Zipkin JSON"
 
 _AT_ONCE = 2**23  # bytes that are decoded together: enough for compiled code, and for a bar that moves
+
+
+@dataclass(frozen=True)
+class Begun:
+    """What one file has; its spans of Zipkin get their ids when all files are known that belong together."""
+
+    tables: Sequence[pa.Table]  # SPANS
+    reading: Reading
+    halves: Sequence[zipkin.Half]
+    received_unix_nano: int
 
 
 def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Found:
@@ -26,6 +37,12 @@ def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lamb
 
     *seen* is told how many bytes were read since it was told last.
     """
+    (found,) = finish([begin(data, received_unix_nano, seen)])
+    return found
+
+
+def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Begun:
+    """`read` for a file of several: `finish` has the rest of it."""
     bodies = documents.split(data)
     if not bodies:
         msg = "it is empty."
@@ -43,15 +60,24 @@ def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lamb
             except FormatError as error:
                 failed[first + place + 1] = error
         seen(sum(len(body.data) for body in some))
-    zipkin.read(zipkins, reading)
-    spans = pa.concat_tables([*tables, reading.spans(received_unix_nano)])
-    if failed and not spans.num_rows:
+    halves = zipkin.halves(zipkins, reading)
+    if failed and not (halves or reading.groups or any(table.num_rows for table in tables)):
         line, first_error = next(iter(failed.items()))
         raise FormatError(str(first_error), line if len(bodies) > 1 else None, len(bodies)) from first_error
     for line, why in failed.items():
         text = f"Line {line} of {len(bodies)} can not be read: {why}"
         reading.problems.append(Problem(Trouble.UNREADABLE, None, text))
-    return Found(spans, reading.ids.spelled, reading.problems)
+    return Begun(tables, reading, halves, received_unix_nano)
+
+
+def finish(files: Sequence[Begun]) -> Iterator[Found]:
+    """What is in each of *files*: the two sides of a call that share an id may be in different ones."""
+    zipkin.tell_apart([half for file in files for half in file.halves])
+    for file in files:
+        for half in file.halves:
+            file.reading.add(half.origin, half.scope, half.span)
+        spans = pa.concat_tables([*file.tables, file.reading.spans(file.received_unix_nano)])
+        yield Found(spans, file.reading.ids.spelled, file.reading.problems)
 
 
 def _portions(bodies: Sequence[Body]) -> Iterator[tuple[int, Sequence[Body]]]:

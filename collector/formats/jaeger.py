@@ -5,6 +5,7 @@ A span may also bring its process along, as Jaeger writes it to Elasticsearch.
 
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from collector.formats import status
@@ -26,7 +27,7 @@ from collector.formats.values import (
     text,
     times,
 )
-from collector.otlp.json_shapes import EventPart, Link, Span
+from collector.otlp.json_shapes import EventPart, Link, ResourcePart, Span
 
 _READ = SCOPE_TAGS | {"span.kind", "w3c.tracestate"}
 
@@ -48,31 +49,47 @@ def _traces(document: Any) -> Iterator[Any]:
 def _read_trace(trace: Any, reading: Reading) -> None:
     trace = record(trace, "A trace")
     if "spans" not in trace:
-        return _read_span(trace, {}, reading)
+        return _read_span(trace, _Processes({}), reading)
     spans, processes = trace["spans"], trace.get("processes")
     if not isinstance(spans, list | None):
         msg = f"A trace has {str(spans)[:40]!r} as its spans: expected a list."
         raise UnusableError(msg)
-    known = processes if isinstance(processes, dict) else {}
+    known = _Processes(processes if isinstance(processes, dict) else {})
     return reading.each(spans or (), lambda span: _read_span(span, known, reading))
 
 
-def _read_span(written: Any, processes: Record, reading: Reading) -> None:
+@dataclass
+class _Processes:
+    """The processes of a trace, each read once, however many spans ran in it."""
+
+    written: Record
+    known: dict[str, ResourcePart] = field(default_factory=dict)
+
+    def of(self, span: Record) -> ResourcePart:
+        """Who sent *span*; it may bring its process along."""
+        if own := span.get("process"):
+            return _origin(own)
+        name = text(span.get("processID"))
+        if name not in self.known:
+            self.known[name] = _origin(self.written.get(name) or {})
+        return self.known[name]
+
+
+def _origin(process: Any) -> ResourcePart:
+    process = record(process, "A process")
+    return resource(text(process.get("serviceName")), dict(_tags(process, "tags")).items())
+
+
+def _read_span(written: Any, processes: _Processes, reading: Reading) -> None:
     written = record(written, "A span")
     try:
-        process = record(written.get("process") or processes.get(_key(written)) or {}, "A process")
-        said = dict(_tags(process, "tags"))
+        origin = processes.of(written)
         tags = list(_tags(written, "tags"))
         span = _span(written, tags, reading)
-        origin = resource(text(process.get("serviceName")), said.items())
     except UnusableError as error:
         error.ref = ref_of(written.get("traceID"), written.get("spanID"))
         raise
     reading.add(origin, scope(dict(tags)), span)
-
-
-def _key(written: Record) -> str:
-    return text(written.get("processID"))
 
 
 def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Span:
@@ -132,7 +149,9 @@ def _event(log: Record) -> EventPart:
 def _tags(holder: Record, name: str) -> Iterator[tuple[str, Any]]:
     """The tags by their names, with the types that they say."""
     for tag in records(holder, name):
-        yield text(tag.get("key")), _typed(text(tag.get("type")).lower(), tag.get("value"))
+        key, kind, value = tag.get("key"), tag.get("type"), tag.get("value")
+        plain = kind == "string" and isinstance(value, str)  # most are
+        yield text(key), value if plain else _typed(text(kind).lower(), value)
 
 
 def _typed(kind: str, value: Any) -> Any:

@@ -1,6 +1,7 @@
 """JSON values of any type -> what a span table can hold; `UnusableError` where the type can not be meant."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -42,7 +43,11 @@ def records(holder: Record, name: str) -> list[Record]:
     if not isinstance(entries, list | None):
         msg = f"A span has {str(entries)[:40]!r} as its {name}: expected a list."
         raise UnusableError(msg)
-    return [record(entry, f"An entry of {name}") for entry in entries or () if entry is not None]
+    if not entries:
+        return []
+    if all(type(entry) is dict for entry in entries):  # the usual case: nobody is told of each
+        return entries
+    return [record(entry, f"An entry of {name}") for entry in entries if entry is not None]
 
 
 def text(value: Any) -> str:
@@ -148,12 +153,24 @@ def _any(value: Plain) -> AnyValue:
 def resource(service: str, said: Iterable[tuple[str, Any]] = ()) -> ResourcePart:
     """Who sent a span; without a name of the service nothing says it."""
     named = [("service.name", service)] if service else []
-    return ResourcePart(Resource(attributes=pairs([*named, *said])).SerializeToString())
+    return _resource(*(part for key, value in (*named, *said) for part in (key, plain(value))))
+
+
+@lru_cache(maxsize=1024, typed=True)  # thousands of spans have the same few; 1, 1.0 and True are three values
+def _resource(*parts: Plain) -> ResourcePart:
+    """A resource of keys and values, by turns."""
+    said = zip(map(text, parts[::2]), parts[1::2], strict=True)
+    return ResourcePart(Resource(attributes=pairs(said)).SerializeToString())
 
 
 def scope(tags: Mapping[str, Any]) -> ScopePart:
     """Which instrumentation made a span, by its tags."""
     name, version = (next((text(tags[tag]) for tag in tried if tags.get(tag)), "") for tried in _SCOPE)
+    return _scope(name, version)
+
+
+@lru_cache(maxsize=1024)
+def _scope(name: str, version: str) -> ScopePart:
     return ScopePart(InstrumentationScope(name=name, version=version).SerializeToString())
 
 

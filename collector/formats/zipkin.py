@@ -37,7 +37,7 @@ _READ = SCOPE_TAGS | {"w3c.tracestate", "service.name"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Half:
+class Half:
     """A span as one service reported it."""
 
     service: str
@@ -48,6 +48,7 @@ class _Half:
 
     @property
     def key(self) -> tuple[str, str]:
+        """The ids that it may share with its other half."""
         return self.span["traceId"] or "", self.span["spanId"] or ""
 
 
@@ -58,7 +59,7 @@ class _Shared:
     called: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     calling: set[tuple[str, str]] = field(default_factory=set)
 
-    def add(self, half: _Half) -> None:
+    def add(self, half: Half) -> None:
         if half.answers:
             self.called.setdefault(half.key, set()).add(half.service)
         else:
@@ -72,16 +73,21 @@ class _Shared:
         return sha256(f"{trace}:{span}:{service}:server".encode()).hexdigest()[:16]
 
 
-def read(documents: Iterable[Any], reading: Reading) -> None:
-    """Add the spans of *documents*; those of one file belong together, since halves meet in it."""
-    halves: list[_Half] = []
-    reading.each(_flat(documents), lambda written: halves.extend(_halves(written, reading)))
+def halves(documents: Iterable[Any], reading: Reading) -> list[Half]:
+    """The spans of *documents*, each as one service reported it; *reading* notes what can not be used."""
+    found: list[Half] = []
+    reading.each(_flat(documents), lambda written: found.extend(_halves(written, reading)))
+    return found
+
+
+def tell_apart(found: Iterable[Half]) -> None:
+    """Give each half of what shares an id an id of its own. Halves that may meet have to come together."""
+    found = list(found)
     shared = _Shared()
-    for half in halves:
+    for half in found:
         shared.add(half)
-    for half in halves:
+    for half in found:
         _tell_apart(half, shared)
-        reading.add(half.origin, half.scope, half.span)
 
 
 def _flat(documents: Iterable[Any]) -> Iterator[Any]:
@@ -93,7 +99,7 @@ def _flat(documents: Iterable[Any]) -> Iterator[Any]:
                     yield one
 
 
-def _tell_apart(half: _Half, shared: _Shared) -> None:
+def _tell_apart(half: Half, shared: _Shared) -> None:
     span, (trace, own) = half.span, half.key
     derived = shared.id_of(trace, own, half.service) if half.answers else None
     if derived:
@@ -102,7 +108,7 @@ def _tell_apart(half: _Half, shared: _Shared) -> None:
         span["parentSpanId"] = shared.id_of(trace, parent, half.service) or parent
 
 
-def _halves(written: Any, reading: Reading) -> Iterator[_Half]:
+def _halves(written: Any, reading: Reading) -> Iterator[Half]:
     written = record(written, "A span")
     try:
         # All of them before any is kept: half a record that can not be used is none.
@@ -112,14 +118,14 @@ def _halves(written: Any, reading: Reading) -> Iterator[_Half]:
         raise
 
 
-def _half(written: Record, reading: Reading) -> _Half:
+def _half(written: Record, reading: Reading) -> Half:
     tags = record(written.get("tags") or {}, "The tags of a span")
     local = record(written.get("localEndpoint") or {}, "An endpoint")
     service = text(local.get("serviceName")) or text(tags.get("service.name"))
     kind = text(written.get("kind")).upper()
     answers = written.get("shared") is True or kind in {"SERVER", "CONSUMER"}
     origin = resource(service, _address("host", local))
-    return _Half(service, answers, origin, scope(tags), _span(written, tags, reading))
+    return Half(service, answers, origin, scope(tags), _span(written, tags, reading))
 
 
 def _span(written: Record, tags: Record, reading: Reading) -> Span:
