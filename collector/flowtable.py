@@ -1,6 +1,7 @@
 """The flow table: one row a flow, as lists show it and as the store keeps it."""
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -88,10 +89,28 @@ def _names(record: Record, names: Names, count: int) -> pa.Array:
     kind = np.concatenate([messages.type, type_of(step)])
     service = np.concatenate([messages.service, names.service_of(step)])
     code = np.concatenate([kind, np.where(service >= 0, types + service, -1)])
-    flow_of, code = distinct_pairs(flow[code >= 0], code[code >= 0])
+    flow, code = distinct_pairs(flow[code >= 0], code[code >= 0])
+    offsets = np.searchsorted(flow, np.arange(count + 1))
+    # There are few ways to go: each is spelled once, and told from others by the sum of its names' keys.
+    way = np.zeros(count, np.uint64)
+    np.add.at(way, flow, _mixed(code.astype(np.uint64)))
+    _, first, which = np.unique(way, return_index=True, return_inverse=True)
+    length = (offsets[1:] - offsets[:-1])[first]
+    ends = np.cumsum(length)
+    spelled = code[np.repeat(offsets[first] - (ends - length), length) + np.arange(length.sum())]
     vocabulary = pa.array([*names.event_types.names, *names.services.names], pa.string())
-    offsets = pa.array(np.searchsorted(flow_of, np.arange(count + 1)), pa.int32())
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, vocabulary.take(pa.array(code))), "\n")
+    parts = pa.ListArray.from_arrays(
+        pa.array(np.append(0, ends), pa.int32()), vocabulary.take(pa.array(spelled))
+    )
+    return pc.binary_join(parts, "\n").take(pa.array(which))
+
+
+def _mixed(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Small numbers spread over all 64 bits (the end of splitmix64)."""
+    mixed = (codes + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _traces(stitched: Stitched) -> pa.ListArray:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from collector.api import stuck as answers
+from collector.api.flows import items_of
 from collector.diagnosis import State
 from collector.store import Database
 from collector.store.flows import Search
@@ -251,6 +252,28 @@ def test_lost_telemetry_makes_a_flow_incomplete_not_stuck(watch: Watch, lost: li
         row for row in watch.snapshot.flows.to_pylist() if row["id"] == "A-1"
     ]
     assert row[0]["incomplete"] or lost == [handling("shipping", "OrderCleared", "A-1")]
+
+
+def test_telemetry_on_its_way_is_not_lost(watch: Watch) -> None:
+    """The sender of the first event is often the last to export it: no reason to doubt what is drawn."""
+    sent = order("A-1", watch.now)
+    first = [one for one in sent if one not in without(sent, "A-1/OrderPlaced")]
+    watch.receive(without(sent, "A-1/OrderPlaced"))
+
+    def incomplete() -> dict[str, bool]:
+        shown = items_of(watch.snapshot, np.arange(watch.snapshot.flows.num_rows))
+        return {item["id"]: item["incomplete"] for item in shown}
+
+    assert incomplete() == {"A-1": False}
+    watch.wait(1)
+    assert incomplete() == {"A-1": False}
+    watch.receive(first)
+    assert incomplete() == {"A-1": False}
+
+    watch.receive(without(order("B-1", watch.now), "B-1/OrderPlaced"))
+    assert incomplete()["B-1"] is False
+    watch.wait(20)
+    assert watch.flows.named("B-1")["incomplete"].to_pylist() == [True]
 
 
 def test_outage_teaches_nothing(watch: Watch) -> None:

@@ -172,6 +172,8 @@ def items_of(snapshot: Snapshot, places: Ints) -> list[Document]:
     entry = longest_owed(snapshot)[places]
     overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
     rows = snapshot.flows.take(pa.array(places)).to_pylist()
+    for place, row in zip(places.tolist(), rows, strict=True):
+        row["incomplete"] = row["incomplete"] and not snapshot.coming[place]
     found = []
     for place, debt, row in zip(places.tolist(), entry.tolist(), rows, strict=True):
         state = State(int(snapshot.state[place]))

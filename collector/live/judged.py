@@ -26,6 +26,7 @@ class Judged:
     state: Ints
     owed: Owed
     age: Ints  # of each entry of *owed*, beyond the time that telemetry takes
+    coming: Mask  # of each flow: more of it may be on its way
 
     @property
     def may_be_kept(self) -> Mask:
@@ -65,6 +66,7 @@ def snapshot_of(
         flows=pa.concat_tables([FLOWS.empty_table(), *flows]),
         state=np.concatenate([EMPTY.state, *(one.state[one.alive] for one in judged)]),
         kept=np.concatenate([EMPTY.kept, *(one.may_be_kept[one.alive] for one in judged)]),
+        coming=np.concatenate([EMPTY.coming, *(one.coming[one.alive] for one in judged)]),
         owed=owed,
         places=pa.concat_tables([EMPTY.places, *places]),
         slack=slack_of(owed),

@@ -48,6 +48,7 @@ class Snapshot:
     flows: pa.Table  # FLOWS
     state: Ints  # diagnosis.State of each flow
     kept: Mask  # of each flow: the store may have a row of it, too, which is older
+    coming: Mask  # of each flow: more of it may be on its way, so that nothing of it is called lost yet
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
     slack: Ints  # of each entry of `owed`, nanoseconds
@@ -83,6 +84,7 @@ EMPTY = Snapshot(
     flows=FLOWS.empty_table(),
     state=np.empty(0, np.int64),
     kept=np.empty(0, np.bool_),
+    coming=np.empty(0, np.bool_),
     owed=NOTHING,
     places=READINGS.empty_table(),
     slack=np.empty(0, np.int64),

@@ -272,10 +272,10 @@ class Tick:
         owed = replace(owed, since=since)
         # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
         # often the last to export it.
-        doubtful = chunk.unsure | np.asarray(chunk.flows["incomplete"].to_numpy())
-        unsure = doubtful & (np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet())
-        state = states(owed, count, now, slack, open_ended=unsure)
-        return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack)
+        incomplete = np.asarray(chunk.flows["incomplete"].to_numpy())
+        coming = np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet()
+        state = states(owed, count, now, slack, open_ended=(chunk.unsure | incomplete) & coming)
+        return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack, coming)
 
     def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
         """What should have come while nobody listened, and may have: lost spans are no stalled business."""

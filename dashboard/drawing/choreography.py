@@ -1,19 +1,23 @@
 """The process map: event types (or services) as boxes, and who leads from one to the next.
 
 A box per event type; an arrow for each service that reacted to one with another.
-A service that reacts and publishes nothing is a small box of its own, because
-"somebody takes it" and "nobody does" are different answers.
+A service that reacts and publishes nothing is named in the event's box, because
+"somebody takes it" and "nobody does" are different answers. It is a small box of
+its own where there is something to say of it: it is slow, fails or is waited for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dashboard.answers import Map, MapEmit, MapReaction, MapStuck
 
 Level = Literal["event", "service"]
+
+# From here on the p95 of a step is worth a colour of its own: see `palette.latency_step`.
+SLOW_MS = 800.0
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Place:
     service: str
     count: int
     terminal: bool = False
+    takers: tuple[Way, ...] = ()  # who else reacts, of whom there is nothing to say
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,24 @@ class Picture:
 def picture(found: Map, level: Level = "event") -> Picture:
     """Turn the API's map into boxes and arrows."""
     events = _events(found)
-    return _services(events) if level == "service" else events
+    return _services(events) if level == "service" else _quiet(events)
+
+
+def _quiet(events: Picture) -> Picture:
+    """Name the takers of which there is nothing to say in the boxes of what they take."""
+    takers = {place.id for place in events.places if place.kind == "taker"}
+    named: dict[str, list[Way]] = {}
+    for way in events.ways:
+        calm = way.count and not way.stuck and not way.errors and (way.total_ms or 0.0) < SLOW_MS
+        if way.target in takers and calm:
+            named.setdefault(way.source, []).append(way)
+    folded = {way.target for ways in named.values() for way in ways}
+    places = [
+        replace(place, takers=tuple(named.get(place.id, ())))
+        for place in events.places
+        if place.id not in folded
+    ]
+    return Picture(tuple(places), tuple(way for way in events.ways if way.target not in folded))
 
 
 def _events(found: Map) -> Picture:

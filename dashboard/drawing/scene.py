@@ -6,14 +6,15 @@ here, so a flow at rest is sent to the browser once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 from dashboard import words
 from dashboard.drawing import palette
 from dashboard.drawing.choreography import Picture, Place, Way
-from dashboard.drawing.layout import Box, Gaps, Layout, layout
+from dashboard.drawing.layout import Box, Gaps, Layout, Point, layout
 from dashboard.drawing.steps import Link, Step, Steps
 from dashboard.drawing.timeline import Timeline
 
@@ -23,6 +24,8 @@ Colour = Callable[[str], str]
 CARD = (192.0, 39.0)
 PILL_HEIGHT = 24.0
 EVENT = (196.0, 30.0)
+TAKERS_HEIGHT = 13.0  # the line in an event's box that names them
+PORT = 12.0  # between arrows that leave a box on one side, or reach it
 # A character of the pills' 11 px text, at most; names longer than the card are cut.
 CHARACTER = 6.6
 CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves to the graph
@@ -197,8 +200,9 @@ def took(step: Step) -> str:
 
 def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable[[Way], Data]) -> Data:
     """Draw the process map: width is how often, colour is *by* (p95, waiting or stuck)."""
-    boxes = [Box(place.id, *_place_size(place.kind, place.title)) for place in picture.places]
+    boxes = [Box(place.id, *_place_size(place)) for place in picture.places]
     placed = layout(boxes, [(way.source, way.target) for way in picture.ways], gaps=Gaps(14.0, 34.0))
+    placed = replace(placed, routes=_apart(picture.ways, placed))
     most = max((way.count for way in picture.ways), default=0) or 1
     nodes = []
     for place, box in zip(picture.places, boxes, strict=True):
@@ -217,6 +221,8 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
                 "terminal": place.terminal,
                 "state": "ghost" if place.kind == "taker" and not place.count else "",
                 "label": _place_label(place),
+                "sub": _taken(place),
+                "tip": "\n\n".join([_place_label(place), *map(_told, place.takers)]),
                 "problem": int(any(way.stuck for way in picture.ways if way.target == place.id)),
             }
         )
@@ -232,11 +238,42 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
 
 def _place_label(place: Place) -> str:
     said = f"{place.title}, {words.count(place.count, 'time')}"
-    return f"{said}, published by {place.service}" if place.kind == "event" else said
+    if place.kind != "event":
+        return said
+    return f"{said}, published by {place.service}" + (f", {_taken(place)}" if place.takers else "")
 
 
-def _place_size(kind: str, title: str) -> tuple[float, float]:
-    return (min(len(title) * CHARACTER + 34, EVENT[0]), PILL_HEIGHT) if kind == "taker" else EVENT
+def _taken(place: Place) -> str:
+    return "taken by " + ", ".join(way.service for way in place.takers) if place.takers else ""
+
+
+def _place_size(place: Place) -> tuple[float, float]:
+    if place.kind == "taker":
+        return min(len(place.title) * CHARACTER + 34, EVENT[0]), PILL_HEIGHT
+    return EVENT[0], EVENT[1] + (TAKERS_HEIGHT if place.takers else 0.0)
+
+
+def _apart(ways: Sequence[Way], placed: Layout) -> tuple[tuple[Point, ...], ...]:
+    """The routes of *placed*, side by side where several leave a box or reach one: they are up to 8 px thick.
+
+    One that runs straight stays so. Of those to one side the one that goes farthest is outermost, so that
+    none crosses another.
+    """
+    routes = [list(route) for route in placed.routes]
+    sides: dict[tuple[str, int, bool], list[tuple[float, int]]] = {}
+    for at, way in enumerate(ways):
+        if at in placed.backward or len(routes[at]) < 2:
+            continue
+        for box, end, beside in ((way.source, 0, 1), (way.target, -1, -2)):
+            aside = routes[at][beside][0] - routes[at][end][0]
+            if abs(aside) >= 1:
+                sides.setdefault((box, end, aside > 0), []).append((abs(aside), at))
+    for (_, end, right), there in sides.items():
+        pace = min(PORT, EVENT[0] / 2 / (len(there) + 1))
+        for rank, (_, at) in enumerate(sorted(there), 1):
+            x, y = routes[at][end]
+            routes[at][end] = (x + rank * (pace if right else -pace), y)
+    return tuple(map(tuple, routes))
 
 
 def _way(way: Way, placed: Layout, at: int, *, most: int, by: str, link_to: Callable[[Way], Data]) -> Data:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
 from dashboard.answers import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
 from dashboard.drawing import scene
 from dashboard.drawing.choreography import picture
@@ -35,20 +40,61 @@ SHOP = Map(
 )
 
 
+def drawn_scene(found: Map) -> dict[str, Any]:
+    return scene.choreography(
+        picture(found), lambda _: "#000000", by="p95", link_to=lambda _: {"page": "flows"}
+    )
+
+
 def test_events_are_linked_by_who_reacts() -> None:
     drawn = picture(SHOP)
 
-    assert [(way.source, way.target.split("\n")[-1], way.count) for way in drawn.ways] == [
+    assert [(way.source, way.target, way.count) for way in drawn.ways] == [
         ("OrderPlaced", "PaymentCaptured", 90),
         ("OrderPlaced", "PaymentDeclined", 4),
-        ("OrderPlaced", "analytics", 100),
     ]
     assert drawn.ways[0].total_ms == 340.0
 
 
+def test_who_only_takes_is_named_in_the_box() -> None:
+    """Analytics takes everything: a box for each time would be half of the picture."""
+    placed, *others = picture(SHOP).places
+
+    assert [(way.service, way.count) for way in placed.takers] == [("analytics", 100)]
+    assert [place.kind for place in others] == ["event", "event"]
+    node = drawn_scene(SHOP)["nodes"][0]
+    assert node["sub"] == "taken by analytics"
+    assert node["label"].endswith("published by order, taken by analytics")
+    assert "analytics: 100 times" in node["tip"]
+
+
+@pytest.mark.parametrize("said", [{"errors": 1}, {"wait_ms": Percentiles(p95=900.0)}])
+def test_who_takes_slowly_or_fails_is_drawn(said: dict[str, Any]) -> None:
+    found = Map(
+        events=SHOP.events,
+        reactions=[MapReaction(**{"event_type": "OrderPlaced", "service": "analytics", "count": 9, **said})],
+    )
+
+    assert [(way.source, way.service) for way in picture(found).ways] == [("OrderPlaced", "analytics")]
+    assert picture(found).places[0].takers == ()
+
+
+def test_arrows_that_leave_one_box_stand_apart() -> None:
+    """Each is up to 8 px thick: one on the other, they can not be told apart."""
+    many = Map(
+        events=[MapEvent(event_type=name, count=9) for name in "ABCDE"],
+        emits=[MapEmit(service="s", event_type="A", emits=name, count=9) for name in "BCDE"],
+    )
+
+    edges = drawn_scene(many)["edges"]
+    starts = sorted(edge["points"][0][0] for edge in edges)
+    assert min(after - before for before, after in pairwise(starts)) >= 8
+    assert [edge["t"] for edge in sorted(edges, key=lambda edge: edge["points"][0][0])] == list("BCDE")
+
+
 def test_stuck_flows_are_counted_once() -> None:
     """A service that can answer in two ways owes one answer."""
-    assert [way.stuck for way in picture(SHOP).ways] == [6, 0, 0]
+    assert [way.stuck for way in picture(SHOP).ways] == [6, 0]
 
 
 def test_a_debt_of_somebody_who_never_reacted_is_drawn() -> None:
@@ -78,12 +124,9 @@ def test_services_fold_their_events() -> None:
 
 
 def test_thickness_says_how_often_and_colour_how_slow() -> None:
-    drawn = scene.choreography(
-        picture(SHOP), lambda _: "#000000", by="p95", link_to=lambda _: {"page": "flows"}
-    )
+    drawn = drawn_scene(SHOP)
 
-    widths = {edge["t"].split("\n")[-1]: edge["width"] for edge in drawn["edges"]}
-    assert widths["analytics"] == 7.5
-    assert widths["PaymentDeclined"] < widths["PaymentCaptured"] < 7.5
-    assert [edge["step"] for edge in drawn["edges"]] == [1, 1, 0]
-    assert [edge.get("stuck") for edge in drawn["edges"]] == ["6 stuck", None, None]
+    widths = {edge["t"]: edge["width"] for edge in drawn["edges"]}
+    assert 1.2 < widths["PaymentDeclined"] < widths["PaymentCaptured"] == 7.5
+    assert [edge["step"] for edge in drawn["edges"]] == [1, 1]
+    assert [edge.get("stuck") for edge in drawn["edges"]] == ["6 stuck", None]

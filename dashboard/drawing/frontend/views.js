@@ -514,8 +514,9 @@ const DRAW = {
   event: (n) => [
     outline(n, 8),
     side(n),
-    words("title", n.title, 12, n.h / 2 + 4, n.w - 66, TITLE),
-    words("count", n.count, n.w - 10, n.h / 2 + 3.8),
+    words("title", n.title, 12, 19, n.w - 66, TITLE),
+    words("count", n.count, n.w - 10, 18.8),
+    n.sub && words("second", n.sub, 12, 34, n.w - 22, SECOND),
     n.terminal ? sv("circle", { class: "terminal", cx: n.w / 2, cy: n.h, r: 4 }) : null,
   ],
 };
