@@ -2,13 +2,13 @@
 
     python benchmarks/instrumentation.py [--other PYTHON] [--messages N]
 
-Each way is measured in a process of its own, in one run: the program as it is, with this
-instrumentation, and with `otel-instrumentation-nats` where PYTHON is an interpreter that has
-it. Spans go to an exporter that does nothing, behind the batch processor. The floor is what
-the SDK alone takes: a span with as many attributes, and one inject.
+Measured are the program as it is, with this instrumentation, and, in a process of its own, with
+`otel-instrumentation-nats` where PYTHON is an interpreter that has it. Spans go to an exporter that
+does nothing, behind the batch processor. The floor is what the SDK alone takes: a span with as many
+attributes, and one inject.
 
-Figures are the best of several rounds, in microseconds of processor time for each message: the
-machine's other work makes a round slower, and nothing makes it quicker.
+Figures are the best of several rounds, taken in turns, in microseconds of the thread's processor time for
+each message: the machine's other work makes a round slower, and nothing makes it quicker.
 
 - publish: `nc.publish` to a server, with the CloudEvents headers of an event;
 - deliver: a callback of a JetStream message that acknowledges it: extract, a span with link and
@@ -76,32 +76,22 @@ def provide(sampled: bool) -> TracerProvider:
     return provider
 
 
-def instrument(way: str, sampled: bool) -> TracerProvider:
-    """Set this process up in one *way*."""
-    provider = provide(sampled)
-    if way in ("ours", "other"):
-        # Both packages give their instrumentor the same name, in the same place or another.
-        if way == "ours":
-            from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
-        else:
-            from otel_instrumentation_nats import NatsInstrumentor  # type: ignore # noqa: PLC0415
-        NatsInstrumentor().instrument(tracer_provider=provider)
-    return provider
+def instrumentor(way: str) -> Any:
+    """The instrumentor of this package, or of the other."""
+    if way == "ours":
+        from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
+    else:
+        from otel_instrumentation_nats import NatsInstrumentor  # type: ignore # noqa: PLC0415
+    return NatsInstrumentor()
 
 
-async def best(
-    count: int, one: Callable[[], Awaitable[None]], between: Callable[[], Awaitable[None]]
-) -> float:
-    """Microseconds of processor time that *one* takes, in the best of the rounds of *count*."""
-    found = []
-    for _ in range(ROUNDS):
-        gc.collect()
-        begun = time.process_time()
-        for _ in range(count):
-            await one()
-        found.append((time.process_time() - begun) / count * 1e6)
-        await between()
-    return min(found)
+async def round_of(count: int, one: Callable[[], Awaitable[None]]) -> float:
+    """Microseconds of processor time that *one* takes in this thread, on average over *count*."""
+    gc.collect()
+    begun = time.thread_time()
+    for _ in range(count):
+        await one()
+    return (time.thread_time() - begun) / count * 1e6
 
 
 def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[], Msg]:
@@ -115,14 +105,13 @@ def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[]
     return one
 
 
-async def measure(way: str, url: str, sampled: bool, count: int) -> dict[str, Any]:
-    """The figures of one way of running the program."""
-    provider = instrument(way, sampled)
+async def measure(
+    way: str, url: str, sampled: bool, count: int, attributes: dict[str, int]
+) -> dict[str, Any]:
+    """(bare, floor, instrumented) for each figure, from rounds of the three in turns."""
+    provider, instrumented = provide(sampled), instrumentor(way)
+    tracer = trace.get_tracer("floor", tracer_provider=provider)
     client = await nats.connect(url)
-
-    async def flush() -> None:
-        await client.flush()
-        provider.force_flush()
 
     async def publish() -> None:
         await client.publish("orders.placed", b"x" * 200, headers=EVENT)
@@ -130,6 +119,7 @@ async def measure(way: str, url: str, sampled: bool, count: int) -> dict[str, An
     async def handle(message: Msg) -> None:
         await message.ack()
 
+    instrumented.instrument(tracer_provider=provider)
     subscription = await client.subscribe("orders.placed.too", cb=handle)
     new, callback = messages_of(client, subscription, sampled), subscription._cb
     assert callback is not None
@@ -137,35 +127,38 @@ async def measure(way: str, url: str, sampled: bool, count: int) -> dict[str, An
     async def deliver() -> None:
         await callback(new())
 
-    figures = {
-        "publish": await best(count, publish, flush),
-        "deliver": await best(count, deliver, flush),
-    }
-    await client.close()
-    return figures
+    async def deliver_bare() -> None:
+        await handle(new())
 
-
-async def floor(sampled: bool, count: int, attributes: dict[str, int]) -> dict[str, Any]:
-    """The SDK alone: a span with as many attributes as ours have, and one inject."""
-    provider = provide(sampled)
-    tracer = trace.get_tracer("floor", tracer_provider=provider)
-    figures = {}
-
-    async def flush() -> None:
-        provider.force_flush()
-
-    for what, many in attributes.items():
-        described: dict[str, Any] = {f"messaging.attribute.{n}": f"value {n}" for n in range(many)}
+    def floor_of(what: str) -> Callable[[], Awaitable[None]]:
+        described: dict[str, Any] = {
+            f"messaging.attribute.{n}": f"value {n}" for n in range(attributes[what])
+        }
         kind = SpanKind.PRODUCER if what == "publish" else SpanKind.CONSUMER
 
-        async def one(described: dict[str, Any] = described, kind: SpanKind = kind) -> None:
+        async def one() -> None:
             span = tracer.start_span("send orders.placed", kind=kind, attributes=described)
             carrier: dict[str, str] = {}
             propagate.inject(carrier, trace.set_span_in_context(span))
             span.end()
 
-        figures[what] = await best(count, one, flush)
-    return figures
+        return one
+
+    ways = {"publish": (publish, publish), "deliver": (deliver_bare, deliver)}
+    found: dict[str, list[tuple[float, float, float]]] = {what: [] for what in ways}
+    for _ in range(ROUNDS):
+        for what, (bare, full) in ways.items():
+            instrumented.uninstrument()
+            without = await round_of(count, bare)
+            await client.flush()
+            least = await round_of(count, floor_of(what))
+            instrumented.instrument(tracer_provider=provider)
+            full_cost = await round_of(count, full)
+            await client.flush()
+            found[what].append((without, least, full_cost))
+            provider.force_flush()
+    await client.close()
+    return {what: [min(column) for column in zip(*rounds, strict=True)] for what, rounds in found.items()}
 
 
 async def attributes_of_ours(url: str) -> dict[str, int]:
@@ -207,7 +200,7 @@ def resident() -> int:
 
 async def remember(url: str, count: int) -> dict[str, Any]:
     """Memory held after half of *count* messages and after all: sent, delivered by a server, handled."""
-    instrument("ours", True)
+    instrumentor("ours").instrument(tracer_provider=provide(sampled=True))
     client = await nats.connect(url)
     handled = 0
 
@@ -271,20 +264,19 @@ def compare(url: str, other: str | None, count: int) -> None:
     many = json.dumps(asyncio.run(attributes_of_ours(url)))
     print(f"attributes: {many}")
     for mode in ("sampled", "unsampled"):
-        common = ("--url", url, "--mode", mode, "--messages", str(count))
-        bare = ask(sys.executable, "--way", "bare", *common)
-        lowest = ask(sys.executable, "--way", "floor", "--attributes", many, *common)
-        ours = ask(sys.executable, "--way", "ours", *common)
-        others = ask(other, "--way", "other", *common) if other else {}
-        for what in ("publish", "deliver"):
-            name = what if mode == "sampled" else f"{what}, unsampled"
-            added, goal = ours[what] - bare[what], GOALS[name] * lowest[what]
-            print(
-                f"{name:20} bare {bare[what]:6.1f} us   floor {lowest[what]:6.1f} us   "
-                f"adds {added:6.1f} us = {added / lowest[what]:4.2f} x floor "
-                f"(goal {GOALS[name]} x: {'met' if added <= goal else 'missed'})"
-                + (f"   the other package adds {others[what] - bare[what]:6.1f} us" if others else "")
-            )
+        common = ("--url", url, "--mode", mode, "--messages", str(count), "--attributes", many)
+        for way, python in (("ours", sys.executable), ("other", other)):
+            if python is None:
+                continue
+            for what, (bare, floor, full) in ask(python, "--way", way, *common).items():
+                name = what if mode == "sampled" else f"{what}, unsampled"
+                share = (full - bare) / floor
+                verdict = "met" if share <= GOALS[name] else "missed"
+                print(
+                    f"{way:5} {name:18} bare {bare:.1f} us, floor {floor:.1f} us, adds {full - bare:.1f} us"
+                    f" = {share:4.2f} x floor (goal {GOALS[name]} x: {verdict})",
+                    flush=True,
+                )
 
 
 def main() -> None:
@@ -300,12 +292,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.way is not None:
         sampled = given.mode == "sampled"
-        if given.way == "floor":
-            measured = floor(sampled, given.messages, json.loads(given.attributes))
-        elif given.way == "memory":
+        if given.way == "memory":
             measured = remember(given.url, given.messages)
         else:
-            measured = measure(given.way, given.url, sampled, given.messages)
+            attributes = json.loads(given.attributes)
+            measured = measure(given.way, given.url, sampled, given.messages, attributes)
         print(json.dumps(asyncio.run(measured)))
         return
     with tempfile.TemporaryDirectory() as folder:
