@@ -11,6 +11,7 @@ from nats.errors import Error
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
 from nats.js.errors import NotFoundError
+from opentelemetry.instrumentation.nats import handles
 
 from .events import STREAM, STREAM_SUBJECTS, SUBJECTS
 from .handling import (
@@ -64,7 +65,8 @@ async def take_batches(shop: Shop, events: Sequence[str], react: Reaction, work:
     in_hand: dict[object, Msg] = {}
     keeping = asyncio.create_task(keep_alive(in_hand))
     while not shop.stop.is_set():
-        messages = await queue.fetch(BATCH)
+        # As a plain list: they are not handed over one by one here.
+        messages = list.copy(await queue.fetch(BATCH))
         if messages:
             in_hand.update(enumerate(messages))
             handling = asyncio.create_task(handle_batch(shop, messages, react, work))
@@ -104,23 +106,33 @@ async def be_pushed(shop: Shop, react: Reaction) -> None:
             shop.log.debug("not subscribed: %s", error)
         await shop.pause(CHECK_S)
     if subscription is not None:
-        await _hear_out(subscription)
+        await hear_out(subscription)
 
 
 async def listen(shop: Shop, events: Sequence[str], react: Reaction) -> None:
     """React to *events* while they fly by: core NATS, nothing is kept and nothing comes again."""
 
-    async def on_message(message: Msg) -> None:
-        # An error is on the span; there is nobody to give the message back to.
+    @handles
+    async def hear(message: Msg) -> None:
         for event in await follow_up(shop, message, react):
             await shop.publish(event)
 
-    subscriptions = [
-        await shop.client.subscribe(SUBJECTS[event], queue=shop.service, cb=on_message) for event in events
-    ]
+    async def hear_all(subscription: Subscription) -> None:
+        async for message in subscription.messages:
+            try:
+                await hear(message)
+            except Exception as error:
+                # It is on the span; there is nobody to give the message back to.
+                shop.log.debug("a reaction failed: %s", error)
+
+    subscriptions = [await shop.client.subscribe(SUBJECTS[event], queue=shop.service) for event in events]
+    hearing = [asyncio.create_task(hear_all(subscription)) for subscription in subscriptions]
     await shop.stop.wait()
     for subscription in subscriptions:
-        await _hear_out(subscription)
+        await hear_out(subscription)
+    _, late = await asyncio.wait(hearing, timeout=FINISH_S)
+    for task in late:
+        task.cancel()
 
 
 class _Queue:
@@ -175,7 +187,7 @@ def _pushed() -> ConsumerConfig:
     )
 
 
-async def _hear_out(subscription: Subscription) -> None:
+async def hear_out(subscription: Subscription) -> None:
     """Take no more, and handle what has arrived already, but not for long."""
     try:
         await asyncio.wait_for(subscription.drain(), FINISH_S)  # type: ignore[no-untyped-call]

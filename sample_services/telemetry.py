@@ -13,7 +13,6 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.nats import NatsInstrumentor
-from opentelemetry.processor.baggage import BaggageSpanProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -71,14 +70,14 @@ def set_up(service: str, instance: int) -> TracerProvider:
         }
     )
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BaggageSpanProcessor(lambda key: key == ORDER_ID))
     delay = None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY") else SCHEDULE_DELAY_MS
     exporter = OneWordExporter(OTLPSpanExporter(), endpoint)
     provider.add_span_processor(
         BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE, schedule_delay_millis=delay)
     )
     trace.set_tracer_provider(provider)
-    NatsInstrumentor().instrument(tracer_provider=provider)
+    # The order's id comes as baggage and goes on every span; a handler that hangs or dies was announced.
+    NatsInstrumentor().instrument(tracer_provider=provider, baggage_keys=(ORDER_ID,), started=True)
     return provider
 
 

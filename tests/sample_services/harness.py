@@ -102,7 +102,7 @@ class Seen:
 
 
 def plain(attributes: Any) -> dict[str, Any]:
-    """OTLP attributes as a dict; the shop sends strings, integers and booleans only."""
+    """OTLP attributes as a dict; the shop sends plain values only."""
 
     def value(pair: KeyValue) -> Any:
         return getattr(pair.value, pair.value.WhichOneof("value") or "string_value")

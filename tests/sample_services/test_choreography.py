@@ -23,6 +23,7 @@ REACTS = {
     "OrderCancelled": {"analytics"},
     "EmailComposed": {"notification"},
 }
+SCORE = "score.order"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def test_reactions_are_linked_to_the_facts_they_react_to(shop: Receiver) -> None
     messages = by_id([seen for seen in shop.spans if seen.is_message])
     found: dict[str, set[str]] = {}
     for seen in shop.spans:
-        if seen.is_reaction:
+        if seen.is_reaction and seen.attributes["messaging.destination.name"] != SCORE:
             assert seen.span.links
             for link in seen.span.links:
                 event_type = messages[link.span_id].event_type
@@ -116,11 +117,11 @@ def test_every_span_but_a_batch_carries_its_order(shop: Receiver) -> None:
     fetches = {seen.name for seen in shop.spans if seen.name.split()[0] == "fetch"}
     assert "fetch shop.shipment.prepared" in fetches
     without = {seen.name for seen in shop.spans if seen.order is None} - fetches
-    assert without == {"process shop.shipment.prepared"}
+    assert without == {"process shop.shipment.prepared", "started shop.shipment.prepared"}
 
 
 def test_facts_name_their_conversation_and_their_cause(shop: Receiver) -> None:
-    messages = [seen for seen in shop.spans if seen.is_message]
+    messages = [seen for seen in shop.spans if seen.is_message and seen.event_type is not None]
     ids = {seen.attributes["messaging.message.id"] for seen in messages}
     conversations: dict[str | None, set[str]] = {}
     for seen in messages:
@@ -138,6 +139,34 @@ def test_email_is_fire_and_forget(shop: Receiver) -> None:
     assert len(composed) == ORDERS
     assert {seen.attributes["messaging.destination.name"] for seen in composed} == {"notify.email"}
     assert not any("messaging.nats.stream" in seen.attributes for seen in composed)
+
+
+def test_score_is_one_exchange(shop: Receiver) -> None:
+    """Asked inside the look at an order, answered in one handling; inboxes are nobody's business."""
+    asked = [seen for seen in shop.spans if seen.name == f"request {SCORE}"]
+    answered = [seen for seen in shop.spans if seen.name == f"process {SCORE}"]
+    assert len(asked) == len(answered) == ORDERS
+    handled = by_id(shop.reactions("fraud"))
+    assert {handled[seen.span.parent_span_id].event_type for seen in asked} == {"OrderPlaced"}
+    assert {one.span.links[0].span_id for one in answered} == set(by_id(asked))
+    assert {seen.attributes["messaging.consumer.group.name"] for seen in answered} == {"score"}
+    assert not [seen for seen in shop.spans if "_INBOX" in seen.name]
+
+
+def test_every_reaction_was_announced_and_says_how_it_was_settled(shop: Receiver) -> None:
+    reactions = by_id([seen for seen in shop.spans if seen.is_reaction])
+    announced = [seen for seen in shop.spans if seen.name.startswith("started ")]
+    assert {seen.span.links[0].span_id for seen in announced} == set(reactions)
+    assert len(announced) == len(reactions)
+    outcomes = {
+        (seen.service, seen.attributes.get("messaging.nats.outcome"))
+        for seen in reactions.values()
+        if seen.service != "warehouse" and seen.attributes["messaging.destination.name"] != SCORE
+    }
+    services = {"order", "inventory", "payment", "fraud", "shipping", "analytics"}
+    assert outcomes == {(service, "ack") for service in services} | {("notification", None)}
+    for batch in shop.reactions("warehouse"):
+        assert [event.name for event in batch.span.events] == ["ack"] * len(batch.span.links)
 
 
 def test_healthy_orders_end_within_two_seconds(shop: Receiver) -> None:

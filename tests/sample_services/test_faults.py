@@ -8,7 +8,7 @@ import httpx
 import nats as client_library
 import pytest
 
-from .harness import NatsServer, Receiver, Seen, ShopProcess, running, until
+from .harness import NatsServer, Receiver, Seen, ShopProcess, plain, running, until
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,10 @@ def test_failing_service_ends_in_errors_and_its_messages_come_again(
         return [one for one in seen if one.attributes["error.type"] == broken]
 
     error = until(errors)[0]
-    assert error.span.events[0].name == "exception"
+    given_back, raised = error.span.events
+    assert (given_back.name, raised.name) == ("nak", "exception")
+    assert plain(given_back.attributes)["messaging.nats.nak.delay"] >= 2
+    assert error.attributes["messaging.nats.outcome"] == "nak"
     assert mend(shop, "inventory")["fault"] is None
     until(lambda: error.order in receiver.orders("OrderShipped"), 15, "the failed order's end")
     tried = [seen for seen in receiver.reactions("inventory") if seen.order == error.order]
@@ -142,13 +145,16 @@ def test_crashing_service_loses_no_message(shop: ShopProcess, receiver: Receiver
     until(lambda: any("fraud 1 ended with 134" in line for line in shop.lines), what="the crash")
     mend(shop, "fraud")
 
+    def looked() -> list[Seen]:
+        # The same process also answers questions for scores.
+        return [seen for seen in receiver.reactions("fraud") if seen.event_type == "OrderPlaced"]
+
     def again() -> list[Seen]:
-        reactions = receiver.reactions("fraud")
-        return [seen for seen in reactions if seen.attributes["messaging.nats.delivery_count"] > 1]
+        return [seen for seen in looked() if seen.attributes["messaging.nats.delivery_count"] > 1]
 
     held = until(again, 15, "the second delivery of what was held")[0].order
     until(lambda: held in receiver.orders("OrderShipped"), 15, "the end of the order that was held")
-    assert sum(seen.order == held for seen in receiver.reactions("fraud")) == 1
+    assert sum(seen.order == held for seen in looked()) == 1
 
 
 def test_service_can_be_stopped_and_mended_in_haste(shop: ShopProcess, receiver: Receiver) -> None:
@@ -184,6 +190,8 @@ def test_message_that_is_no_event_is_put_aside(
     until(lambda: sorted(seen.service for seen in complaints()) == everyone, what="four complaints")
     flows(receiver)
     assert len(complaints()) == len(everyone)
+    outcomes = {seen.service: seen.attributes.get("messaging.nats.outcome") for seen in complaints()}
+    assert outcomes == {name: None if name == "notification" else "term" for name in everyone}
 
 
 @pytest.mark.parametrize(

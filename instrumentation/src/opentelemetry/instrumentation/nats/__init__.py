@@ -192,7 +192,7 @@ def _wrap() -> None:
     if not _wrapped.hooks:
         _wrapped.hooks = True
         for owner, name, hook in _HOOKS:
-            wrap_function_wrapper(owner, name, _around(hook))
+            wrap_function_wrapper(owner, name, hook)
         faststream.step_back()
 
 
@@ -202,12 +202,3 @@ def _unwrap_unless_needed() -> None:
         for owner, name, _hook in _HOOKS:
             unwrap(owner, name)
         faststream.forget()
-
-
-def _around(hook: Any) -> Any:
-    """*hook* in the form that wrapt calls."""
-
-    def around(wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return hook(wrapped, instance, args, kwargs)
-
-    return around

@@ -98,6 +98,6 @@ class Traced:
         remember(message, source)
         if source.foreign:
             return None
-        template = source.template(message.subject, telemetry.template)
-        telemetry.instruments.received(source.described(connected, "process", template), 1)
-        return Handling(telemetry, message, source)
+        handling = Handling(telemetry, message, source, connected=connected)
+        telemetry.instruments.received(handling.group, 1)
+        return handling

@@ -10,7 +10,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from . import attributes, headers
-from .connections import connection
+from .connections import Connection, connection
 from .deliveries import Source
 from .started import announce
 from .telemetry import Telemetry, fail, harmless, name_of
@@ -30,13 +30,13 @@ class Handling:
     __slots__ = (
         "_begun",
         "_error",
-        "_group",
         "_outcome",
         "_telemetry",
         "connection",
         "context",
         "ended",
         "from_stream",
+        "group",
         "origin",
         "source",
         "span",
@@ -44,7 +44,12 @@ class Handling:
     )
 
     def __init__(
-        self, telemetry: Telemetry, message: Any, source: Source, ambient: SpanContext | None = None
+        self,
+        telemetry: Telemetry,
+        message: Any,
+        source: Source,
+        ambient: SpanContext | None = None,
+        connected: Connection | None = None,
     ) -> None:
         self._telemetry = telemetry
         self.source = source
@@ -60,8 +65,8 @@ class Handling:
         self.origin = origin if origin.is_valid else None
         links = [Link(span) for span in (self.origin, ambient) if span is not None]
         self.template = template = source.template(message.subject, telemetry.template)
-        self.connection = connection(message._client, telemetry)
-        self._group = group = source.described(self.connection, "process", template)
+        self.connection = connected or connection(message._client, telemetry)
+        self.group = group = source.described(self.connection, "process", template)
         described: attributes.Attributes = {**group, attributes.DESTINATION: message.subject}
         self.span = span = telemetry.tracer.start_span(
             f"process {template}",
@@ -110,7 +115,7 @@ class Handling:
             self.span.set_attribute(attributes.OUTCOME, UNSETTLED)
         self.span.end(at)
         seconds = time.perf_counter() - self._begun
-        self._telemetry.instruments.processed(self._group, seconds, self._error)
+        self._telemetry.instruments.processed(self.group, seconds, self._error)
 
     def give_up(self) -> None:
         """Another instrumentation has a span for this message: forget ours, and make no more."""

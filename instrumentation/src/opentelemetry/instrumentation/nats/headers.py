@@ -51,6 +51,8 @@ def inject(headers: Mapping[str, Any] | None, context: Context) -> dict[str, Any
     propagate.inject(carrier, context)
     if not carrier:
         return None
+    if not headers:
+        return carrier
     replaced = {name.lower() for name in carrier}
-    kept = {name: value for name, value in (headers or {}).items() if name.lower() not in replaced}
+    kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
     return kept | carrier

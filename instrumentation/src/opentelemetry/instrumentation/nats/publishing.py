@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from . import attributes, handover, headers
 from . import telemetry as telemetries
-from .connections import connection
+from .connections import Connection, connection
 from .telemetry import Telemetry, fail, harmless, name_of
 
 # Where `headers` are among the arguments of each call.
@@ -34,26 +34,23 @@ class Sending:
     __slots__ = ("_begun", "_context", "_error", "_group", "_open", "_subject", "_telemetry", "span")
 
     def __init__(
-        self, telemetry: Telemetry, client: Any, operation: str, subject: str, payload: Any, given: Any
+        self,
+        telemetry: Telemetry,
+        connected: Connection,
+        around: Context,
+        operation: str,
+        subject: str,
+        payload: Any,
+        given: Any,
     ) -> None:
         self._telemetry = telemetry
         self._subject = subject
         self._open = True
         self._error: str | None = None
         template = telemetry.template(subject)
-        connected = connection(client, telemetry)
-        self._group: attributes.Attributes = {
-            **connected.shared,
-            attributes.OPERATION_TYPE: "send",
-            attributes.OPERATION_NAME: operation,
-            attributes.TEMPLATE: template,
-        }
-        if template == subject:
-            del self._group[attributes.TEMPLATE]
-            self._group[attributes.DESTINATION] = subject
-        around = handover.outside()
+        self._group = connected.sends(operation, subject, template)
         options = telemetry.options
-        described: attributes.Attributes = {**self._group, attributes.DESTINATION: subject}
+        described = self._group if template == subject else {**self._group, attributes.DESTINATION: subject}
         self.span = span = telemetry.tracer.start_span(
             f"{operation} {template}",
             context=around,
@@ -65,7 +62,7 @@ class Sending:
             if given:
                 more |= attributes.of_headers(headers.fold(given))
             if telemetry.baggage_keys:
-                more |= attributes.of_baggage(around or contexts.get_current(), telemetry.baggage_keys)
+                more |= attributes.of_baggage(around, telemetry.baggage_keys)
             span.set_attributes(attributes.with_old_names(more) if options.old_names else more)
             telemetry.call(options.request_hook, span, subject, payload, given)
         self._context: Context = trace.set_span_in_context(span, around)
@@ -239,11 +236,19 @@ def _begin(
     subject = args[0] if args else kwargs.get("subject")
     if telemetry is None or not isinstance(subject, str):
         return None
-    if connection(client, telemetry).is_internal(subject) or _is_told_by_another():
+    connected = connection(client, telemetry)
+    if connected.is_internal(subject):
         return None
+    around = contexts.get_current()
+    if around:
+        if _is_told_by_another():
+            return None
+        outside = handover.outside()
+        # An empty context is one too: the host was in none.
+        around = around if outside is None else outside
     payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
     given = args[headers_at] if len(args) > headers_at else kwargs.get("headers")
-    return Sending(telemetry, client, operation, subject, payload, given)
+    return Sending(telemetry, connected, around, operation, subject, payload, given)
 
 
 def _is_told_by_another() -> bool:
@@ -264,5 +269,8 @@ def _fits(client: Any, payload: Any, carrying: dict[str, Any]) -> bool:
     """
     if client._server_info.get("headers") is False:
         return False
+    # Headers are small: only near the limit is it worth while to count.
+    if len(payload) * 2 < client._max_payload:
+        return True
     size = len(payload) + _FRAME + sum(len(name) + len(str(value)) + 4 for name, value in carrying.items())
     return bool(size <= client._max_payload)

