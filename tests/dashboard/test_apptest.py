@@ -139,7 +139,7 @@ def test_the_address_chooses_the_view_and_the_step(app: AppTest) -> None:
 
     assert drawn(app, "timeline")["selected"] == paid["key"]
     assert drawn(app, "inspector")["title"] == "PaymentCaptured"
-    assert drawn(app, "inspector")["waited"] == "80 ms"
+    assert drawn(app, "inspector")["waited"] == "~80 ms"  # a difference of two clocks
 
 
 @pytest.mark.parametrize("span", ["", "nonsense", "a:b"])
