@@ -42,7 +42,7 @@ def main() -> int:
             chromium = playwright.chromium.launch(executable_path=browser)
             page = chromium.new_page(viewport=SIZE, color_scheme="light")
             page.goto(dashboard)
-            page.get_by_text("stuck").first.wait_for()
+            page.locator(".group tbody tr").first.wait_for()
             page.wait_for_timeout(4_000)  # fonts are there, and the page has renewed itself
             page.screenshot(path=PICTURE)
             chromium.close()

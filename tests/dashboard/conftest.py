@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
 
 from tests.dashboard.servers import Collector, Dashboard
 from tests.dashboard.shop import Shop, declined_by_error, place, shipped, unanswered, unpaid
@@ -113,6 +113,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport=WINDOW, color_scheme=scheme)
     page = context.new_page()
     page.set_default_timeout(20_000)
+    expect.set_options(timeout=20_000)  # the first page of a new dashboard takes 6 s on a busy machine
     errors: list[str] = []
     asked: list[str] = []
     missing: list[str] = []
