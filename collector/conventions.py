@@ -212,8 +212,8 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "deliveries": pa.array(
             deliveries_of(said.texts(said["deliveries"]), destination, role == Role.SETTLE).astype(np.uint16)
         ),
-        "link_trace_ids": whole(spans["link_trace_ids"]),
-        "link_span_ids": whole(spans["link_span_ids"]),
+        "link_trace_ids": _links(spans["link_trace_ids"], role),
+        "link_span_ids": _links(spans["link_span_ids"], role),
         "dropped_links": whole(spans["dropped_links"]),
     }
     return pa.table(columns, schema=READINGS)
@@ -375,6 +375,14 @@ def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
 
 def _either(first: Ints, second: Ints) -> Ints:
     return np.where(first >= 0, first, second)
+
+
+def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
+    """Links, but for those of a fetch: what came together by chance has nothing to do with each other."""
+    lists, fetch = whole(column), role == Role.FETCH
+    if not fetch.any():
+        return lists
+    return pc.if_else(pa.array(fetch), pa.scalar([], lists.type), lists)
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:

@@ -32,7 +32,9 @@ def test_what_our_own_instrumentation_tells_beside_a_handling_is_none(verb: str,
     if verb == "fetch":
         said["messaging.operation.type"] = "receive"
     attributes = {**said, "messaging.consumer.group.name": "stock", "messaging.destination.name": "placed"}
-    row = read(span(f"{verb} placed", kind=Kind.CLIENT, attributes=attributes))
+    row = read(span(f"{verb} placed", kind=Kind.CLIENT, attributes=attributes, links=[("trace", "sent")]))
+    # What one fetch brought must not be made one business run by it.
+    assert len(row["link_span_ids"]) == len(row["link_trace_ids"]) == (0 if verb == "fetch" else 1)
     assert Role(row["role"]) is role
     assert row["group"] == "stock"
     other = read(span("fetch placed", kind=Kind.CLIENT, attributes={**said, "messaging.system": "kafka"}))
