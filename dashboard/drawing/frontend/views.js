@@ -9,7 +9,7 @@ const views = new WeakMap(); // one view per mounted root
 const clock = { ahead: 0 }; // the collector's clock minus this browser's, in ms
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// ---------------------------------------------------------------- elements
+// ---- elements
 
 // Characters that would act instead of show (control, direction) are spelled out.
 const ACTING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -74,7 +74,7 @@ function keyed(host, items, make) {
   host.kept = after;
 }
 
-// ---------------------------------------------------------------- words
+// ---- words
 
 function age(ms) {
   const seconds = Math.max(0, ms / 1000);
@@ -157,7 +157,7 @@ function link(target, props, ...children) {
   return el("a", { ...props, href: address(target), on: { click: open } }, ...children);
 }
 
-// ---------------------------------------------------------------- pages of words
+// ---- pages of words
 
 // Draws itself again only when what it says has changed.
 class Words {
@@ -348,7 +348,7 @@ class Faults {
   }
 }
 
-// ---------------------------------------------------------------- timeline
+// ---- timeline
 
 class Timeline {
   constructor(root, act) {
@@ -429,7 +429,7 @@ function legend(items) {
   return el("div.legend", items.map(([kind, text]) => el("span", el("i", { class: `mark ${kind}` }), text)));
 }
 
-// ---------------------------------------------------------------- graph and map
+// ---- graph and map
 
 const PEN = document.createElement("canvas").getContext("2d");
 const cuts = new Map();
@@ -898,7 +898,7 @@ class Graph {
   }
 }
 
-// ---------------------------------------------------------------- mounting
+// ---- mounting
 
 const KINDS = { head: Head, notice: Notice, stuck: Stuck, flows: Table, inspector: Inspector, faults: Faults, timeline: Timeline, graph: Graph };
 
