@@ -359,15 +359,19 @@ def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
     readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
     readable &= _numbers(pc.binary_length(values), np.int32) > 0
     row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
-    # One pass over all names finds the few that anybody asks for.
+    # One pass over all names finds the few that anybody asks for, and one sort puts each name's together.
     names = list(dict.fromkeys(name for column in wanted.values() for name in column))
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
     code = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
+    asked = np.flatnonzero(code >= 0)
+    order = asked[np.argsort(code[asked], kind="stable")]
+    begin = np.append(0, np.cumsum(np.bincount(code[asked], minlength=len(names))))
     places = {}
     for column, trusted in wanted.items():
         place = np.full(spans.num_rows, -1)
         for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
-            here = np.flatnonzero(code == names.index(name))
+            number = names.index(name)
+            here = order[begin[number] : begin[number + 1]]
             place[row_of[here]] = here
         places[column] = place
     return _Said(values, places)

@@ -163,8 +163,7 @@ class Expected:
         reactions = record.reactions
         failed = reactions.stopped & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
         # A message of a batch that failed may have come again in another one.
-        handling = reactions.handling(self.names)
-        failed &= (handling < 0) | ~among(handling, handling[~reactions.stopped])
+        failed = _but_for(failed, reactions.handling(self.names), ~reactions.stopped)
         return self._of_reactions(
             Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
         )
@@ -172,8 +171,7 @@ class Expected:
     def _messages(self, record: Record) -> Owed:
         reactions = record.reactions
         silent = ~reactions.failed & ~reactions.emitted & np.isin(reactions.step, self._emitting)
-        handling = reactions.handling(self.names)
-        silent &= (handling < 0) | ~among(handling, handling[reactions.emitted])
+        silent = _but_for(silent, reactions.handling(self.names), reactions.emitted)
         return self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
 
     def _joined(self, record: Record) -> Owed:
@@ -291,6 +289,15 @@ class Expected:
         own = np.array([code for code in emits if self._source(step, code)], np.int64)
         service = self.names.services.code(expectation.service)
         return once(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
+
+
+def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
+    """Those of *chosen* whose handling is not that of one that is *settled*: few are ever looked up."""
+    place = np.flatnonzero(chosen & (handling >= 0))
+    left = chosen.copy()
+    if len(place):
+        left[place[among(handling[place], handling[settled])]] = False
+    return left
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from collector.joins import Ints, Mask, among, matches
 from collector.keys import codes_of, whole
-from collector.stitching import EdgeKind, Graph, Stitched
+from collector.stitching import EdgeKind, Flows, Graph, Stitched
 from collector.stitching.replays import find_replays
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
@@ -248,12 +248,12 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
     message = np.concatenate([source, np.full(len(unknown), -1)])
     place, flow = flows.of(reacts)
     # A batch's reaction is in several flows, each of its messages in its own.
-    width = max(flows.count, 1)
-    home_place, home = flows.of(graph.messages)
-    there = among(message[place] * width + flow, graph.messages[home_place] * width + home)
+    there = _met(flows, flow, message[place])
     # One that was not seen is of no flow that has others of the batch: the flow it is of may have ended.
-    pair = reacts[place] * width + flow
-    there |= (message[place] < 0) & ~among(pair, pair[there])
+    width = max(flows.count, 1)
+    pair, unseen = reacts[place] * width + flow, np.flatnonzero(message[place] < 0)
+    if len(unseen):
+        there[unseen] = ~among(pair[unseen], pair[there])
     place, flow = place[there], flow[there]
     row, message = reacts[place], message[place]
     kind = np.where(message >= 0, _at(facts.event_type, message), -1)
@@ -277,6 +277,13 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row] | terminated(graph)[index],
         emitted=among(row * width + flow, emitting),
     )
+
+
+def _met(flows: Flows, flow: Ints, message: Ints) -> Mask:
+    """Which of *message* are in the *flow* beside them; those that nobody saw are in none."""
+    seen = np.flatnonzero(message >= 0)
+    entry, home = flows.of(message[seen])
+    return _marked(len(flow), seen[entry[home == flow[seen[entry]]]])
 
 
 def terminated(graph: Graph) -> Mask:

@@ -12,7 +12,7 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, among, matches, once
+from collector.joins import Ints, Mask, among, once
 from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
 from collector.stitching.graph import find
@@ -87,8 +87,8 @@ class Chunk:
     def _message_ids(self, *, asking: bool) -> tuple[Keys, Ints]:
         graph, flows = self.stitched.graph, self.stitched.flows
         keys, place = asked_of(graph.spans, graph.claims) if asking else offered_of(graph.spans)
-        which, entry = matches(flows.row, place)
-        return _once(keys[which], flows.flow[entry])
+        which, flow = flows.of(place)
+        return _once(keys[which], flow)
 
     def rows_of(self, chosen: Mask) -> pa.Table:
         """READINGS of the spans of the flows that *chosen* marks."""
@@ -140,8 +140,8 @@ def make(
     happened = record(stitched, learner.names)
     owed, gaps = expected.owed(happened)
     identifiers, place = identifiers_of(spans, stitched.graph.trace)
-    which, entry = matches(flows.row, place)
-    met, meeting = _once(identifiers[which], flows.flow[entry])
+    which, flow = flows.of(place)
+    met, meeting = _once(identifiers[which], flow)
     if flows.refused:  # else each next span with such a key would bring all of its flows together
         joins = ~among(met, once(text_keys(pa.array(flows.refused, pa.string()))))
         met, meeting = met[joins], meeting[joins]

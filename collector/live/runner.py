@@ -22,9 +22,7 @@ from collector.store.flows import FlowStore
 
 log = logging.getLogger(__name__)
 
-_TICK_SPANS = (
-    100_000  # at most taken in at once: more take longer a span, and all the memory they need at once
-)
+_TICK_SPANS = 80_000  # at most taken in at once: more take longer a span, and need memory all at once
 _REPLAY_STEP = 50_000  # spans at a time
 _REPLAY_MOMENT_S = 1  # lived through at once, as a tick does
 _SILENCE_PART = 30  # of a long silence, so much is lived through at once: 15 minutes are 130 ticks
@@ -85,7 +83,7 @@ class Live:
     def behind(self) -> bool:
         """Whether so much waits that spans had better come more slowly: what waits takes memory."""
         with self._lock:
-            return sum(map(len, self._waiting)) > 2 * _TICK_SPANS
+            return 2 * sum(map(len, self._waiting)) > 3 * _TICK_SPANS
 
     def start(self) -> None:
         """Begin to tick, after a replay of what the store holds of the last minutes."""

@@ -66,7 +66,7 @@ class Pacing:
     # No tick for longer, and telemetry may have been lost meanwhile: exporters give up after ten seconds.
     pause_s: float = 10.0
     # Beyond it the flows that are longest at rest are put away early, and stuck ones last. About 2 KB each.
-    most_spans: int = 300_000
+    most_spans: int = 250_000
     most_flow_spans: int = 100_000  # a flow of more is no business run: its key is something shared
 
 

@@ -6,12 +6,13 @@ nothing, and two flows that meet in one batch stay two.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from collector.joins import distinct_pairs
 from collector.stitching.anchors import find_anchors
-from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, at, marked, matches
+from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, at, marked
 from collector.stitching.parts import find_parts
 from collector.stitching.shared import BELIEVED, Keying
 
@@ -26,6 +27,7 @@ class Flows:
     """
 
     count: int
+    spans: int  # of how many spans it is told which flows they are in
     row: Rows
     flow: Rows
     first: Rows  # of each flow: its earliest message or, without one, its earliest span
@@ -36,8 +38,16 @@ class Flows:
 
     def of(self, rows: Rows) -> Pairs:
         """(place in *rows*, flow) for each flow of each of *rows*."""
-        place, entry = matches(rows, self.row)
-        return place, self.flow[entry]
+        begin = self._begin[rows]
+        count = self._begin[rows + 1] - begin
+        place = np.repeat(np.arange(len(rows)), count)
+        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
+        return place, self.flow[begin[place] + within]
+
+    @cached_property
+    def _begin(self) -> Rows:
+        """Where each span's entries begin, which is where those of the one before end."""
+        return np.append(0, np.cumsum(np.bincount(self.row, minlength=self.spans)))
 
 
 def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
@@ -65,6 +75,7 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
     nameless = np.flatnonzero(marked(len(flows), flow[anchors.shared[row]]))
     return Flows(
         count=len(flows),
+        spans=count,
         row=row,
         flow=flow,
         first=first[flows],
