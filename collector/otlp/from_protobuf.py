@@ -2,7 +2,7 @@
 
 `ptars` turns messages of a described type into Arrow. The description is OTLP's own with two changes.
 What only one flow on a screen needs is declared as bytes, so it stays encoded (and no depth of nesting can
-exhaust a stack), and so do the values of attributes, which `values` opens. Text is declared as bytes too, so
+exhaust a stack), and so do attributes, which `pairs` opens. Text is declared as bytes too, so
 that one string that is not UTF-8 is repaired later and does not cost a whole request.
 """
 
@@ -20,13 +20,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from ptars import HandlerPool
 
 from collector.otlp.errors import OtlpError
-from collector.otlp.rows import Refusal, Rows, repeat, with_fields
-from collector.otlp.values import of_encoded, with_values
+from collector.otlp.pairs import of_pairs
+from collector.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
 
-_VALUES = "KeyValue.value"
+_ATTRIBUTES = "Span.attributes"
 LEFT_ENCODED = frozenset(
     {
-        _VALUES,
+        _ATTRIBUTES,
         "AnyValue.array_value",
         "AnyValue.kvlist_value",
         "ResourceSpans.resource",
@@ -66,7 +66,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     resource = repeat(range(len(by_resource)), by_resource.field("scope_spans"))
     spans = by_scope.field("spans")
     rows = Rows(
-        spans=with_fields(spans.flatten(), {"attributes": with_values(of_encoded)}),
+        spans=with_fields(spans.flatten(), {"attributes": lambda lists: with_entries(lists, of_pairs)}),
         body=repeat(body, spans),
         resources=by_resource.field("resource"),
         resource=repeat(resource, spans),
@@ -78,7 +78,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
 
 def span_type() -> pa.StructType:
     """The type of spans as they are written, values with a column for each of their fields."""
-    by_body = _handler(LEFT_ENCODED - {_VALUES}).schema().field("resource_spans").type
+    by_body = _handler(LEFT_ENCODED - {_ATTRIBUTES}).schema().field("resource_spans").type
     by_resource = by_body.value_type.field("scope_spans").type
     return by_resource.value_type.field("spans").type.value_type
 

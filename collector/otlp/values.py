@@ -5,7 +5,7 @@ costs more than all the rest of the span; so protobuf's values come here encoded
 off all at once.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from collector.otlp.errors import OtlpError
+from collector.otlp.octets import at, digits_of, pieces, varint
 from collector.otlp.rows import Bools, Ints, Octets, parts, with_entries, with_fields
 from collector.spans import ValueType
 
@@ -45,21 +46,26 @@ def of_encoded(column: pa.BinaryArray) -> pa.StructArray:
     Raise `OtlpError` if one is no `AnyValue`. Text that is not UTF-8 is repaired.
     """
     starts, data = parts(column)
-    begin, size = starts[:-1], np.diff(starts)
-    types = np.where(size, _TYPE_OF_TAG[_at(data, begin)], np.uint8(ValueType.EMPTY))
-    digits = 1 + (size > 129) + (size > 16_386) + (size > 2_097_155)  # of a length: seven bits each
-    length, good = _varint(data, begin + 1, digits)
+    return of_parts(data, starts[:-1], starts[1:])
+
+
+def of_parts(data: Octets, begin: Ints, end: Ints) -> pa.StructArray:
+    """The same of the parts of *data* from *begin* to *end*, which ascend and do not overlap."""
+    size = end - begin
+    types = np.where(size, _TYPE_OF_TAG[at(data, begin)], np.uint8(ValueType.EMPTY))
+    digits = digits_of(size - 1)
+    length, good = varint(data, begin + 1, digits)
     delimited = _IS_DELIMITED[types]
     types[delimited & ~(good & (length == size - 1 - digits))] = _UNUSUAL
 
     # All that a value may be, one after another: headers and payloads by turns, then what is spelled out.
-    bounds = np.empty(2 * len(size) + 1, np.int32)
-    bounds[0::2] = starts
+    bounds = np.zeros(2 * len(size) + 1, np.int32)
     bounds[1::2] = begin + np.where(delimited, np.minimum(1 + digits, size), 0)
-    texts = [_binary(bounds, data), _BOOLS]
+    bounds[2::2] = end
+    texts = [pieces(bounds, data), _BOOLS]
     place = 2 * np.arange(len(size), dtype=np.int32) + 1
     rows = np.flatnonzero(types == ValueType.BOOL)
-    said = _at(data, begin[rows] + 1).astype(np.int32)
+    said = at(data, begin[rows] + 1).astype(np.int32)
     types[rows[(size[rows] != 2) | (said > 1)]] = _UNUSUAL
     place[rows] = 2 * len(size) + said
     for kind, read in ((ValueType.INT, _ints), (ValueType.DOUBLE, _doubles)):
@@ -70,7 +76,8 @@ def of_encoded(column: pa.BinaryArray) -> pa.StructArray:
         texts.append(pa.array(numbers).cast(pa.string()).cast(pa.binary()))
     rows = np.flatnonzero(types == _UNUSUAL)
     if len(rows):
-        read_again = of_encoded(_usual(column.take(pa.array(rows))))
+        strange = [data[begin[row] : end[row]].tobytes() for row in rows.tolist()]
+        read_again = of_encoded(_usual(strange))
         types[rows] = read_again.field("type")
         place[rows] = sum(map(len, texts)) + np.arange(len(rows))
         texts.append(read_again.field("octets"))
@@ -117,30 +124,8 @@ def _values(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
     return pa.StructArray.from_arrays([pa.array(types), octets], ["type", "octets"])
 
 
-def _binary(bounds: npt.NDArray[np.int32], data: Octets) -> pa.BinaryArray:
-    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
-    return pa.BinaryArray.from_buffers(pa.binary(), len(bounds) - 1, buffers)
-
-
-def _at(data: Octets, places: Ints) -> Octets:
-    """The octets at *places*; an octet of no meaning where there is none."""
-    found: Octets = data.take(places, mode="clip") if len(data) else np.zeros(len(places), np.uint8)
-    return found
-
-
-def _varint(data: Octets, places: Ints, digits: Ints) -> tuple[npt.NDArray[np.uint64], Bools]:
-    """The numbers that begin at *places*, and which of them have exactly that many *digits*."""
-    numbers, good = np.zeros(len(places), np.uint64), np.ones(len(places), np.bool_)
-    for digit in range(int(digits.max(initial=0))):
-        octets = _at(data, places + digit)
-        within = digits > digit
-        numbers |= np.where(within, octets & 127, 0).astype(np.uint64) << np.uint64(7 * digit)
-        good &= ~within | ((octets > 127) == (digits > digit + 1))
-    return numbers, good
-
-
 def _ints(data: Octets, begin: Ints, size: Ints) -> tuple[npt.NDArray[np.int64], Bools]:
-    numbers, good = _varint(data, begin + 1, np.minimum(size - 1, 10))
+    numbers, good = varint(data, begin + 1, np.minimum(size - 1, 10))
     return numbers.view(np.int64), good & (size > 1) & (size <= 11)
 
 
@@ -151,10 +136,10 @@ def _doubles(data: Octets, begin: Ints, size: Ints) -> tuple[npt.NDArray[np.floa
     return octets.view("<f8")[:, 0], good
 
 
-def _usual(column: pa.BinaryArray) -> pa.BinaryArray:
+def _usual(strange: Sequence[bytes]) -> pa.BinaryArray:
     """The same values as exporters write them, by protobuf's own reader and writer."""
     values = []
-    for encoded in column.to_pylist():
+    for encoded in strange:
         try:
             value = AnyValue.FromString(encoded)
         except DecodeError as error:
