@@ -27,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
-    logging.getLogger("asyncio").setLevel(logging.INFO)
+    # It warns of a child that ends while it begins, as Ctrl-C makes them.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     logging.getLogger("urllib3").setLevel(logging.INFO)
     try:
         settings = Settings.from_env()

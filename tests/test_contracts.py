@@ -80,7 +80,7 @@ def imports(path: Path) -> Iterator[str]:
         ("collector", "pyproject.toml", []),
         ("dashboard", "pyproject.toml", ["dashboard"]),
         ("sample_services", "pyproject.toml", ["samples"]),
-        ("instrumentation/src", "instrumentation/pyproject.toml", ["instruments"]),
+        ("instrumentation/src", "instrumentation/pyproject.toml", ["instruments", "sdk"]),
     ],
 )
 def test_what_is_imported_is_declared(folder: str, pyproject: str, extras: list[str]) -> None:

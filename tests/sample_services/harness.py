@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -201,6 +202,12 @@ class ShopProcess:
         status = self.process.wait(within_s)
         self._reading.join(within_s)
         return status
+
+    def minds_sigterm(self) -> bool:
+        """Whether it ends in order by now: before it has said what it does then, the system just ends it."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = int(status.split("SigCgt:")[1].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     @property
     def children(self) -> list[int]:

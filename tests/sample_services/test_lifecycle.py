@@ -48,6 +48,7 @@ def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: R
 def test_one_service_alone_ends_in_order(nats: NatsServer, receiver: Receiver, service: str) -> None:
     """Whichever way it consumes: it finishes, says goodbye to NATS, and sends its last spans."""
     with running(nats, receiver, service) as shop:
+        until(shop.minds_sigterm, what="a process that ends when it is asked to")
         time.sleep(1)
         begun = time.monotonic()
         assert shop.stop() == 0
@@ -60,6 +61,7 @@ def test_without_nats_it_says_so_once_and_goes_on_when_there_is_one(
 ) -> None:
     nats = NatsServer(tmp_path_factory.mktemp("late"))
     with running(nats, receiver, "fraud") as shop:
+        until(lambda: shop.lines, 20, "the first word")
         time.sleep(1.5)
         assert len(shop.lines) == 1
         assert f"fraud: no NATS at 127.0.0.1:{nats.port}: trying again until there is one" in shop.lines[0]
