@@ -56,9 +56,9 @@ types: install
 contracts: install
 	$(BIN)/lint-imports --no-logo
 
-# In three processes, also on two cores: the longest tests wait for services more than they compute.
+# In two processes: the longest tests wait for services more than they compute.
 test: lint types contracts
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
 
 picture: install
 	$(BIN)/python docs/img/picture.py

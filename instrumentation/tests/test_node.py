@@ -54,7 +54,7 @@ async def test_context_goes_to_node_and_comes_back(
     output = process.stdout
 
     async def word() -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(await asyncio.wait_for(output.readline(), 20))
+        said: dict[str, Any] = json.loads(await asyncio.wait_for(output.readline(), 60))
         return said
 
     async def hear(message: Msg) -> None:

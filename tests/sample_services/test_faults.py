@@ -68,7 +68,7 @@ def test_stopped_service_has_no_processes_until_it_is_mended(shop: ShopProcess, 
     }
     stuck = until(lambda: len(found := waiting(receiver, "StockReserved", "PaymentCaptured")) > 10 and found)
     assert mend(shop, "payment")["running"] == 2
-    until(lambda: stuck and stuck <= receiver.orders("OrderShipped"), 15, "the end of the orders that waited")
+    until(lambda: stuck and stuck <= receiver.orders("OrderShipped"), 45, "the end of the orders that waited")
 
 
 def test_failing_service_ends_in_errors_and_its_messages_come_again(
@@ -152,8 +152,8 @@ def test_crashing_service_loses_no_message(shop: ShopProcess, receiver: Receiver
     def again() -> list[Seen]:
         return [seen for seen in looked() if seen.attributes["messaging.nats.delivery_count"] > 1]
 
-    held = until(again, 15, "the second delivery of what was held")[0].order
-    until(lambda: held in receiver.orders("OrderShipped"), 15, "the end of the order that was held")
+    held = until(again, 45, "the second delivery of what was held")[0].order
+    until(lambda: held in receiver.orders("OrderShipped"), 45, "the end of the order that was held")
     assert sum(seen.order == held for seen in looked()) == 1
 
 
