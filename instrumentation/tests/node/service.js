@@ -17,6 +17,7 @@ propagation.setGlobalPropagator(
 
 const connection = await connect({ servers: process.env.NATS_URL, name: "node" });
 const asked = connection.subscribe("node.asked");
+await connection.flush(); // the server knows of it now
 console.log(JSON.stringify({ ready: true }));
 for await (const message of asked) {
   const received = propagation.extract(context.active(), message.headers, carrier);
