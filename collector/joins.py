@@ -22,10 +22,14 @@ def matches(values: Ints, wanted: Ints) -> tuple[Ints, Ints]:
 def matches_in_order(ascending: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     """`matches` for values that ascend: nothing is sorted."""
     left = np.searchsorted(ascending, wanted, "left")
-    count = np.searchsorted(ascending, wanted, "right") - left
-    which = np.repeat(np.arange(len(wanted)), count)
+    return spread(left, np.searchsorted(ascending, wanted, "right") - left)
+
+
+def spread(begin: Ints, count: Ints) -> tuple[Ints, Ints]:
+    """(which, place) of all places of runs: each has *count* of them, from *begin* on."""
+    which = np.repeat(np.arange(len(begin)), count)
     within = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-    return which, left[which] + within
+    return which, begin[which] + within
 
 
 def groups(values: Ints, taken: Mask) -> list[tuple[int, Ints]]:

@@ -172,9 +172,8 @@ def record(stitched: Stitched, names: Names) -> Record:
     reactions = _reactions(stitched, facts, names, replays.end)
     row, flow = flows.row, flows.flow
     counted = ~replays.aside[row]
-    counted |= ~_marked(flows.count, flow[counted])[
-        flow
-    ]  # what is in a flow of its own is all there is of it
+    # A flow in which nothing else happened began and ended with what looks back.
+    counted |= ~_marked(flows.count, flow[counted])[flow]
     row, flow = row[counted], flow[counted]
     return Record(
         flows=flows.count,

@@ -13,10 +13,8 @@ def gave_up(case: Case, life: Life) -> Finding | None:
     """The broker will not deliver it again: its consumer told it so, and nothing came of the handling."""
     if not case.terminated or case.debt not in {Debt.SUCCESS, Debt.MESSAGE}:
         return None
-    handled, why = (
-        case.stopped_at.event_type,
-        f": {_quoted(case.stopped_at.error)}" if case.stopped_at.error else "",
-    )
+    handled = case.stopped_at.event_type
+    why = f": {_quoted(case.stopped_at.error)}" if case.stopped_at.error else ""
     sentence = (
         f"{case.service} terminated {handled}{why}. The broker will not deliver it again, "
         f"and {_next(case)} was not published."

@@ -192,7 +192,6 @@ class Tick:
             self._vanished += vanished
             if chunk is not None:
                 self._refused += self._memory.refuse(chunk.stitched.flows.refused)
-            if chunk is not None:
                 self._see_life(chunk.record)
         except StoreError:
             raise

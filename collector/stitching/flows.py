@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from collector.joins import distinct_pairs
+from collector.joins import distinct_pairs, spread
 from collector.stitching.anchors import find_anchors
 from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, at, marked
 from collector.stitching.parts import find_parts
@@ -39,10 +39,8 @@ class Flows:
     def of(self, rows: Rows) -> Pairs:
         """(place in *rows*, flow) for each flow of each of *rows*."""
         begin = self._begin[rows]
-        count = self._begin[rows + 1] - begin
-        place = np.repeat(np.arange(len(rows)), count)
-        within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-        return place, self.flow[begin[place] + within]
+        place, entry = spread(begin, self._begin[rows + 1] - begin)
+        return place, self.flow[entry]
 
     @cached_property
     def _begin(self) -> Rows:

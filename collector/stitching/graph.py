@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -169,15 +169,6 @@ def find(key: npt.NDArray[IntT], wanted: npt.NDArray[IntT]) -> Rows:
         return np.full(len(wanted), -1)
     place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
     return np.where(key[place] == wanted, place, -1)
-
-
-def matches(wanted: npt.NDArray[Any], among: npt.NDArray[Any]) -> Pairs:
-    """(place in *wanted*, place in the ascending *among*) for each two that are equal."""
-    left = np.searchsorted(among, wanted, "left")
-    count = np.searchsorted(among, wanted, "right") - left
-    place = np.repeat(np.arange(len(wanted)), count)
-    within = np.arange(len(place)) - np.repeat(np.cumsum(count) - count, count)
-    return place, left[place] + within
 
 
 def at(values: Rows, places: Rows) -> Rows:

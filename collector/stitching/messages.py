@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.conventions import Role
-from collector.joins import distinct_pairs
+from collector.joins import distinct_pairs, matches_in_order
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked, matches
+from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def find_messages(spans: Spans) -> Messages:
     of = np.where(spans.publishes, np.where(together[outermost], first_create[outermost], outermost), -1)
     alone = np.flatnonzero(spans.publishes & ~together[outermost])
     others = np.flatnonzero(spans.publishes & together[outermost])
-    place, pair = matches(outermost[others], sends)
+    place, pair = matches_in_order(sends, outermost[others])
     return Messages(
         rows=np.flatnonzero(of == rows),
         of=of,

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from collector.joins import distinct_pairs
+from collector.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import (
     EdgeKind,
@@ -18,7 +18,6 @@ from collector.stitching.graph import (
     Pairs,
     Rows,
     marked,
-    matches,
 )
 
 # What batches of more flows led to is a flow of its own: to belong to everything says nothing, and there
@@ -138,13 +137,13 @@ def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Owners) -> Pairs
     row, part = np.concatenate([alone, batch[0]]), np.concatenate([of[alone], batch[1]])
     if owners:
         hanging, flow = np.array([(h, flow) for h, whose in sorted(owners.items()) for flow in whose]).T
-        place, entry = matches(part, hanging)
+        place, entry = matches_in_order(hanging, part)
         kept = ~np.isin(part, hanging)
         row = np.concatenate([row[kept], row[place]])
         part = np.concatenate([part[kept], flow[entry]])
     if len(common[0]):
         order = np.argsort(row)
-        place, entry = matches(common[1], row[order])
+        place, entry = matches_in_order(row[order], common[1])
         row = np.concatenate([row, common[0][place]])
         part = np.concatenate([part, part[order][entry]])
     return row, part

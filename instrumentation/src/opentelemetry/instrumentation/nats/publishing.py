@@ -170,17 +170,7 @@ async def request(
     sending = _begin(client, "request", args, kwargs, _IN_REQUEST)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    token = _sending.set(sending)
-    try:
-        reply = await wrapped(*args, **kwargs)
-        sending.answered(reply)
-        return reply
-    except BaseException as error:
-        sending.failed(error)
-        raise
-    finally:
-        _restore(token)
-        sending.end()
+    return await _exchange(wrapped, args, kwargs, sending, sending.answered)
 
 
 async def publish_to_stream(
@@ -190,17 +180,7 @@ async def publish_to_stream(
     sending = _begin(stream._nc, "send", args, kwargs, _IN_STREAM_PUBLISH)
     if sending is None:
         return await wrapped(*args, **kwargs)
-    token = _sending.set(sending)
-    try:
-        acknowledgement = await wrapped(*args, **kwargs)
-        sending.acknowledged(acknowledgement)
-        return acknowledgement
-    except BaseException as error:
-        sending.failed(error)
-        raise
-    finally:
-        _restore(token)
-        sending.end()
+    return await _exchange(wrapped, args, kwargs, sending, sending.acknowledged)
 
 
 async def publish_async(
@@ -221,6 +201,27 @@ async def publish_async(
         _restore(token)
     acknowledgement.add_done_callback(sending.end_with)
     return acknowledgement
+
+
+async def _exchange(
+    wrapped: Callable[..., Awaitable[Any]],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    sending: Sending,
+    told: Callable[[Any], None],
+) -> Any:
+    """Send, wait, and let *told* have the answer; what goes out meanwhile is this sending's."""
+    token = _sending.set(sending)
+    try:
+        answer = await wrapped(*args, **kwargs)
+        told(answer)
+        return answer
+    except BaseException as error:
+        sending.failed(error)
+        raise
+    finally:
+        _restore(token)
+        sending.end()
 
 
 @harmless
