@@ -48,21 +48,19 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
     readable &= _numbers(pc.binary_length(values), np.int32) > 0
     row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
-    # One pass over all names finds the few that anybody asks for, and one sort puts each name's together.
+    # One pass over the names of all attributes finds the few that anybody asks for.
     wanted = {**words, **others}
     names = list(dict.fromkeys(name for column in wanted.values() for name in column))
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-    code = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
-    asked = np.flatnonzero(code >= 0)
-    order = asked[np.argsort(code[asked], kind="stable")]
-    begin = np.append(0, np.cumsum(np.bincount(code[asked], minlength=len(names))))
+    number = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
+    there = np.zeros(len(names) + 1, np.bool_)
+    there[number] = True  # -1 is the last
     known, columns = Words(), {}
     for column, trusted in wanted.items():
-        held = np.full(spans.num_rows, -1)
+        held = np.full(spans.num_rows, -1, np.int32)
         for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
-            number = names.index(name)
-            here = order[begin[number] : begin[number + 1]]
-            if len(here):
+            if there[names.index(name)]:
+                here = np.flatnonzero(number == names.index(name))
                 held[row_of[here]] = known.add(values.take(pa.array(here))) if column in words else here
         columns[column] = held
     return Said(known, columns, values)

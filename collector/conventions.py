@@ -50,7 +50,7 @@ READINGS = pa.schema(
         ("event_id", pa.string()),  # of the event in the message, where that has one of its own
         ("conversation", pa.string()),  # what messages have in common that were caused by one another
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
-        ("flow_key", pa.string()),
+        ("flow_key", WORD),
         ("settled", pa.uint8()),  # Settled: what a settle says, or a handling of itself
         ("deliveries", pa.uint16()),  # which delivery of its message it is about; 0: that is not said
         ("link_trace_ids", pa.list_(pa.binary(16))),
@@ -219,7 +219,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "event_id": said.texts("event_id"),
         "conversation": said.texts("conversation"),
         "causation": said.texts("causation"),
-        "flow_key": said.texts("flow_key"),
+        "flow_key": said.texts("flow_key").dictionary_encode(),
         "settled": pa.array(settled.astype(np.uint8)),
         "deliveries": pa.array(deliveries.astype(np.uint16)),
         "link_trace_ids": _links(spans["link_trace_ids"], role),
@@ -305,7 +305,7 @@ def _destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
     def destinations(texts: pa.Array) -> Codes:
         return words.add(pa.array([_parted(text)[1] or None for text in texts.to_pylist()], pa.string()))
 
-    return words.meanings(np.where(says, named, -1), destinations, -1)
+    return words.meanings(np.where(says, named, -1), destinations, -1).astype(np.int32)
 
 
 def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:

@@ -13,9 +13,13 @@ import pyarrow as pa
 
 from collector.keys import codes_of, whole
 
-Codes: TypeAlias = npt.NDArray[np.int64]  # of words; -1 is none
+Codes: TypeAlias = npt.NDArray[np.int32]  # of words; -1 is none
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 WORD = pa.dictionary(pa.int32(), pa.string())
+
+# A column keeps more words than it has only where all of them are no more than this.
+_FEW = 1000
 
 
 class Words:
@@ -28,34 +32,28 @@ class Words:
         """The number of each of *texts* (text, or UTF-8 octets); -1 where it is null."""
         encoded = texts.dictionary_encode()
         both = pa.concat_arrays([self._texts, encoded.dictionary.cast(pa.string())]).dictionary_encode()
-        number = codes_of(both)[len(self._texts) :]
+        number = np.append(codes_of(both)[len(self._texts) :], -1).astype(np.int32)
         self._texts = both.dictionary
-        return np.append(number, -1)[codes_of(encoded)]
+        return number[codes_of(encoded)]
 
-    def meanings(self, codes: Codes, of: Callable[[pa.Array], Any], nothing: int) -> Codes:
+    def meanings(self, codes: Codes, of: Callable[[pa.Array], Any], nothing: int) -> Ints:
         """What each of *codes* means: *of* is asked once, for those words that are in use."""
-        used = self._used(codes)
+        used = np.flatnonzero(_used(codes, len(self._texts)))
         table = np.full(len(self._texts) + 1, nothing)
         table[used] = of(self._texts.take(pa.array(used)))
-        found: Codes = table[codes]
-        return found
+        return table[codes]
 
     def column(self, codes: Codes) -> pa.DictionaryArray:
-        """The words of *codes*, as a column that holds none but these."""
-        used = self._used(codes)
-        number = np.full(len(self._texts) + 1, -1, np.int32)
-        number[used] = np.arange(len(used))
-        return _column(number[codes], self._texts.take(pa.array(used)))
-
-    def _used(self, codes: Codes) -> Codes:
-        return np.flatnonzero(np.bincount(codes + 1, minlength=len(self._texts) + 1)[1:])
+        """The words of *codes*, as a column."""
+        column = _column(codes, self._texts)
+        return column if len(self._texts) <= _FEW else _column(*coded(column))
 
 
-def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, pa.Array]:
+def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     """The number of each text of *column*, -1 where it is null; and the texts, none of them in vain."""
     encoded = whole(column).dictionary_encode()
     codes, texts = codes_of(encoded), encoded.dictionary
-    used = np.bincount(codes + 1, minlength=len(texts) + 1)[1:] > 0
+    used = _used(codes, len(texts))
     if used.all():
         return codes, texts
     return np.append(np.cumsum(used) - 1, -1)[codes], texts.filter(pa.array(used))
@@ -64,11 +62,17 @@ def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Codes, pa.Array]:
 def lean(table: pa.Table) -> pa.Table:
     """*table* without the words that nobody says any more, where they are more than its rows."""
     for place, field in enumerate(table.schema):
-        if field.type == WORD and len(whole(table[field.name]).dictionary) > table.num_rows:
-            codes, texts = coded(table[field.name])
-            table = table.set_column(place, field, _column(codes.astype(np.int32), texts))
+        if field.type == WORD and len(whole(table[field.name]).dictionary) > max(table.num_rows, _FEW):
+            table = table.set_column(place, field, _column(*coded(table[field.name])))
     return table
 
 
-def _column(codes: npt.NDArray[np.int32], texts: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts)
+def _used(codes: npt.NDArray[np.integer[Any]], count: int) -> npt.NDArray[np.bool_]:
+    """Which of *count* words are among *codes*."""
+    used = np.zeros(count + 1, np.bool_)
+    used[codes] = True  # -1 is the last
+    return used[:count]
+
+
+def _column(codes: npt.NDArray[np.integer[Any]], texts: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32, copy=False), mask=codes < 0), texts)

@@ -1,13 +1,14 @@
 """What holds spans together before any edge does: their flow key or, without one, their trace."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from collector.keys import codes_of, whole
+from collector.keys import codes_of
 from collector.stitching.graph import Graph, Mask, Rows, at, climb
 from collector.stitching.shared import Keying, shared_keys
+from collector.words import coded
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Anchors:
     keyed: int  # the number of the first one that is a key
     of: Rows  # the anchor of each span
     key: Rows  # the flow key of each span, its own or that of the nearest span above it; -1
-    names: Sequence[str]  # of keys
+    names: pa.Array  # of keys
     refused: Mask  # of names: keys of too many flows to be one
     shared: Mask  # spans that carry such a key
 
@@ -29,8 +30,7 @@ def find_anchors(graph: Graph, keying: Keying) -> Anchors:
     A trace in which one key was seen belongs to that key as a whole; in one with several, only the
     spans that carry a key do.
     """
-    encoded = whole(graph.spans["flow_key"]).dictionary_encode()
-    own_key, names = codes_of(encoded), encoded.dictionary.to_pylist()
+    own_key, names = coded(graph.spans["flow_key"])
     refused = shared_keys(graph, keying, own_key, names)
     shared = np.append(refused, False)[own_key]
     own_key = np.where(shared, -1, own_key)
@@ -52,8 +52,8 @@ def _units(graph: Graph) -> tuple[Rows, int]:
     A unit is a trace, but for those of workers that go on and on: one that took messages from other
     traces twice or more is no business run, and each such consumer begins a unit of its own.
     """
-    _, trace = np.unique(graph.trace, return_inverse=True)
-    traces = int(trace.max(initial=-1)) + 1
+    encoded = pa.array(graph.trace).dictionary_encode()
+    trace, traces = codes_of(encoded), len(encoded.dictionary)
     arrived = trace[graph.abroad]
     heads = graph.abroad[np.bincount(arrived, minlength=traces)[arrived] > 1]
     if not len(heads):

@@ -74,7 +74,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     entries = np.concatenate([np.flatnonzero(~opened[told.target]), left])
     deliveries = Deliveries(told.source, told.key, target, told.because, told.told_by).where(entries)
     # A link and a parent to one message, or two links, are one delivery.
-    deliveries = deliveries.where(firsts(pair_keys(deliveries.target, deliveries.key)))
+    deliveries = deliveries.where(firsts(deliveries.target, deliveries.key))
 
     reached = marked(count, deliveries.target)
     # A poll that brought nothing is no reaction.

@@ -60,8 +60,7 @@ def distinct(readings: pa.Table) -> Spans:
     trace = trace_keys(readings["trace_id"])
     key = span_keys(trace, readings["span_id"])
     rows, reused = _once(readings, key)
-    in_order = np.array_equal(rows, np.arange(readings.num_rows))
-    table = readings if in_order else lean(readings.take(pa.array(rows)))
+    table = _taken(readings, rows)
     key, trace = key[rows], trace[rows]
     parent_key = span_keys(trace, table["parent_span_id"])
     parent = np.where(parent_key == NONE, -1, find(key, parent_key))
@@ -89,6 +88,19 @@ def distinct(readings: pa.Table) -> Spans:
             (NoteKind.CYCLE, round_and_round),
         ),
     )
+
+
+def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
+    """The *rows* of *readings*."""
+    if np.array_equal(rows, np.arange(readings.num_rows)):
+        return readings
+    place = pa.array(rows)
+    # Much is said by few services only, and most columns of ids are empty.
+    columns = [
+        pa.nulls(len(rows), column.type) if column.null_count == len(column) else column.take(place)
+        for column in readings.columns
+    ]
+    return lean(pa.table(columns, schema=readings.schema))
 
 
 def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:

@@ -20,6 +20,7 @@ from collector.stitching.graph import (
     Graph,
     NoteKind,
     Notes,
+    Rows,
     numbers,
 )
 from collector.stitching.messages import find_messages
@@ -36,13 +37,11 @@ def stitch_edges(readings: pa.Table) -> Graph:
     replies = find_replies(spans, consumers, reactions)
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
-    deliveries = found.where(reactions.of[found.target] == found.target)
+    first = reactions.of[found.target] == found.target
+    deliveries = found if first.all() else found.where(first)
     causes = find_causes(spans, messages, reactions)
     claims = find_claims(spans, messages, deliveries, causes)
     edges = _edges(deliveries, causes, claims)
-    by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
-    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])
-    abroad = (by >= 0) & (spans.trace[by] != spans.trace[caused])
     return Graph(
         spans=spans.table,
         key=spans.key,
@@ -55,7 +54,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
             np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
             np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
         ),
-        abroad=once(caused[abroad]),
+        abroad=_abroad(spans, found, claims),
         led=claims.led,
         claims=claims.spans,
         attempts=reactions.attempts,
@@ -66,6 +65,13 @@ def stitch_edges(readings: pa.Table) -> Graph:
         edges=edges,
         notes=_notes(spans, edges, claims, found),
     )
+
+
+def _abroad(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
+    """Whose cause is in another trace."""
+    by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
+    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])
+    return once(caused[(by >= 0) & (spans.trace[by] != spans.trace[caused])])
 
 
 def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:

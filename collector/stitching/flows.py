@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 
 from collector.joins import distinct_pairs, spread
 from collector.stitching.anchors import find_anchors
-from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, at, marked
+from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, marked
 from collector.stitching.parts import find_parts
 from collector.stitching.shared import BELIEVED, Keying
 
@@ -62,13 +63,16 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
     own = parts.of[row] == part
     keyed = own & (anchors.key[row] >= 0)
     first = _first(row[own], part[own], start, message, parts.count)
-    named = _first(row[keyed], part[keyed], start, message, parts.count)
+    # It names its flow where it can: only of the others the keys are looked for.
+    lacking = keyed & (anchors.key[first] < 0)[part]
+    named = _first(row[lacking], part[lacking], start, message, parts.count)
+    named = np.where(named < 0, first, named)
     flows = np.flatnonzero(real)
     flows = flows[np.lexsort((first[flows], start[first[flows]]))]
     number = np.full(parts.count, -1)
     number[flows] = np.arange(len(flows))
     lost = marked(count, graph.notes.row[np.isin(graph.notes.kind, LOST)])
-    codes = at(anchors.key, named[flows]).tolist()
+    codes = anchors.key[named[flows]]
     row, flow = distinct_pairs(row, number[part])
     nameless = np.flatnonzero(marked(len(flows), flow[anchors.shared[row]]))
     return Flows(
@@ -77,9 +81,9 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
         row=row,
         flow=flow,
         first=first[flows],
-        key=[anchors.names[code] if code >= 0 else None for code in codes],
+        key=anchors.names.take(pa.array(codes, mask=codes < 0)).to_pylist(),
         incomplete=marked(len(flows), flow[lost[row]]),
-        refused=[anchors.names[code] for code in np.flatnonzero(anchors.refused).tolist()],
+        refused=anchors.names.filter(pa.array(anchors.refused)).to_pylist(),
         notes=Notes(
             kind=np.full(len(nameless), int(NoteKind.SHARED_KEY), np.int8), row=first[flows[nameless]]
         ),

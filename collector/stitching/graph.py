@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from collector.joins import IntT, once
-from collector.keys import Keys, whole
+from collector.keys import Keys, pair_keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -183,11 +183,13 @@ def marked(count: int, rows: Rows) -> Mask:
     return mask
 
 
-def firsts(keys: Keys) -> Rows:
-    """The places of the first of each of equal *keys*, ascending."""
-    if not len(repeated(keys)):  # the usual case, in a tenth of the time
-        return np.arange(len(keys))
-    return np.sort(np.unique(keys, return_index=True)[1])
+def firsts(rows: Rows, other: npt.NDArray[Any]) -> Rows:
+    """The places of the first of each of equal pairs of *rows* and *other*, ascending."""
+    kept = np.ones(len(rows), np.bool_)
+    several = np.flatnonzero(np.bincount(rows)[rows] > 1)  # few, of all that have one message or made one
+    _, first = np.unique(pair_keys(rows[several], other[several]), return_index=True)
+    kept[several] = marked(len(several), first)
+    return np.flatnonzero(kept)
 
 
 def repeated(keys: Keys) -> Rows:

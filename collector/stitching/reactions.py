@@ -75,7 +75,7 @@ def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Cause
     reaction = np.concatenate([linked[by_link], above[caused]])
     message = np.concatenate([links.owner[by_link], messages.rows[caused]])
     because = np.repeat([int(Because.LINK), int(Because.PARENT)], [by_link.sum(), caused.sum()])
-    kept = firsts(pair_keys(reaction, message))
+    kept = firsts(message, reaction)
     return Causes(reaction[kept], message[kept], because[kept])
 
 

@@ -19,40 +19,39 @@ from collector.stitching.reactions import Reactions
 def find_settles(spans: Spans, messages: Messages, found: Deliveries, reactions: Reactions) -> Settles:
     """What settles and their own spans say of *reactions*; *found* are the deliveries, of all attempts."""
     count = len(reactions.rows)
+    word, delivery = numbers(spans.table, "settled"), numbers(spans.table, "deliveries")
+    settles = np.flatnonzero(spans.role == Role.SETTLE)
+    if not (len(settles) or word.any() or delivery.any()):
+        nothing = np.zeros(count, np.int64)
+        return Settles(nothing, nothing, nothing, nothing, nothing)
     number = np.full(len(spans), -1)
     number[reactions.rows] = np.arange(count)
-    word, delivery = numbers(spans.table, "settled"), numbers(spans.table, "deliveries")
     member, own = reactions.folded[0], number[reactions.folded[1]]
-    told = _counts(own, np.where(word[member] == Settled.UNSAID, -1, word[member]), count)
-    settles = np.flatnonzero(spans.role == Role.SETTLE)
-    by_settles = np.zeros_like(told)
+    settle = whose = settles
     if len(settles):
         outermost = _outermost(spans)[settles]
         np.maximum.at(word, outermost, word[settles])
         np.maximum.at(delivery, outermost, delivery[settles])
         settle, reaction = _settled(spans, messages, found, reactions)
-        by_settles = _counts(number[reaction], word[settle], count)
-        member, own = np.concatenate([member, settle]), np.concatenate([own, number[reaction]])
-    # What a handling says of itself and what is said by a settle is one and the same.
-    ways = np.maximum(told, by_settles)
-    acked, nacked, terminated = (ways[way] for way in Settled if way is not Settled.UNSAID)
+        whose = number[reaction]
+
+    def told(way: Settled) -> Rows:
+        # What a handling says of itself and what is said by a settle is one and the same.
+        by_itself = np.bincount(own[word[member] == way], minlength=count)
+        return np.maximum(by_itself, np.bincount(whose[word[settle] == way], minlength=count))
+
+    acked, nacked, terminated = (told(way) for way in Settled if way is not Settled.UNSAID)
     deliveries = np.zeros(count, np.int64)
     if delivery.any():
         np.maximum.at(deliveries, own, delivery[member])
+        np.maximum.at(deliveries, whose, delivery[settle])
     return Settles(
-        settled=np.maximum(by_settles.sum(axis=0), acked + nacked + terminated),
+        settled=np.maximum(np.bincount(whose, minlength=count), acked + nacked + terminated),
         acked=acked,
         nacked=nacked,
         terminated=terminated,
         deliveries=deliveries,
     )
-
-
-def _counts(reaction: Rows, way: Rows, count: int) -> Rows:
-    """(ways, reactions): how often each way is there; -1 is none."""
-    said = way >= 0
-    cells = np.bincount(way[said] * count + reaction[said], minlength=len(Settled) * count)
-    return cells.reshape(len(Settled), count)
 
 
 def _outermost(spans: Spans) -> Rows:

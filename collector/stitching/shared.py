@@ -6,10 +6,10 @@ it follows from that, in however many traces, and does not count. Spans that com
 count, so that a key that was refused stays refused, whatever else comes.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.conventions import Role
@@ -28,10 +28,10 @@ class Keying:
 BELIEVED = Keying()
 
 
-def shared_keys(graph: Graph, keying: Keying, own_key: Rows, names: Sequence[str]) -> Mask:
+def shared_keys(graph: Graph, keying: Keying, own_key: Rows, names: pa.Array) -> Mask:
     """Which of *names* are no flow keys; *own_key* is the place in *names* of each span's own, or -1."""
-    known = np.array([name in keying.refused for name in names], np.bool_) if keying.refused else None
-    refused = np.zeros(len(names), np.bool_) if known is None else known
+    known = pa.array(sorted(keying.refused), pa.string())
+    refused: Mask = np.asarray(pc.is_in(names, value_set=known))
     keyed = own_key >= 0
     # Cheap first: nearly all keys are on fewer spans than could be too many.
     many = np.bincount(own_key[keyed], minlength=len(names)) > keying.most
