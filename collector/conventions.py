@@ -38,6 +38,7 @@ READINGS = pa.schema(
         ("failed", pa.bool_()),  # its status is ERROR
         ("error", pa.string()),  # what its status says of the failure; null without one
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
+        ("request", pa.bool_()),  # it publishes, and waits for an answer
         ("service", pa.string()),
         ("group", pa.string()),  # consumer group, or the service without one; null on what consumes nothing
         ("handler", pa.string()),  # the name of a consumer that is in no group: it tells it from others
@@ -197,6 +198,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "failed": failed,
         "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
         "final": pc.and_(nats, pa.array(said["stream"] < 0)),
+        "request": pa.array(_requests(said, name, role)),
         "service": service,
         "group": said.texts(said["group"], consumes, service),
         "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), name, _NOTHING),
@@ -251,6 +253,23 @@ def _settled(said: "_Said", name: pa.Array, role: Ints, failed: pa.Array) -> Int
         rows_left = rows[found[rows] == Settled.UNSAID]
         found[rows_left] = settled_by(name.take(pa.array(rows_left)))
     return found
+
+
+def _requests(said: "_Said", name: pa.Array, role: Ints) -> Mask:
+    """Which spans send a request: by the verb or, of senders that knew none yet, by the name."""
+    found = np.zeros(len(role), np.bool_)
+    rows = np.flatnonzero(role == Role.SEND)
+    if len(rows):
+        words = pc.coalesce(said.texts(said["verb"][rows]), name.take(pa.array(rows)))
+        found[rows] = _meaning(words, _asking) != Role.NONE
+    return found
+
+
+def _asking(words: str) -> Role:
+    """SEND for `request`, `request prices` and `prices request`; not for `publish request`."""
+    first, *_, last = words.split(" ") * 2
+    asks = first == "request" or (last == "request" and _meaning_of(first) is Role.NONE)
+    return Role.SEND if asks else Role.NONE
 
 
 # Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).

@@ -23,14 +23,32 @@ MS = 10**6
 Sent = tuple[str, Span]  # a service and a span of it
 
 
-def publish(service: str, event: str, key: str, *, at: int, by: str = "") -> Sent:
+def publish(
+    service: str,
+    event: str,
+    key: str,
+    *,
+    at: int,
+    by: str = "",
+    verb: str = "send",
+    error: str | None = None,
+) -> Sent:
     """A message of *event* about the order *key*; *by* is the span that caused it."""
     said = {"messaging.operation.type": "send", "messaging.system": "nats", "messaging.nats.stream": "SHOP"}
+    said["messaging.operation.name"] = verb
     said |= {"messaging.destination.name": f"shop.{event}", "cloudevents.event_type": event, "order.id": key}
     kind = Span.SPAN_KIND_PRODUCER
     name = f"{key}/{event}"
     return service, span(
-        f"send shop.{event}", id=name, trace=key, parent=by, kind=kind, start=at, end=at + MS, attributes=said
+        f"{verb} shop.{event}",
+        id=name,
+        trace=key,
+        parent=by,
+        kind=kind,
+        start=at,
+        end=at + MS,
+        error=error,
+        attributes=said,
     )
 
 

@@ -37,6 +37,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "failed": False,
         "error": None,
         "final": False,
+        "request": False,
         "service": SERVICES[0],
         "group": None,
         "handler": None,
@@ -97,6 +98,7 @@ def tangle(random: Random) -> list[Row]:
             received=random.randrange(3),
             remote=random.random() < 0.5,
             failed=random.random() < 0.2,
+            request=random.random() < 0.1,
             service=random.choice(SERVICES),
             group=random.choice("gh"),
             handler=random.choice([None, None, "a", "b"]),
@@ -164,6 +166,7 @@ class _Teller:
         said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
         said["conversation"] = random.choice([None, "1", "2"])
         said["event_id"] = random.choice([None, None, f"e{len(self.rows)}"])
+        said["request"] = random.random() < 0.1
         if because is not None:
             said["causation"] = because["event_id"] or because["message_id"]
         shape = random.choice(["send", "send", "create", "repeated", "together"])

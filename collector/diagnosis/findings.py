@@ -45,6 +45,7 @@ class Case:
     attempts: int = 1
     final: bool = False
     terminated: bool = False  # its consumer told the broker not to deliver it again
+    witness: Place | None = None  # a request of its handling that got no answer
 
     @property
     def overdue_s(self) -> float:

@@ -15,6 +15,7 @@ from collector.diagnosis.expectations import Expectation, Learner
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
 from collector.joins import Ints, Mask, among, distinct_pairs, last_of_runs, matches_in_order, once
+from collector.stitching.graph import find
 
 
 class Debt(IntEnum):
@@ -35,6 +36,7 @@ class Owed:
     step: Ints  # who owes it, on which event type; of a join its last step
     join: Ints  # place of the join in `Expected.joins`; -1
     row: Ints  # the span it hangs from: the message, or the reaction
+    witness: Ints  # the span that says more of it: of a reaction a request of its that got no answer; -1
     service: Ints  # whose span that is
     received: Ints  # when that span came, nanoseconds
     since: Ints  # nanoseconds, by that service's clock
@@ -51,7 +53,7 @@ class Owed:
 
 
 _NONE = np.empty(0, np.int64)
-NOTHING = Owed(*(_NONE,) * 10, final=np.empty(0, np.bool_))
+NOTHING = Owed(*(_NONE,) * 11, final=np.empty(0, np.bool_))
 
 
 def together(*parts: Owed) -> Owed:
@@ -148,12 +150,14 @@ class Expected:
         step, since = self._by_type[which], messages.time[place]
         wanted = messages.row[place] * names.groups.limit + names.group_of(step)
         missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
+        missing &= ~messages.answered[place]  # somebody took it, whoever says so
         place, step = place[missing], step[missing]
         return self._entries(
             Debt.REACTION,
             messages.flow[place],
             step,
             row=messages.row[place],
+            witness=np.full(len(place), -1),
             service=messages.service[place],
             received=messages.received[place],
             since=since[missing],
@@ -196,12 +200,14 @@ class Expected:
     def _of_reactions(
         self, kind: Debt, record: Record, which: Ints | Mask, since: Ints, *, final: Mask | None = None
     ) -> Owed:
-        reactions = record.reactions
+        reactions, asked = record.reactions, record.unanswered
+        row, flow = reactions.row[which], reactions.flow[which]
         return self._entries(
             kind,
-            reactions.flow[which],
+            flow,
             reactions.step[which],
-            row=reactions.row[which],
+            row=row,
+            witness=_found(asked.reaction * record.flows + asked.flow, asked.row, row * record.flows + flow),
             service=self.names.service_of(reactions.step[which]),
             received=reactions.received[which],
             since=since[which],
@@ -215,6 +221,7 @@ class Expected:
         step: Ints,
         *,
         row: Ints,
+        witness: Ints,
         service: Ints,
         received: Ints,
         since: Ints,
@@ -229,6 +236,7 @@ class Expected:
             step=step,
             join=np.full(len(flow), -1),
             row=row,
+            witness=witness,
             service=service,
             received=received,
             since=since,
@@ -298,6 +306,16 @@ def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
     if len(place):
         left[place[among(handling[place], handling[settled])]] = False
     return left
+
+
+def _found(keys: Ints, values: Ints, wanted: Ints) -> Ints:
+    """For each of *wanted* one of the *values* whose key it is, always the same; -1 where there is none."""
+    found = np.full(len(wanted), -1)
+    if len(keys):
+        order = np.lexsort((values, keys))
+        place = find(keys[order], wanted)
+        found[place >= 0] = values[order][place[place >= 0]]
+    return found
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:

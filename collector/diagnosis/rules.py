@@ -1,6 +1,6 @@
 """Why did it stop? One rule a cause, asked in this order; the first that can show its cause answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life
 from collector.diagnosis.owed import Debt
@@ -36,7 +36,7 @@ def handler_failed(case: Case, life: Life) -> Finding | None:
     evidence = Evidence(
         "span", case.stopped_at.ref, f"the last attempt of {case.service} ended in an error{why}"
     )
-    return Finding(Cause.HANDLER_FAILED, sentence, (evidence,))
+    return Finding(Cause.HANDLER_FAILED, sentence, (evidence, *_unanswered(case)))
 
 
 def handler_silent(case: Case, life: Life) -> Finding | None:
@@ -59,6 +59,7 @@ def handler_silent(case: Case, life: Life) -> Finding | None:
                 case.stopped_at.ref,
                 f"{case.service} handled {case.stopped_at.event_type}, and it went well",
             ),
+            *_unanswered(case),
             Evidence(
                 "absence", None, f"no {_next(case)} from {case.service} in this flow since; {_habit(case)}"
             ),
@@ -132,6 +133,14 @@ def _published(case: Case) -> Evidence:
     where = f" on {place.destination}" if place.destination else ""
     ago = duration((case.now - case.since) / 1e9)
     return Evidence("span", place.ref, f"{place.service} published {place.event_type}{where} {ago} ago")
+
+
+def _unanswered(case: Case) -> Iterator[Evidence]:
+    """What its handling asked in vain."""
+    if (request := case.witness) is not None:
+        why = f": {_quoted(request.error)}" if request.error else ""
+        asked = f"{request.service} asked {request.event_type} meanwhile and got no answer{why}"
+        yield Evidence("span", request.ref, asked)
 
 
 def _habit(case: Case) -> str:

@@ -51,6 +51,7 @@ class Snapshot:
     coming: Mask  # of each flow: more of it may be on its way, so that nothing of it is called lost yet
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
+    witnesses: pa.Table  # READINGS of the span that says more of each entry of `owed`; nulls without one
     slack: Ints  # of each entry of `owed`, nanoseconds
     attempts: Ints  # of the reaction that each entry of `owed` hangs from; 1 for a message
     terminated: Mask  # of each entry of `owed`: the broker was told not to deliver its message again
@@ -87,6 +88,7 @@ EMPTY = Snapshot(
     coming=np.empty(0, np.bool_),
     owed=NOTHING,
     places=READINGS.empty_table(),
+    witnesses=READINGS.empty_table(),
     slack=np.empty(0, np.int64),
     attempts=np.empty(0, np.int64),
     terminated=np.empty(0, np.bool_),

@@ -20,9 +20,11 @@ from collector.stitching.graph import (
     Graph,
     NoteKind,
     Notes,
+    Pairs,
+    Rows,
     numbers,
 )
-from collector.stitching.messages import find_messages
+from collector.stitching.messages import Messages, find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
 from collector.stitching.settles import find_settles
 
@@ -50,6 +52,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         parent=spans.parent,
         links=(spans.links.trace_id, spans.links.span_id),
         messages=messages.rows,
+        requests=_requests(spans, messages, replies),
         reactions=reactions.rows,
         folded=(
             np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
@@ -66,6 +69,12 @@ def stitch_edges(readings: pa.Table) -> Graph:
         edges=edges,
         notes=_notes(spans, edges, claims, found),
     )
+
+
+def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
+    """The messages whose senders say that they wait for an answer, and those that got one."""
+    asked = messages.of[numbers(spans.table, "request") != 0]
+    return once(np.concatenate([asked[asked >= 0], replies[1]]))
 
 
 def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:

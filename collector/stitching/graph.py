@@ -121,6 +121,7 @@ class Graph:
     parent: Rows  # of each span; never itself, and never round in a circle
     links: tuple[pa.Array, pa.Array]  # the trace id and the span id that each link names
     messages: Rows  # ascending
+    requests: Rows  # ascending: the messages whose senders wait for an answer, which are no events
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
     abroad: Rows  # consumers, and messages, of which the cause is in another trace
