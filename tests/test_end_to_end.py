@@ -176,6 +176,8 @@ def test_shop_is_drawn_as_it_is(demo: Demo) -> None:
     emits = {(row["service"], row["event_type"], row["emits"]) for row in drawn["emits"]}
 
     assert reacts["OrderPlaced"] == {"inventory", "fraud", "analytics", "notification"}
+    assert reacts["score.order"] == {"score"}
+    assert ("fraud", "OrderPlaced", "score.order") in emits
     assert {"shipping", "analytics"} == reacts["PaymentCaptured"] == reacts["OrderCleared"]
     assert ("payment", "StockReserved", "PaymentCaptured") in emits
     assert ("warehouse", "ShipmentPrepared", "ParcelPicked") in emits
