@@ -51,6 +51,7 @@ READINGS = pa.schema(
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", pa.string()),
         ("settled", pa.uint8()),  # Settled: what a settle says, or a handling of itself
+        ("instance", pa.string()),  # of the service, on the word that a handling began; filled in by who asks
         ("deliveries", pa.uint16()),  # which delivery of its message it is about; 0: that is not said
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
@@ -211,6 +212,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "causation": said.texts(said["causation"]),
         "flow_key": said.texts(said["flow_key"]),
         "settled": pa.array(_settled(said, name, role, whole(failed)).astype(np.uint8)),
+        "instance": pa.nulls(spans.num_rows, pa.string()),
         "deliveries": pa.array(
             deliveries_of(said.texts(said["deliveries"]), destination, role == Role.SETTLE).astype(np.uint16)
         ),

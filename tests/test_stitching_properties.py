@@ -101,6 +101,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
             "conversation",
             "causation",
             "flow_key",
+            "instance",
         ),
         st.none() | words,
     ),

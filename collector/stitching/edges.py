@@ -7,7 +7,9 @@ them, so everything here is a function of a set of spans.
 import numpy as np
 import pyarrow as pa
 
+from collector.conventions import Role
 from collector.joins import once
+from collector.stitching.announced import find_announced
 from collector.stitching.causation import Claims, find_claims
 from collector.stitching.clocks import early
 from collector.stitching.deliveries import Deliveries, find_consumers
@@ -36,6 +38,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
     consumers = find_consumers(spans, messages)
     reactions = find_reactions(spans, consumers)
     replies = find_replies(spans, consumers, reactions)
+    announced = find_announced(spans, messages, reactions)
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
     deliveries = found.where(reactions.of[found.target] == found.target)
@@ -55,9 +58,10 @@ def stitch_edges(readings: pa.Table) -> Graph:
         requests=_requests(spans, messages, replies),
         reactions=reactions.rows,
         folded=(
-            np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
-            np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
+            np.concatenate([messages.folded[0], reactions.folded[0], replies[0], announced.folded[0]]),
+            np.concatenate([messages.folded[1], reactions.folded[1], replies[1], announced.folded[1]]),
         ),
+        begun=announced.begun,
         abroad=once(caused[abroad]),
         led=claims.led,
         claims=claims.spans,
@@ -101,10 +105,15 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
     late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
+    # A handling that was announced has its own notes, when it comes; till then it is not lost.
+    word = spans.role == Role.STARTED
     found = [
         *spans.notes,
-        (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
-        (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
+        (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent & ~word)),
+        (
+            NoteKind.MISSING_LINK_TARGET,
+            once(spans.links.owner[(spans.links.target < 0) & ~word[spans.links.owner]]),
+        ),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
         (NoteKind.REPLAY, once(taken[late])),

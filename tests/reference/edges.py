@@ -58,7 +58,7 @@ class Stitcher:
                 self.notes.add(("self_link", ref))
             elif parent in self.spans:
                 parents[ref] = parent
-            elif row["parent_span_id"] != ROOT:
+            elif row["parent_span_id"] != ROOT and row["role"] != Role.STARTED:
                 self.notes.add(("missing_parent", ref))
         on_circle = {ref for ref in parents if ref in above(ref, parents)}
         self.notes |= {("cycle", ref) for ref in on_circle}
@@ -70,7 +70,7 @@ class Stitcher:
             targets = list(zip(row["link_trace_ids"], row["link_span_ids"], strict=True))
             if ref in targets:
                 self.notes.add(("self_link", ref))
-            if any(target not in self.spans for target in targets):
+            if any(target not in self.spans for target in targets) and row["role"] != Role.STARTED:
                 self.notes.add(("missing_link_target", ref))
             links[ref] = [target for target in targets if target != ref]
         return links
@@ -434,9 +434,27 @@ class Stitcher:
         for receive, handler in self.around:
             found[receive].add(self.reaction_of[handler])
         for ref in self.spans:
-            if requests := self._requests_of(ref):
+            if requests := self._requests_of(ref) | self._announced_by(ref):
                 found[ref] |= requests
         return found
+
+    def _handlings_of(self, word: Ref) -> list[Ref]:
+        """What a word that a handling began links to and is here, but for messages."""
+        return [one for one in self.links[word] if one in self.spans and not self._publishes(one)]
+
+    def _announced_by(self, ref: Ref) -> set[Ref]:
+        """The reactions of which a word says that they began."""
+        handlings = self._handlings_of(ref) if self.role(ref) is Role.STARTED else []
+        consumers = {self.consumer_around[one] for one in handlings if one in self.consumer_around}
+        return {self.reaction_of[one] for one in consumers}
+
+    def begun_of(self, ref: Ref) -> set[Ref]:
+        """The messages of a handling that began and is not here, of the word that says so."""
+        if self.role(ref) is not Role.STARTED or self._handlings_of(ref):
+            return set()
+        links = [one for one in self.links[ref] if one in self.spans]
+        found = {self.message_of(one) for one in (*links, self.parents.get(ref))}
+        return {one for one in found if one is not None}
 
     def spans_of(self, node: Ref) -> set[Ref]:
         """The spans that are a part of a message or a reaction."""
