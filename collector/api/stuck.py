@@ -115,7 +115,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
 
 def _places(spans: pa.Table) -> list[Place | None]:
     """What each of *spans* (READINGS) says of itself; None where there is none."""
-    columns = ["trace_id", "span_id", "event_type", "service", "destination", "error"]
+    columns = ["trace_id", "span_id", "event_type", "service", "destination", "error", "instance"]
     return [
         Place(f"{trace_id.hex()}:{span_id.hex()}", *said) if trace_id is not None else None
         for trace_id, span_id, *said in zip(*(spans[name].to_pylist() for name in columns), strict=True)

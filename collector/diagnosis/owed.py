@@ -36,9 +36,11 @@ class Owed:
     step: Ints  # who owes it, on which event type; of a join its last step
     join: Ints  # place of the join in `Expected.joins`; -1
     row: Ints  # the span it hangs from: the message, or the reaction
-    witness: Ints  # the span that says more of it: of a reaction a request of its that got no answer; -1
-    service: Ints  # whose span that is
-    received: Ints  # when that span came, nanoseconds
+    # The span that says more of it: that the handling of the message began, or that a request of the reaction
+    # got no answer; -1.
+    witness: Ints
+    service: Ints  # by whose clock `since` is
+    received: Ints  # when the span came that says since when, nanoseconds
     since: Ints  # nanoseconds, by that service's clock
     due: Ints  # nanoseconds after `since`: later is late
     deadline: Ints  # nanoseconds after `since`: later is stuck
@@ -150,17 +152,26 @@ class Expected:
         step, since = self._by_type[which], messages.time[place]
         wanted = messages.row[place] * names.groups.limit + names.group_of(step)
         missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
-        missing &= ~messages.answered[place]  # somebody took it, whoever says so
-        place, step = place[missing], step[missing]
+        place, step, wanted = place[missing], step[missing], wanted[missing]
+        begun = record.begun
+        # Of several the first: a handler that dies each time should not be new each time.
+        word = _first_of(begun.handling(names), begun.start, wanted)
+        # Who was answered knows that somebody took it, whether that was seen or not.
+        kept = (word >= 0) | ~messages.answered[place]
+        place, step, word = place[kept], step[kept], word[kept]
+
+        def since_then(of_message: Ints, of_word: Ints) -> Ints:
+            return np.where(word >= 0, np.append(of_word, -1)[word], of_message[place])
+
         return self._entries(
             Debt.REACTION,
             messages.flow[place],
             step,
             row=messages.row[place],
-            witness=np.full(len(place), -1),
-            service=messages.service[place],
-            received=messages.received[place],
-            since=since[missing],
+            witness=np.append(begun.row, -1)[word],
+            service=since_then(messages.service, begun.service),
+            received=since_then(messages.received, begun.received),
+            since=since_then(messages.time, begun.start),
         )
 
     def _failures(self, record: Record) -> Owed:
@@ -207,7 +218,9 @@ class Expected:
             flow,
             reactions.step[which],
             row=row,
-            witness=_found(asked.reaction * record.flows + asked.flow, asked.row, row * record.flows + flow),
+            witness=np.append(asked.row, -1)[
+                _first_of(asked.reaction * record.flows + asked.flow, asked.row, row * record.flows + flow)
+            ],
             service=self.names.service_of(reactions.step[which]),
             received=reactions.received[which],
             since=since[which],
@@ -308,14 +321,10 @@ def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
     return left
 
 
-def _found(keys: Ints, values: Ints, wanted: Ints) -> Ints:
-    """For each of *wanted* one of the *values* whose key it is, always the same; -1 where there is none."""
-    found = np.full(len(wanted), -1)
-    if len(keys):
-        order = np.lexsort((values, keys))
-        place = find(keys[order], wanted)
-        found[place >= 0] = values[order][place[place >= 0]]
-    return found
+def _first_of(keys: Ints, rank: Ints, wanted: Ints) -> Ints:
+    """Where in *keys* each of *wanted* is, of several the one of the lowest *rank*; -1 where it is not."""
+    order = np.lexsort((rank, keys))
+    return np.append(order, -1)[find(keys[order], wanted)]
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:

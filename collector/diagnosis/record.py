@@ -139,6 +139,24 @@ class Reactions:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """One entry for each handling that was announced and was not seen to end, message, and flow."""
+
+    row: Ints  # of the word that it began
+    flow: Ints
+    step: Ints
+    message: Ints
+    service: Ints
+    published: Ints
+    start: Ints
+    received: Ints
+
+    def handling(self, names: Names) -> Ints:
+        """As that of `Reactions`."""
+        return self.message * names.groups.limit + names.group_of(self.step)
+
+
+@dataclass(frozen=True)
 class Emits:
     """One entry for each event that a reaction published, by each of what the reaction reacts to."""
 
@@ -165,6 +183,7 @@ class Record:
     flows: int
     messages: Messages
     reactions: Reactions
+    begun: Begun
     emits: Emits
     asks: Emits  # the requests that reactions sent: whoever asks has published nothing by that
     unanswered: Emits  # those of them that got no answer
@@ -191,6 +210,7 @@ def record(stitched: Stitched, names: Names) -> Record:
         flows=flows.count,
         messages=_messages(stitched, facts),
         reactions=reactions,
+        begun=_begun(stitched, facts),
         emits=made.where(~request),
         asks=made.where(request),
         unanswered=made.where(request & facts.failed[made.row]),
@@ -300,6 +320,24 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row] | terminated(graph)[index],
         emitted=among(row * width + flow, emitting),
         answers=np.append(facts.request, False)[message],
+    )
+
+
+def _begun(stitched: Stitched, facts: _Facts) -> Begun:
+    message, word = stitched.graph.begun
+    place, flow = stitched.flows.of(word)
+    there = _met(stitched.flows, flow, message[place]) & (facts.event_type[message[place]] >= 0)
+    place, flow = place[there], flow[there]
+    message, word = message[place], word[place]
+    return Begun(
+        row=word,
+        flow=flow,
+        step=step_of(facts.event_type[message], facts.reactor[word]),
+        message=message,
+        service=facts.service[word],
+        published=facts.start[message],
+        start=facts.start[word],
+        received=facts.received[word],
     )
 
 

@@ -67,6 +67,34 @@ def handler_silent(case: Case, life: Life) -> Finding | None:
     )
 
 
+def not_acknowledged(case: Case, life: Life) -> Finding | None:
+    """Its handling began and has not ended: it hangs, or its process died."""
+    word = case.witness
+    if case.debt is not Debt.REACTION or word is None:
+        return None
+    handled, ago = case.stopped_at.event_type, duration((case.now - case.since) / 1e9)
+    where = f" in {word.instance}" if word.instance else ""
+    sentence = (
+        f"{word.service} took {handled}{_from(case)} {ago} ago{where} and has not finished: "
+        "its handler hangs, or its process died."
+    )
+    return Finding(
+        Cause.NOT_ACKNOWLEDGED,
+        sentence,
+        (
+            Evidence("span", word.ref, f"{word.service}{where} began to handle it {ago} ago"),
+            Evidence(
+                "span", case.stopped_at.ref, f"{case.stopped_at.service} published {handled}{_on(case)}"
+            ),
+            Evidence(
+                "absence",
+                None,
+                f"no end of that handling, and none by another of {_who(case)}; {_habit(case)}",
+            ),
+        ),
+    )
+
+
 def consumer_down(case: Case, life: Life) -> Finding | None:
     """The group that normally reacts shows no sign of life since."""
     if case.debt is not Debt.REACTION:
@@ -120,7 +148,15 @@ def unknown(case: Case, life: Life) -> Finding | None:
     return Finding(Cause.UNKNOWN, sentence, (_published(case), evidence))
 
 
-RULES: tuple[Rule, ...] = (gave_up, handler_failed, handler_silent, consumer_down, backlog, unknown)
+RULES: tuple[Rule, ...] = (
+    gave_up,
+    handler_failed,
+    handler_silent,
+    not_acknowledged,
+    consumer_down,
+    backlog,
+    unknown,
+)
 
 
 def diagnose(case: Case, life: Life) -> Finding:
@@ -130,9 +166,12 @@ def diagnose(case: Case, life: Life) -> Finding:
 
 def _published(case: Case) -> Evidence:
     place = case.stopped_at
-    where = f" on {place.destination}" if place.destination else ""
     ago = duration((case.now - case.since) / 1e9)
-    return Evidence("span", place.ref, f"{place.service} published {place.event_type}{where} {ago} ago")
+    return Evidence("span", place.ref, f"{place.service} published {place.event_type}{_on(case)} {ago} ago")
+
+
+def _on(case: Case) -> str:
+    return f" on {case.stopped_at.destination}" if case.stopped_at.destination else ""
 
 
 def _unanswered(case: Case) -> Iterator[Evidence]:
