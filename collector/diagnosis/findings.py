@@ -67,7 +67,8 @@ class Life:
 
     last: int | None  # when it last began to handle one; None: never
     served: int | None  # when the newest message that it handled was published
-    waiting: int  # flows whose message it has not taken and that are overdue
+    waiting: int  # flows whose message it has not handled and that are overdue
+    unfinished: int = 0  # of these messages those that it has begun to handle
 
 
 @dataclass(frozen=True)

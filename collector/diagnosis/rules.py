@@ -73,16 +73,16 @@ def not_acknowledged(case: Case, life: Life) -> Finding | None:
     if case.debt is not Debt.REACTION or word is None:
         return None
     handled, ago = case.stopped_at.event_type, duration((case.now - case.since) / 1e9)
-    where = f" in {word.instance}" if word.instance else ""
+    which = f"{word.service} ({word.instance})" if word.instance else word.service
     sentence = (
-        f"{word.service} took {handled}{_from(case)} {ago} ago{where} and has not finished: "
+        f"{which} took {handled}{_from(case)} {ago} ago and has not finished: "
         "its handler hangs, or its process died."
     )
     return Finding(
         Cause.NOT_ACKNOWLEDGED,
         sentence,
         (
-            Evidence("span", word.ref, f"{word.service}{where} began to handle it {ago} ago"),
+            Evidence("span", word.ref, f"{which} began to handle it {ago} ago"),
             Evidence(
                 "span", case.stopped_at.ref, f"{case.stopped_at.service} published {handled}{_on(case)}"
             ),
@@ -108,6 +108,8 @@ def consumer_down(case: Case, life: Life) -> Finding | None:
         f"{duration(case.due_ms / 1e3)}, and {_who(case)} shows no sign of life since."
     )
     seen = f"last seen {duration((case.now - life.last) / 1e9)} ago" if life.last else "never seen"
+    if life.unfinished:
+        seen += f", with {counted(life.unfinished, 'handling')} that began and did not end"
     return Finding(
         Cause.CONSUMER_DOWN,
         sentence,

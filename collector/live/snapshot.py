@@ -66,8 +66,9 @@ class Snapshot:
         seen = [self.life[member] for member in self._members.get(self._of_group(step), ())]
         last = max((when for when, _ in seen), default=None)
         served = max((message for _, message in seen), default=None)
-        mine = self.owed.flow[(self.owed.step == step) & (self.owed.kind == Debt.REACTION)]
-        return Life(last, served, len(once(mine)))
+        mine = (self.owed.step == step) & (self.owed.kind == Debt.REACTION)
+        begun = mine & (self.owed.witness >= 0)
+        return Life(last, served, len(once(self.owed.flow[mine])), int(begun.sum()))
 
     @cached_property
     def _members(self) -> dict[tuple[int, int], list[int]]:
