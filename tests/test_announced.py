@@ -112,6 +112,19 @@ def test_handling_that_runs_is_given_the_usual_time_from_its_beginning(watch: Wa
     assert not item["incomplete"]
 
 
+def test_handler_that_has_published_and_still_runs_is_neither_owed_nor_lost(watch: Watch) -> None:
+    """Its own span is what all that it did hangs from: that comes when it ends."""
+    sent = order("A-1", watch.now)
+    (own,) = [one for one in sent if one[0] == "payment" and one[1].kind == one[1].SPAN_KIND_CONSUMER]
+    sent.remove(own)
+    watch.receive([*sent, begin("payment", "StockReserved", "A-1", at=own[1].start_time_unix_nano)])
+    watch.wait(12)
+
+    assert findings(watch, late=True) == []
+    assert watch.state("A-1") == State.DONE
+    assert watch.flows.named("A-1")["incomplete"].to_pylist() == [False]
+
+
 def test_flow_is_done_when_another_instance_takes_it_again(watch: Watch) -> None:
     """The process was killed; its handling will never end, and nobody waits for it."""
     at = watch.now

@@ -119,7 +119,9 @@ class Expected:
         entries = entries.where(~self._waiting_for_other(entries))
         lost, replaced = self._happened(record, entries)
         gaps = np.zeros(record.flows, np.bool_)
-        gaps[entries.flow[lost]] = True
+        # A handling that began and has not ended is no loss, though it has published already.
+        begun = (entries.kind == Debt.REACTION) & (entries.witness >= 0)
+        gaps[entries.flow[lost & ~begun]] = True
         return entries.where(~lost & ~replaced), gaps
 
     def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:

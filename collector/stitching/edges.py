@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.conventions import Role
-from collector.joins import once
+from collector.joins import among, once
 from collector.stitching.announced import find_announced
 from collector.stitching.causation import Claims, find_claims
 from collector.stitching.clocks import early
@@ -105,15 +105,16 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
     late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
-    # A handling that was announced has its own notes, when it comes; till then it is not lost.
-    word = spans.role == Role.STARTED
+    # A handling that was announced and is not here has not ended: it is not lost, whoever points at it.
+    word, links = spans.role == Role.STARTED, spans.links
+    of_word = word[links.owner]
+    announced = of_word & np.append(True, links.owner[1:] != links.owner[:-1])[: len(of_word)]
+    lost_parent = np.flatnonzero(spans.lost_parent & ~word)
+    lost_parent = lost_parent[~among(spans.parent_key[lost_parent], links.key[announced])]
     found = [
         *spans.notes,
-        (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent & ~word)),
-        (
-            NoteKind.MISSING_LINK_TARGET,
-            once(spans.links.owner[(spans.links.target < 0) & ~word[spans.links.owner]]),
-        ),
+        (NoteKind.MISSING_PARENT, lost_parent),
+        (NoteKind.MISSING_LINK_TARGET, once(links.owner[(links.target < 0) & ~of_word])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
         (NoteKind.REPLAY, once(taken[late])),

@@ -34,10 +34,11 @@ class Stitcher:
     def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
         self.keying = keying
         self.notes: set[tuple[str, Ref]] = set()
+        self.lost_parent: set[Ref] = set()
         self.spans = self._distinct(rows)
         self.rank = ranks(self.spans)
-        self.parents = self._parents()
         self.links = self._links()
+        self.parents = self._parents()
 
     # The ground
 
@@ -52,14 +53,19 @@ class Stitcher:
 
     def _parents(self) -> dict[Ref, Ref]:
         parents = {}
+        announced = {
+            next(iter(self.links[ref]), None) for ref in self.spans if self.role(ref) is Role.STARTED
+        }
         for ref, row in self.spans.items():
             parent = (ref[0], row["parent_span_id"])
             if parent == ref:
                 self.notes.add(("self_link", ref))
             elif parent in self.spans:
                 parents[ref] = parent
-            elif row["parent_span_id"] != ROOT and row["role"] != Role.STARTED:
-                self.notes.add(("missing_parent", ref))
+            elif row["parent_span_id"] != ROOT:
+                self.lost_parent.add(ref)
+                if row["role"] != Role.STARTED and parent not in announced:
+                    self.notes.add(("missing_parent", ref))
         on_circle = {ref for ref in parents if ref in above(ref, parents)}
         self.notes |= {("cycle", ref) for ref in on_circle}
         return {ref: parent for ref, parent in parents.items() if ref not in on_circle}
@@ -156,7 +162,7 @@ class Stitcher:
             by_parent.append(self._of_conversation(ref, message) or Delivery(message, "parent", ref))
             if row["remote"]:
                 return by_parent
-        elif row["remote"] and ("missing_parent", ref) in self.notes:
+        elif row["remote"] and ref in self.lost_parent:
             by_parent.append(Delivery((ref[0], row["parent_span_id"]), "parent", ref))
         return unseen or by_parent or self._by_message_id(ref)
 
