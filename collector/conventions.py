@@ -17,9 +17,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.keys import codes_of, whole
-from collector.settlements import DELIVERY_COUNTS, Settled, deliveries_of, settled_by
-from collector.spans import Kind, Status, ValueType
+from collector.attributes import Said, read_attributes
+from collector.keys import whole
+from collector.settlements import DELIVERY_COUNTS, Settled, deliveries_in, deliveries_of, settled_by
+from collector.spans import Kind, Status
+from collector.words import WORD, Codes, Words
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 
@@ -39,12 +41,12 @@ READINGS = pa.schema(
         ("error", pa.string()),  # what its status says of the failure; null without one
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
         ("request", pa.bool_()),  # it publishes, and waits for an answer
-        ("service", pa.string()),
-        ("group", pa.string()),  # consumer group, or the service without one; null on what consumes nothing
-        ("handler", pa.string()),  # the name of a consumer that is in no group: it tells it from others
-        ("event_type", pa.string()),  # null on what is no messaging span
-        ("destination", pa.string()),
-        ("system", pa.string()),
+        ("service", WORD),
+        ("group", WORD),  # consumer group, or the service without one; null on what consumes nothing
+        ("handler", WORD),  # the name of a consumer that is in no group: it tells it from others
+        ("event_type", WORD),  # null on what is no messaging span
+        ("destination", WORD),
+        ("system", WORD),
         ("message_id", pa.string()),  # its sender's; null on what is of several messages, and of most
         ("event_id", pa.string()),  # of the event in the message, where that has one of its own
         ("conversation", pa.string()),  # what messages have in common that were caused by one another
@@ -98,7 +100,7 @@ class Role(IntEnum):
 _REMOTE_IS_KNOWN, _REMOTE = 0x100, 0x200
 
 # Today's name of each attribute first, then those it had before, in the order of trust.
-_NAMES: Mapping[str, Sequence[str]] = {
+_WORDS: Mapping[str, Sequence[str]] = {
     "operation": ("messaging.operation.type", "messaging.operation"),
     "verb": ("messaging.operation.name",),
     "system": ("messaging.system",),
@@ -130,10 +132,12 @@ _NAMES: Mapping[str, Sequence[str]] = {
         "messaging.servicebus.destination.subscription_name",
     ),
     "event_type": ("cloudevents.event_type", "celery.task_name"),
+    "settled": ("messaging.nats.outcome",),
+}
+_IDS: Mapping[str, Sequence[str]] = {
     "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     "event_id": ("cloudevents.event_id",),
     "stream": ("messaging.nats.stream",),
-    "settled": ("messaging.nats.outcome",),
     "deliveries": DELIVERY_COUNTS,
 }
 
@@ -169,24 +173,32 @@ _SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
 
 def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     """READINGS, one row for each row of *spans* (SPANS), in the same order."""
-    tying = {
+    ids = {
         "flow_key": naming.flow_key,
         "conversation": naming.correlation,
         "causation": naming.causation,
     }
-    said = _said(spans, {**_NAMES, **tying})
-    service, name, system = whole(spans["service"]), whole(spans["name"]), said.texts(said["system"])
-    role = _roles(spans, said)
+    said = read_attributes(spans, _WORDS, {**_IDS, **ids})
+    words = said.words
+    service, name = words.add(whole(spans["service"])), words.add(whole(spans["name"]))
+    system = said["system"]
+    nats = words.meanings(system, lambda texts: pc.equal(texts, "nats"), 0) == 1
+    role = _roles(spans, said, name, nats)
     place = _either(said["destination"], said["template"])
-    by_name = _destinations_in(name, np.where(place < 0, role, int(Role.NONE)))
-    destination = said.texts(place, role != Role.NONE, by_name)
-    role = _with_a_business(role, destination)
+    by_name = _destinations_in(words, name, np.where(place < 0, role, int(Role.NONE)))
+    destination = np.where(role == Role.NONE, -1, _either(place, by_name))
+    role = _with_a_business(role, words, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, place, _either(said["template"], place))
+    event_type = _either(_either(said["event_type"], subject), _either(by_name, name))
     failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
-    nats = pc.fill_null(pc.equal(system, "nats"), fill_value=False)
+    settled = _settled(said, name, role, _mask(failed))
+    settling = np.where(role == Role.SETTLE, destination, -1)
+    deliveries = np.maximum(
+        deliveries_of(said.texts("deliveries")), words.meanings(settling, deliveries_in, 0)
+    )
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -198,24 +210,22 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "remote": pa.array(_remote(spans)),
         "failed": failed,
         "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
-        "final": pc.and_(nats, pa.array(said["stream"] < 0)),
+        "final": pa.array(nats & (said["stream"] < 0)),
         "request": pa.array(_requests(said, name, role)),
-        "service": service,
-        "group": said.texts(said["group"], consumes, service),
-        "handler": pc.if_else(pa.array(consumes & (said["group"] < 0)), name, _NOTHING),
-        "event_type": said.texts(_either(said["event_type"], subject), messaging, pc.coalesce(by_name, name)),
-        "destination": pc.if_else(pa.array(messaging), destination, _NOTHING),
-        "system": system,
-        "message_id": said.texts(said["message_id"]),
-        "event_id": said.texts(said["event_id"]),
-        "conversation": said.texts(said["conversation"]),
-        "causation": said.texts(said["causation"]),
-        "flow_key": said.texts(said["flow_key"]),
-        "settled": pa.array(_settled(said, name, role, whole(failed)).astype(np.uint8)),
+        "service": words.column(service),
+        "group": words.column(np.where(consumes, _either(said["group"], service), -1)),
+        "handler": words.column(np.where(consumes & (said["group"] < 0), name, -1)),
+        "event_type": words.column(np.where(messaging, event_type, -1)),
+        "destination": words.column(np.where(messaging, destination, -1)),
+        "system": words.column(system),
+        "message_id": said.texts("message_id"),
+        "event_id": said.texts("event_id"),
+        "conversation": said.texts("conversation"),
+        "causation": said.texts("causation"),
+        "flow_key": said.texts("flow_key"),
+        "settled": pa.array(settled.astype(np.uint8)),
         "instance": pa.nulls(spans.num_rows, pa.string()),
-        "deliveries": pa.array(
-            deliveries_of(said.texts(said["deliveries"]), destination, role == Role.SETTLE).astype(np.uint16)
-        ),
+        "deliveries": pa.array(deliveries.astype(np.uint16)),
         "link_trace_ids": _links(spans["link_trace_ids"], role),
         "link_span_ids": _links(spans["link_span_ids"], role),
         "dropped_links": whole(spans["dropped_links"]),
@@ -223,48 +233,39 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     return pa.table(columns, schema=READINGS)
 
 
-def _roles(spans: pa.Table, said: "_Said") -> Ints:
+def _roles(spans: pa.Table, said: Said, name: Codes, nats: Mask) -> Ints:
     """By attributes, then by kind; the name tells a create from a send, and a receive from a process."""
-    kind = _numbers(spans["kind"])
-    nats = pc.fill_null(pc.equal(said.texts(said["system"]), "nats"), fill_value=False)
-    role = np.where(_mask(nats), _meaning(said.texts(said["verb"]), _meaning_of_own_verb), int(Role.NONE))
-    role = np.where(role == Role.NONE, _meaning(said.texts(said["operation"]), _meaning_of), role)
-    role = np.where(role == Role.NONE, _meaning(said.texts(said["verb"]), _meaning_of), role)
-    by_kind = np.select(
-        [kind == Kind.PRODUCER, kind == Kind.CONSUMER], [int(Role.SEND), int(Role.PROCESS)], int(Role.NONE)
-    )
-    messaging = (by_kind != Role.NONE) | (said["system"] >= 0) | (said["destination"] >= 0)
-    unsaid = np.flatnonzero((role == Role.NONE) & messaging)
+    kind, words, none = _numbers(spans["kind"]), said.words, int(Role.NONE)
+    verb = said["verb"]
+    role = words.meanings(np.where(nats, verb, -1), _each(_meaning_of_own_verb), none)
+    role = np.where(role == none, words.meanings(said["operation"], _each(_meaning_of), none), role)
+    role = np.where(role == none, words.meanings(verb, _each(_meaning_of), none), role)
+    by_kind = np.select([kind == Kind.PRODUCER, kind == Kind.CONSUMER], [Role.SEND, Role.PROCESS], none)
+    messaging = (by_kind != none) | (said["system"] >= 0) | (said["destination"] >= 0)
+    unsaid = np.flatnonzero((role == none) & messaging)
     if len(unsaid):
-        names = whole(spans["name"]).take(pa.array(unsaid))
-        by_name, plain = _meaning(names, _meaning_of_name), by_kind[unsaid]
-        fits = (by_name != Role.NONE) & _FITS[plain, by_name]
+        by_name, plain = words.meanings(name[unsaid], _each(_meaning_of_name), none), by_kind[unsaid]
+        fits = (by_name != none) & _FITS[plain, by_name]
         role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
     return np.where((role == Role.CREATE) & (kind == Kind.CONSUMER), int(Role.RECEIVE), role)
 
 
-def _settled(said: "_Said", name: pa.Array, role: Ints, failed: pa.Array) -> Ints:
+def _settled(said: Said, name: Codes, role: Ints, failed: Mask) -> Ints:
     """`Settled` of each span: what a settle that went well says, or a handling says of itself."""
-    found = settled_by(said.texts(said["settled"]))
-    rows = np.flatnonzero((role == Role.SETTLE) & ~np.asarray(failed.to_numpy(zero_copy_only=False)))
-    if len(rows):
-        for places in (said["verb"], said["operation"]):
-            rows_left = rows[found[rows] == Settled.UNSAID]
-            found[rows_left] = settled_by(said.texts(places[rows_left]))
-        rows_left = rows[found[rows] == Settled.UNSAID]
-        found[rows_left] = settled_by(name.take(pa.array(rows_left)))
+    nothing = int(Settled.UNSAID)
+    found = said.words.meanings(said["settled"], settled_by, nothing)
+    rows = np.flatnonzero((role == Role.SETTLE) & ~failed)
+    for words in (said["verb"], said["operation"], name):
+        rows = rows[found[rows] == nothing]
+        found[rows] = said.words.meanings(words[rows], settled_by, nothing)
     return found
 
 
-def _requests(said: "_Said", name: pa.Array, role: Ints) -> Mask:
+def _requests(said: Said, name: Codes, role: Ints) -> Mask:
     """Which spans send a request: by the verb or, of senders that knew none yet, by the name."""
-    found = np.zeros(len(role), np.bool_)
-    rows = np.flatnonzero(role == Role.SEND)
-    if len(rows):
-        words = pc.coalesce(said.texts(said["verb"][rows]), name.take(pa.array(rows)))
-        found[rows] = _meaning(words, _asking) != Role.NONE
-    return found
+    words = np.where(role == Role.SEND, _either(said["verb"], name), -1)
+    return np.asarray(said.words.meanings(words, _each(_asking), int(Role.NONE)) != Role.NONE)
 
 
 def _asking(words: str) -> Role:
@@ -288,11 +289,8 @@ def _remote(spans: pa.Table) -> Mask:
     return np.asarray(np.where(known, flags & _REMOTE != 0, kind == Kind.CONSUMER), dtype=np.bool_)
 
 
-def _meaning(texts: pa.Array, of: Callable[[str], Role]) -> Ints:
-    """The role that each text means; asked once for each different one."""
-    encoded = texts.dictionary_encode()
-    roles = [int(of(text)) for text in encoded.dictionary.to_pylist()]
-    return np.array([*roles, int(Role.NONE)], np.int64)[codes_of(encoded)]
+def _each(of: Callable[[str], Role]) -> Callable[[pa.Array], Sequence[Role]]:
+    return lambda texts: [of(text) for text in texts.to_pylist()]
 
 
 def _meaning_of(word: str) -> Role:
@@ -316,26 +314,26 @@ def _parted(name: str) -> tuple[Role, str]:
     return _meaning_of(last), rest.strip()
 
 
-def _destinations_in(names: pa.Array, role: Ints) -> pa.Array:
-    """What the names of spans with a *role* say of their destinations; null where they say nothing."""
-    asked = role != Role.NONE
-    if not asked.any():
-        return pa.nulls(len(names), pa.string())
-    encoded = names.filter(pa.array(asked)).dictionary_encode()
-    parted = [_parted(name) for name in encoded.dictionary.to_pylist()]
-    code = codes_of(encoded)
-    says = np.array([int(part[0]) for part in parted], np.int64)[code] == role[asked]
-    found = pa.array([part[1] or None for part in parted], pa.string()).take(pa.array(code, mask=~says))
-    return pc.replace_with_mask(pa.nulls(len(names), pa.string()), pa.array(asked), found)
+def _destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
+    """What the names of spans with a *role* say of their destinations; -1 where they say nothing."""
+    named = np.where(role == Role.NONE, -1, name)
+    says = words.meanings(named, _each(_meaning_of_name), -1) == role
+
+    def destinations(texts: pa.Array) -> Codes:
+        return words.add(pa.array([_parted(text)[1] or None for text in texts.to_pylist()], pa.string()))
+
+    return words.meanings(np.where(says, named, -1), destinations, -1)
 
 
-def _with_a_business(role: Ints, destination: pa.Array) -> Ints:
+def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
     """*role*, but for what is said to NATS itself, and for answers to inboxes: they are no messages."""
 
     def to(*prefixes: str) -> Mask:
-        begun = [pc.fill_null(pc.starts_with(destination, prefix), fill_value=False) for prefix in prefixes]
-        mask: Mask = np.logical_or.reduce([_numbers(which) != 0 for which in begun])
-        return mask
+        def begins(texts: pa.Array) -> Mask:
+            begun: Mask = np.logical_or.reduce([_mask(pc.starts_with(texts, prefix)) for prefix in prefixes])
+            return begun
+
+        return np.asarray(words.meanings(destination, begins, 0) == 1)
 
     publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOX)
     return np.select(
@@ -345,60 +343,7 @@ def _with_a_business(role: Ints, destination: pa.Array) -> Ints:
     )
 
 
-@dataclass(frozen=True)
-class _Said:
-    """Where among all attribute values the one is that each span has for each wanted column."""
-
-    values: pa.Array
-    places: Mapping[str, Ints]  # by column: of each span; -1 where it has none
-
-    def __getitem__(self, column: str) -> Ints:
-        return self.places[column]
-
-    def texts(self, places: Ints, of: Mask | None = None, otherwise: pa.Array | None = None) -> pa.Array:
-        """The values at *places*, as text; null where a place is -1, unless *otherwise* has a text.
-
-        With *of*, null but for those spans.
-        """
-        places = places if of is None else np.where(of, places, -1)
-        said = places >= 0
-        texts = pa.nulls(len(places), pa.string())
-        if said.any():
-            texts = self.values.take(pa.array(places, mask=~said)).cast(pa.string())
-        lacking = ~said if of is None else of & ~said
-        return texts if otherwise is None else pc.if_else(pa.array(lacking), otherwise, texts)
-
-
-def _said(spans: pa.Table, wanted: Mapping[str, Sequence[str]]) -> _Said:
-    """For each wanted column the value of the first of its attribute names that a span has.
-
-    Numbers and booleans come as text; arrays, maps and bytes are no names of anything and are
-    passed over, as are empty strings.
-    """
-    lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
-    types = _numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
-    readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
-    readable &= _numbers(pc.binary_length(values), np.int32) > 0
-    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
-    # One pass over all names finds the few that anybody asks for, and one sort puts each name's together.
-    names = list(dict.fromkeys(name for column in wanted.values() for name in column))
-    found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-    code = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
-    asked = np.flatnonzero(code >= 0)
-    order = asked[np.argsort(code[asked], kind="stable")]
-    begin = np.append(0, np.cumsum(np.bincount(code[asked], minlength=len(names))))
-    places = {}
-    for column, trusted in wanted.items():
-        place = np.full(spans.num_rows, -1)
-        for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
-            number = names.index(name)
-            here = order[begin[number] : begin[number + 1]]
-            place[row_of[here]] = here
-        places[column] = place
-    return _Said(values, places)
-
-
-def _either(first: Ints, second: Ints) -> Ints:
+def _either(first: Codes, second: Codes) -> Codes:
     return np.where(first >= 0, first, second)
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from collector.joins import distinct_pairs, once
-from collector.keys import codes_of, whole
+from collector.keys import whole
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
 from collector.stitching.clocks import Apart, Pair, across, clocks, early
 from collector.stitching.graph import Mask, Rows, marked
+from collector.words import coded
 
 Document: TypeAlias = dict[str, Any]
 
@@ -190,7 +191,7 @@ def _edges(shown: _Shown) -> list[Document]:
     graph = shown.stitched.graph
     edges = graph.edges
     rows = shown.edges
-    apart = across(edges, codes_of(whole(graph.spans["service"]).dictionary_encode()))
+    apart = across(edges, coded(graph.spans["service"])[0])
     sources = refs_of(*graph.sources(rows), shown.spelled)
     found = [
         {

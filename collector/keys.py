@@ -84,7 +84,7 @@ def _value_keys(values: pa.Array) -> Keys:
         width = values.type.byte_width // 8
         words = _words(values).reshape(-1, width)
         return pair_keys(words[:, 0], words[:, -1])
-    if pa.types.is_string(values.type):
+    if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type):
         return text_keys(values)
     return _numbers(values).astype(np.uint64)
 

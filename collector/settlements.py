@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.joins import Ints, Mask
+from collector.joins import Ints
 
 MOST_DELIVERIES = 2**16 - 1  # a higher count is shown as this one
 
@@ -66,25 +66,18 @@ def settled_by(words: pa.Array) -> Ints:
     return meanings
 
 
-def deliveries_of(counts: pa.Array, destinations: pa.Array, settles: Mask) -> Ints:
-    """Which delivery of its message each span is about, 0 where that is not known.
-
-    *counts* are texts of numbers, or null; of *settles* the destination may say it.
-    """
-    found = _numbers(counts)
-    rows = np.flatnonzero(settles)
-    if len(rows):
-        named = destinations.take(pa.array(rows))
-        for form in (_SHORT, _LONG):
-            said = _numbers(pc.struct_field(pc.extract_regex(named, form), "n"))
-            found[rows] = np.maximum(found[rows], said)
-    return found
-
-
-def _numbers(texts: pa.Array) -> Ints:
-    """Whole numbers of at most nine digits, as far as they are any; else 0."""
-    found = np.zeros(len(texts), np.int64)
-    if texts.null_count < len(texts):
-        rows = np.flatnonzero(pc.fill_null(pc.match_substring_regex(texts, r"^\d{1,9}$"), fill_value=False))
-        found[rows] = texts.take(pa.array(rows)).cast(pa.int64()).to_numpy()
+def deliveries_of(counts: pa.Array) -> Ints:
+    """Which delivery of a message each of *counts* says it is, 0 where it is no number."""
+    found = np.zeros(len(counts), np.int64)
+    if counts.null_count < len(counts):
+        rows = np.flatnonzero(pc.fill_null(pc.match_substring_regex(counts, r"^\d{1,9}$"), fill_value=False))
+        found[rows] = counts.take(pa.array(rows)).cast(pa.int64()).to_numpy()
     return np.minimum(found, MOST_DELIVERIES)
+
+
+def deliveries_in(subjects: pa.Array) -> Ints:
+    """The same of the subjects that messages are settled on, 0 where it is none."""
+    short, long = (
+        deliveries_of(pc.struct_field(pc.extract_regex(subjects, form), "n")) for form in (_SHORT, _LONG)
+    )
+    return np.maximum(short, long)

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import conventions, details, formats
@@ -46,8 +46,6 @@ rubbish = st.one_of(
     st.sampled_from([[], {}, [None], [[]], {"": None}, [[[1]]], {"a": [{}]}]),
 )
 
-WHENEVER = settings(deadline=None)  # a machine that does other things as well is no failure
-
 
 def places(value: Any) -> list[tuple[Any, Any]]:
     """(holder, key) of everything in *value*."""
@@ -73,7 +71,6 @@ def used(data: bytes) -> Found | None:
     return found
 
 
-@WHENEVER
 @given(st.sampled_from(DOCUMENTS), st.lists(rubbish, min_size=1, max_size=4), st.randoms())
 def test_rubbish_anywhere_in_a_document_is_told(written: Any, values: list[Any], random: Random) -> None:
     """Wrong types, nulls, numbers of any size, text that is none."""
@@ -85,7 +82,6 @@ def test_rubbish_anywhere_in_a_document_is_told(written: Any, values: list[Any],
     used(json.dumps(damaged).encode())
 
 
-@WHENEVER
 @given(st.sampled_from(DOCUMENTS), st.randoms())
 def test_a_document_that_is_cut_off_or_scratched_is_told(written: Any, random: Random) -> None:
     data = bytearray(json.dumps(written, indent=random.choice([None, 1])).encode())
@@ -95,7 +91,6 @@ def test_a_document_that_is_cut_off_or_scratched_is_told(written: Any, random: R
     used(bytes(data[: random.randrange(len(data) + 1)]))
 
 
-@WHENEVER
 @given(st.binary(max_size=60), st.sampled_from([b"", b"\n", b"{", b"[", b"\n{", b"{}\n", b"\xef\xbb\xbf"]))
 def test_any_bytes_are_told(data: bytes, start: bytes) -> None:
     used(start + data)

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from collector.joins import Ints, Mask, among, matches
-from collector.keys import codes_of, whole
 from collector.stitching import EdgeKind, Flows, Graph, Stitched
 from collector.stitching.replays import find_replays
+from collector.words import coded
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
@@ -43,11 +43,10 @@ class Vocabulary:
             self.names.append(name)
         return self._codes[name]
 
-    def codes(self, texts: pa.Array) -> Ints:
+    def codes(self, texts: pa.Array | pa.ChunkedArray) -> Ints:
         """The code of each text; -1 where there is none."""
-        encoded = texts.dictionary_encode()
-        known = [self.code(name) for name in encoded.dictionary.to_pylist()]
-        return np.array([*known, -1], np.int64)[codes_of(encoded)]
+        codes, names = coded(texts)
+        return np.array([*map(self.code, names.to_pylist()), -1], np.int64)[codes]
 
 
 @dataclass
@@ -240,8 +239,8 @@ class _Facts:
 
 def _facts(graph: Graph, names: Names) -> _Facts:
     received = graph.numbers("received")
-    service = names.services.codes(whole(graph.spans["service"]))
-    group = np.maximum(names.groups.codes(whole(graph.spans["group"])), OTHER)
+    service = names.services.codes(graph.spans["service"])
+    group = np.maximum(names.groups.codes(graph.spans["group"]), OTHER)
     delivery = graph.edges.of(EdgeKind.DELIVERY)
     cause = ~delivery & (graph.edges.source >= 0)
     request = _marked(len(graph.key), graph.requests)
@@ -249,7 +248,7 @@ def _facts(graph: Graph, names: Names) -> _Facts:
         received=received,
         start=_sane(graph.numbers("start"), received),
         end=_sane(graph.numbers("end"), received),
-        event_type=names.event_types.codes(whole(graph.spans["event_type"])),
+        event_type=names.event_types.codes(graph.spans["event_type"]),
         service=service,
         reactor=names.reactor(service, group),
         delivery=delivery,

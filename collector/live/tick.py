@@ -213,7 +213,7 @@ class Tick:
             known = np.ones(rows.num_rows, np.bool_)
             known[owner[self._aside.among(identifiers)]] = False
             rows = rows.filter(pa.array(known))
-        service = self._names.services.codes(whole(rows["service"]))
+        service = self._names.services.codes(rows["service"])
         self._delays.learn(
             service, np.asarray(rows["end"].to_numpy()), np.asarray(rows["received"].to_numpy())
         )

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 
 from collector.joins import once
-from collector.keys import codes_of, whole
 from collector.stitching.graph import EdgeKind, Edges, Graph, Mask, Rows
+from collector.words import coded
 
 # Nanoseconds. Some senders' clocks tick once a millisecond, so that less says nothing of two clocks.
 PLAUSIBLE = 10**6
@@ -45,10 +45,10 @@ class Apart:
 
 def clocks(graph: Graph, edges: Rows) -> dict[Pair, Apart]:
     """What the chosen *edges* of *graph* say of each two services that they lead across, by name."""
-    encoded = whole(graph.spans["service"]).dictionary_encode()
-    names: list[str] = encoded.dictionary.to_pylist()
+    code, texts = coded(graph.spans["service"])
+    names: list[str] = texts.to_pylist()
     ordered = sorted(names)
-    service = np.array([ordered.index(name) for name in names], np.int64)[codes_of(encoded)]
+    service = np.array([ordered.index(name) for name in names], np.int64)[code]
     start = graph.numbers("start")
     told = edges[(graph.edges.is_observed & across(graph.edges, service))[edges]]
     source, target = graph.edges.source[told], graph.edges.target[told]

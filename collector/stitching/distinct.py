@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 
 from collector.conventions import Role
 from collector.joins import once
-from collector.keys import NONE, Keys, codes_of, content_keys, span_keys, trace_keys, whole
+from collector.keys import NONE, Keys, content_keys, span_keys, trace_keys, whole
 from collector.stitching.graph import Mask, NoteKind, Rows, circles, find, numbers
+from collector.words import coded, lean
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Spans:
 
     def codes(self, column: str) -> Rows:
         """A small integer for each text of *column*, -1 for none."""
-        return codes_of(whole(self.table[column]).dictionary_encode())
+        return coded(self.table[column])[0]
 
     @property
     def within_service(self) -> Mask:
@@ -59,7 +60,8 @@ def distinct(readings: pa.Table) -> Spans:
     trace = trace_keys(readings["trace_id"])
     key = span_keys(trace, readings["span_id"])
     rows, reused = _once(readings, key)
-    table = readings if np.array_equal(rows, np.arange(readings.num_rows)) else readings.take(pa.array(rows))
+    in_order = np.array_equal(rows, np.arange(readings.num_rows))
+    table = readings if in_order else lean(readings.take(pa.array(rows)))
     key, trace = key[rows], trace[rows]
     parent_key = span_keys(trace, table["parent_span_id"])
     parent = np.where(parent_key == NONE, -1, find(key, parent_key))
@@ -75,7 +77,7 @@ def distinct(readings: pa.Table) -> Spans:
         key=key,
         trace=trace,
         role=role,
-        service=codes_of(whole(table["service"]).dictionary_encode()),
+        service=coded(table["service"])[0],
         publishes=(role == Role.CREATE) | (role == Role.SEND),
         parent=parent,
         parent_key=parent_key,

@@ -1,0 +1,72 @@
+"""What do spans say of themselves, in attributes that had other names in other years?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.keys import whole
+from collector.spans import ValueType
+from collector.words import Codes, Words
+
+Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: what its attribute is called, most trusted first
+Places: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of each span, what it has for each column that was asked for."""
+
+    words: Words
+    columns: Mapping[str, Codes]  # words, or the places of values; -1 where it has none
+    values: pa.Array  # of all attributes
+
+    def __getitem__(self, column: str) -> Codes:
+        return self.columns[column]
+
+    def texts(self, column: str) -> pa.Array:
+        """The values of a column that is no word, as text; null where there is none."""
+        place = self.columns[column]
+        lacking = place < 0
+        if lacking.all():
+            return pa.nulls(len(place), pa.string())
+        return self.values.take(pa.array(place, mask=lacking)).cast(pa.string())
+
+
+def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
+    """For each column the value of the first of its names that a span (of SPANS) has.
+
+    Numbers and booleans come as text; arrays, maps and bytes are no names of anything and are
+    passed over, as are empty strings.
+    """
+    lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
+    types = _numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
+    readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
+    readable &= _numbers(pc.binary_length(values), np.int32) > 0
+    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
+    # One pass over all names finds the few that anybody asks for, and one sort puts each name's together.
+    wanted = {**words, **others}
+    names = list(dict.fromkeys(name for column in wanted.values() for name in column))
+    found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
+    code = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
+    asked = np.flatnonzero(code >= 0)
+    order = asked[np.argsort(code[asked], kind="stable")]
+    begin = np.append(0, np.cumsum(np.bincount(code[asked], minlength=len(names))))
+    known, columns = Words(), {}
+    for column, trusted in wanted.items():
+        held = np.full(spans.num_rows, -1)
+        for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
+            number = names.index(name)
+            here = order[begin[number] : begin[number + 1]]
+            if len(here):
+                held[row_of[here]] = known.add(values.take(pa.array(here))) if column in words else here
+        columns[column] = held
+    return Said(known, columns, values)
+
+
+def _numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
+    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)
