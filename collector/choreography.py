@@ -31,6 +31,7 @@ def choreography(
             "time": record.messages.time,
             "caused": record.messages.caused,
             "followed": record.messages.followed,
+            "request": record.messages.request,
         }
     )
     reactions = pd.DataFrame(
@@ -51,7 +52,7 @@ def choreography(
         "events": _events(messages, names, awaited),
         "reactions": _reactions(reactions, counts, names),
         "emits": _emits(record, reactions, names, shown),
-        "variants": _variants(messages, record, names, states),
+        "variants": _variants(messages[~messages["request"]], record, names, states),
     }
 
 
@@ -59,12 +60,14 @@ def _events(messages: pd.DataFrame, names: Names, awaited: Collection[str]) -> l
     found = []
     for code, group in messages.groupby("type"):
         name = names.event_types.names[int(code)]
+        request = bool(group["request"].any())
         services = sorted({names.services.names[service] for service in group["service"]})
         found.append(
             {
                 "event_type": name,
                 "count": len(group),
-                "terminal": bool(group["followed"].mean() <= _ENDS) and name not in awaited,
+                "terminal": bool(group["followed"].mean() <= _ENDS) and name not in awaited and not request,
+                "request": request,
                 "services": services,
                 "root": int((~group["caused"]).sum()),
             }
@@ -93,8 +96,12 @@ def _reactions(reactions: pd.DataFrame, counts: "pd.Series[int]", names: Names) 
 
 
 def _emits(record: Record, reactions: pd.DataFrame, names: Names, shown: Mask) -> list[Document]:
-    emits = pd.DataFrame({"step": record.emits.step, "type": record.emits.type})
-    emits = emits[(emits["step"] >= 0) & shown[record.emits.flow]]
+    # What a service asks is drawn like what it publishes: an arrow to who answers.
+    emits = pd.concat(
+        pd.DataFrame({"step": made.step, "type": made.type, "flow": made.flow})
+        for made in (record.emits, record.asks)
+    )
+    emits = emits[(emits["step"] >= 0) & shown[emits["flow"]]]
     taken = reactions.groupby("step").size()
     found = []
     for (step, emitted), group in emits.groupby(["step", "type"]):

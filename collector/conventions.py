@@ -40,6 +40,7 @@ READINGS = pa.schema(
         ("failed", pa.bool_()),  # its status is ERROR
         ("error", pa.string()),  # what its status says of the failure; null without one
         ("final", pa.bool_()),  # its broker does not deliver again: a failure is the last word
+        ("request", pa.bool_()),  # it publishes, and waits for an answer
         ("service", WORD),
         ("group", WORD),  # consumer group, or the service without one; null on what consumes nothing
         ("handler", WORD),  # the name of a consumer that is in no group: it tells it from others
@@ -52,6 +53,7 @@ READINGS = pa.schema(
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", WORD),
         ("settled", pa.uint8()),  # Settled: what a settle says, or a handling of itself
+        ("instance", pa.string()),  # of the service, on the word that a handling began; filled in by who asks
         ("deliveries", pa.uint16()),  # which delivery of its message it is about; 0: that is not said
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
@@ -209,6 +211,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "failed": failed,
         "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
         "final": pa.array(nats & (said["stream"] < 0)),
+        "request": pa.array(_requests(said, name, role)),
         "service": words.column(service),
         "group": words.column(np.where(consumes, _either(said["group"], service), -1)),
         "handler": words.column(np.where(consumes & (said["group"] < 0), name, -1)),
@@ -221,6 +224,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "causation": said.texts("causation"),
         "flow_key": said.texts("flow_key").dictionary_encode(),
         "settled": pa.array(settled.astype(np.uint8)),
+        "instance": pa.nulls(spans.num_rows, pa.string()),
         "deliveries": pa.array(deliveries.astype(np.uint16)),
         "link_trace_ids": _links(spans["link_trace_ids"], role),
         "link_span_ids": _links(spans["link_span_ids"], role),
@@ -256,6 +260,19 @@ def _settled(said: Said, name: Codes, role: Ints, failed: Mask) -> Ints:
         rows = rows[found[rows] == nothing]
         found[rows] = said.words.meanings(words[rows], settled_by, nothing)
     return found
+
+
+def _requests(said: Said, name: Codes, role: Ints) -> Mask:
+    """Which spans send a request: by the verb or, of senders that knew none yet, by the name."""
+    words = np.where(role == Role.SEND, _either(said["verb"], name), -1)
+    return np.asarray(said.words.meanings(words, _each(_asking), int(Role.NONE)) != Role.NONE)
+
+
+def _asking(words: str) -> Role:
+    """SEND for `request`, `request prices` and `prices request`; not for `publish request`."""
+    first, *_, last = words.split(" ") * 2
+    asks = first == "request" or (last == "request" and _meaning_of(first) is Role.NONE)
+    return Role.SEND if asks else Role.NONE
 
 
 # Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).

@@ -74,6 +74,15 @@ def resource(span: Row) -> dict[str, Json]:
     return {} if opened is None else _pairs(opened.attributes)
 
 
+def instances(sent_by: pa.Array) -> pa.Array:
+    """The service.instance.id of each encoded resource; null where it has none that is text."""
+    encoded = sent_by.dictionary_encode()  # as many as there are processes
+    resources = [resource({"resource": octets}) for octets in encoded.dictionary.to_pylist()]
+    names = [said.get("service.instance.id") for said in resources]
+    found = pa.array([name if isinstance(name, str) else None for name in names], pa.string())
+    return found.take(encoded.indices)
+
+
 def scope(span: Row) -> dict[str, Json]:
     """The name, version and attributes of the instrumentation that made a span."""
     opened = _open(InstrumentationScope(), span["scope"]) or InstrumentationScope()

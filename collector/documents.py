@@ -119,11 +119,13 @@ def _messages(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Document]:
     graph = shown.stitched.graph
     said = {name: shown.texts(name) for name in ("event_type", "destination", "system", "service")}
     start, rows = graph.numbers("start"), graph.messages[shown.spans[graph.messages]]
+    request = marked(len(graph.key), graph.requests)
     found = [
         {
             "ref": shown.refs[row],
             "spans": parts[row],
             **{name: texts[row] for name, texts in said.items()},
+            "request": bool(request[row]),
             "time_unix_nano": int(start[row]),
             **flow,
         }

@@ -38,7 +38,9 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
     spans = stitched.graph.spans
     trace = spans["trace_id"].take(pa.array(flows.first))
     key = pa.array(flows.key, pa.string())
-    order = np.lexsort((messages.time, messages.flow))
+    order = np.lexsort(
+        (messages.time, ~messages.request, messages.flow)
+    )  # requests first: they are no events
     latest = _last_of(messages.flow[order], order, flows.count)
     names = learner.names
     types = np.array([*names.event_types.names, None], object)
@@ -73,7 +75,7 @@ def outcomes(record: Record, learner: Learner) -> pa.Array:
     """Of each flow the event type that ended it, by what is known now of which types end flows; or null."""
     messages, names = record.messages, learner.names.event_types.names
     ending = np.append(learner.ending(), False)  # the last stands for no type
-    last = np.flatnonzero(~messages.followed & ending[messages.type])
+    last = np.flatnonzero(~messages.followed & ending[messages.type] & ~messages.request)
     last = last[np.lexsort((messages.time[last], messages.flow[last]))]
     ended = _last_of(messages.flow[last], last, record.flows)
     return pa.array(np.array([*names, None], object)[_at(messages.type, ended)], pa.string())

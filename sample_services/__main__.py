@@ -38,8 +38,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             settings = dataclasses.replace(settings, orders=setting.count(given.orders))
         if given.expired_cards is not None:
             settings = dataclasses.replace(settings, expired_cards=setting.share(given.expired_cards))
-        if given.scores:
-            settings = dataclasses.replace(settings, scores=True)
         if given.control is not None:
             host, port = setting.control_address(given.control, "--control")
             settings = dataclasses.replace(settings, control_host=host, control_port=port)
@@ -61,7 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--expired-cards", help="share of the orders whose payment is declined (default 0.08)"
     )
-    parser.add_argument("--scores", action="store_true", help="let fraud ask for a score of each order")
     parser.add_argument(
         "--without",
         action="append",

@@ -31,6 +31,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 DEFAULT_DELAY_MS: Final = 3000
 MAX_DELAY_MS: Final = 600_000
+# In the midst of its work: the word that it had begun is out by then.
+DYING_S: Final = 1.0
 # What a shell shows for a process that died of SIGABRT.
 CRASHED: Final = 134
 
@@ -68,6 +70,7 @@ class Fault:
         elif self.kind == "failing" and self.touches(event_id):
             raise BrokenOnPurpose(f"failing on purpose for {self.share:.0%} of the messages")
         elif self.kind == "crashing" and random.random() < self.share:
+            await asyncio.sleep(DYING_S)
             os._exit(CRASHED)
 
     def silences(self, event_id: str) -> bool:

@@ -20,12 +20,15 @@ async def run(shop: Shop) -> None:
     """Answer until the shop stops; the processes that do so share the questions."""
 
     async def on_question(message: Msg) -> None:
+        fault, question = shop.faults.fault, message.data.decode()
+        if fault is not None:
+            await fault.strike(question)
         await shop.work(1, 5)
-        asked = json.loads(message.data)
-        score = asked.get("total_cents", 0) % RISKY
-        await message.respond(json.dumps({"score": score}).encode())
+        score = json.loads(question).get("total_cents", 0) % RISKY
+        if fault is None or not fault.silences(question):
+            await message.respond(json.dumps({"score": score}).encode())
 
-    subscription = await shop.client.subscribe(SUBJECT, queue="score", cb=on_question)
+    subscription = await shop.client.subscribe(SUBJECT, queue=shop.service, cb=on_question)
     await shop.stop.wait()
     await hear_out(subscription)
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from . import analytics, fraud, inventory, notification, order, payment, shipping, warehouse
+from . import analytics, fraud, inventory, notification, order, payment, score, shipping, warehouse
 from .shop import Shop
 
 
@@ -21,6 +21,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     "inventory": Service(inventory.run),
     "payment": Service(payment.run, processes=2),
     "fraud": Service(fraud.run),
+    "score": Service(score.run),
     "shipping": Service(shipping.run),
     "warehouse": Service(warehouse.run),
     "notification": Service(notification.run),

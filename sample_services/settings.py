@@ -29,9 +29,6 @@ class Settings:
     orders: int | None = None
     # How many customers pay with a card that has expired: each of them is a declined payment.
     expired_cards: float = 0.08
-    # Whether fraud asks for a score of each order. A question counts as a message that fraud published, so
-    # with it the diagnosis can not see a fraud that clears nothing and still asks.
-    scores: bool = False
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":

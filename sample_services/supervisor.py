@@ -178,8 +178,6 @@ class Supervisor:
         options += ["--rate", str(settings.orders_per_second), "--expired-cards", str(settings.expired_cards)]
         if settings.orders is not None:
             options += ["--orders", str(settings.orders)]
-        if settings.scores:
-            options += ["--scores"]
         if log.isEnabledFor(logging.DEBUG):
             options += ["--verbose"]
         return await asyncio.create_subprocess_exec(

@@ -16,21 +16,39 @@ from collector.live.tick import Pacing, Tick
 from collector.otlp import Body, Encoding, decode
 from collector.store import Database, SpanStore
 from collector.store.flows import FlowStore
-from tests.factories import NOW, SECOND, protobuf, request, span
+from tests.factories import NOW, SECOND, pairs, protobuf, request, span
 
 MS = 10**6
 
 Sent = tuple[str, Span]  # a service and a span of it
 
 
-def publish(service: str, event: str, key: str, *, at: int, by: str = "") -> Sent:
+def publish(
+    service: str,
+    event: str,
+    key: str,
+    *,
+    at: int,
+    by: str = "",
+    verb: str = "send",
+    error: str | None = None,
+) -> Sent:
     """A message of *event* about the order *key*; *by* is the span that caused it."""
     said = {"messaging.operation.type": "send", "messaging.system": "nats", "messaging.nats.stream": "SHOP"}
+    said["messaging.operation.name"] = verb
     said |= {"messaging.destination.name": f"shop.{event}", "cloudevents.event_type": event, "order.id": key}
     kind = Span.SPAN_KIND_PRODUCER
     name = f"{key}/{event}"
     return service, span(
-        f"send shop.{event}", id=name, trace=key, parent=by, kind=kind, start=at, end=at + MS, attributes=said
+        f"{verb} shop.{event}",
+        id=name,
+        trace=key,
+        parent=by,
+        kind=kind,
+        start=at,
+        end=at + MS,
+        error=error,
+        attributes=said,
     )
 
 
@@ -63,6 +81,25 @@ def react(
         error=error,
         attributes=said,
     )
+
+
+def begin(service: str, event: str, key: str, *, at: int, attempt: int = 1) -> Sent:
+    """The word that this attempt of `react` has begun."""
+    _, its = react(service, event, key, at=at, attempt=attempt)
+    word = span(
+        f"started shop.{event}",
+        id=f"{its.span_id.hex()} began",
+        trace=key,
+        parent=f"{key}/{event}",
+        kind=Span.SPAN_KIND_INTERNAL,
+        start=at,
+        end=at,
+    )
+    word.attributes.extend(one for one in its.attributes if one.key != "messaging.operation.type")
+    word.attributes.extend(pairs({"messaging.operation.name": "started"}))
+    word.links.add(trace_id=its.trace_id, span_id=its.span_id)
+    word.flags = 0x300
+    return service, word
 
 
 def handling(service: str, event: str, key: str) -> str:
@@ -118,7 +155,12 @@ def table(sent: Iterable[Sent], received: int) -> pa.Table:
     by_service: dict[str, list[Span]] = {}
     for service, one in sent:
         by_service.setdefault(service, []).append(one)
-    body = protobuf(*(request(*spans, service=service) for service, spans in by_service.items()))
+    body = protobuf(
+        *(
+            request(*spans, resource={"service.name": service, "service.instance.id": f"{service}-1"})
+            for service, spans in by_service.items()
+        )
+    )
     return decode([Body(body, Encoding.PROTOBUF)], received).spans
 
 

@@ -37,6 +37,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "failed": False,
         "error": None,
         "final": False,
+        "request": False,
         "service": SERVICES[0],
         "group": None,
         "handler": None,
@@ -49,6 +50,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "causation": None,
         "flow_key": None,
         "settled": 0,
+        "instance": None,
         "deliveries": 0,
         "link_trace_ids": [],
         "link_span_ids": [],
@@ -90,13 +92,14 @@ def tangle(random: Random) -> list[Row]:
         reading(
             random.randrange(traces),
             number,
-            Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7])),
+            Role(random.choice([0, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 7, 8])),
             parent_span_id=bytes([random.randrange(count) + 1]) * 8 if random.random() < parented else ROOT,
             start=TICK * random.choice([*range(6), HOUR // TICK]),
             end=TICK * random.choice([*range(8), HOUR // TICK]),
             received=random.randrange(3),
             remote=random.random() < 0.5,
             failed=random.random() < 0.2,
+            request=random.random() < 0.1,
             service=random.choice(SERVICES),
             group=random.choice("gh"),
             handler=random.choice([None, None, "a", "b"]),
@@ -164,6 +167,7 @@ class _Teller:
         said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
         said["conversation"] = random.choice([None, "1", "2"])
         said["event_id"] = random.choice([None, None, f"e{len(self.rows)}"])
+        said["request"] = random.random() < 0.1
         if because is not None:
             said["causation"] = because["event_id"] or because["message_id"]
         shape = random.choice(["send", "send", "create", "repeated", "together"])
@@ -202,6 +206,8 @@ class _Teller:
         elif parent is None or len(taken) > 1 or random.random() < self.links:
             at = consumer if random.random() < 0.7 or parent is None else parent
             link(at, map(ref, taken))
+        if random.random() < 0.3:
+            self.announce(consumer, taken)
         if random.random() < 0.2:
             self.answer(trace, consumer)
         if random.random() < 0.3:
@@ -216,6 +222,14 @@ class _Teller:
                     self.publish(where, outside, random.choice([because, random.choice(taken)]))
             else:
                 self.publish(trace, random.choice([consumer, work, work, parent]) or consumer, because)
+
+    def announce(self, consumer: Row, taken: Sequence[Row]) -> None:
+        """Word that the handling began, beside it; of a batch in a trace of its own."""
+        batch = consumer["parent_span_id"] == ROOT
+        where = self.new_trace() if batch else consumer["trace_id"][0] - 1
+        word = self.add(where, Role.STARTED, None, service=consumer["service"], group=consumer["group"])
+        word["parent_span_id"] = consumer["parent_span_id"]
+        link(word, [ref(consumer), *(map(ref, taken) if batch else ())])
 
     def answer(self, trace: int, consumer: Row) -> None:
         """The message was a request: its answer goes to an inbox, and does something there."""

@@ -42,6 +42,30 @@ def test_what_our_own_instrumentation_tells_beside_a_handling_is_none(verb: str,
 
 
 @pytest.mark.parametrize(
+    ("verb", "name", "asks"),
+    [
+        ("request", "anything", True),  # our own instrumentation of NATS
+        ("send", "request prices", False),
+        (None, "prices request", True),  # NATS.Net
+        (None, "request prices", True),
+        (None, "publish request", False),  # a destination that is called so
+        (None, "request publish", True),  # of two words the first is the verb, since 1.27
+        (None, "order.request", False),
+    ],
+)
+def test_request_is_told_by_its_verb_or_its_name(verb: str | None, name: str, asks: bool) -> None:
+    said: dict[str, Value] = {"messaging.system": "nats", "messaging.destination.name": "prices"}
+    if verb:
+        said |= {"messaging.operation.name": verb, "messaging.operation.type": "send"}
+
+    assert read(span(name, kind=PRODUCER, attributes=said))["request"] is asks
+    assert (
+        read(span(name, kind=CONSUMER, attributes=said | {"messaging.operation.type": "process"}))["request"]
+        is False
+    )
+
+
+@pytest.mark.parametrize(
     ("word", "role"),
     [
         ("create", Role.CREATE),

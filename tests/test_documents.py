@@ -40,6 +40,7 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
             "destination": "orders",
             "system": None,
             "service": "order",
+            "request": False,
             "time_unix_nano": start[one],
             "flow": flow,
         }

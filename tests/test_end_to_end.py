@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,17 +99,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
             process.send_signal(signal.SIGINT)
         code = process.wait(30)
     assert code == 0, log.read_text()
-    assert marked_processes(str(folder)) == [], "a process was left behind"
+    assert marked_processes(str(folder)) == {}, "a process was left behind"
 
 
-def marked_processes(mark: str) -> list[str]:
-    """The command lines of processes that inherited our mark."""
-    found = []
+def marked_processes(mark: str) -> dict[int, str]:
+    """The command lines of processes that inherited our mark, by their ids."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             try:
                 if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                    said = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    found[int(entry.name)] = said
             except OSError:
                 continue
     return found
@@ -167,6 +169,39 @@ def test_silent_service_is_told_from_a_dead_one(demo: Demo) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "how", [("slow", "--delay-ms", "600000"), ("crashing",)], ids=["hangs and is killed", "crashes"]
+)
+def test_handler_that_never_ends_is_told_from_one_that_never_began(demo: Demo, how: Sequence[str]) -> None:
+    """Its service is up, or up again, and takes what comes: the message at hand is what is in trouble."""
+    assert demo.run("demo", "break", "payment", "--how", *how).returncode == 0
+
+    def begun() -> list[Any]:
+        return [finding for finding in owed_by(demo, "payment") if finding["cause"] == "not_acknowledged"]
+
+    found = until(begun, 40, "a handling that began is stuck")[0]
+    assert found["stopped_at"]["event_type"] == "StockReserved"
+    assert re.search(
+        r"payment \(payment-[12]\) took StockReserved .* and has not finished", found["sentence"]
+    )
+    word = next(fact["ref"] for fact in found["evidence"] if "began to handle" in fact["text"])
+    spans = json.dumps(demo.ask(f"/spans/{found['key']}"))
+    assert word.split(":")[1] in spans
+
+    assert demo.run("demo", "mend", "payment").returncode == 0
+    if how[0] == "slow":  # what hangs already goes on hanging
+        for process, command in marked_processes(demo.environment[MARK]).items():
+            if "sample_services payment" in command:
+                os.kill(process, signal.SIGKILL)
+    until(lambda: not owed_by(demo, "payment"), 30, "the list is empty")
+    flow = until(
+        lambda: (item := demo.answer("flow", found["key"])["flows"][0])["state"] == "done" and item,
+        15,
+        "the flow is done",
+    )
+    assert not flow["incomplete"]
+
+
 def test_shop_is_drawn_as_it_is(demo: Demo) -> None:
     """Fan-out, choice, join, compensation and batch, all from real spans."""
     drawn = demo.answer("map")
@@ -176,6 +211,8 @@ def test_shop_is_drawn_as_it_is(demo: Demo) -> None:
     emits = {(row["service"], row["event_type"], row["emits"]) for row in drawn["emits"]}
 
     assert reacts["OrderPlaced"] == {"inventory", "fraud", "analytics", "notification"}
+    assert reacts["score.order"] == {"score"}
+    assert ("fraud", "OrderPlaced", "score.order") in emits
     assert {"shipping", "analytics"} == reacts["PaymentCaptured"] == reacts["OrderCleared"]
     assert ("payment", "StockReserved", "PaymentCaptured") in emits
     assert ("warehouse", "ShipmentPrepared", "ParcelPicked") in emits

@@ -209,7 +209,7 @@ def graph(answer: Any, name: str) -> Any:
 
 
 FIELDS = {
-    "messages": "ref spans event_type destination system service time_unix_nano",
+    "messages": "ref spans event_type destination system service request time_unix_nano",
     "reactions": "ref spans service group attempts start_unix_nano end_unix_nano status "
     "settled acked nacked terminated deliveries",
 }

@@ -87,7 +87,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     "parent_span_id": ids[1],
     "role": st.integers(0, 255),
     **dict.fromkeys(("start", "end", "received"), int64),
-    **dict.fromkeys(("remote", "failed", "final"), st.booleans()),
+    **dict.fromkeys(("remote", "failed", "final", "request"), st.booleans()),
     **dict.fromkeys(
         (
             "error",
@@ -101,6 +101,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
             "conversation",
             "causation",
             "flow_key",
+            "instance",
         ),
         st.none() | words,
     ),

@@ -21,7 +21,7 @@ from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
 from collector.live.tick import RECENT, SECOND
 from collector.otlp import to_json
-from collector.stitching import Stitched, stitch
+from collector.stitching import NoteKind, Stitched, stitch
 from collector.store import SpanStore
 from collector.store.flows import FlowStore, Search
 
@@ -30,6 +30,7 @@ Document: TypeAlias = dict[str, Any]
 _MAP_FLOWS = 1_000  # the newest, that a map is drawn from
 _MAP_KEPT_S = 4.0  # many viewers, one reckoning
 _MOST_TRACES = 2_000  # of a flow that is shown: one with more has a key that is shared by several runs
+_ON_THEIR_WAY = {kind.name.lower() for kind in (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET)}
 _MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose they are
 
 
@@ -146,6 +147,9 @@ class Questions:
             for number in range(run.stitched.flows.count)
         ]
         answer = document(run.stitched, only=run.flow, flow_ids=names)
+        if place is not None and snapshot.coming[place]:
+            # Spans come when they end, and parents end after their children.
+            answer["notes"] = [note for note in answer["notes"] if note["kind"] not in _ON_THEIR_WAY]
         _add_details(answer, run.own_spans())
         _add_expected(answer, snapshot)
         found = [] if place is None else self._findings(snapshot, place)

@@ -3,16 +3,17 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import networkx as nx
 import numpy as np
+import pyarrow as pa
 
 from collector.api.flows import Page, cursor_after
 from collector.diagnosis import Case, Debt, Expectation, Finding, Place, State, diagnose
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import reactor_of, type_of
-from collector.documents import refs_of
 from collector.joins import Ints, once
 from collector.live.snapshot import Snapshot
 
@@ -87,9 +88,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
     """The finding of each entry."""
     if snapshot.expected is None or not len(entries):
         return []
-    places = snapshot.places.take(entries)
-    refs = refs_of(places["trace_id"], places["span_id"])
-    rows = places.select(["service", "destination", "error"]).to_pylist()
+    places, witnesses = (_places(spans.take(entries)) for spans in (snapshot.places, snapshot.witnesses))
     ids = snapshot.flows["id"].take(snapshot.owed.flow[entries]).to_pylist()
     keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
     lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
@@ -98,15 +97,12 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
     found = []
     for place, entry in enumerate(entries.tolist()):
         step = int(snapshot.owed.step[entry])
-        stopped = Place(
-            ref=refs[place],
-            # A batch's span says nothing of the messages in it; the step does.
-            event_type=snapshot.expected.names.event_types.names[type_of(step)],
-            service=rows[place]["service"],
-            destination=rows[place]["destination"],
-            error=rows[place]["error"],
-        )
-        case = _case(snapshot, entry, stopped)
+        # A batch's span says nothing of the messages in it; the step does.
+        event_type = snapshot.expected.names.event_types.names[type_of(step)]
+        where = places[place]
+        assert where is not None
+        stopped = replace(where, event_type=event_type)
+        case = _case(snapshot, entry, stopped, witnesses[place])
         verdict = diagnose(case, lives[step])
         state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
         if case.next_event_type not in blocked:
@@ -115,6 +111,15 @@ def findings(snapshot: Snapshot, entries: Ints) -> list[Document]:
         found.append(_document(case, verdict, ids[place], keys[place], state, beyond))
     _name_cohorts(found)
     return sorted(found, key=_order)
+
+
+def _places(spans: pa.Table) -> list[Place | None]:
+    """What each of *spans* (READINGS) says of itself; None where there is none."""
+    columns = ["trace_id", "span_id", "event_type", "service", "destination", "error", "instance"]
+    return [
+        Place(f"{trace_id.hex()}:{span_id.hex()}", *said) if trace_id is not None else None
+        for trace_id, span_id, *said in zip(*(spans[name].to_pylist() for name in columns), strict=True)
+    ]
 
 
 def cohorts(found: Iterable[Document]) -> list[Document]:
@@ -144,7 +149,7 @@ def cohorts(found: Iterable[Document]) -> list[Document]:
     return sorted(rows, key=lambda row: (-row["flows"], row["first_unix_nano"], row["id"]))
 
 
-def _case(snapshot: Snapshot, entry: int, stopped: Place) -> Case:
+def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None) -> Case:
     owed, expected = snapshot.owed, snapshot.expected
     assert expected is not None
     service, group = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
@@ -161,6 +166,7 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place) -> Case:
         attempts=int(snapshot.attempts[entry]),
         final=bool(owed.final[entry]),
         terminated=bool(snapshot.terminated[entry]),
+        witness=witness,
     )
 
 

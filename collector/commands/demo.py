@@ -22,7 +22,17 @@ from collector.commands.servers import dashboard_command
 
 FAULTS = ("stopped", "slow", "failing", "silent", "crashing")
 # The shop is a program of its own, and says so itself where another is named.
-SERVICES = ("order", "inventory", "payment", "fraud", "shipping", "notification", "warehouse", "analytics")
+SERVICES = (
+    "order",
+    "inventory",
+    "payment",
+    "fraud",
+    "score",
+    "shipping",
+    "notification",
+    "warehouse",
+    "analytics",
+)
 _SERVICES_HELP = f"SERVICE is one of {', '.join(SERVICES)}."
 _SHOP = "http://127.0.0.1:4320"
 _STOP_S = {"shop": 8.0, "dashboard": 3.0, "collector": 10.0, "broker": 5.0}

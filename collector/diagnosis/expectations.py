@@ -248,7 +248,8 @@ class Learner:
     def _learn_needs(self, record: Record, flows: Mask) -> None:
         """What a service had always handled before it published: of a join that is more than one thing."""
         reactions, emits, names = record.reactions, record.emits, self.names
-        taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0))
+        # A service that answers its own questions needs no answer of its own: the question waits for it.
+        taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0) & ~reactions.answers)
         width = len(record.started)
         pair = names.service_of(reactions.step[taken]) * width + reactions.flow[taken]
         order = np.argsort(pair, kind="stable")

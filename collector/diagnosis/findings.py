@@ -11,6 +11,7 @@ class Cause(StrEnum):
     """Why a flow stopped. The names are a promise to scripts."""
 
     CONSUMER_DOWN = "consumer_down"
+    NOT_ACKNOWLEDGED = "not_acknowledged"
     BACKLOG = "backlog"
     GAVE_UP = "gave_up"
     HANDLER_FAILED = "handler_failed"
@@ -27,6 +28,7 @@ class Place:
     service: str
     destination: str | None
     error: str | None = None  # what the span's status says
+    instance: str | None = None  # which process of the service; of the word that a handling began
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Case:
     attempts: int = 1
     final: bool = False
     terminated: bool = False  # its consumer told the broker not to deliver it again
+    # Of a reaction that is owed the word that it began; else a request of the handling without an answer.
+    witness: Place | None = None
 
     @property
     def overdue_s(self) -> float:
@@ -63,7 +67,8 @@ class Life:
 
     last: int | None  # when it last began to handle one; None: never
     served: int | None  # when the newest message that it handled was published
-    waiting: int  # flows whose message it has not taken and that are overdue
+    waiting: int  # flows whose message it has not handled and that are overdue
+    unfinished: int = 0  # of these messages those that it has begun to handle
 
 
 @dataclass(frozen=True)

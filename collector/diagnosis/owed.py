@@ -15,6 +15,7 @@ from collector.diagnosis.expectations import Expectation, Learner
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
 from collector.joins import Ints, Mask, among, distinct_pairs, last_of_runs, matches_in_order, once
+from collector.stitching.graph import find
 
 
 class Debt(IntEnum):
@@ -35,8 +36,11 @@ class Owed:
     step: Ints  # who owes it, on which event type; of a join its last step
     join: Ints  # place of the join in `Expected.joins`; -1
     row: Ints  # the span it hangs from: the message, or the reaction
-    service: Ints  # whose span that is
-    received: Ints  # when that span came, nanoseconds
+    # The span that says more of it: that the handling of the message began, or that a request of the reaction
+    # got no answer; -1.
+    witness: Ints
+    service: Ints  # by whose clock `since` is
+    received: Ints  # when the span came that says since when, nanoseconds
     since: Ints  # nanoseconds, by that service's clock
     due: Ints  # nanoseconds after `since`: later is late
     deadline: Ints  # nanoseconds after `since`: later is stuck
@@ -51,7 +55,7 @@ class Owed:
 
 
 _NONE = np.empty(0, np.int64)
-NOTHING = Owed(*(_NONE,) * 10, final=np.empty(0, np.bool_))
+NOTHING = Owed(*(_NONE,) * 11, final=np.empty(0, np.bool_))
 
 
 def together(*parts: Owed) -> Owed:
@@ -115,7 +119,9 @@ class Expected:
         entries = entries.where(~self._waiting_for_other(entries))
         lost, replaced = self._happened(record, entries)
         gaps = np.zeros(record.flows, np.bool_)
-        gaps[entries.flow[lost]] = True
+        # A handling that began and has not ended is no loss, though it has published already.
+        begun = (entries.kind == Debt.REACTION) & (entries.witness >= 0)
+        gaps[entries.flow[lost & ~begun]] = True
         return entries.where(~lost & ~replaced), gaps
 
     def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:
@@ -148,15 +154,26 @@ class Expected:
         step, since = self._by_type[which], messages.time[place]
         wanted = messages.row[place] * names.groups.limit + names.group_of(step)
         missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
-        place, step = place[missing], step[missing]
+        place, step, wanted = place[missing], step[missing], wanted[missing]
+        begun = record.begun
+        # Of several the first: a handler that dies each time should not be new each time.
+        word = _first_of(begun.handling(names), begun.start, wanted)
+        # Who was answered knows that somebody took it, whether that was seen or not.
+        kept = (word >= 0) | ~messages.answered[place]
+        place, step, word = place[kept], step[kept], word[kept]
+
+        def since_then(of_message: Ints, of_word: Ints) -> Ints:
+            return np.where(word >= 0, np.append(of_word, -1)[word], of_message[place])
+
         return self._entries(
             Debt.REACTION,
             messages.flow[place],
             step,
             row=messages.row[place],
-            service=messages.service[place],
-            received=messages.received[place],
-            since=since[missing],
+            witness=np.append(begun.row, -1)[word],
+            service=since_then(messages.service, begun.service),
+            received=since_then(messages.received, begun.received),
+            since=since_then(messages.time, begun.start),
         )
 
     def _failures(self, record: Record) -> Owed:
@@ -196,12 +213,16 @@ class Expected:
     def _of_reactions(
         self, kind: Debt, record: Record, which: Ints | Mask, since: Ints, *, final: Mask | None = None
     ) -> Owed:
-        reactions = record.reactions
+        reactions, asked = record.reactions, record.unanswered
+        row, flow = reactions.row[which], reactions.flow[which]
         return self._entries(
             kind,
-            reactions.flow[which],
+            flow,
             reactions.step[which],
-            row=reactions.row[which],
+            row=row,
+            witness=np.append(asked.row, -1)[
+                _first_of(asked.reaction * record.flows + asked.flow, asked.row, row * record.flows + flow)
+            ],
             service=self.names.service_of(reactions.step[which]),
             received=reactions.received[which],
             since=since[which],
@@ -215,6 +236,7 @@ class Expected:
         step: Ints,
         *,
         row: Ints,
+        witness: Ints,
         service: Ints,
         received: Ints,
         since: Ints,
@@ -229,6 +251,7 @@ class Expected:
             step=step,
             join=np.full(len(flow), -1),
             row=row,
+            witness=witness,
             service=service,
             received=received,
             since=since,
@@ -298,6 +321,12 @@ def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
     if len(place):
         left[place[among(handling[place], handling[settled])]] = False
     return left
+
+
+def _first_of(keys: Ints, rank: Ints, wanted: Ints) -> Ints:
+    """Where in *keys* each of *wanted* is, of several the one of the lowest *rank*; -1 where it is not."""
+    order = np.lexsort((rank, keys))
+    return np.append(order, -1)[find(keys[order], wanted)]
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:

@@ -1,6 +1,6 @@
 """What happened in a set of flows, as columns of small integers: what learning and judging read."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 import numpy as np
@@ -101,7 +101,9 @@ class Messages:
     time: Ints  # nanoseconds; see `Record`
     received: Ints  # when its span came
     caused: Mask  # by a reaction that was seen
-    followed: Mask  # a reaction to it published something
+    followed: Mask  # a reaction to it published an event
+    request: Mask  # its sender waits for an answer: it is no event
+    answered: Mask  # and has got one
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Reactions:
     attempts: Ints
     failed: Mask
     final: Mask  # nobody gets its message again
-    emitted: Mask  # it published something in this flow
+    emitted: Mask  # it published an event in this flow
+    answers: Mask  # its message is a request
 
     @property
     def stopped(self) -> Mask:
@@ -135,14 +138,37 @@ class Reactions:
 
 
 @dataclass(frozen=True)
-class Emits:
-    """One entry for each message that a reaction published, by each of what the reaction reacts to."""
+class Begun:
+    """One entry for each handling that was announced and was not seen to end, message, and flow."""
 
+    row: Ints  # of the word that it began
+    flow: Ints
+    step: Ints
+    message: Ints
+    service: Ints
+    published: Ints
+    start: Ints
+    received: Ints
+
+    def handling(self, names: Names) -> Ints:
+        """As that of `Reactions`."""
+        return self.message * names.groups.limit + names.group_of(self.step)
+
+
+@dataclass(frozen=True)
+class Emits:
+    """One entry for each event that a reaction published, by each of what the reaction reacts to."""
+
+    row: Ints
     reaction: Ints  # row
     flow: Ints
     step: Ints
     type: Ints  # of what was published
     delay: Ints  # nanoseconds from the end of the reaction, 0 if it came before
+
+    def where(self, mask: Mask) -> "Emits":
+        """The entries that *mask* marks."""
+        return Emits(**{name.name: getattr(self, name.name)[mask] for name in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -156,7 +182,10 @@ class Record:
     flows: int
     messages: Messages
     reactions: Reactions
+    begun: Begun
     emits: Emits
+    asks: Emits  # the requests that reactions sent: whoever asks has published nothing by that
+    unanswered: Emits  # those of them that got no answer
     aside: Mask  # of each row: it looks back at its flow, and makes it last no longer
     started: Ints  # of each flow
     last: Ints  # of each flow: the latest time of anything in it that is not aside
@@ -169,6 +198,8 @@ def record(stitched: Stitched, names: Names) -> Record:
     facts = _facts(graph, names)
     replays = find_replays(graph)
     reactions = _reactions(stitched, facts, names, replays.end)
+    made = _emits(stitched, facts, reactions)
+    request = facts.request[made.row]
     row, flow = flows.row, flows.flow
     counted = ~replays.aside[row]
     # A flow in which nothing else happened began and ended with what looks back.
@@ -178,7 +209,10 @@ def record(stitched: Stitched, names: Names) -> Record:
         flows=flows.count,
         messages=_messages(stitched, facts),
         reactions=reactions,
-        emits=_emits(stitched, facts, reactions),
+        begun=_begun(stitched, facts),
+        emits=made.where(~request),
+        asks=made.where(request),
+        unanswered=made.where(request & facts.failed[made.row]),
         aside=replays.aside,
         started=_reduced(np.minimum, flow, facts.start[row], flows.count),
         last=_reduced(np.maximum, flow, facts.end[row], flows.count),
@@ -198,6 +232,9 @@ class _Facts:
     reactor: Ints
     delivery: Mask  # of each edge
     cause: Mask  # of each edge: a seen one
+    publishes: Mask  # of each edge: such a cause of an event
+    request: Mask
+    failed: Mask
 
 
 def _facts(graph: Graph, names: Names) -> _Facts:
@@ -205,6 +242,8 @@ def _facts(graph: Graph, names: Names) -> _Facts:
     service = names.services.codes(graph.spans["service"])
     group = np.maximum(names.groups.codes(graph.spans["group"]), OTHER)
     delivery = graph.edges.of(EdgeKind.DELIVERY)
+    cause = ~delivery & (graph.edges.source >= 0)
+    request = _marked(len(graph.key), graph.requests)
     return _Facts(
         received=received,
         start=_sane(graph.numbers("start"), received),
@@ -213,14 +252,17 @@ def _facts(graph: Graph, names: Names) -> _Facts:
         service=service,
         reactor=names.reactor(service, group),
         delivery=delivery,
-        cause=~delivery & (graph.edges.source >= 0),
+        cause=cause,
+        publishes=cause & ~request[graph.edges.target],
+        request=request,
+        failed=graph.numbers("failed") != 0,
     )
 
 
 def _messages(stitched: Stitched, facts: _Facts) -> Messages:
     graph = stitched.graph
     edges, count = graph.edges, len(graph.key)
-    emitting = _marked(count, edges.source[facts.cause])
+    emitting = _marked(count, edges.source[facts.publishes])
     led_on = facts.delivery & (edges.source >= 0) & emitting[edges.target]
     place, flow = stitched.flows.of(graph.messages)
     row = graph.messages[place]
@@ -233,6 +275,8 @@ def _messages(stitched: Stitched, facts: _Facts) -> Messages:
         received=facts.received[row],
         caused=_marked(count, edges.target[facts.cause])[row],
         followed=_marked(count, edges.source[led_on])[row],
+        request=facts.request[row],
+        answered=(facts.request & ~facts.failed)[row],
     )
 
 
@@ -258,8 +302,8 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
     of_reaction = np.full(count, -1)
     of_reaction[graph.reactions] = np.arange(len(graph.reactions))
     index = of_reaction[row]
-    caused_place, caused_flow = flows.of(edges.target[facts.cause])
-    emitting = edges.source[facts.cause][caused_place] * width + caused_flow
+    caused_place, caused_flow = flows.of(edges.target[facts.publishes])
+    emitting = edges.source[facts.publishes][caused_place] * width + caused_flow
     return Reactions(
         row=row,
         flow=flow,
@@ -274,6 +318,25 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         failed=graph.failed[index],
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row] | terminated(graph)[index],
         emitted=among(row * width + flow, emitting),
+        answers=np.append(facts.request, False)[message],
+    )
+
+
+def _begun(stitched: Stitched, facts: _Facts) -> Begun:
+    message, word = stitched.graph.begun
+    place, flow = stitched.flows.of(word)
+    there = _met(stitched.flows, flow, message[place]) & (facts.event_type[message[place]] >= 0)
+    place, flow = place[there], flow[there]
+    message, word = message[place], word[place]
+    return Begun(
+        row=word,
+        flow=flow,
+        step=step_of(facts.event_type[message], facts.reactor[word]),
+        message=message,
+        service=facts.service[word],
+        published=facts.start[message],
+        start=facts.start[word],
+        received=facts.received[word],
     )
 
 
@@ -300,6 +363,7 @@ def _emits(stitched: Stitched, facts: _Facts, reactions: Reactions) -> Emits:
     width = max(stitched.flows.count, 1)
     which, entry = matches(reactions.row * width + reactions.flow, reaction * width + flow)
     return Emits(
+        row=message[which],
         reaction=reaction[which],
         flow=flow[which],
         step=reactions.step[entry],

@@ -1,6 +1,6 @@
 """Why did it stop? One rule a cause, asked in this order; the first that can show its cause answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life
 from collector.diagnosis.owed import Debt
@@ -36,7 +36,7 @@ def handler_failed(case: Case, life: Life) -> Finding | None:
     evidence = Evidence(
         "span", case.stopped_at.ref, f"the last attempt of {case.service} ended in an error{why}"
     )
-    return Finding(Cause.HANDLER_FAILED, sentence, (evidence,))
+    return Finding(Cause.HANDLER_FAILED, sentence, (evidence, *_unanswered(case)))
 
 
 def handler_silent(case: Case, life: Life) -> Finding | None:
@@ -59,8 +59,37 @@ def handler_silent(case: Case, life: Life) -> Finding | None:
                 case.stopped_at.ref,
                 f"{case.service} handled {case.stopped_at.event_type}, and it went well",
             ),
+            *_unanswered(case),
             Evidence(
                 "absence", None, f"no {_next(case)} from {case.service} in this flow since; {_habit(case)}"
+            ),
+        ),
+    )
+
+
+def not_acknowledged(case: Case, life: Life) -> Finding | None:
+    """Its handling began and has not ended: it hangs, or its process died."""
+    word = case.witness
+    if case.debt is not Debt.REACTION or word is None:
+        return None
+    handled, ago = case.stopped_at.event_type, duration((case.now - case.since) / 1e9)
+    which = f"{word.service} ({word.instance})" if word.instance else word.service
+    sentence = (
+        f"{which} took {handled}{_from(case)} {ago} ago and has not finished: "
+        "its handler hangs, or its process died."
+    )
+    return Finding(
+        Cause.NOT_ACKNOWLEDGED,
+        sentence,
+        (
+            Evidence("span", word.ref, f"{which} began to handle it {ago} ago"),
+            Evidence(
+                "span", case.stopped_at.ref, f"{case.stopped_at.service} published {handled}{_on(case)}"
+            ),
+            Evidence(
+                "absence",
+                None,
+                f"no end of that handling, and none by another of {_who(case)}; {_habit(case)}",
             ),
         ),
     )
@@ -79,6 +108,8 @@ def consumer_down(case: Case, life: Life) -> Finding | None:
         f"{duration(case.due_ms / 1e3)}, and {_who(case)} shows no sign of life since."
     )
     seen = f"last seen {duration((case.now - life.last) / 1e9)} ago" if life.last else "never seen"
+    if life.unfinished:
+        seen += f", with {counted(life.unfinished, 'handling')} that began and did not end"
     return Finding(
         Cause.CONSUMER_DOWN,
         sentence,
@@ -119,7 +150,15 @@ def unknown(case: Case, life: Life) -> Finding | None:
     return Finding(Cause.UNKNOWN, sentence, (_published(case), evidence))
 
 
-RULES: tuple[Rule, ...] = (gave_up, handler_failed, handler_silent, consumer_down, backlog, unknown)
+RULES: tuple[Rule, ...] = (
+    gave_up,
+    handler_failed,
+    handler_silent,
+    not_acknowledged,
+    consumer_down,
+    backlog,
+    unknown,
+)
 
 
 def diagnose(case: Case, life: Life) -> Finding:
@@ -129,9 +168,20 @@ def diagnose(case: Case, life: Life) -> Finding:
 
 def _published(case: Case) -> Evidence:
     place = case.stopped_at
-    where = f" on {place.destination}" if place.destination else ""
     ago = duration((case.now - case.since) / 1e9)
-    return Evidence("span", place.ref, f"{place.service} published {place.event_type}{where} {ago} ago")
+    return Evidence("span", place.ref, f"{place.service} published {place.event_type}{_on(case)} {ago} ago")
+
+
+def _on(case: Case) -> str:
+    return f" on {case.stopped_at.destination}" if case.stopped_at.destination else ""
+
+
+def _unanswered(case: Case) -> Iterator[Evidence]:
+    """What its handling asked in vain."""
+    if (request := case.witness) is not None:
+        why = f": {_quoted(request.error)}" if request.error else ""
+        asked = f"{request.service} asked {request.event_type} meanwhile and got no answer{why}"
+        yield Evidence("span", request.ref, asked)
 
 
 def _habit(case: Case) -> str:

@@ -48,13 +48,14 @@ def snapshot_of(
 ) -> Snapshot:
     """The living flows of all chunks, counted through, and what is overdue in them."""
     offset = 0
-    entries, places, attempts, ended = [], [], [], []
+    entries, places, witnesses, attempts, ended = [], [], [], [], []
     for one in judged:
         rank = np.cumsum(one.alive) - 1 + offset
         overdue = one.alive[one.owed.flow] & (one.age > np.where(one.owed.final, 0, one.owed.due))
         mine = one.owed.where(overdue)
-        places.append(one.chunk.stitched.graph.spans.take(pa.array(mine.row)))
         graph = one.chunk.stitched.graph
+        places.append(graph.spans.take(pa.array(mine.row)))
+        witnesses.append(graph.spans.take(pa.array(mine.witness, mask=mine.witness < 0)))
         attempts.append(_of_reactions(graph, mine.row, graph.attempts, 1))
         ended.append(_of_reactions(graph, mine.row, terminated(graph), 0) != 0)
         entries.append(replace(mine, flow=rank[mine.flow]))
@@ -69,6 +70,7 @@ def snapshot_of(
         coming=np.concatenate([EMPTY.coming, *(one.coming[one.alive] for one in judged)]),
         owed=owed,
         places=pa.concat_tables([EMPTY.places, *places]),
+        witnesses=pa.concat_tables([EMPTY.witnesses, *witnesses]),
         slack=slack_of(owed),
         attempts=np.concatenate([EMPTY.attempts, *attempts]),
         terminated=np.concatenate([EMPTY.terminated, *ended]),

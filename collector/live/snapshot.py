@@ -51,6 +51,7 @@ class Snapshot:
     coming: Mask  # of each flow: more of it may be on its way, so that nothing of it is called lost yet
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
+    witnesses: pa.Table  # READINGS of the span that says more of each entry of `owed`; nulls without one
     slack: Ints  # of each entry of `owed`, nanoseconds
     attempts: Ints  # of the reaction that each entry of `owed` hangs from; 1 for a message
     terminated: Mask  # of each entry of `owed`: the broker was told not to deliver its message again
@@ -65,8 +66,9 @@ class Snapshot:
         seen = [self.life[member] for member in self._members.get(self._of_group(step), ())]
         last = max((when for when, _ in seen), default=None)
         served = max((message for _, message in seen), default=None)
-        mine = self.owed.flow[(self.owed.step == step) & (self.owed.kind == Debt.REACTION)]
-        return Life(last, served, len(once(mine)))
+        mine = (self.owed.step == step) & (self.owed.kind == Debt.REACTION)
+        begun = mine & (self.owed.witness >= 0)
+        return Life(last, served, len(once(self.owed.flow[mine])), int(begun.sum()))
 
     @cached_property
     def _members(self) -> dict[tuple[int, int], list[int]]:
@@ -87,6 +89,7 @@ EMPTY = Snapshot(
     coming=np.empty(0, np.bool_),
     owed=NOTHING,
     places=READINGS.empty_table(),
+    witnesses=READINGS.empty_table(),
     slack=np.empty(0, np.int64),
     attempts=np.empty(0, np.int64),
     terminated=np.empty(0, np.bool_),

@@ -9,15 +9,14 @@ from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from collector import conventions
-from collector.conventions import DEFAULT_NAMING, Naming
+from collector.conventions import DEFAULT_NAMING, READINGS, Naming
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed
-from collector.diagnosis.record import Record
+from collector.diagnosis.record import Begun, Reactions, Record
 from collector.joins import Ints, Mask, among, groups, once
 from collector.keys import Keys, text_keys, trace_keys, whole
+from collector.live import readings
 from collector.live.bounds import beyond
 from collector.live.chunk import Chunk, asked_of, identifiers_of, make
 from collector.live.clocks import Delays
@@ -133,14 +132,14 @@ class Tick:
 
     def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Take in SPANS of flows that are in the store: they teach nothing."""
-        rows = conventions.read(spans, self._naming)
+        rows = readings.read(spans, self._naming)
         nothing = rows.slice(0, 0)
         brought = Brought(rows, unfinished=unfinished)
         self._memory.add(nothing, identifiers_of(nothing)[0], brought, now + self._quiet())
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
         """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
-        rows = conventions.read(spans, self._naming)
+        rows = readings.read(spans, self._naming)
         chunk, _ = make(rows, self.learner, self._memory.expected, self.keying)
         self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
 
@@ -182,7 +181,7 @@ class Tick:
     def _add(self, spans: pa.Table | None, now: int) -> None:
         """Add SPANS; those that no one can make sense of alone, so that they take no others with them."""
         try:
-            rows = self._read(spans) if spans is not None else conventions.READINGS.empty_table()
+            rows = self._read(spans) if spans is not None else READINGS.empty_table()
             rows = self._memory.due(rows, now)
             if not rows.num_rows:
                 return
@@ -208,9 +207,7 @@ class Tick:
 
     def _read(self, spans: pa.Table) -> pa.Table:
         """READINGS of *spans*, but for those of flows that were put aside."""
-        rows = conventions.read(spans, self._naming)
-        place = rows.schema.get_field_index("error")
-        rows = rows.set_column(place, "error", pc.utf8_slice_codeunits(rows["error"], 0, 300))
+        rows = readings.read(spans, self._naming)
         if self._aside:
             identifiers, owner = identifiers_of(rows)
             known = np.ones(rows.num_rows, np.bool_)
@@ -233,7 +230,7 @@ class Tick:
         late = rows.take(pa.array(known))
         traces = pa.concat_arrays([whole(late["trace_id"]), offering])
         ids, spans = self._archive.fetch(traces.unique(), late["flow_key"].drop_null().unique())
-        return Brought(conventions.read(spans, self._naming), ids) if spans.num_rows else None
+        return Brought(readings.read(spans, self._naming), ids) if spans.num_rows else None
 
     def _offering(self, rows: pa.Table) -> pa.Array:
         """The traces of flows put away that have a message which *rows* ask for by its id."""
@@ -421,17 +418,21 @@ class Tick:
     def _see_life(self, happened: Record) -> None:
         reactions = happened.reactions
         seen = (reactions.message >= 0) & (reactions.step >= 0)
-        if not seen.any():
-            return
-        later = np.maximum(reactions.received - reactions.heard, 0)[seen]
-        self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
-        service = self._names.service_of(reactions.step)
-        start = self._delays.by_our_clock(reactions.start, service, reactions.received)
-        for step, rows in groups(reactions.step, seen):
+        if seen.any():
+            later = np.maximum(reactions.received - reactions.heard, 0)[seen]
+            self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
+        for taken in (reactions, happened.begun):
+            self._see_taken(taken)
+
+    def _see_taken(self, taken: Reactions | Begun) -> None:
+        """See who took what: all that was handled, or is being handled."""
+        service = self._names.service_of(taken.step)
+        start = self._delays.by_our_clock(taken.start, service, taken.received)
+        for step, rows in groups(taken.step, taken.message >= 0):
             last, served = self._life.get(step, (0, 0))
             self._life[step] = (
                 max(last, int(start[rows].max())),
-                max(served, int(reactions.published[rows].max())),
+                max(served, int(taken.published[rows].max())),
             )
         while len(self._life) > 100_000:
             del self._life[next(iter(self._life))]

@@ -7,7 +7,9 @@ them, so everything here is a function of a set of spans.
 import numpy as np
 import pyarrow as pa
 
-from collector.joins import once
+from collector.conventions import Role
+from collector.joins import among, once
+from collector.stitching.announced import find_announced
 from collector.stitching.causation import Claims, find_claims
 from collector.stitching.clocks import early
 from collector.stitching.deliveries import Deliveries, find_consumers
@@ -20,10 +22,11 @@ from collector.stitching.graph import (
     Graph,
     NoteKind,
     Notes,
+    Pairs,
     Rows,
     numbers,
 )
-from collector.stitching.messages import find_messages
+from collector.stitching.messages import Messages, find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
 from collector.stitching.settles import find_settles
 
@@ -35,6 +38,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
     consumers = find_consumers(spans, messages)
     reactions = find_reactions(spans, consumers)
     replies = find_replies(spans, consumers, reactions)
+    announced = find_announced(spans, messages, reactions)
     found = consumers.deliveries
     # Later attempts repeat the first one's delivery.
     first = reactions.of[found.target] == found.target
@@ -49,11 +53,13 @@ def stitch_edges(readings: pa.Table) -> Graph:
         parent=spans.parent,
         links=(spans.links.trace_id, spans.links.span_id),
         messages=messages.rows,
+        requests=_requests(spans, messages, replies),
         reactions=reactions.rows,
         folded=(
-            np.concatenate([messages.folded[0], reactions.folded[0], replies[0]]),
-            np.concatenate([messages.folded[1], reactions.folded[1], replies[1]]),
+            np.concatenate([messages.folded[0], reactions.folded[0], replies[0], announced.folded[0]]),
+            np.concatenate([messages.folded[1], reactions.folded[1], replies[1], announced.folded[1]]),
         ),
+        begun=announced.begun,
         abroad=_abroad(spans, found, claims),
         led=claims.led,
         claims=claims.spans,
@@ -72,6 +78,12 @@ def _abroad(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
     by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
     caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])
     return once(caused[(by >= 0) & (spans.trace[by] != spans.trace[caused])])
+
+
+def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
+    """The messages whose senders say that they wait for an answer, and those that got one."""
+    asked = messages.of[numbers(spans.table, "request") != 0]
+    return once(np.concatenate([asked[asked >= 0], replies[1]]))
 
 
 def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
@@ -98,10 +110,16 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
     late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
+    # A handling that was announced and is not here has not ended: it is not lost, whoever points at it.
+    word, links = spans.role == Role.STARTED, spans.links
+    of_word = word[links.owner]
+    announced = of_word & np.append(True, links.owner[1:] != links.owner[:-1])[: len(of_word)]
+    lost_parent = np.flatnonzero(spans.lost_parent & ~word)
+    lost_parent = lost_parent[~among(spans.parent_key[lost_parent], links.key[announced])]
     found = [
         *spans.notes,
-        (NoteKind.MISSING_PARENT, np.flatnonzero(spans.lost_parent)),
-        (NoteKind.MISSING_LINK_TARGET, once(spans.links.owner[spans.links.target < 0])),
+        (NoteKind.MISSING_PARENT, lost_parent),
+        (NoteKind.MISSING_LINK_TARGET, once(links.owner[(links.target < 0) & ~of_word])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
         (NoteKind.REPLAY, once(taken[late])),

@@ -121,8 +121,10 @@ class Graph:
     parent: Rows  # of each span; never itself, and never round in a circle
     links: tuple[pa.Array, pa.Array]  # the trace id and the span id that each link names
     messages: Rows  # ascending
+    requests: Rows  # ascending: the messages whose senders wait for an answer, which are no events
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
+    begun: Pairs  # (message, word that a handling of it began, which has not ended as far as is known)
     abroad: Rows  # consumers, and messages, of which the cause is in another trace
     led: Pairs  # (message, message that names it as its cause): of one flow, with or without edges between
     claims: Rows  # spans of which the causation id counts: nothing else says what their message came of

@@ -71,8 +71,9 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     begun = anchors.of[graph.messages[~caused[graph.messages]]]
     own = np.concatenate([begun, np.arange(anchors.keyed, anchors.count)])
     part, owners = _joined(part, anchors.of, own, batches)
-    of, (message, consumer) = part[anchors.of], batches.into
-    row, member = _memberships(of, (consumer, of[message]), (span[common], node[common]), owners)
+    of, (message, consumer), (of_word, word) = part[anchors.of], batches.into, graph.begun
+    theirs = np.concatenate([consumer, word]), of[np.concatenate([message, of_word])]
+    row, member = _memberships(of, theirs, (span[common], node[common]), owners)
     return Parts(_count(part), of, row, member)
 
 
@@ -130,7 +131,8 @@ def _owners(source: Rows, target: Rows) -> Owners:
 def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Owners) -> Pairs:
     """(span, part) for each part that a span belongs to, some of them repeatedly.
 
-    *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is;
+    *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is, and so is the
+    word that it began;
     *common* has (span, message or reaction that it is a part of) pairs.
     """
     alone = np.flatnonzero(~marked(len(of), np.concatenate([batch[0], common[0]])))

@@ -34,10 +34,11 @@ class Stitcher:
     def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
         self.keying = keying
         self.notes: set[tuple[str, Ref]] = set()
+        self.lost_parent: set[Ref] = set()
         self.spans = self._distinct(rows)
         self.rank = ranks(self.spans)
-        self.parents = self._parents()
         self.links = self._links()
+        self.parents = self._parents()
 
     # The ground
 
@@ -52,6 +53,9 @@ class Stitcher:
 
     def _parents(self) -> dict[Ref, Ref]:
         parents = {}
+        announced = {
+            next(iter(self.links[ref]), None) for ref in self.spans if self.role(ref) is Role.STARTED
+        }
         for ref, row in self.spans.items():
             parent = (ref[0], row["parent_span_id"])
             if parent == ref:
@@ -59,7 +63,9 @@ class Stitcher:
             elif parent in self.spans:
                 parents[ref] = parent
             elif row["parent_span_id"] != ROOT:
-                self.notes.add(("missing_parent", ref))
+                self.lost_parent.add(ref)
+                if row["role"] != Role.STARTED and parent not in announced:
+                    self.notes.add(("missing_parent", ref))
         on_circle = {ref for ref in parents if ref in above(ref, parents)}
         self.notes |= {("cycle", ref) for ref in on_circle}
         return {ref: parent for ref, parent in parents.items() if ref not in on_circle}
@@ -70,7 +76,7 @@ class Stitcher:
             targets = list(zip(row["link_trace_ids"], row["link_span_ids"], strict=True))
             if ref in targets:
                 self.notes.add(("self_link", ref))
-            if any(target not in self.spans for target in targets):
+            if any(target not in self.spans for target in targets) and row["role"] != Role.STARTED:
                 self.notes.add(("missing_link_target", ref))
             links[ref] = [target for target in targets if target != ref]
         return links
@@ -156,7 +162,7 @@ class Stitcher:
             by_parent.append(self._of_conversation(ref, message) or Delivery(message, "parent", ref))
             if row["remote"]:
                 return by_parent
-        elif row["remote"] and ("missing_parent", ref) in self.notes:
+        elif row["remote"] and ref in self.lost_parent:
             by_parent.append(Delivery((ref[0], row["parent_span_id"]), "parent", ref))
         return unseen or by_parent or self._by_message_id(ref)
 
@@ -434,9 +440,27 @@ class Stitcher:
         for receive, handler in self.around:
             found[receive].add(self.reaction_of[handler])
         for ref in self.spans:
-            if requests := self._requests_of(ref):
+            if requests := self._requests_of(ref) | self._announced_by(ref):
                 found[ref] |= requests
         return found
+
+    def _handlings_of(self, word: Ref) -> list[Ref]:
+        """What a word that a handling began links to and is here, but for messages."""
+        return [one for one in self.links[word] if one in self.spans and not self._publishes(one)]
+
+    def _announced_by(self, ref: Ref) -> set[Ref]:
+        """The reactions of which a word says that they began."""
+        handlings = self._handlings_of(ref) if self.role(ref) is Role.STARTED else []
+        consumers = {self.consumer_around[one] for one in handlings if one in self.consumer_around}
+        return {self.reaction_of[one] for one in consumers}
+
+    def begun_of(self, ref: Ref) -> set[Ref]:
+        """The messages of a handling that began and is not here, of the word that says so."""
+        if self.role(ref) is not Role.STARTED or self._handlings_of(ref):
+            return set()
+        links = [one for one in self.links[ref] if one in self.spans]
+        found = {self.message_of(one) for one in (*links, self.parents.get(ref))}
+        return {one for one in found if one is not None}
 
     def spans_of(self, node: Ref) -> set[Ref]:
         """The spans that are a part of a message or a reaction."""

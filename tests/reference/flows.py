@@ -131,6 +131,9 @@ class Holding:
             found[ref] = set().union(*(self.owners[self.part(one)] for one in at))
             if batch and not at:
                 found[ref] = self.owners[self.part(ref)]
+        for ref in self.told.spans:
+            if messages := self.told.begun_of(ref):
+                found[ref] = set().union(*(self.owners[self.part(message)] for message in messages))
         for span, nodes in self.told.parts_of.items():
             if len(nodes) > 1:
                 found[span] = set().union(*(found[node] for node in nodes))

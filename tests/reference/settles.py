@@ -9,7 +9,8 @@ from tests.reference.edges import ROOT, Ref, Stitcher
 
 def settles_of(told: Stitcher, reaction: Ref) -> dict[str, int]:
     """How often and how the messages of *reaction* were settled, and how often they had been delivered."""
-    members = told.spans_of(reaction)
+    # The word that it began says nothing of its end.
+    members = [ref for ref in told.spans_of(reaction) if told.role(ref) is not Role.STARTED]
     own = Counter(told.spans[ref]["settled"] for ref in members)
     own[Settled.UNSAID] = 0
     outer = [ref for ref in told.spans if _outermost(told, ref) == ref and reaction in _settled(told, ref)]

@@ -15,7 +15,7 @@ from .harness import NatsServer, Receiver, ShopProcess, alive, free_port, runnin
 
 def test_no_child_is_left_after_an_orderly_end(nats: NatsServer, receiver: Receiver) -> None:
     with running(nats, receiver, "--rate", "5") as shop:
-        until(lambda: len(shop.children) == 9, what="nine processes")
+        until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
         until(lambda: receiver.orders("OrderShipped"), 20)
         begun = time.monotonic()
@@ -27,7 +27,7 @@ def test_no_child_is_left_after_an_orderly_end(nats: NatsServer, receiver: Recei
 def test_no_child_is_left_after_a_kill(nats: NatsServer, receiver: Receiver) -> None:
     """A supervisor that is killed can tell nobody; its children see it go."""
     with running(nats, receiver, "--rate", "5") as shop:
-        until(lambda: len(shop.children) == 9, what="nine processes")
+        until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
         shop.process.kill()
         until(lambda: not [pid for pid in children if alive(pid)], 15, "the end of the children")
@@ -36,7 +36,7 @@ def test_no_child_is_left_after_a_kill(nats: NatsServer, receiver: Receiver) -> 
 def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: Receiver) -> None:
     """A terminal sends SIGINT to the whole group, also while the children are still starting."""
     with running(nats, receiver, "--rate", "5") as shop:
-        until(lambda: len(shop.children) == 9, what="nine processes")
+        until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
         os.killpg(shop.process.pid, signal.SIGINT)
         assert shop.process.wait(6) == 0
