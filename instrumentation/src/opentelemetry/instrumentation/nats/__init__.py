@@ -202,3 +202,4 @@ def _unwrap_unless_needed() -> None:
         for owner, name, _hook in _HOOKS:
             unwrap(owner, name)
         faststream.forget()
+        carried.forget()

@@ -16,11 +16,11 @@ Folded = dict[str, str]
 
 def fold(headers: Mapping[str, Any] | None) -> Folded:
     """*headers* under lower-case names; of two that differ in case only, the lower-case one."""
-    folded: Folded = {}
-    for name, value in (headers or {}).items():
-        lower = name.lower()
-        if isinstance(value, str) and (name == lower or lower not in folded):
-            folded[lower] = value
+    if not headers:
+        return {}
+    folded = {name.lower(): value for name, value in headers.items()}
+    if len(folded) < len(headers):
+        folded |= {name: headers[name] for name in folded if name in headers}
     return folded
 
 
@@ -54,5 +54,6 @@ def inject(headers: Mapping[str, Any] | None, context: Context) -> dict[str, Any
     if not headers:
         return carrier
     replaced = {name.lower() for name in carrier}
-    kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
-    return kept | carrier
+    if not replaced.isdisjoint(map(str.lower, headers)):
+        headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
+    return {**headers, **carrier}
