@@ -45,12 +45,18 @@ def extract(folded: Folded) -> Context:
     return propagate.extract(folded, Context(), _GETTER)
 
 
-def inject(headers: Mapping[str, Any] | None, context: Context) -> dict[str, Any] | None:
-    """A copy of *headers* that carries *context* and no other; None when there is nothing to carry."""
+def inject(headers: Mapping[str, Any] | None, context: Context, capitals: bool) -> dict[str, Any] | None:
+    """A copy of *headers* that carries *context* and no other; None when there is nothing to carry.
+
+    With *capitals* it does so twice, the second time with names as Go's
+    ``HeaderCarrier`` looks for them.
+    """
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context)
     if not carrier:
         return None
+    if capitals:
+        carrier |= {name.title(): value for name, value in carrier.items()}
     if not headers:
         return carrier
     replaced = {name.lower() for name in carrier}

@@ -71,7 +71,7 @@ class Sending:
         reply = args[_REPLY_AT] if len(args) > _REPLY_AT else kwargs.get("reply")
         if reply:
             self.span.set_attribute(attributes.REPLY_TO, reply)
-        carrying = headers.inject(given, self._context)
+        carrying = headers.inject(given, self._context, self._telemetry.options.capitals)
         if carrying is None or not _fits(client, payload, carrying):
             return args, kwargs
         if in_place:
