@@ -203,6 +203,13 @@ async def test_baggage_reaches_every_span_of_the_service(nc: Client, spans: Span
     assert all("other" not in attributes(span) for span in spans.all)
 
 
+async def test_baggage_reaches_no_span_any_more_once_it_is_over(spans: Spans) -> None:
+    NatsInstrumentor().uninstrument()
+    context = baggage.set_baggage("order.id", "A-1")
+    spans.tracer.start_span("database", context).end()
+    assert attributes(spans.all[0]) == {}
+
+
 async def test_baggage_keys_may_come_from_the_environment(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
