@@ -29,27 +29,34 @@ _RESERVED: Final = ("$",)
 _RESERVED_BUT_STORES: Final = ("$JS.", "$SYS.", "$SRV.")
 # The names of operations on messages, and their types; every other is the verb of a settling.
 _TYPES: Final = {"send": "send", "request": "send", "process": "process", "fetch": "receive"}
-# Subjects are few; where ids are in them the latest are as good as any.
-_MOST_SUBJECTS: Final = 512
+# Templates are few; where they are not, somebody's template function is none.
+_MOST_OPERATIONS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is the same for every message of one subject that one thing is done with. Not to be changed.
+    """What is done with the messages of one template: how its spans are called, and what is the same for all.
 
-    The span's *name*, what it begins with (*described*), and the *group* that it is counted in.
+    *group* is what it is counted by, and *common* what a span begins with besides
+    the message's subject. Neither is to be changed.
     """
 
     name: str
-    template: str
-    described: Attributes
+    template: str | None
     group: Attributes
+    common: Attributes
+    old_names: bool
+
+    def described(self, subject: str) -> Attributes:
+        """What the span of a message of *subject* begins with."""
+        described = {**self.common, DESTINATION: subject}
+        return with_old_names(described) if self.old_names else described
 
 
 class Connection:
     """One connection of a client to one server, as one telemetry sees it."""
 
-    __slots__ = ("_inboxes", "_info", "_server", "_shared", "client_id", "operation", "telemetry")
+    __slots__ = ("_client_id", "_inboxes", "_info", "_operation", "_server", "_shared", "telemetry")
 
     def __init__(self, client: Any, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
@@ -59,12 +66,12 @@ class Connection:
         inbox = prefix.decode() if isinstance(prefix, bytes | bytearray) else str(prefix)
         reserved = _RESERVED_BUT_STORES if telemetry.options.stores else _RESERVED
         self._inboxes = (*reserved, inbox.rstrip(".") + ".", "_INBOX.")
-        self.client_id: Attributes = {} if client.client_id is None else {CLIENT_ID: str(client.client_id)}
+        self._client_id: Attributes = {} if client.client_id is None else {CLIENT_ID: str(client.client_id)}
         self._shared: Attributes = {SYSTEM: NATS}
         if self._server is not None and self._server.uri.hostname:
             self._shared[SERVER_ADDRESS] = self._server.uri.hostname
             self._shared[SERVER_PORT] = self._server.uri.port or DEFAULT_PORT
-        self.operation = lru_cache(_MOST_SUBJECTS)(self._operation)
+        self._operation = lru_cache(_MOST_OPERATIONS)(self._new_operation)
 
     def holds(self, client: Any, telemetry: Telemetry) -> bool:
         """Whether it is still the connection that *client* has."""
@@ -74,29 +81,24 @@ class Connection:
             and self.telemetry is telemetry
         )
 
-    def _operation(self, verb: str, subject: str, source: Source | None = None) -> Operation:
-        """What to call what is done with a message of *subject*, which came from *source* or goes out."""
-        if source is None:
-            template = self.telemetry.template(subject)
-            group = self.group(verb, None if template == subject else template)
-            if template == subject:
-                group[DESTINATION] = subject
-        else:
-            template = source.template(subject, self.telemetry.template)
-            group = self.group(verb, template, source)
-        described = {**group, DESTINATION: subject, **self.client_id}
-        if self.telemetry.options.old_names:
-            described = with_old_names(described)
-        return Operation(f"{verb} {template}", template, described, group)
+    def sending(self, verb: str, subject: str) -> Operation:
+        """Sending a message to *subject*."""
+        template = self.telemetry.template(subject)
+        return self._operation(verb, template, DESTINATION if template == subject else TEMPLATE, None)
 
-    def group(self, verb: str, template: str | None, source: Source | None = None) -> Attributes:
-        """What tells one kind of operation from another, on spans and metrics."""
+    def taking(self, verb: str, template: str | None, source: Source) -> Operation:
+        """Doing something with messages from *source* that have *template* in common, or nothing."""
+        return self._operation(verb, template, TEMPLATE, source.group)
+
+    def _new_operation(self, verb: str, template: str | None, named: str, consumers: str | None) -> Operation:
         group = {**self._shared, OPERATION_TYPE: _TYPES.get(verb, "settle"), OPERATION_NAME: verb}
         if template is not None:
-            group[TEMPLATE] = template
-        if source is not None and source.group is not None:
-            group[GROUP] = source.group
-        return group
+            group[named] = template
+        if consumers is not None:
+            group[GROUP] = consumers
+        name = verb if template is None else f"{verb} {template}"
+        old_names = self.telemetry.options.old_names
+        return Operation(name, template, group, group | self._client_id, old_names)
 
     def is_internal(self, subject: str) -> bool:
         """Whether *subject* belongs to the broker or to a client's plumbing.

@@ -52,7 +52,9 @@ class Handling:
         self._settles = source.settles and attributes.is_from_stream(message.reply)
         self.ended = False
         self.source = source
-        self.operation = operation = connected.operation("process", message.subject, source)
+        template = source.template(message.subject, telemetry.template)
+        self.operation = operation = connected.taking("process", template, source)
+        described = operation.described(message.subject)
         folded = headers.fold(message.headers)
         carried = headers.extract(folded) if folded else Context()
         origin = trace.get_current_span(carried).get_span_context()
@@ -60,7 +62,7 @@ class Handling:
             operation.name,
             context=carried,
             kind=SpanKind.CONSUMER,
-            attributes=operation.described,
+            attributes=described,
             links=[Link(span) for span in (origin, ambient) if span is not None and span.is_valid],
         )
         if span.is_recording():
@@ -71,7 +73,7 @@ class Handling:
                 own = attributes.with_old_names(own)
             span.set_attributes(own)
             if options.started:
-                announce(telemetry, span, operation.template, operation.described | own, carried)
+                announce(telemetry, span, template, described | own, carried)
             telemetry.call(options.process_hook, span, message)
         self.context: Context = trace.set_span_in_context(span, carried)
         # Not through setattr, which a dataclass of the host's may refuse.

@@ -159,10 +159,9 @@ class _BatchProcessing(_Handling[Batch]):
         telemetry = connected.telemetry
         subjects = {message.subject for message in self._messages}
         template = common_template(telemetry, source, self._messages)
-        group = connected.group("process", template, source)
+        operation = connected.taking("process", template, source)
         described = {
-            **group,
-            **connected.client_id,
+            **operation.common,
             attributes.BATCH_COUNT: len(self._messages),
         }
         if len(subjects) == 1:
@@ -173,7 +172,7 @@ class _BatchProcessing(_Handling[Batch]):
         }
         links = origins(self._messages, telemetry.options.baggage_keys)
         self.span = telemetry.tracer.start_span(
-            "process" if template is None else f"process {template}",
+            operation.name,
             context=Context(),
             kind=SpanKind.CONSUMER,
             attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
@@ -183,7 +182,7 @@ class _BatchProcessing(_Handling[Batch]):
             remember_batch(message, self.span)
         if telemetry.options.started:
             announce(telemetry, self.span, template, described, Context(), links)
-        self._group = group
+        self._group = operation.group
         self._instruments = telemetry.instruments
         self._begun = time.perf_counter()
         return trace.set_span_in_context(self.span, Context())

@@ -41,10 +41,10 @@ class Sending:
         self._subject = subject
         self._open = True
         self._error: str | None = None
-        operation = connected.operation(verb, subject)
+        operation = connected.sending(verb, subject)
         self._group = operation.group
         self.span = span = telemetry.tracer.start_span(
-            operation.name, context=around, kind=SpanKind.PRODUCER, attributes=operation.described
+            operation.name, context=around, kind=SpanKind.PRODUCER, attributes=operation.described(subject)
         )
         if span.is_recording():
             own: attributes.Attributes = {attributes.BODY_SIZE: len(payload)}

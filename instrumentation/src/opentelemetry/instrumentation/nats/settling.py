@@ -86,13 +86,14 @@ def _tell_late(
     folded = headers.fold(message.headers)
     carried = headers.extract(folded)
     origin = trace.get_current_span(carried).get_span_context()
-    operation = connected.operation(verb, message.subject, source)
+    template = source.template(message.subject, connected.telemetry.template)
+    operation = connected.taking(verb, template, source)
     span = connected.telemetry.tracer.start_span(
         operation.name,
         context=carried if handling is None else trace.set_span_in_context(handling.span, carried),
         kind=SpanKind.CLIENT,
         attributes={
-            **operation.described,
+            **operation.described(message.subject),
             **attributes.of_message(message, folded),
             **details,
         },

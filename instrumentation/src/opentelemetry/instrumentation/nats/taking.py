@@ -58,8 +58,8 @@ def _take(subscription: Any, message: Any) -> None:
     source = of_subscription(subscription)
     remember(message, source)
     if not source.foreign:
-        operation = connected.operation("process", message.subject, source)
-        connected.telemetry.instruments.received(operation.group, 1)
+        template = source.template(message.subject, connected.telemetry.template)
+        connected.telemetry.instruments.received(connected.taking("process", template, source).group, 1)
         handover.begin(message)
 
 
@@ -122,19 +122,18 @@ def _received(
     """Count what a fetch brought; a batch has a span that says which messages came together."""
     telemetry = connected.telemetry
     template = common_template(telemetry, source, messages)
-    group = connected.group("fetch", template, source)
-    telemetry.instruments.received(group, len(messages), time.perf_counter() - since)
+    operation = connected.taking("fetch", template, source)
+    telemetry.instruments.received(operation.group, len(messages), time.perf_counter() - since)
     if batch == 1:
         return
     described = {
-        **group,
-        **connected.client_id,
+        **operation.common,
         attributes.BATCH_COUNT: len(messages),
         attributes.STREAM: subscription._stream,
         attributes.CONSUMER: subscription._consumer,
     }
     telemetry.tracer.start_span(
-        "fetch" if template is None else f"fetch {template}",
+        operation.name,
         kind=SpanKind.CLIENT,
         attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
         links=origins(messages, telemetry.options.baggage_keys),
