@@ -18,6 +18,10 @@ each message: the machine's other work makes a round slower, and nothing makes i
 
 `--memory` instead sends a million messages through a callback and says what memory is held before
 and after the second half.
+
+Figures, Python 3.11 on two shared cores, in microseconds added: publish 37 where the floor is 22 (the other:
+31), deliver 61 where it is 25 and 40 by hand (the other: 77); unsampled 14 and 22 where it is 6 and 14 by
+hand (the other: 15 and 38). After half a million messages 36.4 MiB were held, after a million 37.7.
 """
 
 import argparse
@@ -237,7 +241,8 @@ def resident() -> int:
 
 async def remember(url: str, count: int) -> dict[str, Any]:
     """Memory held after half of *count* messages and after all: sent, delivered by a server, handled."""
-    instrumentor("ours").instrument(tracer_provider=provide(sampled=True))
+    provider = provide(sampled=True)
+    instrumentor("ours").instrument(tracer_provider=provider)
     client = await nats.connect(url)
     handled = 0
 
@@ -256,6 +261,7 @@ async def remember(url: str, count: int) -> dict[str, Any]:
         if number in (count // 2 - 1, count - 1):
             while handled <= number:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+            provider.force_flush()
             gc.collect()
             held.append(resident())
     await client.close()
