@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.js.api import StorageType
 from nats.js.client import JetStreamContext
 from opentelemetry.instrumentation.nats import NatsInstrumentor
 
@@ -67,6 +68,7 @@ async def nc(nats_url: str, spans: Spans) -> AsyncIterator[Client]:
 async def js(nc: Client) -> AsyncIterator[JetStreamContext]:
     """JetStream with one stream, ORDERS on ``orders.>``, empty at first."""
     stream = nc.jetstream()
-    await stream.add_stream(name="ORDERS", subjects=["orders.>"])
+    # In memory: of one on the disk, what the last test left may be there again.
+    await stream.add_stream(name="ORDERS", subjects=["orders.>"], storage=StorageType.MEMORY)
     yield stream
     await stream.delete_stream("ORDERS")

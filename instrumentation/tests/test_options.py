@@ -203,6 +203,13 @@ async def test_baggage_reaches_every_span_of_the_service(nc: Client, spans: Span
     assert all("other" not in attributes(span) for span in spans.all)
 
 
+async def test_baggage_reaches_no_span_any_more_once_it_is_over(spans: Spans) -> None:
+    NatsInstrumentor().uninstrument()
+    context = baggage.set_baggage("order.id", "A-1")
+    spans.tracer.start_span("database", context).end()
+    assert attributes(spans.all[0]) == {}
+
+
 async def test_baggage_keys_may_come_from_the_environment(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,12 +238,13 @@ async def test_one_client_alone(nats_url: str) -> None:
     NatsInstrumentor.instrument_client(ours, tracer_provider=spans.provider)
     try:
         await ours.subscribe("alone", cb=handle)
+        await ours.flush()
         await ours.publish("alone", b"1")
         await others.publish("alone", b"2")
         for _ in range(6):
             await asyncio.wait_for(seen.get(), 5)
+        await until(lambda: len(spans.handled) == 4)
         assert len(spans.sent) == 1
-        assert len(spans.handled) == 4
         NatsInstrumentor.uninstrument_client(ours)
         assert earlier._cb is handle
         assert not hasattr(Client.publish, "__wrapped__")

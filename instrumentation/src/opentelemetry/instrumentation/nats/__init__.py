@@ -39,6 +39,7 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 
 _STABILITY: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _BAGGAGE_KEYS: Final = "OTEL_PYTHON_NATS_BAGGAGE_KEYS"
+_CAPITALS: Final = "OTEL_PYTHON_NATS_CAPITAL_HEADERS"
 _STARTED: Final = "OTEL_PYTHON_NATS_STARTED"
 _STORES: Final = "OTEL_PYTHON_NATS_STORES"
 
@@ -100,6 +101,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         destination_template: Callable[[str], str | None] | None = None,
         stores: bool | None = None,
         started: bool | None = None,
+        capital_headers: bool | None = None,
         request_hook: RequestHook | None = None,
         response_hook: ResponseHook | None = None,
         process_hook: ProcessHook | None = None,
@@ -117,6 +119,8 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         *stores*: whether key-value and object stores are messages too; no.
         *started*: whether each handling is announced when it begins, so that one
         that never ends can be told from one that never began; no.
+        *capital_headers*: whether context goes out under names like ``Traceparent``
+        as well, the only ones that Go's ``propagation.HeaderCarrier`` finds; no.
         *request_hook* is called with ``(span, subject, payload, headers)`` before
         a message goes out, *response_hook* with ``(span, answer)`` when a request
         has its reply or a stream has acknowledged, *process_hook* with
@@ -130,6 +134,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             destination_template=destination_template,
             stores=stores,
             started=started,
+            capital_headers=capital_headers,
             request_hook=request_hook,
             response_hook=response_hook,
             process_hook=process_hook,
@@ -155,6 +160,7 @@ def _telemetry(
     destination_template: Callable[[str], str | None] | None = None,
     stores: bool | None = None,
     started: bool | None = None,
+    capital_headers: bool | None = None,
     request_hook: RequestHook | None = None,
     response_hook: ResponseHook | None = None,
     process_hook: ProcessHook | None = None,
@@ -171,6 +177,7 @@ def _telemetry(
         template=destination_template,
         stores=_is_set(_STORES) if stores is None else stores,
         started=_is_set(_STARTED) if started is None else started,
+        capitals=_is_set(_CAPITALS) if capital_headers is None else capital_headers,
         old_names="messaging/dup" in [word.strip() for word in os.environ.get(_STABILITY, "").split(",")],
         request_hook=request_hook,
         response_hook=response_hook,
@@ -202,3 +209,4 @@ def _unwrap_unless_needed() -> None:
         for owner, name, _hook in _HOOKS:
             unwrap(owner, name)
         faststream.forget()
+        carried.forget()

@@ -42,6 +42,7 @@ SERVER_PORT: Final = "server.port"
 NATS: Final = "nats"
 DEFAULT_PORT: Final = 4222
 
+OLD_OPERATION: Final = "messaging.operation"
 # What today's attributes were called up to 1.24; said as well where
 # OTEL_SEMCONV_STABILITY_OPT_IN asks for both.
 _OLD_NAMES: Final = {
@@ -50,7 +51,7 @@ _OLD_NAMES: Final = {
     MESSAGE_ID: "messaging.message_id",
     CONVERSATION_ID: "messaging.conversation_id",
     BODY_SIZE: "messaging.message_payload_size_bytes",
-    OPERATION_TYPE: "messaging.operation",
+    OPERATION_TYPE: OLD_OPERATION,
 }
 _OLD_OPERATIONS: Final = {"send": "publish"}
 
@@ -76,9 +77,9 @@ _ACK_TOKENS_LONG: Final = 11
 def with_old_names(described: Attributes) -> Attributes:
     """*described*, and the same once more under the names of the conventions up to 1.24."""
     old = {_OLD_NAMES[name]: value for name, value in described.items() if name in _OLD_NAMES}
-    operation = old.get("messaging.operation")
+    operation = old.get(OLD_OPERATION)
     if isinstance(operation, str):
-        old["messaging.operation"] = _OLD_OPERATIONS.get(operation, operation)
+        old[OLD_OPERATION] = _OLD_OPERATIONS.get(operation, operation)
     return old | described
 
 
@@ -87,7 +88,7 @@ def of_headers(folded: Folded) -> Attributes:
     found: Attributes = {}
     for header, attribute in _FROM_HEADERS:
         value = folded.get(header)
-        if value:
+        if value and isinstance(value, str):
             # The NATS binding percent-encodes what is not printable ASCII.
             found[attribute] = unquote(value) if "%" in value else value
     identity = folded.get("nats-msg-id") or found.get("cloudevents.event_id")

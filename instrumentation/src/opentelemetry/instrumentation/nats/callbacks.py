@@ -7,7 +7,6 @@ from typing import Any, Final
 from opentelemetry import context as contexts
 
 from . import faststream
-from . import telemetry as telemetries
 from .connections import connection
 from .deliveries import Source, of_subscription, remember
 from .handling import Handling
@@ -85,19 +84,17 @@ class Traced:
 
     @harmless
     def _begin(self, message: Any) -> Handling | None:
-        telemetry = telemetries.of(message._client)
-        if telemetry is None:
-            return None
-        connected = connection(message._client, telemetry)
-        if connected.is_internal(message.subject) or is_status(message):
+        connected = connection(message._client)
+        if connected is None or connected.is_internal(message.subject) or is_status(message):
             return None
         # The first message may be here before the subscription is.
         subscription = self.subscription or message._client._subs.get(message._sid)
         source = Source() if subscription is None else of_subscription(subscription)
-        source.foreign |= self._foreign
+        if self._foreign:
+            source.foreign = True
         remember(message, source)
         if source.foreign:
             return None
-        handling = Handling(telemetry, message, source, connected=connected)
-        telemetry.instruments.received(handling.group, 1)
+        handling = Handling(connected, message, source)
+        connected.telemetry.instruments.received(handling.operation.group, 1)
         return handling

@@ -33,6 +33,12 @@ def copy_to_spans(provider: TracerProvider, keys: tuple[str, ...]) -> bool:
     return True
 
 
+def forget() -> None:
+    """Copy nothing any more."""
+    for processor in _processors.values():
+        processor.keys = ()
+
+
 def _new_processor() -> Any:
     # The package needs the API only; who has a provider to add this to has the SDK.
     from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
@@ -43,11 +49,9 @@ def _new_processor() -> Any:
         keys: tuple[str, ...] = ()
 
         def on_start(self, span: Any, parent_context: Context | None = None) -> None:
-            if self.keys:
-                carried = baggage.get_all(parent_context)
-                if carried:
-                    for key in self.keys:
-                        if key in carried:
-                            span.set_attribute(key, str(carried[key]))
+            for key in self.keys:
+                value = baggage.get_baggage(key, parent_context)
+                if value is not None:
+                    span.set_attribute(key, str(value))
 
     return BaggageToAttributes()

@@ -7,7 +7,6 @@ from opentelemetry import trace
 from opentelemetry.trace import Link
 
 from . import attributes, headers
-from .connections import Connection
 from .subjects import matches
 
 _SOURCE: Final = "_opentelemetry_source"
@@ -23,7 +22,7 @@ class Source:
     where another instrumentation opens the spans, and ends ours altogether.
     """
 
-    __slots__ = ("_described", "_groups", "explicit", "foreign", "group", "settles", "subjects")
+    __slots__ = ("explicit", "foreign", "group", "settles", "subjects")
 
     def __init__(
         self, subjects: tuple[str, ...] = (), group: str | None = None, settles: bool = True
@@ -33,7 +32,6 @@ class Source:
         self.settles = settles
         self.explicit = False
         self.foreign = False
-        self._described: dict[tuple[str, str | None], tuple[Connection, attributes.Attributes]] = {}
 
     def template(self, subject: str, otherwise: Callable[[str], str]) -> str:
         """The subscription's subject under which *subject* came.
@@ -47,28 +45,6 @@ class Source:
             else next((pattern for pattern in subjects if matches(pattern, subject)), subject)
         )
         return found if "*" in found or ">" in found else otherwise(found)
-
-    def described(
-        self, connection: Connection, operation: str, template: str | None
-    ) -> attributes.Attributes:
-        """What is the same for all messages of this source, on spans and metrics. Not to be changed."""
-        known = self._described.get((operation, template))
-        if known is not None and known[0] is connection:
-            return known[1]
-        described: attributes.Attributes = {
-            **connection.shared,
-            attributes.OPERATION_TYPE: "receive" if operation == "fetch" else operation,
-            attributes.OPERATION_NAME: operation,
-        }
-        if template is not None:
-            described[attributes.TEMPLATE] = template
-        if self.group is not None:
-            described[attributes.GROUP] = self.group
-        # Templates are few; where they are not, somebody's template function is none.
-        if len(self._described) > 64:
-            self._described.clear()
-        self._described[operation, template] = (connection, described)
-        return described
 
 
 def remember(holder: Any, source: Source) -> None:

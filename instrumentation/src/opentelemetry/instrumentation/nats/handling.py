@@ -10,10 +10,10 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from . import attributes, headers
-from .connections import Connection, connection
+from .connections import Connection
 from .deliveries import Source
 from .started import announce
-from .telemetry import Telemetry, fail, harmless, name_of
+from .telemetry import fail, harmless, name_of
 
 UNSETTLED: Final = "unsettled"
 _HANDLING: Final = "_opentelemetry_handling"
@@ -30,72 +30,59 @@ class Handling:
     __slots__ = (
         "_begun",
         "_error",
+        "_instruments",
         "_outcome",
-        "_telemetry",
-        "connection",
+        "_settles",
         "context",
         "ended",
-        "from_stream",
-        "group",
-        "origin",
+        "operation",
         "source",
         "span",
-        "template",
     )
 
     def __init__(
-        self,
-        telemetry: Telemetry,
-        message: Any,
-        source: Source,
-        ambient: SpanContext | None = None,
-        connected: Connection | None = None,
+        self, connected: Connection, message: Any, source: Source, ambient: SpanContext | None = None
     ) -> None:
-        self._telemetry = telemetry
-        self.source = source
-        self.ended = False
+        telemetry = connected.telemetry
+        options = telemetry.options
+        self._begun = time.perf_counter()
+        self._instruments = telemetry.instruments
         self._outcome: str | None = None
         self._error: str | None = None
-        self._begun = time.perf_counter()
-        reply = message.reply
-        self.from_stream = source.settles and attributes.is_from_stream(reply)
+        self._settles = source.settles and attributes.is_from_stream(message.reply)
+        self.ended = False
+        self.source = source
+        template = source.template(message.subject, telemetry.template)
+        self.operation = operation = connected.taking("process", template, source)
+        described = operation.described(message.subject)
         folded = headers.fold(message.headers)
         carried = headers.extract(folded) if folded else Context()
         origin = trace.get_current_span(carried).get_span_context()
-        self.origin = origin if origin.is_valid else None
-        links = [Link(span) for span in (self.origin, ambient) if span is not None]
-        self.template = template = source.template(message.subject, telemetry.template)
-        self.connection = connected or connection(message._client, telemetry)
-        self.group = group = source.described(self.connection, "process", template)
-        described: attributes.Attributes = {**group, attributes.DESTINATION: message.subject}
         self.span = span = telemetry.tracer.start_span(
-            f"process {template}",
+            operation.name,
             context=carried,
             kind=SpanKind.CONSUMER,
-            attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
-            links=links,
+            attributes=described,
+            links=[Link(span) for span in (origin, ambient) if span is not None and span.is_valid],
         )
         if span.is_recording():
-            more = attributes.of_message(message, folded)
-            more |= self.connection.client_id
+            own = attributes.of_message(message, folded)
             if telemetry.baggage_keys:
-                more |= attributes.of_baggage(carried, telemetry.baggage_keys)
-            span.set_attributes(attributes.with_old_names(more) if telemetry.options.old_names else more)
-            if telemetry.options.started:
-                announce(telemetry, span, template, {**described, **more}, carried)
-            telemetry.call(telemetry.options.process_hook, span, message)
+                own |= attributes.of_baggage(carried, telemetry.baggage_keys)
+            if options.old_names:
+                own = attributes.with_old_names(own)
+            span.set_attributes(own)
+            if options.started:
+                announce(telemetry, span, template, described | own, carried)
+            telemetry.call(options.process_hook, span, message)
         self.context: Context = trace.set_span_in_context(span, carried)
-        # Not through setattr: a dataclass of the host's may refuse it, its dict does not.
-        message.__dict__[_HANDLING] = self
+        # Not through setattr, which a dataclass of the host's may refuse.
+        object.__setattr__(message, _HANDLING, self)
 
-    @harmless
-    def settled(self, how: str, details: Mapping[str, AttributeValue], error: BaseException | None) -> None:
-        """The message was settled, or could not be; *how* is the verb."""
-        event = dict(details)
-        if error is not None:
-            event["error.type"] = name_of(error)
-        self.span.add_event(how, event)
-        if error is None and how != "in_progress":
+    def settled(self, how: str, details: Mapping[str, AttributeValue]) -> None:
+        """The message was settled; *how* is the verb."""
+        self.span.add_event(how, details or None)
+        if how != "in_progress":
             self._outcome = how
             self.span.set_attribute(attributes.OUTCOME, how)
 
@@ -111,11 +98,11 @@ class Handling:
         if self.ended:
             return
         self.ended = True
-        if self.from_stream and self._outcome is None:
+        if self._settles and self._outcome is None:
             self.span.set_attribute(attributes.OUTCOME, UNSETTLED)
         self.span.end(at)
         seconds = time.perf_counter() - self._begun
-        self._telemetry.instruments.processed(self.group, seconds, self._error)
+        self._instruments.processed(self.operation.group, seconds, self._error)
 
     def give_up(self) -> None:
         """Another instrumentation has a span for this message: forget ours, and make no more."""
@@ -125,5 +112,5 @@ class Handling:
 
 def handling_of(message: Any) -> Handling | None:
     """The latest handling of *message*."""
-    found = message.__dict__.get(_HANDLING)
+    found = getattr(message, _HANDLING, None)
     return found if isinstance(found, Handling) else None

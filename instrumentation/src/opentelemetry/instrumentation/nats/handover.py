@@ -10,19 +10,19 @@ settled, in whichever task, or else where the task took the next one or ended. W
 import asyncio
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, SupportsIndex, overload
 
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
+from opentelemetry.util.types import AttributeValue
 
-from . import telemetry as telemetries
-from .connections import connection
+from .connections import Connection, connection
 from .deliveries import Source, source_of
 from .handling import Handling, handling_of
 from .status import is_status
-from .telemetry import Telemetry, harmless
+from .telemetry import harmless
 
 _HELD: Final = contexts.create_key("nats-held")
 
@@ -30,10 +30,11 @@ _HELD: Final = contexts.create_key("nats-held")
 class Handover(Handling):
     """The guessed handling of one message."""
 
-    __slots__ = ("__weakref__", "_dropped_at", "_outside", "_over_since", "adopted", "used")
+    __slots__ = ("__weakref__", "_announced", "_dropped_at", "_outside", "_over_since", "adopted", "used")
 
-    def __init__(self, telemetry: Telemetry, message: Any, source: Source) -> None:
-        super().__init__(telemetry, message, source)
+    def __init__(self, connected: Connection, message: Any, source: Source) -> None:
+        super().__init__(connected, message, source)
+        self._announced = connected.telemetry.options.started
         self._outside = contexts.get_current()
         self._over_since: int | None = None
         self._dropped_at: int | None = None
@@ -55,9 +56,10 @@ class Handover(Handling):
             self._end_unsettled()
         self._step_out()
 
-    def settle(self) -> None:
-        """End the span, because the message was settled."""
-        if not self.adopted:
+    def settled(self, how: str, details: Mapping[str, AttributeValue]) -> None:
+        """The message was settled, and with that its handling is over."""
+        super().settled(how, details)
+        if how != "in_progress" and not self.adopted:
             self.end()
             self._step_out()
 
@@ -80,7 +82,7 @@ class Handover(Handling):
     def withdraw(self) -> None:
         """It was no handling. Its span vanishes, unless others refer to it already."""
         self.adopt()
-        if self.used or self._telemetry.options.started:
+        if self.used or self._announced:
             self.end(self._over_since)
         self.ended = True
 
@@ -139,16 +141,16 @@ def release(source: Source | None = None) -> None:
 @harmless
 def begin(message: Any) -> None:
     """*message* is handed to the current task."""
-    telemetry = telemetries.of(message._client)
+    connected = connection(message._client)
     source = source_of(message)
-    if telemetry is None or source.explicit or source.foreign or is_status(message):
+    if connected is None or source.explicit or source.foreign or is_status(message):
         return
-    if connection(message._client, telemetry).is_internal(message.subject):
+    if connected.is_internal(message.subject):
         return
     release()
     known = handling_of(message)
     if known is None:
-        Handover(telemetry, message, source).enter()
+        Handover(connected, message, source).enter()
     elif isinstance(known, Handover) and not known.ended and not known.adopted:
         known.enter()
 

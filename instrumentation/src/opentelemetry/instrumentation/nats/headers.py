@@ -16,11 +16,11 @@ Folded = dict[str, str]
 
 def fold(headers: Mapping[str, Any] | None) -> Folded:
     """*headers* under lower-case names; of two that differ in case only, the lower-case one."""
-    folded: Folded = {}
-    for name, value in (headers or {}).items():
-        lower = name.lower()
-        if isinstance(value, str) and (name == lower or lower not in folded):
-            folded[lower] = value
+    if not headers:
+        return {}
+    folded = {name.lower(): value for name, value in headers.items()}
+    if len(folded) < len(headers):
+        folded |= {name: headers[name] for name in folded if name in headers}
     return folded
 
 
@@ -45,14 +45,21 @@ def extract(folded: Folded) -> Context:
     return propagate.extract(folded, Context(), _GETTER)
 
 
-def inject(headers: Mapping[str, Any] | None, context: Context) -> dict[str, Any] | None:
-    """A copy of *headers* that carries *context* and no other; None when there is nothing to carry."""
+def inject(headers: Mapping[str, Any] | None, context: Context, capitals: bool) -> dict[str, Any] | None:
+    """A copy of *headers* that carries *context* and no other; None when there is nothing to carry.
+
+    With *capitals* it does so twice, the second time with names as Go's
+    ``HeaderCarrier`` looks for them.
+    """
     carrier: dict[str, str] = {}
     propagate.inject(carrier, context)
     if not carrier:
         return None
+    if capitals:
+        carrier |= {name.title(): value for name, value in carrier.items()}
     if not headers:
         return carrier
     replaced = {name.lower() for name in carrier}
-    kept = {name: value for name, value in headers.items() if name.lower() not in replaced}
-    return kept | carrier
+    if not replaced.isdisjoint(map(str.lower, headers)):
+        headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
+    return {**headers, **carrier}

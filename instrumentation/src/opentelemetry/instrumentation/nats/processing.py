@@ -2,7 +2,7 @@
 
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, TypeVar
@@ -12,10 +12,8 @@ from opentelemetry import baggage, trace
 from opentelemetry import context as contexts
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind
-from opentelemetry.util.types import AttributeValue
 
 from . import attributes, headers
-from . import telemetry as telemetries
 from .batches import remember_batch
 from .connections import connection
 from .deliveries import origins, source_of
@@ -82,10 +80,10 @@ class _Processing(_Handling[Span]):
 
     @harmless
     def _start(self) -> Context | None:
-        telemetry = telemetries.of(self._message._client)
+        connected = connection(self._message._client)
         source = source_of(self._message)
         source.explicit = True
-        if telemetry is None or source.foreign:
+        if connected is None or source.foreign:
             return None
         guess = handling_of(self._message)
         if isinstance(guess, Handover) and not guess.ended and not guess.adopted:
@@ -95,7 +93,7 @@ class _Processing(_Handling[Span]):
                 guess.span.add_link(around)
             self._one = guess
         else:
-            self._one = Handling(telemetry, self._message, source, _ambient())
+            self._one = Handling(connected, self._message, source, _ambient())
         self.span = self._one.span
         return self._one.context
 
@@ -148,7 +146,7 @@ class _BatchProcessing(_Handling[Batch]):
         if not self._messages:
             return None
         first = self._messages[0]
-        telemetry = telemetries.of(first._client)
+        connected = connection(first._client)
         source = source_of(first)
         for message in self._messages:
             source_of(message).explicit = True
@@ -156,14 +154,14 @@ class _BatchProcessing(_Handling[Batch]):
             if isinstance(guess, Handover) and not guess.ended:
                 # The host looked at it before, but handles it in here.
                 guess.withdraw()
-        if telemetry is None or source.foreign:
+        if connected is None or source.foreign:
             return None
+        telemetry = connected.telemetry
         subjects = {message.subject for message in self._messages}
         template = common_template(telemetry, source, self._messages)
-        connected = connection(first._client, telemetry)
+        operation = connected.taking("process", template, source)
         described = {
-            **source.described(connected, "process", template),
-            **connected.client_id,
+            **operation.common,
             attributes.BATCH_COUNT: len(self._messages),
         }
         if len(subjects) == 1:
@@ -174,7 +172,7 @@ class _BatchProcessing(_Handling[Batch]):
         }
         links = origins(self._messages, telemetry.options.baggage_keys)
         self.span = telemetry.tracer.start_span(
-            "process" if template is None else f"process {template}",
+            operation.name,
             context=Context(),
             kind=SpanKind.CONSUMER,
             attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
@@ -184,7 +182,7 @@ class _BatchProcessing(_Handling[Batch]):
             remember_batch(message, self.span)
         if telemetry.options.started:
             announce(telemetry, self.span, template, described, Context(), links)
-        self._group: Mapping[str, AttributeValue] = source.described(connected, "process", template)
+        self._group = operation.group
         self._instruments = telemetry.instruments
         self._begun = time.perf_counter()
         return trace.set_span_in_context(self.span, Context())

@@ -12,15 +12,16 @@ from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
 from . import attributes, handover, headers
-from . import telemetry as telemetries
 from .connections import Connection, connection
-from .telemetry import Telemetry, fail, harmless, name_of
+from .telemetry import fail, harmless, name_of
 
 # Where `headers` are among the arguments of each call.
 _IN_PUBLISH: Final = 3
 _IN_REQUEST: Final = 4
 _IN_STREAM_PUBLISH: Final = 4
 _REPLY_AT: Final = 2
+
+_BROKERS_OWN: Final = "$JS."
 
 # "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
@@ -34,36 +35,25 @@ class Sending:
     __slots__ = ("_begun", "_context", "_error", "_group", "_open", "_subject", "_telemetry", "span")
 
     def __init__(
-        self,
-        telemetry: Telemetry,
-        connected: Connection,
-        around: Context,
-        operation: str,
-        subject: str,
-        payload: Any,
-        given: Any,
+        self, connected: Connection, around: Context, verb: str, subject: str, payload: Any, given: Any
     ) -> None:
-        self._telemetry = telemetry
+        self._telemetry = telemetry = connected.telemetry
         self._subject = subject
         self._open = True
         self._error: str | None = None
-        template = telemetry.template(subject)
-        self._group = connected.sends(operation, subject, template)
-        options = telemetry.options
-        described = self._group if template == subject else {**self._group, attributes.DESTINATION: subject}
+        operation = connected.sending(verb, subject)
+        self._group = operation.group
         self.span = span = telemetry.tracer.start_span(
-            f"{operation} {template}",
-            context=around,
-            kind=SpanKind.PRODUCER,
-            attributes=attributes.with_old_names(described) if options.old_names else described,
+            operation.name, context=around, kind=SpanKind.PRODUCER, attributes=operation.described(subject)
         )
         if span.is_recording():
-            more: attributes.Attributes = {attributes.BODY_SIZE: len(payload), **connected.client_id}
+            own: attributes.Attributes = {attributes.BODY_SIZE: len(payload)}
             if given:
-                more |= attributes.of_headers(headers.fold(given))
+                own |= attributes.of_headers(headers.fold(given))
             if telemetry.baggage_keys:
-                more |= attributes.of_baggage(around, telemetry.baggage_keys)
-            span.set_attributes(attributes.with_old_names(more) if options.old_names else more)
+                own |= attributes.of_baggage(around, telemetry.baggage_keys)
+            options = telemetry.options
+            span.set_attributes(attributes.with_old_names(own) if options.old_names else own)
             telemetry.call(options.request_hook, span, subject, payload, given)
         self._context: Context = trace.set_span_in_context(span, around)
         self._begun = time.perf_counter()
@@ -81,7 +71,7 @@ class Sending:
         reply = args[_REPLY_AT] if len(args) > _REPLY_AT else kwargs.get("reply")
         if reply:
             self.span.set_attribute(attributes.REPLY_TO, reply)
-        carrying = headers.inject(given, self._context)
+        carrying = headers.inject(given, self._context, self._telemetry.options.capitals)
         if carrying is None or not _fits(client, payload, carrying):
             return args, kwargs
         if in_place:
@@ -139,10 +129,20 @@ class Sending:
 _sending: ContextVar[Sending | None] = ContextVar("nats-sending", default=None)
 
 
-async def publish(
+def publish(
+    wrapped: Callable[..., Awaitable[None]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Awaitable[None]:
+    """Around ``Client.publish``, through which every message of a client passes."""
+    subject = args[0] if args else kwargs.get("subject")
+    # Acknowledgements are as many as messages, and pass without a look at anything else.
+    if isinstance(subject, str) and subject.startswith(_BROKERS_OWN):
+        return wrapped(*args, **kwargs)
+    return _publish(wrapped, client, args, kwargs)
+
+
+async def _publish(
     wrapped: Callable[..., Awaitable[None]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
-    """Around ``Client.publish``, through which every message of a client passes."""
     outer = _sending.get()
     if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
         args, kwargs = outer.carried_by(client, args, kwargs) or (args, kwargs)
@@ -231,14 +231,11 @@ def _restore(token: "Token[Sending | None]") -> None:
 
 @harmless
 def _begin(
-    client: Any, operation: str, args: tuple[Any, ...], kwargs: dict[str, Any], headers_at: int
+    client: Any, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], headers_at: int
 ) -> Sending | None:
-    telemetry = telemetries.of(client)
+    connected = connection(client)
     subject = args[0] if args else kwargs.get("subject")
-    if telemetry is None or not isinstance(subject, str):
-        return None
-    connected = connection(client, telemetry)
-    if connected.is_internal(subject):
+    if connected is None or not isinstance(subject, str) or connected.is_internal(subject):
         return None
     around = contexts.get_current()
     if around:
@@ -249,7 +246,7 @@ def _begin(
         around = around if outside is None else outside
     payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
     given = args[headers_at] if len(args) > headers_at else kwargs.get("headers")
-    return Sending(telemetry, connected, around, operation, subject, payload, given)
+    return Sending(connected, around, verb, subject, payload, given)
 
 
 def _is_told_by_another() -> bool:

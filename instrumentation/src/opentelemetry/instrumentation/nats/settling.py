@@ -8,13 +8,11 @@ from opentelemetry.trace import Link, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from . import attributes, headers
-from . import telemetry as telemetries
 from .batches import batch_of
 from .connections import connection
 from .deliveries import source_of
 from .handling import Handling, handling_of
-from .handover import Handover
-from .telemetry import fail, harmless
+from .telemetry import fail, harmless, name_of
 
 # What a method of nats-py is called, and what it says to the broker.
 _VERBS: Final = {"ack": "ack", "ack_sync": "ack", "nak": "nak", "term": "term", "in_progress": "in_progress"}
@@ -38,32 +36,39 @@ async def settle(
 def _note(
     message: Any, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException | None
 ) -> None:
+    details = _details(verb, args, kwargs, error)
+    handling = handling_of(message)
+    if handling is not None and not handling.ended:
+        if error is not None:
+            handling.span.add_event(verb, details)
+        else:
+            handling.settled(verb, details)
+        return
+    batch = batch_of(message)
+    if batch is not None and batch.is_recording():
+        batch.add_event(verb, {**details, **_identity(message)})
+    elif verb != "in_progress":
+        _tell_late(message, handling, verb, details, error)
+
+
+def _details(
+    verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException | None
+) -> dict[str, AttributeValue]:
+    """What there is to say about a settling besides that it was."""
     details: dict[str, AttributeValue] = {}
     if verb == "nak":
         delay = args[0] if args else kwargs.get("delay")
         if delay:
             details[attributes.DELAY] = float(delay)
-    handling = handling_of(message)
-    if handling is not None and not handling.ended:
-        handling.settled(verb, details, error)
-        if isinstance(handling, Handover) and error is None and verb != "in_progress":
-            handling.settle()
-        return
-    batch = batch_of(message)
-    if batch is not None and batch.is_recording():
-        batch.add_event(verb, details | _identity(message) | _failure(error))
-    elif verb != "in_progress":
-        _tell_late(message, handling, verb, details, error)
+    if error is not None:
+        details["error.type"] = name_of(error)
+    return details
 
 
 def _identity(message: Any) -> dict[str, AttributeValue]:
     """Which message of a batch an event is about."""
     own = attributes.of_message(message, headers.fold(message.headers))
     return {name: own[name] for name in (attributes.MESSAGE_ID, attributes.SEQUENCE) if name in own}
-
-
-def _failure(error: BaseException | None) -> dict[str, AttributeValue]:
-    return {} if error is None else {"error.type": telemetries.name_of(error)}
 
 
 def _tell_late(
@@ -74,23 +79,21 @@ def _tell_late(
     error: BaseException | None,
 ) -> None:
     """Make a span of a settling that no open span of a handling can tell."""
-    telemetry = telemetries.of(message._client)
+    connected = connection(message._client)
     source = source_of(message)
-    if telemetry is None or source.foreign or not attributes.is_from_stream(message.reply):
+    if connected is None or source.foreign or not attributes.is_from_stream(message.reply):
         return
     folded = headers.fold(message.headers)
     carried = headers.extract(folded)
     origin = trace.get_current_span(carried).get_span_context()
-    template = source.template(message.subject, telemetry.template)
-    described = source.described(connection(message._client, telemetry), verb, template)
-    span = telemetry.tracer.start_span(
-        f"{verb} {template}",
+    template = source.template(message.subject, connected.telemetry.template)
+    operation = connected.taking(verb, template, source)
+    span = connected.telemetry.tracer.start_span(
+        operation.name,
         context=carried if handling is None else trace.set_span_in_context(handling.span, carried),
         kind=SpanKind.CLIENT,
         attributes={
-            **described,
-            attributes.OPERATION_TYPE: "settle",
-            attributes.DESTINATION: message.subject,
+            **operation.described(message.subject),
             **attributes.of_message(message, folded),
             **details,
         },

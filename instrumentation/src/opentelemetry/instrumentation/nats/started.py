@@ -25,6 +25,7 @@ def announce(
     """
     said = {**described, attributes.OPERATION_NAME: "started"}
     said.pop(attributes.OPERATION_TYPE, None)
+    said.pop(attributes.OLD_OPERATION, None)
     now = time.time_ns()
     telemetry.tracer.start_span(
         "started" if template is None else f"started {template}",

@@ -8,7 +8,7 @@ from opentelemetry.trace import SpanKind
 
 from . import attributes, handover
 from . import telemetry as telemetries
-from .connections import connection
+from .connections import Connection, connection
 from .deliveries import Source, of_subscription, origins, remember
 from .status import is_status
 from .telemetry import Telemetry, harmless
@@ -52,17 +52,14 @@ def _ask(subscription: Any) -> None:
 
 @harmless
 def _take(subscription: Any, message: Any) -> None:
-    telemetry = telemetries.of(subscription._conn)
-    if telemetry is None:
-        return
-    connected = connection(subscription._conn, telemetry)
-    if connected.is_internal(message.subject) or is_status(message):
+    connected = connection(subscription._conn)
+    if connected is None or connected.is_internal(message.subject) or is_status(message):
         return
     source = of_subscription(subscription)
     remember(message, source)
     if not source.foreign:
-        template = source.template(message.subject, telemetry.template)
-        telemetry.instruments.received(source.described(connected, "process", template), 1)
+        template = source.template(message.subject, connected.telemetry.template)
+        connected.telemetry.instruments.received(connected.taking("process", template, source).group, 1)
         handover.begin(message)
 
 
@@ -98,12 +95,12 @@ def _ask_for_many(subscription: Any) -> Source | None:
 def _hand_over(
     subscription: Any, messages: list[Any], batch: int, source: Source, begun: int, since: float
 ) -> list[Any] | None:
-    telemetry = telemetries.of(subscription._nc)
-    if telemetry is None or not messages or source.foreign:
+    connected = connection(subscription._nc)
+    if connected is None or not messages or source.foreign:
         return None
     for message in messages:
         remember(message, source)
-    _received(telemetry, subscription, messages, batch, source, begun, since)
+    _received(connected, subscription, messages, batch, source, begun, since)
     if source.explicit:
         return messages
     if batch == 1:
@@ -114,7 +111,7 @@ def _hand_over(
 
 @harmless
 def _received(
-    telemetry: Telemetry,
+    connected: Connection,
     subscription: Any,
     messages: list[Any],
     batch: int,
@@ -123,21 +120,20 @@ def _received(
     since: float,
 ) -> None:
     """Count what a fetch brought; a batch has a span that says which messages came together."""
-    connected = connection(subscription._nc, telemetry)
+    telemetry = connected.telemetry
     template = common_template(telemetry, source, messages)
-    described = source.described(connected, "fetch", template)
-    telemetry.instruments.received(described, len(messages), time.perf_counter() - since)
+    operation = connected.taking("fetch", template, source)
+    telemetry.instruments.received(operation.group, len(messages), time.perf_counter() - since)
     if batch == 1:
         return
     described = {
-        **described,
-        **connected.client_id,
+        **operation.common,
         attributes.BATCH_COUNT: len(messages),
         attributes.STREAM: subscription._stream,
         attributes.CONSUMER: subscription._consumer,
     }
     telemetry.tracer.start_span(
-        "fetch" if template is None else f"fetch {template}",
+        operation.name,
         kind=SpanKind.CLIENT,
         attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
         links=origins(messages, telemetry.options.baggage_keys),

@@ -35,6 +35,7 @@ class Options:
     stores: bool = False
     started: bool = False
     old_names: bool = False
+    capitals: bool = False
     request_hook: RequestHook | None = None
     response_hook: ResponseHook | None = None
     process_hook: ProcessHook | None = None
