@@ -42,7 +42,8 @@ def main() -> None:
     parser.add_argument("--threads", action="store_true", help="print each thread's share as well")
     given = parser.parse_args()
     templates = [template(seed) for seed in range(given.connections)]  # takes seconds, and is not measured
-    with tempfile.TemporaryDirectory() as folder, collector(Path(folder)) as (process, port):
+    with tempfile.TemporaryDirectory() as folder, collector(Path(folder)) as (process, ports):
+        port = ports["CHOREOSCOPE_HTTP_PORT"]
         time.sleep(2)
         idle = memory(process.pid, "VmRSS")
         before = cpu_seconds(process.pid)
@@ -64,17 +65,20 @@ class Template:
 
     body: np.ndarray[tuple[int], np.dtype[np.uint8]]
     places: np.ndarray[tuple[int, int], np.dtype[np.int64]]  # of each span's trace, span, parent id and key
+    order: int = TRACE_SPANS  # so many spans that follow each other are an order's
 
     def fresh(self, random: np.random.Generator) -> bytes:
-        """The body with ids that were never used; parents stay within their trace."""
-        traces = np.repeat(random.integers(0, 256, (SPANS // TRACE_SPANS, 16), np.uint8), TRACE_SPANS, axis=0)
-        spans = random.integers(0, 256, (SPANS, 8), np.uint8)
-        parents = np.roll(spans, 1, axis=0)
+        """The body with ids that were never used; each span is the child of the one before in its order."""
+        spans, orders = len(self.places), len(self.places) // self.order
+        traces = np.repeat(random.integers(0, 256, (orders, 16), np.uint8), self.order, axis=0)
+        ids = random.integers(0, 256, (spans, 8), np.uint8)
+        parents = np.roll(ids, 1, axis=0)
+        parents[:: self.order] = 0
         # Every order is new: were its id used again, all that has it would be one flow.
-        digits = random.integers(ord("0"), ord("9") + 1, (SPANS // TRACE_SPANS, KEY_DIGITS), np.uint8)
-        keys = np.repeat(digits, TRACE_SPANS, axis=0)
-        for column, ids in enumerate((traces, spans, parents, keys)):
-            self.body[self.places[:, column, None] + np.arange(ids.shape[1])] = ids
+        digits = random.integers(ord("0"), ord("9") + 1, (orders, KEY_DIGITS), np.uint8)
+        keys = np.repeat(digits, self.order, axis=0)
+        for column, octets in enumerate((traces, ids, parents, keys)):
+            self.body[self.places[:, column, None] + np.arange(octets.shape[1])] = octets
         return self.body.tobytes()
 
 
@@ -148,24 +152,28 @@ async def post(port: int, one: Template, until: float, seed: int) -> int:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     sent = 0
     while time.monotonic() < until:
-        body = one.fresh(random)
-        writer.write(
-            b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
-            b"content-length: %d\r\n\r\n" % len(body)
-        )
-        writer.write(body)
-        await writer.drain()
-        answer = await reader.readuntil(b"\r\n\r\n")
-        if not answer.startswith(b"HTTP/1.1 200"):
-            raise SystemExit(f"the collector answered {answer!r}")
+        await exchange(reader, writer, one.fresh(random))
         sent += SPANS
     writer.close()
     return sent
 
 
+async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes) -> None:
+    """Send a request and wait for its answer."""
+    writer.write(
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
+        b"content-length: %d\r\n\r\n" % len(body)
+    )
+    writer.write(body)
+    await writer.drain()
+    answer = await reader.readuntil(b"\r\n\r\n")
+    if not answer.startswith(b"HTTP/1.1 200"):
+        raise SystemExit(f"the collector answered {answer!r}")
+
+
 @contextlib.contextmanager
-def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A collector on free ports, with the port of OTLP/HTTP."""
+def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+    """A collector on free ports, by the names of their settings."""
     names = ("CHOREOSCOPE_HTTP_PORT", "CHOREOSCOPE_GRPC_PORT", "CHOREOSCOPE_API_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     environment = {
@@ -178,7 +186,7 @@ def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
         assert process.stdout is not None
         process.stdout.readline()
         try:
-            yield process, ports["CHOREOSCOPE_HTTP_PORT"]
+            yield process, ports
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(20)

@@ -9,6 +9,7 @@ by the id of its message, where no other message of that system has it.
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from collector.conventions import Role
@@ -26,7 +27,7 @@ class Deliveries:
     source: Rows  # -1 where it is not here
     key: Keys  # of the source, here or not
     target: Rows
-    because: Rows
+    because: npt.NDArray[np.int8]  # Because
     told_by: Rows  # the link that says so; because of a parent, the span whose parent it is
 
     def where(self, kept: Mask | Rows) -> "Deliveries":
@@ -110,7 +111,7 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
         key=np.where(sources >= 0, spans.key[sources], named),
         target=np.concatenate([links.owner[by_link], by_parent, by_id]),
         because=np.concatenate(
-            [np.full(len(by_link), Because.LINK), why, np.full(len(by_id), Because.MESSAGE_ID)]
+            [np.full(len(by_link), Because.LINK), why, np.full(len(by_id), Because.MESSAGE_ID)], dtype=np.int8
         ),
         told_by=np.concatenate([by_link, by_parent, by_id]),
     )

@@ -82,7 +82,7 @@ def _abroad(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
 
 def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
     """The messages whose senders say that they wait for an answer, and those that got one."""
-    asked = messages.of[numbers(spans.table, "request") != 0]
+    asked = messages.of[spans.table["request"].to_numpy()]
     return once(np.concatenate([asked[asked >= 0], replies[1]]))
 
 
@@ -97,7 +97,7 @@ def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
     because = [deliveries.because, np.full(claimed, claim), causes.because, np.full(claimed_made, claim)]
     return Edges(
         kind=np.repeat(kinds, counts).astype(np.int8),
-        because=np.concatenate(because).astype(np.int8),
+        because=np.concatenate(because, dtype=np.int8),
         source=np.concatenate([deliveries.source, claims.deliveries[0], causes.reaction, claims.causes[0]]),
         target=np.concatenate([deliveries.target, claims.deliveries[1], causes.message, claims.causes[1]]),
         told_by=np.concatenate([deliveries.told_by, np.full(claimed + made + claimed_made, -1)]),
