@@ -6,11 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from collector.api.flows import Page, listed
 from collector.diagnosis import Habits, State
 from collector.live.seen import Seen
 from collector.live.tick import Pacing, Tick
 from collector.stitching import Keying
 from collector.store import Database, StoreError
+from collector.store.flows import Search
 from tests.factories import SECOND, pairs
 from tests.scenes import MS, Sent, Watch, order, publish, react, table
 from tests.test_live import findings
@@ -42,6 +44,23 @@ def test_stuck_flows_stay_when_there_are_too_many(watch: Watch) -> None:
     assert [flow for flow, *_ in findings(watch)] == ["S-1"]
     watch.wait(20)
     assert {watch.state(f"B-{number}-{n}") for number in range(20) for n in range(5)} == {State.DONE}
+
+
+def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch) -> None:
+    """Put away while they still ran, they are in the store as what they come to when nothing more comes."""
+    bounded(watch, most_spans=400)
+    names = [f"S-{number}" for number in range(100)]
+    for first in range(0, len(names), 20):
+        some = names[first : first + 20]
+        watch.receive([one for name in some for one in order(name, watch.now, down={"payment"})], after_s=0.1)
+    watch.wait(8)
+
+    assert watch.snapshot.effort.put_early > 0
+    assert watch.snapshot.flows.num_rows < len(names)
+    assert {watch.state(name) for name in names} == {State.STUCK}
+    answer = listed(watch.snapshot, watch.flows, Search(states=(State.STUCK,)), Page(limit=1000))
+    assert answer["total"] == answer["counts"]["stuck"] == len(names)
+    assert {flow["key"] for flow in answer["flows"]} == set(names)
 
 
 def test_memory_is_given_back_though_one_flow_of_many_stays(watch: Watch) -> None:

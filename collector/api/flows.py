@@ -22,10 +22,6 @@ Document: TypeAlias = dict[str, Any]
 # The rank of each state in lists: stuck and failed first.
 _RANK = np.array([3, 2, 1, 0, 0])
 
-
-_MOST_NAMED = 20_000  # ids that a query may name
-_NO_STATE = 9
-
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
 
@@ -65,20 +61,20 @@ def listed(snapshot: Snapshot, store: FlowStore, search: Search, wanted: Page) -
     Those in memory and those in the store are one list: a flow that is put away meanwhile keeps its
     place, so that it is neither skipped nor shown twice by who turns the pages.
     """
-    over = _over(snapshot, search)
+    elsewhere = in_store_alone(snapshot, search)
     every = matching(snapshot, replace(search, states=()))
     counts = {
         state.word: int(n)
         for state, n in zip(State, np.bincount(snapshot.state[every], minlength=5), strict=True)
     }
-    for code, n in store.counts(_over(snapshot, replace(search, states=()))).items():
+    for code, n in store.counts(in_store_alone(snapshot, replace(search, states=()))).items():
         counts[State(code).word] += n
     total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
     after = Place(*wanted.after) if wanted.after else None
     # One more than is shown tells whether there is another page.
     here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
     entries = list(zip(_places(snapshot, here), items_of(snapshot, here), strict=True))
-    for row in store.found(over, wanted.limit + 1, after).to_pylist():
+    for row in store.found(elsewhere, wanted.limit + 1, after).to_pylist():
         item = stored_item(row)
         entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
     entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
@@ -92,15 +88,9 @@ def listed(snapshot: Snapshot, store: FlowStore, search: Search, wanted: Page) -
     }
 
 
-def _over(snapshot: Snapshot, search: Search) -> Search:
+def in_store_alone(snapshot: Snapshot, search: Search) -> Search:
     """*search* for the store's rows of flows that are not in memory: what is there is newer."""
-    kept = snapshot.kept
-    if int(kept.sum()) <= _MOST_NAMED:
-        return replace(search, without=snapshot.flows["id"].filter(pa.array(kept)).to_pylist())
-    # So many are stuck that a query can not name them. Nearly all that the store has of that kind are they.
-    states = tuple(state for state in (search.states or State) if state < State.STUCK)
-    named = snapshot.flows["id"].filter(pa.array(kept & (snapshot.state < State.STUCK)))
-    return replace(search, states=states or (_NO_STATE,), without=named[:_MOST_NAMED].to_pylist())
+    return replace(search, without=snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist())
 
 
 def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from collector import conventions, details, formats
 from collector.api import stuck as stuck_part
-from collector.api.flows import Page, QuestionError, items_of, listed, stored_item
+from collector.api.flows import Page, QuestionError, in_store_alone, items_of, listed, stored_item
 from collector.choreography import choreography
 from collector.conventions import Naming
 from collector.counters import Counters
@@ -28,6 +28,7 @@ from collector.store.flows import FlowStore, Search
 Document: TypeAlias = dict[str, Any]
 
 _MAP_FLOWS = 1_000  # the newest, that a map is drawn from
+_ELSEWHERE_FOR = 5 * SECOND  # counting takes longer with every flow that was ever kept
 _MAP_KEPT_S = 4.0  # many viewers, one reckoning
 _MOST_TRACES = 2_000  # of a flow that is shown: one with more has a key that is shared by several runs
 _ON_THEIR_WAY = {kind.name.lower() for kind in (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET)}
@@ -70,6 +71,7 @@ class Questions:
         self._stuck_lock = threading.Lock()
         self._maps: dict[int, tuple[float, Document]] = {}
         self._map_lock = threading.Lock()
+        self._elsewhere: tuple[int, dict[int, int]] = (0, {})  # when it was counted, and what
 
     def summary(self) -> Document:
         """The five figures of the first page, and what else its frame shows."""
@@ -78,6 +80,8 @@ class Questions:
         counts = np.bincount(snapshot.state, minlength=len(State))
         ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
         seconds = snapshot.done.after(now - RECENT)
+        for state, count in self._stopped_elsewhere(snapshot, now).items():
+            counts[state] += count
         states = {state.word: int(counts[state]) for state in State}
         states["done"] += len(seconds)
         per_minute = len(snapshot.done.after(minute)) + int((ended > minute).sum())
@@ -96,6 +100,14 @@ class Questions:
             "otlp": self._addresses,
             "learning": {"flows": snapshot.learned, "expectations": self._live.expectations},
         }
+
+    def _stopped_elsewhere(self, snapshot: Snapshot, now: int) -> dict[int, int]:
+        """How many flows that stopped are in the store alone, by state."""
+        at, found = self._elsewhere
+        if now - at > _ELSEWHERE_FOR:
+            found = self._flows.counts(in_store_alone(snapshot, Search(states=(State.STUCK, State.FAILED))))
+            self._elsewhere = now, found
+        return found
 
     def flows(self, search: Search, wanted: Page) -> Document:
         """The flows that *search* asks for, stuck first."""

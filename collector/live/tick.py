@@ -355,7 +355,7 @@ class Tick:
         if not flows.any():
             return
         table = chunk.flows.filter(pa.array(flows))
-        taught = ~chunk.marks.overdue[flows] & away
+        taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & away
         self._archive.put(table, one.state[flows], taught, only_new=self.rehearse)
         if away:
             self._offer(chunk, flows)
@@ -399,7 +399,8 @@ class Tick:
 
     def _put_early(self, one: Judged, flows: Mask, **counted: int) -> None:
         try:
-            self._put(one, flows, away=True)
+            # Nobody looks at them again, unless more of them comes.
+            self._put(one.in_the_end, flows, away=True)
         except StoreError as error:
             log.warning("%s. Flows leave the memory all the same; their spans are in the store.", error)
             one.chunk.alive &= ~flows

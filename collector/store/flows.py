@@ -1,5 +1,6 @@
 """Flows in the store: those that came to rest, and how to find them again."""
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -226,8 +227,9 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
         parts.append("state IN {states:Array(UInt8)}")
         values["states"] = list(search.states)
     if search.without:
-        parts.append("id NOT IN {without:Array(String)}")
-        values["without"] = list(search.without)
+        # As JSON: an array for a parameter takes time with the square of its length, minutes for 100,000 ids.
+        parts.append("id NOT IN (SELECT arrayJoin(JSONExtract({without:String}, 'Array(String)')))")
+        values["without"] = json.dumps(list(search.without))
     return " AND ".join(parts), values
 
 
