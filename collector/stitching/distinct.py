@@ -67,7 +67,7 @@ def distinct(readings: pa.Table) -> Spans:
     own = parent == np.arange(len(key))
     lost = (parent < 0) & (parent_key != NONE)
     parent[own] = -1
-    round_and_round = circles(parent)
+    round_and_round = _circles(parent, numbers(table, "start"))
     parent[round_and_round] = -1
     links, self_linked = _links(table, key)
     role = numbers(table, "role")
@@ -88,6 +88,12 @@ def distinct(readings: pa.Table) -> Spans:
             (NoteKind.CYCLE, round_and_round),
         ),
     )
+
+
+def _circles(parent: Rows, start: Rows) -> Rows:
+    """The spans that are above themselves. There are none where each begins later than its parent."""
+    doubtful = start[parent] >= start
+    return circles(parent) if doubtful[parent >= 0].any() else parent[:0]
 
 
 def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
