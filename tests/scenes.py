@@ -169,7 +169,7 @@ class Watch:
 
     def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
         self.spans = SpanStore(database)
-        self.flows = FlowStore(database, self.spans)
+        self.flows = FlowStore(database, self.spans, clock=lambda: self.now)
         self.tick = Tick(self.flows, habits=Habits(flows=learn_flows), pacing=Pacing())
         self.now = NOW
         self._orders = 0

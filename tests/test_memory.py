@@ -63,6 +63,25 @@ def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch)
     assert {flow["key"] for flow in answer["flows"]} == set(names)
 
 
+def test_flow_that_is_put_away_while_it_runs_is_stuck_at_its_time_only(watch: Watch) -> None:
+    """An incident fills the memory; who is on his way meanwhile must not be called stuck for that."""
+    bounded(watch, most_spans=300)
+    watch.receive([one for n in range(60) for one in order(f"S-{n}", watch.now, down={"payment"})])
+    watch.wait(10)
+    sent = {f"R-{number}": order(f"R-{number}", watch.now) for number in range(30)}
+    watch.receive([one for spans in sent.values() for one in spans[:3]], after_s=0.1)
+    watch.wait(1)
+    away = set(sent) - set(watch.snapshot.flows["id"].to_pylist())
+    assert away
+    assert {watch.state(name) for name in sent} <= {State.RUNNING, State.LATE}
+
+    finished = min(away)
+    watch.receive(sent[finished][3:], after_s=0.1)
+    watch.wait(20)
+    assert {watch.state(name) for name in away} == {State.DONE, State.STUCK}
+    assert [name for name in sorted(away) if watch.state(name) == State.DONE] == [finished]
+
+
 def test_memory_is_given_back_though_one_flow_of_many_stays(watch: Watch) -> None:
     """A chunk of a thousand flows must not be held by its one stuck flow."""
     for number in range(5):

@@ -1,5 +1,6 @@
 """Every question a reader may ask, answered with documented JSON. Blocking: call from a worker thread."""
 
+import contextlib
 import threading
 import time
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from collector.live.snapshot import Snapshot
 from collector.live.tick import RECENT, SECOND
 from collector.otlp import to_json
 from collector.stitching import NoteKind, Stitched, stitch
-from collector.store import SpanStore
+from collector.store import SpanStore, StoreError
 from collector.store.flows import FlowStore, Search
 
 Document: TypeAlias = dict[str, Any]
@@ -71,6 +72,7 @@ class Questions:
         self._stuck_lock = threading.Lock()
         self._maps: dict[int, tuple[float, Document]] = {}
         self._map_lock = threading.Lock()
+        self._elsewhere_lock = threading.Lock()
         self._elsewhere: tuple[int, dict[int, int]] = (0, {})  # when it was counted, and what
 
     def summary(self) -> Document:
@@ -103,11 +105,15 @@ class Questions:
 
     def _stopped_elsewhere(self, snapshot: Snapshot, now: int) -> dict[int, int]:
         """How many flows that stopped are in the store alone, by state."""
-        at, found = self._elsewhere
-        if now - at > _ELSEWHERE_FOR:
-            found = self._flows.counts(in_store_alone(snapshot, Search(states=(State.STUCK, State.FAILED))))
-            self._elsewhere = now, found
-        return found
+        with self._elsewhere_lock:
+            at, found = self._elsewhere
+            if now - at > _ELSEWHERE_FOR:
+                stopped = Search(states=(State.STUCK, State.FAILED))
+                # What is in memory is told all the same when the store can not say.
+                with contextlib.suppress(StoreError):
+                    found = self._flows.counts(in_store_alone(snapshot, stopped))
+                self._elsewhere = now, found
+            return found
 
     def flows(self, search: Search, wanted: Page) -> Document:
         """The flows that *search* asks for, stuck first."""

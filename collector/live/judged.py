@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from collector.diagnosis import State, states
+from collector.diagnosis import State
 from collector.diagnosis.owed import Expected, Owed, together
 from collector.diagnosis.record import terminated
 from collector.flowtable import FLOWS
@@ -15,8 +15,6 @@ from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
 from collector.stitching import Graph
 from collector.stitching.graph import find
-
-_LAST = 2**62  # nanoseconds: a time that every deadline is before
 
 
 @dataclass(frozen=True)
@@ -30,12 +28,12 @@ class Judged:
     age: Ints  # of each entry of *owed*, beyond the time that telemetry takes
     coming: Mask  # of each flow: more of it may be on its way
 
-    @property
-    def in_the_end(self) -> "Judged":
-        """As it will be if nothing more comes."""
-        never = np.zeros(len(self.alive), np.bool_)
-        state = states(self.owed, len(self.alive), _LAST, np.zeros_like(self.age), open_ended=never)
-        return replace(self, state=np.where(self.state >= State.STUCK, self.state, state))
+    def stuck_from(self, now: int) -> Ints:
+        """When each flow is stuck if nothing more comes, in nanoseconds; 0 is never. *now* is the moment."""
+        never = np.iinfo(np.int64).max
+        found = np.full(len(self.alive), never)
+        np.minimum.at(found, self.owed.flow, now - self.age + self.owed.deadline)
+        return np.where(found == never, 0, found)
 
     @property
     def may_be_kept(self) -> Mask:

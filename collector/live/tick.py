@@ -36,8 +36,13 @@ log = logging.getLogger(__name__)
 class Archive(Protocol):
     """Where flows go that came to rest, and where they come back from. All raise `StoreError`."""
 
-    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced, or with *only_new* stays."""
+    def put(
+        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+    ) -> None:
+        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced, or with *only_new* stays.
+
+        One that runs is stuck from a time on.
+        """
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows of these ids: they are part of others now."""
@@ -124,7 +129,7 @@ class Tick:
             self._keep(judged, now)
         except StoreError as error:
             failure = error
-        self._bound(judged)
+        self._bound(judged, now)
         self._memory.compact()
         if failure is not None:
             raise failure
@@ -349,14 +354,15 @@ class Tick:
         for place, rows in groups(owed.join, owed.join >= 0):
             self.learner.miss_join(self._memory.expected.joins[place][0], owed.since[rows])
 
-    def _put(self, one: Judged, flows: Mask, *, away: bool) -> None:
+    def _put(self, one: Judged, flows: Mask, *, away: bool, stuck_from: Ints | None = None) -> None:
         """Keep *flows* in the archive; those that go *away* leave the memory with it."""
         chunk = one.chunk
         if not flows.any():
             return
         table = chunk.flows.filter(pa.array(flows))
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & away
-        self._archive.put(table, one.state[flows], taught, only_new=self.rehearse)
+        stuck_from = None if stuck_from is None else stuck_from[flows]
+        self._archive.put(table, one.state[flows], taught, stuck_from, only_new=self.rehearse)
         if away:
             self._offer(chunk, flows)
         chunk.marks.kept |= flows
@@ -382,7 +388,7 @@ class Tick:
             self._offers.append((ids, whole(first)))
             self._offered.add(ids)
 
-    def _bound(self, judged: Sequence[Judged]) -> None:
+    def _bound(self, judged: Sequence[Judged], now: int) -> None:
         """Put flows away early that are too large to be judged, or too many to be held."""
         for one in judged:
             huge = one.chunk.alive & (one.chunk.size > self._pacing.most_flow_spans)
@@ -392,15 +398,18 @@ class Tick:
                     ", ".join(name[:80] for name in one.chunk.ids(huge)[:5]),
                 )
                 self._aside.add(one.chunk.identifiers[huge[one.chunk.identified]])
-                self._put_early(one, huge, put_aside=int(huge.sum()))
+                self._put_early(one, huge, now, put_aside=int(huge.sum()))
         chosen = beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans)
         for place, flows in chosen:
-            self._put_early(judged[place], flows, put_early=int(flows.sum()))
+            self._put_early(judged[place], flows, now, put_early=int(flows.sum()))
 
-    def _put_early(self, one: Judged, flows: Mask, **counted: int) -> None:
+    def _put_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
+        # Unless more of them comes nobody looks at them again, so that it is said now what they come to.
+        stuck_from = one.stuck_from(now)
+        comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
+        one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
         try:
-            # Nobody looks at them again, unless more of them comes.
-            self._put(one.in_the_end, flows, away=True)
+            self._put(one, flows, away=True, stuck_from=stuck_from)
         except StoreError as error:
             log.warning("%s. Flows leave the memory all the same; their spans are in the store.", error)
             one.chunk.alive &= ~flows

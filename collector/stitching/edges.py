@@ -81,9 +81,14 @@ def _abroad(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
 
 
 def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
-    """The messages whose senders say that they wait for an answer, and those that got one."""
+    """The messages whose senders say that they wait for an answer, and those whose senders got one.
+
+    Who answers may have been told by an event of somebody else: the answer is not to that.
+    """
     asked = messages.of[spans.table["request"].to_numpy()]
-    return once(np.concatenate([asked[asked >= 0], replies[1]]))
+    span, message = replies
+    own = (spans.role[span] == Role.ANSWERED) & (spans.service[span] == spans.service[message])
+    return once(np.concatenate([asked[asked >= 0], message[own]]))
 
 
 def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:

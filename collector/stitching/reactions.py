@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from collector.conventions import Role
 from collector.joins import distinct_pairs
-from collector.keys import Keys, codes_of, pair_keys, whole
+from collector.keys import Keys, pair_keys
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import (
@@ -22,6 +22,7 @@ from collector.stitching.graph import (
     repeated,
 )
 from collector.stitching.messages import Messages
+from collector.words import coded
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,7 @@ def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
     again = repeated(key)  # few, so that only their texts are looked at
     row, key = row[again], key[again]
     group, handler, message_id = (
-        codes_of(whole(spans.table[name].take(pa.array(row))).dictionary_encode())
-        for name in ("group", "handler", "message_id")
+        coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "message_id")
     )
     key = pair_keys(pair_keys(key, group), pair_keys(handler, message_id))
     _, run = np.unique(key, return_inverse=True)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,9 @@ from collector.store.engine import Database
 from collector.store.spans import SpanStore
 
 STORED_FLOWS = FLOWS.append(pa.field("state", pa.uint8())).append(pa.field("taught", pa.bool_()))
-_COLUMNS = ", ".join(STORED_FLOWS.names)
+# What was put away while it ran is stuck from a time on, if nothing more came of it.
+_STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
+_COLUMNS = ", ".join(_STATE if name == "state" else name for name in STORED_FLOWS.names)
 _TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
 # The trace ids in a parameter that holds them in hex.
 _TRACES = "arrayMap(t -> toFixedString(unhex(t), 16), {traces:Array(String)})"
@@ -49,23 +51,30 @@ class Place(NamedTuple):
 class FlowStore:
     """The archive of the live part, and the lists of flows that are over."""
 
-    def __init__(self, database: Database, spans: SpanStore) -> None:
+    def __init__(self, database: Database, spans: SpanStore, clock: Callable[[], int] = time.time_ns) -> None:
         self._database = database
         self._spans = spans
+        self._clock = clock
 
-    def put(self, flows: pa.Table, state: Ints, taught: Mask, *, only_new: bool) -> None:
+    def put(
+        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+    ) -> None:
         """Keep *flows* (FLOWS) durably. Raise `StoreError`.
 
-        A flow of the same id is replaced; with *only_new*, one that is here stays as it is.
+        A flow of the same id is replaced; with *only_new*, one that is here stays as it is. *stuck_from* is
+        when each that runs or is late will be stuck, in nanoseconds since the epoch; 0 is never.
         """
+        stuck_from = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
         if only_new:
             kept = self._here(flows["id"].to_pylist())
             new = np.array([name not in kept for name in flows["id"].to_pylist()], np.bool_)
             flows, state, taught = flows.filter(pa.array(new)), state[new], taught[new]
+            stuck_from = stuck_from[new]
         if not flows.num_rows:
             return
         rows = flows.append_column("state", pa.array(state.astype(np.uint8)))
         rows = rows.append_column("taught", pa.array(taught))
+        rows = rows.append_column("stuck_from", pa.array(stuck_from))
         stored = pa.array(np.full(flows.num_rows, time.time_ns(), np.uint64))
         rows = rows.append_column("stored_unix_nano", stored)
         for name in _TEXTS:
@@ -159,7 +168,7 @@ class FlowStore:
         return pc.if_else(pc.equal(answer["key"], ""), None, answer["key"]), traces
 
     def unfinished(self, limit: int) -> pa.Table:
-        """STORED_FLOWS that were stuck or failed when they were last stored, the newest first."""
+        """STORED_FLOWS that are stuck or failed, as far as is known here, the newest first."""
         return self._ask("state IN (3, 4)", {}, limit=limit)
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
@@ -174,8 +183,9 @@ class FlowStore:
         """How many flows *search* would find, by state."""
         condition, parameters = _condition(search)
         answer = self._database.query(
-            f"SELECT state, count() AS n FROM flows FINAL WHERE {condition} AND state != 255 GROUP BY state",  # noqa: S608  # see _condition
-            parameters,
+            f"SELECT {_STATE}, count() AS n FROM flows FINAL"  # noqa: S608  # see _condition
+            f" WHERE {condition} AND state != 255 GROUP BY state",
+            {**parameters, "now": self._clock()},
         )
         return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
 
@@ -200,7 +210,7 @@ class FlowStore:
         answer = self._database.query(
             f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"  # noqa: S608  # our own words; values are parameters
             f" ORDER BY {order} LIMIT {{limit:UInt32}}",
-            {**parameters, "limit": limit},
+            {**parameters, "limit": limit, "now": self._clock()},
         )
         columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
         for name in _TEXTS:

@@ -61,6 +61,7 @@ CREATE TABLE IF NOT EXISTS flows
     names            LowCardinality(String),
     state            UInt8,
     taught           Bool,
+    stuck_from       Int64 CODEC(Delta, LZ4),
     stored_unix_nano UInt64 CODEC(Delta, LZ4),
     INDEX by_trace traces TYPE bloom_filter(0.001) GRANULARITY 1
 )
@@ -88,5 +89,6 @@ ENGINE = ReplacingMergeTree
 ORDER BY (id, trace_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- For folders from before flows had it.
+-- For folders from before flows had them.
 ALTER TABLE flows ADD COLUMN IF NOT EXISTS names LowCardinality(String) AFTER incomplete;
+ALTER TABLE flows ADD COLUMN IF NOT EXISTS stuck_from Int64 AFTER taught;
