@@ -44,15 +44,15 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     passed over, as are empty strings.
     """
     lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
-    types = _numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
+    types = numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
     readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
-    readable &= _numbers(pc.binary_length(values), np.int32) > 0
-    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), _numbers(pc.list_value_length(lists)))
+    readable &= numbers(pc.binary_length(values), np.int32) > 0
+    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), numbers(pc.list_value_length(lists)))
     # One pass over the names of all attributes finds the few that anybody asks for.
     wanted = {**words, **others}
     names = list(dict.fromkeys(name for column in wanted.values() for name in column))
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-    number = np.where(readable, _numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
+    number = np.where(readable, numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
     there = np.zeros(len(names) + 1, np.bool_)
     there[number] = True  # -1 is the last
     known, columns = Words(), {}
@@ -66,5 +66,6 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     return Said(known, columns, values)
 
 
-def _numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
+def numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
+    """A whole column of numbers."""
     return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

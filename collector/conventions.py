@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.attributes import Said, read_attributes
+from collector.attributes import Said, numbers, read_attributes
 from collector.keys import whole
 from collector.settlements import DELIVERY_COUNTS, Settled, deliveries_in, deliveries_of, settled_by
 from collector.spans import Kind, Status
@@ -235,7 +235,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
 
 def _roles(spans: pa.Table, said: Said, name: Codes, nats: Mask) -> Ints:
     """By attributes, then by kind; the name tells a create from a send, and a receive from a process."""
-    kind, words, none = _numbers(spans["kind"]), said.words, int(Role.NONE)
+    kind, words, none = numbers(spans["kind"]), said.words, int(Role.NONE)
     verb = said["verb"]
     role = words.meanings(np.where(nats, verb, -1), _each(_meaning_of_own_verb), none)
     role = np.where(role == none, words.meanings(said["operation"], _each(_meaning_of), none), role)
@@ -284,7 +284,7 @@ _FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
 
 def _remote(spans: pa.Table) -> Mask:
     """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
-    flags, kind = _numbers(spans["flags"]), _numbers(spans["kind"])
+    flags, kind = numbers(spans["flags"]), numbers(spans["kind"])
     known = flags & _REMOTE_IS_KNOWN != 0
     return np.asarray(np.where(known, flags & _REMOTE != 0, kind == Kind.CONSUMER), dtype=np.bool_)
 
@@ -357,13 +357,9 @@ def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
 
 def _times(column: pa.ChunkedArray) -> pa.Array:
     """Times as signed integers: what lies beyond the year 2262 is its last nanosecond."""
-    times = np.minimum(_numbers(column, np.uint64), np.uint64(2**63 - 1))
+    times = np.minimum(numbers(column, np.uint64), np.uint64(2**63 - 1))
     return pa.array(times.astype(np.int64))
 
 
 def _mask(column: Any) -> Mask:
     return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-def _numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
-    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

@@ -43,6 +43,7 @@ class Story:
     notes: set[tuple[str, Ref]] = field(default_factory=set)
     aside: set[Ref] = field(default_factory=set)
     clocks: dict[tuple[str, str], Bounds] = field(default_factory=dict)
+    requests: set[Ref] = field(default_factory=set)
 
 
 def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying = BELIEVED) -> Story:
@@ -71,4 +72,5 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying =
             told.notes.add(("replay", ref))
     messages = {message: told.spans_of(message) for message in told.messages}
     flows = flows_of(told, most_shared)
-    return Story(messages, reactions, told.edges, flows, told.notes, aside(told), clocks_of(told))
+    told_aside, clocks = aside(told), clocks_of(told)
+    return Story(messages, reactions, told.edges, flows, told.notes, told_aside, clocks, told.requests())

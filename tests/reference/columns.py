@@ -44,6 +44,7 @@ def story_of(stitched: Stitched) -> Story:
         for kind, row in zip(notes.kind.tolist(), notes.row.tolist(), strict=True)
     }
     story.aside = {refs[row] for row in find_replays(graph).aside.nonzero()[0].tolist()}
+    story.requests = {refs[row] for row in graph.requests.tolist()}
     found = clocks(graph, np.arange(len(edges.source)))
     story.clocks = {pair: (apart.at_least, apart.at_most, apart.edges) for pair, apart in found.items()}
     return story

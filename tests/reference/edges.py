@@ -466,6 +466,18 @@ class Stitcher:
         """The spans that are a part of a message or a reaction."""
         return {ref for ref, nodes in self.parts_of.items() if node in nodes}
 
+    def requests(self) -> set[Ref]:
+        """The messages whose senders wait for an answer: they say so, or were seen to get it."""
+        found: set[Ref] = set()
+        for ref, row in self.spans.items():
+            asked = self.message_of(ref)
+            if row["request"] and asked is not None:
+                found.add(asked)
+            if self.role(ref) is Role.ANSWERED:
+                got = self._requests_of(ref)
+                found |= {one for one in got if self.spans[one]["service"] == row["service"]}
+        return found
+
     def _requests_of(self, ref: Ref) -> set[Ref]:
         """The request that a span answers, or gets the answer of."""
         parent = self.parents.get(ref)
