@@ -109,12 +109,15 @@ def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
     )
 
 
-def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
-    start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
-    # Of an attempt, too, of which there is no edge of its own.
+def _late(told: Deliveries, claims: Claims, start: Rows) -> Rows:
+    """Who took a message long after its time; also attempts, which have no edge of their own."""
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
-    late = (source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)
+    return once(taken[(source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)])
+
+
+def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
+    start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     # A handling that was announced and is not here has not ended: it is not lost, whoever points at it.
     word, links = spans.role == Role.STARTED, spans.links
     of_word = word[links.owner]
@@ -127,7 +130,7 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
         (NoteKind.MISSING_LINK_TARGET, once(links.owner[(links.target < 0) & ~of_word])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
         (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
-        (NoteKind.REPLAY, once(taken[late])),
+        (NoteKind.REPLAY, _late(told, claims, start)),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),
     ]
