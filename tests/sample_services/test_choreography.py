@@ -29,7 +29,7 @@ SCORE = "score.order"
 @pytest.fixture(scope="module")
 def shop(nats: NatsServer, receiver: Receiver) -> Receiver:
     """What arrived from a shop that has placed its orders and was closed."""
-    options = ("--rate", "30", "--orders", str(ORDERS), "--expired-cards", str(DECLINED / ORDERS))
+    options = ("--rate", "10", "--orders", str(ORDERS), "--expired-cards", str(DECLINED / ORDERS))
     with running(nats, receiver, *options):
         until(lambda: len(ended(receiver)) == ORDERS, 30, "the end of every order")
     return receiver
