@@ -38,9 +38,8 @@ def flow_table(stitched: Stitched, record: Record, learner: Learner) -> pa.Table
     spans = stitched.graph.spans
     trace = spans["trace_id"].take(pa.array(flows.first))
     key = pa.array(flows.key, pa.string())
-    order = np.lexsort(
-        (messages.time, ~messages.request, messages.flow)
-    )  # requests first: they are no events
+    # Requests come first: they are no events, and the last event is wanted.
+    order = np.lexsort((messages.time, ~messages.request, messages.flow))
     latest = _last_of(messages.flow[order], order, flows.count)
     names = learner.names
     types = np.array([*names.event_types.names, None], object)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from collector.store import Database, Engine
+from tests.scenes import Watch
 
 _numbers = count()
 
@@ -42,6 +43,14 @@ def database(engine: Engine) -> Iterator[Database]:
     """A database with nothing in it."""
     with new_database(engine) as database:
         yield database
+
+
+@pytest.fixture
+def watch(database: Database) -> Watch:
+    """A live part that knows the shop."""
+    watch = Watch(database)
+    watch.learn()
+    return watch
 
 
 @pytest.fixture(scope="module")

@@ -71,14 +71,6 @@ def test_word_of_a_batch_is_in_the_flow_of_each_of_its_messages(ended: bool) -> 
 # Diagnosis
 
 
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
-    watch = Watch(database)
-    watch.learn()
-    return watch
-
-
 def taken(key: str, at: int) -> list[Sent]:
     """An order that payment took, and has not finished."""
     return [*order(key, at, down={"payment"}), begin("payment", "StockReserved", key, at=at + 20 * MS)]

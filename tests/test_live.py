@@ -16,14 +16,6 @@ from tests.factories import NOW, pairs
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
 
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
-    watch = Watch(database)
-    watch.learn()
-    return watch
-
-
 def findings(watch: Watch, *, late: bool = False) -> list[tuple[str, str, str, str | None]]:
     """(flow, cause, missing service, next event type) of each finding."""
     found = answers.stuck(watch.snapshot, late=late)["stuck"]

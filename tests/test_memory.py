@@ -18,14 +18,6 @@ from tests.scenes import MS, Sent, Watch, order, publish, react, table
 from tests.test_live import findings
 
 
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
-    watch = Watch(database)
-    watch.learn()
-    return watch
-
-
 def bounded(watch: Watch, **limits: int) -> None:
     """Let *watch* go on with other limits, as if it had learned with them."""
     watch.tick._pacing = Pacing(**limits)

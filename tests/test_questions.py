@@ -2,22 +2,11 @@
 
 from typing import cast
 
-import pytest
-
 from collector.api.questions import Questions
 from collector.conventions import DEFAULT_NAMING
 from collector.counters import Counters
 from collector.live.runner import Live
-from collector.store import Database
 from tests.scenes import Watch, order, without
-
-
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
-    watch = Watch(database)
-    watch.learn()
-    return watch
 
 
 def notes(watch: Watch, key: str) -> set[str]:

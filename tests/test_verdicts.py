@@ -13,14 +13,6 @@ from tests.test_live import findings
 HOUR = 3600 * SECOND
 
 
-@pytest.fixture
-def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
-    watch = Watch(database)
-    watch.learn()
-    return watch
-
-
 def shifted(sent: Iterable[Sent], service: str, by_s: float) -> list[Sent]:
     """*sent* with the clock of *service* off by so many seconds."""
     moved = []
