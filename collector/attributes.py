@@ -52,14 +52,15 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     wanted = {**words, **others}
     names = list(dict.fromkeys(name for column in wanted.values() for name in column))
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
-    number = np.where(readable, numbers(pc.fill_null(found, -1), np.int16), np.int16(-1))
-    there = np.zeros(len(names) + 1, np.bool_)
-    there[number] = True  # -1 is the last
+    number = numbers(found.fill_null(-1), np.int32).astype(np.min_scalar_type(-len(names)))
+    if not readable.all():
+        number[~readable] = -1
+    there = set(pc.unique(pa.array(number)).to_pylist())
     known, columns = Words(), {}
     for column, trusted in wanted.items():
         held = np.full(spans.num_rows, -1, np.int32)
         for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
-            if there[names.index(name)]:
+            if names.index(name) in there:
                 here = np.flatnonzero(number == names.index(name))
                 held[row_of[here]] = known.add(values.take(pa.array(here))) if column in words else here
         columns[column] = held

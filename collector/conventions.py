@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.attributes import Said, numbers, read_attributes
+from collector.joins import alike
 from collector.keys import whole
 from collector.settlements import DELIVERY_COUNTS, Settled, deliveries_in, deliveries_of, settled_by
 from collector.spans import Kind, Status
@@ -26,6 +27,9 @@ from collector.words import WORD, Codes, Words
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+# What one span of each way of saying something has: words, a kind, flags, whether it failed.
+Told: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 READINGS = pa.schema(
     [
@@ -95,6 +99,8 @@ class Role(IntEnum):
         9  # gets messages whose handlings tell of themselves: no handling, and none of them are its children
     )
 
+
+_LAST = 2**63 - 1  # nanosecond
 
 # Bits of OTLP's Span.flags.
 _REMOTE_IS_KNOWN, _REMOTE = 0x100, 0x200
@@ -180,92 +186,116 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     }
     said = read_attributes(spans, _WORDS, {**_IDS, **ids})
     words = said.words
-    service, name = words.add(whole(spans["service"])), words.add(whole(spans["name"]))
-    system = said["system"]
+    failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
+    told = {
+        **{column: said[column] for column in _WORDS},
+        "service": words.add(whole(spans["service"])),
+        "name": words.add(whole(spans["name"])),
+        "kind": numbers(spans["kind"], np.uint8),
+        "flags": numbers(spans["flags"], np.uint32) & np.uint32(_REMOTE_IS_KNOWN | _REMOTE),
+        "failed": _mask(failed),
+        "stored": said["stream"] >= 0,
+    }
+    # There are few ways of saying something: each is understood once, however many spans have it.
+    way, example = alike(list(told.values()))
+    meant = {
+        column: values[way]
+        for column, values in _meant(words, {name: values[example] for name, values in told.items()}).items()
+    }
+    columns = {
+        "trace_id": whole(spans["trace_id"]),
+        "span_id": whole(spans["span_id"]),
+        "parent_span_id": whole(spans["parent_span_id"]),
+        "role": pa.array(meant["role"].astype(np.uint8)),
+        "start": _times(spans["start_unix_nano"]),
+        "end": _times(spans["end_unix_nano"]),
+        "received": _times(spans["received_unix_nano"]),
+        "remote": pa.array(meant["remote"]),
+        "failed": failed,
+        "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
+        "final": pa.array(meant["final"]),
+        "request": pa.array(meant["request"]),
+        "service": words.column(told["service"]),
+        "group": words.column(meant["group"]),
+        "handler": words.column(meant["handler"]),
+        "event_type": words.column(meant["event_type"]),
+        "destination": words.column(meant["destination"]),
+        "system": words.column(told["system"]),
+        "message_id": said.texts("message_id"),
+        "event_id": said.texts("event_id"),
+        "conversation": said.texts("conversation"),
+        "causation": said.texts("causation"),
+        "flow_key": said.texts("flow_key").dictionary_encode(),
+        "settled": pa.array(meant["settled"].astype(np.uint8)),
+        "instance": pa.nulls(spans.num_rows, pa.string()),
+        "deliveries": pa.array(_deliveries(said, meant["deliveries"])),
+        "link_trace_ids": _links(spans["link_trace_ids"], meant["role"]),
+        "link_span_ids": _links(spans["link_span_ids"], meant["role"]),
+        "dropped_links": whole(spans["dropped_links"]),
+    }
+    return pa.table(columns, schema=READINGS)
+
+
+def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
+    """What each way of saying something means, by the column of READINGS."""
+    service, name, system = told["service"], told["name"], told["system"]
     nats = words.meanings(system, lambda texts: pc.equal(texts, "nats"), 0) == 1
-    role = _roles(spans, said, name, nats)
-    place = _either(said["destination"], said["template"])
+    role = _roles(words, told, nats)
+    place = _either(told["destination"], told["template"])
     by_name = _destinations_in(words, name, np.where(place < 0, role, int(Role.NONE)))
     destination = np.where(role == Role.NONE, -1, _either(place, by_name))
     role = _with_a_business(role, words, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
-    subject = np.where(consumes, place, _either(said["template"], place))
-    event_type = _either(_either(said["event_type"], subject), _either(by_name, name))
-    failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
-    settled = _settled(said, name, role, _mask(failed))
-    settling = np.where(role == Role.SETTLE, destination, -1)
-    deliveries = np.maximum(
-        deliveries_of(said.texts("deliveries")), words.meanings(settling, deliveries_in, 0)
-    )
-    columns = {
-        "trace_id": whole(spans["trace_id"]),
-        "span_id": whole(spans["span_id"]),
-        "parent_span_id": whole(spans["parent_span_id"]),
-        "role": pa.array(role.astype(np.uint8)),
-        "start": _times(spans["start_unix_nano"]),
-        "end": _times(spans["end_unix_nano"]),
-        "received": _times(spans["received_unix_nano"]),
-        "remote": pa.array(_remote(spans)),
-        "failed": failed,
-        "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
-        "final": pa.array(nats & (said["stream"] < 0)),
-        "request": pa.array(_requests(said, name, role)),
-        "service": words.column(service),
-        "group": words.column(np.where(consumes, _either(said["group"], service), -1)),
-        "handler": words.column(np.where(consumes & (said["group"] < 0), name, -1)),
-        "event_type": words.column(np.where(messaging, event_type, -1)),
-        "destination": words.column(np.where(messaging, destination, -1)),
-        "system": words.column(system),
-        "message_id": said.texts("message_id"),
-        "event_id": said.texts("event_id"),
-        "conversation": said.texts("conversation"),
-        "causation": said.texts("causation"),
-        "flow_key": said.texts("flow_key").dictionary_encode(),
-        "settled": pa.array(settled.astype(np.uint8)),
-        "instance": pa.nulls(spans.num_rows, pa.string()),
-        "deliveries": pa.array(deliveries.astype(np.uint16)),
-        "link_trace_ids": _links(spans["link_trace_ids"], role),
-        "link_span_ids": _links(spans["link_span_ids"], role),
-        "dropped_links": whole(spans["dropped_links"]),
+    subject = np.where(consumes, place, _either(told["template"], place))
+    event_type = _either(_either(told["event_type"], subject), _either(by_name, name))
+    return {
+        "role": role,
+        "remote": _remote(told),
+        "final": nats & ~told["stored"],
+        "request": _requests(words, told, role),
+        "group": np.where(consumes, _either(told["group"], service), -1),
+        "handler": np.where(consumes & (told["group"] < 0), name, -1),
+        "event_type": np.where(messaging, event_type, -1),
+        "destination": np.where(messaging, destination, -1),
+        "settled": _settled(words, told, role),
+        "deliveries": words.meanings(np.where(role == Role.SETTLE, destination, -1), deliveries_in, 0),
     }
-    return pa.table(columns, schema=READINGS)
 
 
-def _roles(spans: pa.Table, said: Said, name: Codes, nats: Mask) -> Ints:
+def _roles(words: Words, told: Told, nats: Mask) -> Ints:
     """By attributes, then by kind; the name tells a create from a send, and a receive from a process."""
-    kind, words, none = numbers(spans["kind"]), said.words, int(Role.NONE)
-    verb = said["verb"]
+    kind, verb, none = told["kind"], told["verb"], int(Role.NONE)
     role = words.meanings(np.where(nats, verb, -1), _each(_meaning_of_own_verb), none)
-    role = np.where(role == none, words.meanings(said["operation"], _each(_meaning_of), none), role)
+    role = np.where(role == none, words.meanings(told["operation"], _each(_meaning_of), none), role)
     role = np.where(role == none, words.meanings(verb, _each(_meaning_of), none), role)
     by_kind = np.select([kind == Kind.PRODUCER, kind == Kind.CONSUMER], [Role.SEND, Role.PROCESS], none)
-    messaging = (by_kind != none) | (said["system"] >= 0) | (said["destination"] >= 0)
+    messaging = (by_kind != none) | (told["system"] >= 0) | (told["destination"] >= 0)
     unsaid = np.flatnonzero((role == none) & messaging)
     if len(unsaid):
-        by_name, plain = words.meanings(name[unsaid], _each(_meaning_of_name), none), by_kind[unsaid]
+        by_name, plain = words.meanings(told["name"][unsaid], _each(_meaning_of_name), none), by_kind[unsaid]
         fits = (by_name != none) & _FITS[plain, by_name]
         role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
     return np.where((role == Role.CREATE) & (kind == Kind.CONSUMER), int(Role.RECEIVE), role)
 
 
-def _settled(said: Said, name: Codes, role: Ints, failed: Mask) -> Ints:
-    """`Settled` of each span: what a settle that went well says, or a handling says of itself."""
+def _settled(words: Words, told: Told, role: Ints) -> Ints:
+    """`Settled` of each: what a settle that went well says, or a handling says of itself."""
     nothing = int(Settled.UNSAID)
-    found = said.words.meanings(said["settled"], settled_by, nothing)
-    rows = np.flatnonzero((role == Role.SETTLE) & ~failed)
-    for words in (said["verb"], said["operation"], name):
+    found = words.meanings(told["settled"], settled_by, nothing)
+    rows = np.flatnonzero((role == Role.SETTLE) & ~told["failed"])
+    for column in ("verb", "operation", "name"):
         rows = rows[found[rows] == nothing]
-        found[rows] = said.words.meanings(words[rows], settled_by, nothing)
+        found[rows] = words.meanings(told[column][rows], settled_by, nothing)
     return found
 
 
-def _requests(said: Said, name: Codes, role: Ints) -> Mask:
-    """Which spans send a request: by the verb or, of senders that knew none yet, by the name."""
-    words = np.where(role == Role.SEND, _either(said["verb"], name), -1)
-    return np.asarray(said.words.meanings(words, _each(_asking), int(Role.NONE)) != Role.NONE)
+def _requests(words: Words, told: Told, role: Ints) -> Mask:
+    """Which send a request: by the verb or, of senders that knew none yet, by the name."""
+    sending = np.where(role == Role.SEND, _either(told["verb"], told["name"]), -1)
+    return np.asarray(words.meanings(sending, _each(_asking), int(Role.NONE)) != Role.NONE)
 
 
 def _asking(words: str) -> Role:
@@ -282,11 +312,18 @@ _FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
 _FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
 
 
-def _remote(spans: pa.Table) -> Mask:
+def _remote(told: Told) -> Mask:
     """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
-    flags, kind = numbers(spans["flags"]), numbers(spans["kind"])
+    flags = told["flags"]
     known = flags & _REMOTE_IS_KNOWN != 0
-    return np.asarray(np.where(known, flags & _REMOTE != 0, kind == Kind.CONSUMER), dtype=np.bool_)
+    return np.asarray(np.where(known, flags & _REMOTE != 0, told["kind"] == Kind.CONSUMER), dtype=np.bool_)
+
+
+def _deliveries(said: Said, settled: Ints) -> Ints:
+    """Which delivery of its message a span is about: it says so, or the subject that it *settled* on does."""
+    counts = said.texts("deliveries")
+    found = settled if counts.null_count == len(counts) else np.maximum(deliveries_of(counts), settled)
+    return found.astype(np.uint16)
 
 
 def _each(of: Callable[[str], Role]) -> Callable[[pa.Array], Sequence[Role]]:
@@ -357,8 +394,10 @@ def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
 
 def _times(column: pa.ChunkedArray) -> pa.Array:
     """Times as signed integers: what lies beyond the year 2262 is its last nanosecond."""
-    times = np.minimum(numbers(column, np.uint64), np.uint64(2**63 - 1))
-    return pa.array(times.astype(np.int64))
+    times = whole(column)
+    if (pc.max(times).as_py() or 0) > _LAST:
+        times = pc.min_element_wise(times, pa.scalar(_LAST, times.type))
+    return times.view(pa.int64())
 
 
 def _mask(column: Any) -> Mask:

@@ -59,6 +59,12 @@ def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
     return np.append(np.cumsum(used) - 1, -1)[codes], texts.filter(pa.array(used))
 
 
+def taken(column: pa.DictionaryArray, rows: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
+    """*rows* of a column of words: `take`, which looks twice at each that may lack one, in half the time."""
+    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return _column(codes[rows], column.dictionary)
+
+
 def lean(table: pa.Table) -> pa.Table:
     """*table* without the words that nobody says any more, where they are more than its rows."""
     for place, field in enumerate(table.schema):
@@ -75,4 +81,7 @@ def _used(codes: npt.NDArray[np.integer[Any]], count: int) -> npt.NDArray[np.boo
 
 
 def _column(codes: npt.NDArray[np.integer[Any]], texts: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32, copy=False), mask=codes < 0), texts)
+    codes = codes.astype(np.int32, copy=False)
+    there = np.packbits(codes >= 0, bitorder="little")  # `pa.array` with a mask takes ten times as long
+    numbers = pa.Array.from_buffers(pa.int32(), len(codes), [pa.py_buffer(there), pa.py_buffer(codes)])
+    return pa.DictionaryArray.from_arrays(numbers, texts, safe=False)

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.words import WORD, Words, coded, lean
+from collector.words import WORD, Words, coded, lean, taken
 
 texts = st.lists(st.none() | st.sampled_from(["", "order", "payment", "<b>", "order "]), max_size=12)
 
@@ -33,6 +34,15 @@ def test_a_column_of_words_says_what_was_said(said: list[str], elsewhere: list[s
     kept = words.column(words.add(column(said)))
     assert kept.type == WORD
     assert kept.to_pylist() == said
+
+
+@given(st.lists(st.none() | st.sampled_from(["order", "payment"]), min_size=1), st.data())
+def test_rows_are_taken_out_of_a_column(said: list[str | None], data: st.DataObject) -> None:
+    rows = data.draw(st.lists(st.integers(0, len(said) - 1)))
+    whole = pa.array(said, WORD)
+    for held, lacking in ((whole, 0), (whole.slice(1), 1)):
+        places = [row - lacking for row in rows if row >= lacking]
+        assert taken(held, np.array(places, np.int64)).to_pylist() == [said[p + lacking] for p in places]
 
 
 def test_a_column_of_many_words_holds_none_but_its_own() -> None:

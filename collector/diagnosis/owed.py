@@ -14,8 +14,7 @@ import numpy as np
 from collector.diagnosis.expectations import Expectation, Learner
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
-from collector.joins import Ints, Mask, among, distinct_pairs, last_of_runs, matches_in_order, once
-from collector.stitching.graph import find
+from collector.joins import Ints, Mask, among, distinct_pairs, find, last_of_runs, matches_in_order, once
 
 
 class Debt(IntEnum):

@@ -12,10 +12,9 @@ from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected, Owed
 from collector.diagnosis.record import Record, record
 from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, among, once
+from collector.joins import Ints, Mask, among, find, once
 from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
-from collector.stitching.graph import find
 
 
 @dataclass

@@ -10,11 +10,10 @@ from collector.diagnosis import State
 from collector.diagnosis.owed import Expected, Owed, together
 from collector.diagnosis.record import terminated
 from collector.flowtable import FLOWS
-from collector.joins import Ints, Mask
+from collector.joins import Ints, Mask, find
 from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
 from collector.stitching import Graph
-from collector.stitching.graph import find
 
 
 @dataclass(frozen=True)

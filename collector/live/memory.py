@@ -10,11 +10,10 @@ import pyarrow as pa
 from collector.conventions import READINGS
 from collector.diagnosis.expectations import Learner
 from collector.diagnosis.owed import Expected
-from collector.joins import Ints, Mask, among, once
+from collector.joins import Ints, Mask, among, find, once
 from collector.keys import Keys, text_keys
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
 from collector.stitching import BELIEVED, Keying
-from collector.stitching.graph import find
 
 LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
 _MOST_CHUNKS = 48

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from collector.joins import Mask, once
+from collector.joins import Mask, find, once
 from collector.keys import Keys
-from collector.stitching.graph import find
 
 
 class Seen:

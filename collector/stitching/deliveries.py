@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.conventions import Role
-from collector.joins import among, sole_pairs
+from collector.joins import among, find, sole_pairs
 from collector.keys import NONE, Keys, codes_of, pair_keys, whole
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Because, Mask, Pairs, Rows, at, find, firsts, marked
+from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
 from collector.stitching.messages import Messages
 
 

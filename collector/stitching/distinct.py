@@ -7,10 +7,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.conventions import Role
-from collector.joins import once
+from collector.joins import ascending, find, once
 from collector.keys import NONE, Keys, content_keys, span_keys, trace_keys, whole
-from collector.stitching.graph import Mask, NoteKind, Rows, circles, find, numbers
-from collector.words import coded, lean
+from collector.stitching.graph import Mask, NoteKind, Rows, circles, numbers
+from collector.words import WORD, coded, lean, taken
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,13 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
     if np.array_equal(rows, np.arange(readings.num_rows)):
         return readings
     place = pa.array(rows)
-    # Much is said by few services only, and most columns of ids are empty.
-    columns = [
-        pa.nulls(len(rows), column.type) if column.null_count == len(column) else column.take(place)
-        for column in readings.columns
-    ]
-    return lean(pa.table(columns, schema=readings.schema))
+
+    def of(column: pa.Array) -> pa.Array:
+        if column.null_count == len(column):  # much is said by few services only
+            return pa.nulls(len(rows), column.type)
+        return taken(column, rows) if column.type == WORD else column.take(place)
+
+    return lean(pa.table([of(whole(column)) for column in readings.columns], schema=readings.schema))
 
 
 def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
@@ -114,8 +115,9 @@ def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
 
     One id with two contents: the one that ended last is kept, whichever came first.
     """
-    order = np.argsort(key)
-    same = key[order][1:] == key[order][:-1]
+    order = ascending(key)
+    ordered = key[order]
+    same = ordered[1:] == ordered[:-1]
     if not same.any():
         return order, order[:0]
     copies = np.append(same, False) | np.append(False, same)

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from collector.joins import distinct_pairs, spread
+from collector.joins import ascending, distinct_pairs, spread
 from collector.stitching.anchors import find_anchors
 from collector.stitching.graph import LOST, Graph, Mask, NoteKind, Notes, Pairs, Rows, marked
 from collector.stitching.parts import find_parts
@@ -68,7 +68,8 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
     named = _first(row[lacking], part[lacking], start, message, parts.count)
     named = np.where(named < 0, first, named)
     flows = np.flatnonzero(real)
-    flows = flows[np.lexsort((first[flows], start[first[flows]]))]
+    flows = flows[ascending(first[flows])]
+    flows = flows[ascending(start[first[flows]])]
     number = np.full(parts.count, -1)
     number[flows] = np.arange(len(flows))
     lost = marked(count, graph.notes.row[np.isin(graph.notes.kind, LOST)])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.joins import IntT, once
+from collector.joins import ascending, once
 from collector.keys import Keys, pair_keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
@@ -165,14 +165,6 @@ def numbers(table: pa.Table, column: str) -> Rows:
     return np.asarray(table[column].to_numpy(), dtype=np.int64)
 
 
-def find(key: npt.NDArray[IntT], wanted: npt.NDArray[IntT]) -> Rows:
-    """The place of each of *wanted* in the ascending *key*; -1 where it is not there."""
-    if not len(key):
-        return np.full(len(wanted), -1)
-    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-    return np.where(key[place] == wanted, place, -1)
-
-
 def at(values: Rows, places: Rows) -> Rows:
     """*values* at *places*; -1 where a place is -1."""
     return np.append(values, -1)[places]
@@ -196,9 +188,10 @@ def firsts(rows: Rows, other: npt.NDArray[Any]) -> Rows:
 
 def repeated(keys: Keys) -> Rows:
     """The places of those of *keys* that are there more than once, ascending."""
-    ordered = np.sort(keys)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    return np.flatnonzero(find(twice, keys) >= 0)
+    order = ascending(keys)
+    same = keys[order[1:]] == keys[order[:-1]]
+    twice = np.append(same, False) | np.append(False, same)
+    return np.sort(order[twice[: len(keys)]])
 
 
 def climb(above: Rows) -> Rows:

@@ -6,12 +6,12 @@ A settle is no reaction: what it says belongs to the reaction whose message it s
 import numpy as np
 
 from collector.conventions import Role
-from collector.joins import distinct_pairs, last_of_runs
+from collector.joins import distinct_pairs, find, last_of_runs
 from collector.keys import Keys, pair_keys
 from collector.settlements import Settled
 from collector.stitching.deliveries import Deliveries
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Pairs, Rows, Settles, at, climb, find, numbers
+from collector.stitching.graph import Pairs, Rows, Settles, at, climb, numbers
 from collector.stitching.messages import Messages
 from collector.stitching.reactions import Reactions
 
