@@ -1,5 +1,6 @@
 """Wiring: the one place where everything meets. `python -m collector` runs until it is told to stop."""
 
+import argparse
 import asyncio
 import signal
 import sys
@@ -118,4 +119,9 @@ def _say(line: str, where: TextIO = sys.stdout) -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        prog="python -m collector",
+        description="Run the collector until it is told to stop.",
+        epilog="Settings are environment variables: docs/configuration.md lists them.",
+    ).parse_args()
     sys.exit(main())

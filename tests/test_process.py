@@ -91,3 +91,21 @@ def test_told_to_stop_it_finishes_what_it_accepted(tmp_path: Path, number: signa
     assert took < 10
     assert toll.acknowledged
     assert stored(tmp_path, toll.acknowledged)[0] == SPANS * len(toll.acknowledged)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"), [("--help", 0, "docs/configuration.md"), ("4317", 2, "4317")]
+)
+def test_it_has_no_arguments_and_says_so(tmp_path: Path, words: str, status: int, said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "collector", words],
+        env={**os.environ, "CHOREOSCOPE_DATA": str(tmp_path / "data")},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == status
+    assert said in ended.stdout + ended.stderr
+    assert not (tmp_path / "data").exists()
