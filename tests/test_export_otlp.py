@@ -164,6 +164,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     for body in sorted(RECORDED.glob("*.binpb")):
         running.post(body.read_bytes())
     running.send([*order(TRAP, time.time_ns()), *_of_all_shapes()])
+    known(running, "B-1")  # what was sent last; so all of it is known
     yield running
     assert running.stop() == 0
 

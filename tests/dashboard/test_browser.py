@@ -323,9 +323,14 @@ def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None
       }
     }""")
 
-    page.wait_for_timeout(4500)
-
-    assert page.evaluate("window.touched") == 0
+    # On a busy machine the fonts and the scroll bar come late, and the drawing fits itself once more: not for
+    # ever, as it would with each of the two refreshes that are waited for.
+    for _ in range(3):
+        page.evaluate("window.touched = 0")
+        page.wait_for_timeout(4500)
+        if page.evaluate("window.touched") == 0:
+            return
+    raise AssertionError(page.evaluate("window.touched"))
 
 
 def test_twice_as_large_fits_the_window(page: Page, dashboard: Dashboard) -> None:
