@@ -46,8 +46,7 @@ BECAUSES = {
     "message_id": "same message id",
     "causation_id": "causation id",
     "conversation": "same conversation",
-    "flow_key": "same flow key, then by time",
-    "order_in_task": "order inside one task",
+    "flow_key": "same flow key, what its service took last",
 }
 
 

@@ -159,10 +159,12 @@ class _Teller:
         self.rows.append(reading(trace, len(self.rows), role, parent_span_id=up, **said))
         return self.rows[-1]
 
-    def publish(self, trace: int, parent: Row | None, because: Row | None = None) -> None:
+    def publish(
+        self, trace: int, parent: Row | None, because: Row | None = None, service: str | None = None
+    ) -> None:
         """One message, as one span or as a create and a send, or several that are sent together."""
         random = self.random
-        service = random.choice(SERVICES) if parent is None else parent["service"]
+        service = service or (random.choice(SERVICES) if parent is None else parent["service"])
         said = {"service": service, "destination": random.choice("xy"), "system": "nats"}
         said["message_id"] = random.choice([None, str(len(self.rows)), str(len(self.rows)), "1"])
         said["conversation"] = random.choice([None, "1", "2"])
@@ -214,6 +216,9 @@ class _Teller:
             self.settle(trace, consumer, taken)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
+            if random.random() < 0.15:  # the context was lost, and no id says what it was
+                self.publish(self.new_trace(), None, service=consumer["service"])
+                continue
             because = random.choice(taken) if taken and random.random() < self.causing else None
             if because is not None and random.random() < 0.5:  # whoever published had no context at hand
                 where = self.new_trace() if random.random() < 0.7 else trace

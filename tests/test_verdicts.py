@@ -206,6 +206,30 @@ def test_event_that_always_comes_later_is_not_missed_sooner(database: Database) 
     assert findings(watch) == [("A-1", "handler_silent", "billing", "Invoiced")]
 
 
+def without_contexts(key: str, at: int, *, silent: bool = False) -> list[Sent]:
+    """Payment polls, and publishes in a trace of its own: nothing but the key says of which order it is."""
+    placed = publish("order", "OrderPlaced", key, at=at)
+    taken = react("payment", "OrderPlaced", key, at=at + 5 * MS, took=0)
+    apart = f"{key}, apart"
+    paid = [publish("payment", "PaymentCaptured", apart, at=at + 30 * MS)]
+    paid.append(react("mailer", "PaymentCaptured", apart, at=at + 40 * MS))
+    for _, one in paid:
+        one.attributes[-1].value.string_value = key
+    return [placed, taken, *([] if silent else paid)]
+
+
+def test_silence_is_told_of_services_that_lose_the_context(database: Database) -> None:
+    """What a service publishes after it took a message is a habit, though no span says what it came of."""
+    watch = Watch(database)
+    for number in range(60):
+        watch.receive(without_contexts(f"L-{number}", watch.now))
+    watch.wait(60)
+    watch.receive(without_contexts("A-1", watch.now) + without_contexts("A-2", watch.now, silent=True))
+    watch.wait(8)
+
+    assert findings(watch) == [("A-2", "handler_silent", "payment", "PaymentCaptured")]
+
+
 def test_lost_first_span_does_not_hide_what_is_stuck(watch: Watch) -> None:
     watch.receive(without(order("A-1", watch.now, down={"payment"}), "A-1/OrderPlaced"))
     watch.wait(8)

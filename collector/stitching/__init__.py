@@ -7,6 +7,7 @@ import pyarrow as pa
 from collector.stitching.edges import stitch_edges
 from collector.stitching.flows import Flows, stitch_flows
 from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes
+from collector.stitching.keyed import with_causes_by_key
 from collector.stitching.shared import BELIEVED, Keying
 
 __all__ = ["BELIEVED", "Because", "EdgeKind", "Edges", "Flows", "Graph", "Keying", "NoteKind", "Notes"]
@@ -24,4 +25,5 @@ class Stitched:
 def stitch(readings: pa.Table, keying: Keying = BELIEVED) -> Stitched:
     """Stitch *readings* (READINGS). The same set of spans gives the same result, row for row."""
     graph = stitch_edges(readings)
-    return Stitched(graph, stitch_flows(graph, keying))
+    flows = stitch_flows(graph, keying)
+    return Stitched(with_causes_by_key(graph, flows), flows)

@@ -32,6 +32,7 @@ class Because(IntEnum):
     MESSAGE_ID = 2  # inferred, as are those that follow
     CAUSATION_ID = 3
     CONVERSATION = 4
+    FLOW_KEY = 5
 
     @property
     def is_observed(self) -> bool:

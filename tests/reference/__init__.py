@@ -12,6 +12,7 @@ from collector.stitching.parts import MOST_SHARED
 from tests.reference.clocks import Bounds, clocks_of
 from tests.reference.edges import Ref, Row, Stitcher
 from tests.reference.flows import flows_of
+from tests.reference.keyed import causes_by_key
 from tests.reference.replays import HOUR, aside
 from tests.reference.settles import settles_of
 
@@ -72,5 +73,6 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying =
             told.notes.add(("replay", ref))
     messages = {message: told.spans_of(message) for message in told.messages}
     flows = flows_of(told, most_shared)
+    told.edges |= causes_by_key(told, flows)
     told_aside, clocks = aside(told), clocks_of(told)
     return Story(messages, reactions, told.edges, flows, told.notes, told_aside, clocks, told.requests())
