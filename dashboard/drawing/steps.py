@@ -180,8 +180,9 @@ def _led(
     seen = False
     for delivery in deliveries:
         seen = True
-        inferred = "inferred" in {delivery.certainty, cause.certainty if cause else "observed"}
-        yield Link(delivery.source, target, delivery.because, "inferred" if inferred else "observed")
+        # One line for two edges is as sure as the less sure of them.
+        weaker = cause if cause and cause.certainty == "inferred" else delivery
+        yield Link(delivery.source, target, weaker.because, weaker.certainty)
     if not seen:
         yield Link(f"unseen:{reaction.ref}", target, "", "inferred")
 

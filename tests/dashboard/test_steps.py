@@ -65,6 +65,20 @@ def test_an_inferred_delivery_stays_inferred() -> None:
     assert [link.certainty for link in steps(story.flow()).links] == ["inferred"]
 
 
+def test_a_line_for_two_edges_is_as_sure_as_the_less_sure_of_them() -> None:
+    """A link led to the reaction, and a guess from there to what it published."""
+    story = Story()
+    taking = story.react(story.publish("OrderPlaced"), "payment")
+    paid = story.publish("PaymentCaptured", "payment", 30)
+    story.edges.append(
+        Edge(source=taking, target=paid, kind="cause", because="flow_key", certainty="inferred")
+    )
+
+    (link,) = steps(story.flow()).links
+
+    assert (link.because, link.certainty) == ("flow_key", "inferred")
+
+
 def test_a_lost_cause_is_drawn() -> None:
     """A delivery whose message was never seen is what the reader came to see."""
     story = Story()
