@@ -1,5 +1,8 @@
 """What is answered of a flow while it is still on its way."""
 
+import threading
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 from collector.api.questions import Questions
@@ -9,12 +12,23 @@ from collector.live.runner import Live
 from tests.scenes import Watch, order, without
 
 
+def questions(watch: Watch) -> Questions:
+    """Answers about what *watch* sees."""
+    live = SimpleNamespace(
+        snapshot=watch.snapshot,
+        keying=watch.tick.keying,
+        tick_s=0.0,
+        replayed=threading.Event(),
+        expectations=0,
+    )  # the live part without its thread
+    return Questions(
+        watch.spans, watch.flows, cast("Live", live), Counters(), naming=DEFAULT_NAMING, addresses={}
+    )
+
+
 def notes(watch: Watch, key: str) -> set[str]:
     """The kinds of the notes on a flow."""
-    live = cast("Live", watch.tick)  # without its thread
-    asked = Questions(watch.spans, watch.flows, live, Counters(), naming=DEFAULT_NAMING, addresses={}).flow(
-        key
-    )
+    asked = questions(watch).flow(key)
     assert asked is not None
     return {note["kind"] for note in asked["notes"]}
 
@@ -26,3 +40,19 @@ def test_span_whose_parent_is_on_its_way_is_not_called_an_orphan(watch: Watch) -
     watch.wait(8)
 
     assert notes(watch, "A-1") == {"missing_parent", "missing_link_target"}
+
+
+def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: Watch) -> None:
+    """A hundred are stuck, and a dozen of them held: the first page says a hundred."""
+    watch.tick._pacing = replace(watch.tick._pacing, most_spans=100)
+    for number in range(100):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}), after_s=0.01)
+    watch.wait(12)
+    watch.receive(order("B-1", watch.now))
+    held = watch.snapshot.flows.num_rows
+
+    states = questions(watch).summary()["states"]
+
+    assert held < 100
+    assert states["stuck"] == 100
+    assert states["failed"] == 0
