@@ -1,6 +1,8 @@
 """What can be asked for, and that none of it reaches the host as a failure."""
 
 import asyncio
+import functools
+import inspect
 import logging
 from typing import Any
 
@@ -275,7 +277,7 @@ async def test_unsampled_messages_are_not_described(
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=provider)
     described = []
-    for name in ("of_message", "of_headers", "of_delivery"):
+    for name in ("add_message", "add_headers", "of_delivery"):
         monkeypatch.setattr(
             f"opentelemetry.instrumentation.nats.attributes.{name}", lambda *_: described.append(1) or {}
         )
@@ -328,3 +330,29 @@ def test_event_loops_in_threads_keep_to_themselves(nats_url: str, spans: Spans) 
         handled = by_id[parent_of(answer) or 0]
         number = attributes(answer)["messaging.destination.name"].rpartition(".")[2]
         assert attributes(handled)["messaging.destination.template"] in (f"loops.{number}.>", "loops.*.>")
+
+
+async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) -> None:
+    """Taking ours away must not take theirs, and putting ours back must not make two spans of one message."""
+    ours = Client.publish
+    seen: list[str] = []
+
+    @functools.wraps(ours)
+    async def theirs(self: Client, subject: str, *args: Any, **kwargs: Any) -> None:
+        seen.append(subject)
+        await ours(self, subject, *args, **kwargs)
+
+    Client.publish = theirs  # type: ignore[method-assign]
+    try:
+        NatsInstrumentor().uninstrument()
+        await nc.publish("plain.first", b"")
+        assert spans.sent == []
+        NatsInstrumentor().instrument(tracer_provider=spans.provider)
+        await nc.publish("plain.second", b"")
+        assert [span.name for span in spans.sent] == ["send plain.second"]
+        assert seen == ["plain.first", "plain.second"]
+    finally:
+        Client.publish = ours  # type: ignore[method-assign]
+    NatsInstrumentor().uninstrument()
+    assert not hasattr(Client.publish, "__wrapped__")
+    assert inspect.iscoroutinefunction(Client.publish)
