@@ -277,7 +277,7 @@ async def test_unsampled_messages_are_not_described(
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=provider)
     described = []
-    for name in ("add_message", "add_headers", "of_delivery"):
+    for name in ("add_message", "add_headers", "add_delivery"):
         monkeypatch.setattr(
             f"opentelemetry.instrumentation.nats.attributes.{name}", lambda *_: described.append(1) or {}
         )

@@ -109,7 +109,7 @@ class Deferred(Mapping[str, AttributeValue]):
         return iter(self.found())
 
     def __len__(self) -> int:
-        return len(self.found())
+        return len(self._found or self.found())
 
     def items(self) -> ItemsView[str, AttributeValue]:
         """As a dict has them: the inherited view would look up each one."""
@@ -152,27 +152,35 @@ def is_from_stream(reply: str | None) -> bool:
 
 
 def of_delivery(reply: str) -> Attributes:
-    """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS.
+    """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS."""
+    found: Attributes = {}
+    add_delivery(found, reply)
+    return found
+
+
+def add_delivery(found: Attributes, reply: str) -> bool:
+    """Add to *found* what `of_delivery` says, and say whether it is anything.
 
     ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``,
     in its longer form with a domain and an account before the stream.
     """
     if not reply.startswith(_ACK_PREFIX):
-        return {}
+        return False
     tokens = reply.split(".")
     if len(tokens) == _ACK_TOKENS_SHORT:
         first = 2
     elif len(tokens) >= _ACK_TOKENS_LONG:
         first = 4
     else:
-        return {}
-    return {
-        STREAM: tokens[first],
-        CONSUMER: tokens[first + 1],
-        DELIVERY_COUNT: int(tokens[first + 2]),
-        SEQUENCE: int(tokens[first + 3]),
-        PENDING: int(tokens[first + 6]),
-    }
+        return False
+    found[STREAM] = stream = tokens[first]
+    found[CONSUMER] = tokens[first + 1]
+    found[DELIVERY_COUNT] = int(tokens[first + 2])
+    found[SEQUENCE] = sequence = int(tokens[first + 3])
+    found[PENDING] = int(tokens[first + 6])
+    if MESSAGE_ID not in found:
+        found[MESSAGE_ID] = stream_position(stream, sequence)
+    return True
 
 
 def of_message(message: Any) -> Attributes:
@@ -189,14 +197,8 @@ def add_message(found: Attributes, message: Any) -> None:
     if given:
         add_headers(found, given)
     reply = message.reply
-    if reply:
-        delivered = of_delivery(reply)
-        if delivered:
-            found.update(delivered)
-            if MESSAGE_ID not in found:
-                found[MESSAGE_ID] = stream_position(str(delivered[STREAM]), delivered[SEQUENCE])
-        else:
-            found[REPLY_TO] = reply
+    if reply and not add_delivery(found, reply):
+        found[REPLY_TO] = reply
 
 
 def stream_position(stream: str, sequence: object) -> str:

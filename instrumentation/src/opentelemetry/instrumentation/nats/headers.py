@@ -13,6 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.trace import Span, SpanContext
 
+from . import w3c
+
 Headers = Mapping[str, Any]
 
 # Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
@@ -47,6 +49,10 @@ def extract(given: Headers | None) -> tuple[Context, SpanContext]:
     malformed one. It starts from nothing: whatever is current here (the span in
     which the subscription was made, say) is none of the message's business.
     """
+    if given and w3c.is_in_force():
+        usual = w3c.extract(given, lower_case(tuple(given)))
+        if usual is not None:
+            return usual
     context = propagate.extract(given or {}, Context(), _ANY_CASE)
     return context, trace.get_current_span(context).get_span_context()
 
@@ -57,15 +63,24 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
     None when there is nothing to carry. With *capitals* it does so twice, the
     second time with names as Go's ``HeaderCarrier`` looks for them.
     """
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, trace.set_span_in_context(span, around))
-    if not carrier:
-        return None
+    carrier = w3c.inject(span, around) if w3c.is_in_force() else None
+    if carrier is None:
+        carrier = {}
+        propagate.inject(carrier, trace.set_span_in_context(span, around))
+        if not carrier:
+            return None
     if given:
         lower = lower_case(tuple(given))
-        replaced = {name.lower() for name in carrier}
-        if not replaced.isdisjoint(lower):
-            given = {name: value for name, value in given.items() if name.lower() not in replaced}
+        for name in carrier:
+            if name.lower() in lower:
+                given = _without(given, carrier)
+                break
     if capitals:
         carrier |= {name.title(): value for name, value in carrier.items()}
     return {**given, **carrier} if given else carrier
+
+
+def _without(given: Headers, carrier: dict[str, str]) -> Headers:
+    """*given* without what *carrier* has, whatever the case of the names."""
+    replaced = {name.lower() for name in carrier}
+    return {name: value for name, value in given.items() if name.lower() not in replaced}
