@@ -33,7 +33,8 @@ class _AnyCase(Getter[Headers]):
 
     def get(self, carrier: Headers, key: str) -> list[str] | None:
         name = lower_case(tuple(carrier)).get(key.lower())
-        return None if name is None else [carrier[name]]
+        value = None if name is None else carrier[name]
+        return None if value is None else [value]
 
     def keys(self, carrier: Headers) -> list[str]:
         return list(lower_case(tuple(carrier)))

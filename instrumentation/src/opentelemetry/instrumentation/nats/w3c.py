@@ -25,26 +25,28 @@ TRACESTATE: Final = "tracestate"
 BAGGAGE: Final = "baggage"
 
 _PARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_FLAGS: Final = {f"{flags:02x}": TraceFlags(flags) for flags in range(256)}
 # What needs no escapes, and so little of it that no limit of the baggage's is near.
 _PLAIN: Final = re.compile("[0-9A-Za-z_.-]+").fullmatch
 _PAIR: Final = re.compile("([0-9A-Za-z_.-]+)=([0-9A-Za-z_.-]+)").fullmatch
 _MOST_PLAIN: Final = 256
+_EMPTY: Final = Context()
 
 
 class _Known:
-    """The propagator that was in force at the last look, and whether it is the default one."""
+    """The propagator at the last look, and whether it is the default one; threads see both or neither."""
 
-    propagator: TextMapPropagator | None = None
-    is_default = False
+    last: tuple[TextMapPropagator | None, bool] = (None, False)
 
 
 def is_in_force() -> bool:
     """Whether the global propagator is the default one: trace context, then baggage, and nothing else."""
     propagator = propagate.get_global_textmap()
-    if propagator is not _Known.propagator:
-        _Known.is_default = _is_default(propagator)
-        _Known.propagator = propagator
-    return _Known.is_default
+    known, is_default = _Known.last
+    if propagator is not known:
+        is_default = _is_default(propagator)
+        _Known.last = (propagator, is_default)
+    return is_default
 
 
 def _is_default(propagator: TextMapPropagator) -> bool:
@@ -59,19 +61,21 @@ def _is_default(propagator: TextMapPropagator) -> bool:
 
 def extract(given: Mapping[str, Any], lower: Mapping[str, str]) -> tuple[Context, SpanContext] | None:
     """The context in the headers *given*, and the span in it; *lower* says how each name is spelled."""
-    if TRACEPARENT not in lower or TRACESTATE in lower:
+    spelled = lower.get(TRACEPARENT)
+    if spelled is None or TRACESTATE in lower:
         return None
-    parent = given[lower[TRACEPARENT]]
+    parent = given[spelled]
     parsed = _PARENT(parent) if isinstance(parent, str) else None
     if parsed is None:
         return None
     trace_id, span_id, flags = parsed.groups()
-    span = SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)))
+    span = SpanContext(int(trace_id, 16), int(span_id, 16), True, _FLAGS[flags])
     if not span.is_valid:
         return None
-    context = Context()
-    if BAGGAGE in lower:
-        entries = given[lower[BAGGAGE]]
+    context = _EMPTY
+    spelled = lower.get(BAGGAGE)
+    if spelled is not None:
+        entries = given[spelled]
         if not isinstance(entries, str) or len(entries) > _MOST_PLAIN:
             return None
         for entry in entries.split(","):
