@@ -16,7 +16,8 @@ from opentelemetry import baggage, trace
 from opentelemetry import context as contexts
 from opentelemetry.instrumentation.nats import NatsInstrumentor, process, process_batch
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Span, SpanKind
 
 from .support import Spans, id_of, links_of, parent_of, until
@@ -356,3 +357,39 @@ async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) ->
     NatsInstrumentor().uninstrument()
     assert not hasattr(Client.publish, "__wrapped__")
     assert inspect.iscoroutinefunction(Client.publish)
+
+
+async def test_a_sampler_finds_every_attribute_that_it_asks_for(nc: Client, spans: Spans) -> None:
+    """Attributes are worked out late, but a sampler decides by them."""
+    seen: list[dict[str, Any]] = []
+
+    class ByBody(Sampler):
+        """Drops what is empty."""
+
+        def should_sample(
+            self,
+            parent_context: Any,
+            trace_id: int,
+            name: str,
+            kind: Any = None,
+            attributes: Any = None,
+            *_: Any,
+            **__: Any,
+        ) -> SamplingResult:
+            seen.append(dict(attributes))
+            kept = attributes["messaging.message.body.size"] > 0
+            return SamplingResult(Decision.RECORD_AND_SAMPLE if kept else Decision.DROP, attributes)
+
+        def get_description(self) -> str:
+            return "by body"
+
+    provider = TracerProvider(sampler=ByBody())
+    provider.add_span_processor(SimpleSpanProcessor(spans.exporter))
+    NatsInstrumentor().uninstrument()
+    NatsInstrumentor().instrument(tracer_provider=provider)
+    await nc.publish("plain.empty", b"", headers={"CE-Id": "e-1"})
+    await nc.publish("plain.full", b"x", headers={"CE-Id": "e-2"})
+    assert [span.name for span in spans.sent] == ["send plain.full"]
+    assert dict(spans.sent[0].attributes or {}) == seen[1]
+    assert [said["cloudevents.event_id"] for said in seen] == ["e-1", "e-2"]
+    assert seen[0]["messaging.destination.name"] == "plain.empty"
