@@ -1,6 +1,8 @@
 """What can be asked for, and that none of it reaches the host as a failure."""
 
 import asyncio
+import functools
+import inspect
 import logging
 from typing import Any
 
@@ -14,7 +16,8 @@ from opentelemetry import baggage, trace
 from opentelemetry import context as contexts
 from opentelemetry.instrumentation.nats import NatsInstrumentor, process, process_batch
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Span, SpanKind
 
 from .support import Spans, id_of, links_of, parent_of, until
@@ -275,7 +278,7 @@ async def test_unsampled_messages_are_not_described(
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=provider)
     described = []
-    for name in ("of_message", "of_headers", "of_delivery"):
+    for name in ("add_message", "add_headers", "add_delivery"):
         monkeypatch.setattr(
             f"opentelemetry.instrumentation.nats.attributes.{name}", lambda *_: described.append(1) or {}
         )
@@ -328,3 +331,65 @@ def test_event_loops_in_threads_keep_to_themselves(nats_url: str, spans: Spans) 
         handled = by_id[parent_of(answer) or 0]
         number = attributes(answer)["messaging.destination.name"].rpartition(".")[2]
         assert attributes(handled)["messaging.destination.template"] in (f"loops.{number}.>", "loops.*.>")
+
+
+async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) -> None:
+    """Taking ours away must not take theirs, and putting ours back must not make two spans of one message."""
+    ours = Client.publish
+    seen: list[str] = []
+
+    @functools.wraps(ours)
+    async def theirs(self: Client, subject: str, *args: Any, **kwargs: Any) -> None:
+        seen.append(subject)
+        await ours(self, subject, *args, **kwargs)
+
+    Client.publish = theirs  # type: ignore[method-assign]
+    try:
+        NatsInstrumentor().uninstrument()
+        await nc.publish("plain.first", b"")
+        assert spans.sent == []
+        NatsInstrumentor().instrument(tracer_provider=spans.provider)
+        await nc.publish("plain.second", b"")
+        assert [span.name for span in spans.sent] == ["send plain.second"]
+        assert seen == ["plain.first", "plain.second"]
+    finally:
+        Client.publish = ours  # type: ignore[method-assign]
+    NatsInstrumentor().uninstrument()
+    assert not hasattr(Client.publish, "__wrapped__")
+    assert inspect.iscoroutinefunction(Client.publish)
+
+
+async def test_a_sampler_finds_every_attribute_that_it_asks_for(nc: Client, spans: Spans) -> None:
+    """Attributes are worked out late, but a sampler decides by them."""
+    seen: list[dict[str, Any]] = []
+
+    class ByBody(Sampler):
+        """Drops what is empty."""
+
+        def should_sample(
+            self,
+            parent_context: Any,
+            trace_id: int,
+            name: str,
+            kind: Any = None,
+            attributes: Any = None,
+            *_: Any,
+            **__: Any,
+        ) -> SamplingResult:
+            seen.append(dict(attributes))
+            kept = attributes["messaging.message.body.size"] > 0
+            return SamplingResult(Decision.RECORD_AND_SAMPLE if kept else Decision.DROP, attributes)
+
+        def get_description(self) -> str:
+            return "by body"
+
+    provider = TracerProvider(sampler=ByBody())
+    provider.add_span_processor(SimpleSpanProcessor(spans.exporter))
+    NatsInstrumentor().uninstrument()
+    NatsInstrumentor().instrument(tracer_provider=provider)
+    await nc.publish("plain.empty", b"", headers={"CE-Id": "e-1"})
+    await nc.publish("plain.full", b"x", headers={"CE-Id": "e-2"})
+    assert [span.name for span in spans.sent] == ["send plain.full"]
+    assert dict(spans.sent[0].attributes or {}) == seen[1]
+    assert [said["cloudevents.event_id"] for said in seen] == ["e-1", "e-2"]
+    assert seen[0]["messaging.destination.name"] == "plain.empty"

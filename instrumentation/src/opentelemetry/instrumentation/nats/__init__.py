@@ -26,7 +26,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.instrumentation.utils import unwrap
 from wrapt import wrap_function_wrapper
 
-from . import callbacks, carried, faststream, publishing, settling, taking, telemetry
+from . import callbacks, carried, faststream, publishing, settling, taking, telemetry, wrapping
 from .instruments import Instruments
 from .package import _instruments
 from .processing import Batch, handles, process, process_batch
@@ -44,7 +44,6 @@ _STARTED: Final = "OTEL_PYTHON_NATS_STARTED"
 _STORES: Final = "OTEL_PYTHON_NATS_STORES"
 
 _HOOKS: Final[tuple[tuple[type, str, Any], ...]] = (
-    (Client, "publish", publishing.publish),
     (Client, "request", publishing.request),
     (Client, "subscribe", callbacks.subscribe),
     (Subscription, "next_msg", taking.next_msg),
@@ -53,6 +52,10 @@ _HOOKS: Final[tuple[tuple[type, str, Any], ...]] = (
     (JetStreamContext, "publish_async", publishing.publish_async),
     (JetStreamContext, "pull_subscribe", taking.pull_subscribe),
     (JetStreamContext.PullSubscription, "fetch", taking.fetch),
+)
+# What every message passes is not to pass wrapt as well.
+_IN_PLACE: Final[tuple[tuple[type, str, Any], ...]] = (
+    (Client, "publish", publishing.publish),
     (Msg, "ack", settling.settle),
     (Msg, "ack_sync", settling.settle),
     (Msg, "nak", settling.settle),
@@ -200,6 +203,8 @@ def _wrap() -> None:
         _wrapped.hooks = True
         for owner, name, hook in _HOOKS:
             wrap_function_wrapper(owner, name, hook)
+        for owner, name, make in _IN_PLACE:
+            wrapping.put_around(owner, name, make)
         faststream.step_back()
 
 
@@ -208,5 +213,7 @@ def _unwrap_unless_needed() -> None:
         _wrapped.hooks = False
         for owner, name, _hook in _HOOKS:
             unwrap(owner, name)
+        for owner, name, _make in _IN_PLACE:
+            wrapping.put_back(owner, name)
         faststream.forget()
         carried.forget()

@@ -4,6 +4,8 @@ Names are those of the messaging and CloudEvents conventions 1.44. NATS has no
 page there, so what only NATS has is under ``messaging.nats.*``.
 """
 
+from collections.abc import Callable, ItemsView, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -11,7 +13,7 @@ from opentelemetry import baggage
 from opentelemetry.context import Context
 from opentelemetry.util.types import AttributeValue
 
-from .headers import Folded
+from . import headers
 
 Attributes = dict[str, AttributeValue]
 
@@ -42,6 +44,7 @@ SERVER_PORT: Final = "server.port"
 NATS: Final = "nats"
 DEFAULT_PORT: Final = 4222
 
+EVENT_ID: Final = "cloudevents.event_id"
 OLD_OPERATION: Final = "messaging.operation"
 # What today's attributes were called up to 1.24; said as well where
 # OTEL_SEMCONV_STABILITY_OPT_IN asks for both.
@@ -58,7 +61,7 @@ _OLD_OPERATIONS: Final = {"send": "publish"}
 # CloudEvents in binary mode (one header for each attribute), and its
 # correlation extension, which also occurs without the rest of CloudEvents.
 _FROM_HEADERS: Final = (
-    ("ce-id", "cloudevents.event_id"),
+    ("ce-id", EVENT_ID),
     ("ce-source", "cloudevents.event_source"),
     ("ce-specversion", "cloudevents.event_spec_version"),
     ("ce-subject", "cloudevents.event_subject"),
@@ -69,9 +72,48 @@ _FROM_HEADERS: Final = (
     ("causationid", CAUSATION_ID),
 )
 
+_MESSAGE_ID_HEADER: Final = "nats-msg-id"
+# Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
+_MOST_SETS_OF_NAMES: Final = 256
+
 _ACK_PREFIX: Final = "$JS.ACK."
 _ACK_TOKENS_SHORT: Final = 9
 _ACK_TOKENS_LONG: Final = 11
+
+
+class Deferred(Mapping[str, AttributeValue]):
+    """Attributes that are worked out when somebody looks at them.
+
+    A sampler may look, and the SDK does where the span is recorded: one that is
+    not costs nothing.
+    """
+
+    __slots__ = ("_details", "_found", "_work_out")
+
+    def __init__(self, work_out: Callable[..., Attributes], *details: Any) -> None:
+        self._work_out = work_out
+        self._details = details
+        self._found: Attributes | None = None
+
+    def found(self) -> Attributes:
+        """All of them, in a dict that is not to be changed."""
+        found = self._found
+        if found is None:
+            found = self._found = self._work_out(*self._details)
+        return found
+
+    def __getitem__(self, name: str) -> AttributeValue:
+        return self.found()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found())
+
+    def __len__(self) -> int:
+        return len(self._found or self.found())
+
+    def items(self) -> ItemsView[str, AttributeValue]:
+        """As a dict has them: the inherited view would look up each one."""
+        return self.found().items()
 
 
 def with_old_names(described: Attributes) -> Attributes:
@@ -83,18 +125,25 @@ def with_old_names(described: Attributes) -> Attributes:
     return old | described
 
 
-def of_headers(folded: Folded) -> Attributes:
-    """Identity, cause and CloudEvents attributes, as far as the headers have them."""
-    found: Attributes = {}
-    for header, attribute in _FROM_HEADERS:
-        value = folded.get(header)
+@lru_cache(_MOST_SETS_OF_NAMES)
+def _telling(names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], str | None]:
+    """Of headers with these *names*: (name, attribute) of each that says something, and which has the id."""
+    lower = headers.lower_case(names)
+    pairs = tuple((lower[header], attribute) for header, attribute in _FROM_HEADERS if header in lower)
+    return pairs, lower.get(_MESSAGE_ID_HEADER)
+
+
+def add_headers(found: Attributes, given: Mapping[str, Any]) -> None:
+    """Add identity, cause and CloudEvents attributes to *found*, as far as the headers *given* have them."""
+    pairs, identity = _telling(tuple(given))
+    for name, attribute in pairs:
+        value = given[name]
         if value and isinstance(value, str):
             # The NATS binding percent-encodes what is not printable ASCII.
             found[attribute] = unquote(value) if "%" in value else value
-    identity = folded.get("nats-msg-id") or found.get("cloudevents.event_id")
-    if identity:
-        found[MESSAGE_ID] = identity
-    return found
+    known = (identity and given[identity]) or found.get(EVENT_ID)
+    if known:
+        found[MESSAGE_ID] = known
 
 
 def is_from_stream(reply: str | None) -> bool:
@@ -103,44 +152,53 @@ def is_from_stream(reply: str | None) -> bool:
 
 
 def of_delivery(reply: str) -> Attributes:
-    """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS.
+    """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS."""
+    found: Attributes = {}
+    add_delivery(found, reply)
+    return found
+
+
+def add_delivery(found: Attributes, reply: str) -> bool:
+    """Add to *found* what `of_delivery` says, and say whether it is anything.
 
     ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``,
     in its longer form with a domain and an account before the stream.
     """
     if not reply.startswith(_ACK_PREFIX):
-        return {}
+        return False
     tokens = reply.split(".")
     if len(tokens) == _ACK_TOKENS_SHORT:
         first = 2
     elif len(tokens) >= _ACK_TOKENS_LONG:
         first = 4
     else:
-        return {}
-    return {
-        STREAM: tokens[first],
-        CONSUMER: tokens[first + 1],
-        DELIVERY_COUNT: int(tokens[first + 2]),
-        SEQUENCE: int(tokens[first + 3]),
-        PENDING: int(tokens[first + 6]),
-    }
+        return False
+    found[STREAM] = stream = tokens[first]
+    found[CONSUMER] = tokens[first + 1]
+    found[DELIVERY_COUNT] = int(tokens[first + 2])
+    found[SEQUENCE] = sequence = int(tokens[first + 3])
+    found[PENDING] = int(tokens[first + 6])
+    if MESSAGE_ID not in found:
+        found[MESSAGE_ID] = stream_position(stream, sequence)
+    return True
 
 
-def of_message(message: Any, folded: Folded) -> Attributes:
+def of_message(message: Any) -> Attributes:
     """What about one received message (a ``nats.aio.msg.Msg``) may differ within a batch, but its subject."""
-    found: Attributes = {BODY_SIZE: len(message.data)}
-    if folded:
-        found |= of_headers(folded)
-    reply = message.reply
-    if reply:
-        delivered = of_delivery(reply)
-        if delivered:
-            found |= delivered
-            if MESSAGE_ID not in found:
-                found[MESSAGE_ID] = stream_position(str(delivered[STREAM]), delivered[SEQUENCE])
-        else:
-            found[REPLY_TO] = reply
+    found: Attributes = {}
+    add_message(found, message)
     return found
+
+
+def add_message(found: Attributes, message: Any) -> None:
+    """Add to *found* what `of_message` says."""
+    found[BODY_SIZE] = len(message.data)
+    given = message.headers
+    if given:
+        add_headers(found, given)
+    reply = message.reply
+    if reply and not add_delivery(found, reply):
+        found[REPLY_TO] = reply
 
 
 def stream_position(stream: str, sequence: object) -> str:

@@ -49,6 +49,9 @@ def _new_processor() -> Any:
         keys: tuple[str, ...] = ()
 
         def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+            # Nothing is carried in a context that has nothing in it; None is the current one.
+            if parent_context is not None and not parent_context:
+                return
             for key in self.keys:
                 value = baggage.get_baggage(key, parent_context)
                 if value is not None:

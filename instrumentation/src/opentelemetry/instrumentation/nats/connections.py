@@ -20,7 +20,7 @@ from .attributes import (
     Attributes,
     with_old_names,
 )
-from .deliveries import Source
+from .deliveries import Source, template_of
 from .telemetry import Telemetry
 
 _KEPT: Final = "_opentelemetry_connection"
@@ -31,6 +31,8 @@ _RESERVED_BUT_STORES: Final = ("$JS.", "$SYS.", "$SRV.")
 _TYPES: Final = {"send": "send", "request": "send", "process": "process", "fetch": "receive"}
 # Templates are few; where they are not, somebody's template function is none.
 _MOST_OPERATIONS: Final = 256
+# Subjects may be as many as there are orders; those that come again are found at once.
+_MOST_SUBJECTS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,17 @@ class Operation:
 class Connection:
     """One connection of a client to one server, as one telemetry sees it."""
 
-    __slots__ = ("_client_id", "_inboxes", "_info", "_operation", "_server", "_shared", "telemetry")
+    __slots__ = (
+        "_client_id",
+        "_inboxes",
+        "_info",
+        "_operation",
+        "_server",
+        "_shared",
+        "_taking",
+        "sending",
+        "telemetry",
+    )
 
     def __init__(self, client: Any, telemetry: Telemetry) -> None:
         self.telemetry = telemetry
@@ -72,6 +84,8 @@ class Connection:
             self._shared[SERVER_ADDRESS] = self._server.uri.hostname
             self._shared[SERVER_PORT] = self._server.uri.port or DEFAULT_PORT
         self._operation = lru_cache(_MOST_OPERATIONS)(self._new_operation)
+        self.sending = lru_cache(_MOST_SUBJECTS)(self._sending)
+        self._taking = lru_cache(_MOST_SUBJECTS)(self._taking_from)
 
     def holds(self, client: Any, telemetry: Telemetry) -> bool:
         """Whether it is still the connection that *client* has."""
@@ -81,12 +95,23 @@ class Connection:
             and self.telemetry is telemetry
         )
 
-    def sending(self, verb: str, subject: str) -> Operation:
+    def _sending(self, verb: str, subject: str) -> Operation:
         """Sending a message to *subject*."""
         template = self.telemetry.template(subject)
         return self._operation(verb, template, DESTINATION if template == subject else TEMPLATE, None)
 
-    def taking(self, verb: str, template: str | None, source: Source) -> Operation:
+    def taking(self, verb: str, subject: str, source: Source) -> Operation:
+        """Doing something with a message of *subject* that came from *source*."""
+        subjects = source.subjects
+        return self._taking(verb, subjects, source.group, subject if len(subjects) != 1 else subjects[0])
+
+    def _taking_from(
+        self, verb: str, subjects: tuple[str, ...], group: str | None, subject: str
+    ) -> Operation:
+        template = template_of(subjects, subject, self.telemetry.template)
+        return self._operation(verb, template, TEMPLATE, group)
+
+    def taking_many(self, verb: str, template: str | None, source: Source) -> Operation:
         """Doing something with messages from *source* that have *template* in common, or nothing."""
         return self._operation(verb, template, TEMPLATE, source.group)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from opentelemetry import trace
 from opentelemetry.trace import Link
 
 from . import attributes, headers
@@ -34,17 +33,21 @@ class Source:
         self.foreign = False
 
     def template(self, subject: str, otherwise: Callable[[str], str]) -> str:
-        """The subscription's subject under which *subject* came.
+        """The subscription's subject under which *subject* came; see `template_of`."""
+        return template_of(self.subjects, subject, otherwise)
 
-        Where that is not known, or names one subject only, what *otherwise* makes of it.
-        """
-        subjects = self.subjects
-        found = (
-            subjects[0]
-            if len(subjects) == 1
-            else next((pattern for pattern in subjects if matches(pattern, subject)), subject)
-        )
-        return found if "*" in found or ">" in found else otherwise(found)
+
+def template_of(subjects: tuple[str, ...], subject: str, otherwise: Callable[[str], str]) -> str:
+    """Which of the *subjects* that were asked for *subject* came under.
+
+    Where that is not known, or names one subject only, what *otherwise* makes of it.
+    """
+    found = (
+        subjects[0]
+        if len(subjects) == 1
+        else next((pattern for pattern in subjects if matches(pattern, subject)), subject)
+    )
+    return found if "*" in found or ">" in found else otherwise(found)
 
 
 def remember(holder: Any, source: Source) -> None:
@@ -93,10 +96,8 @@ def origins(messages: Iterable[Any], keys: tuple[str, ...]) -> list[Link]:
     """A link for each message that carries a context, with what is that message's own on it."""
     found = []
     for message in messages:
-        folded = headers.fold(message.headers)
-        context = headers.extract(folded)
-        origin = trace.get_current_span(context).get_span_context()
+        context, origin = headers.extract(message.headers)
         if origin.is_valid:
-            own = {attributes.DESTINATION: message.subject} | attributes.of_message(message, folded)
+            own = {attributes.DESTINATION: message.subject} | attributes.of_message(message)
             found.append(Link(origin, own | attributes.of_baggage(context, keys)))
     return found

@@ -10,7 +10,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from . import attributes, headers
-from .connections import Connection
+from .connections import Connection, Operation
 from .deliveries import Source
 from .started import announce
 from .telemetry import fail, harmless, name_of
@@ -36,6 +36,7 @@ class Handling:
         "context",
         "ended",
         "operation",
+        "recording",
         "source",
         "span",
     )
@@ -52,39 +53,33 @@ class Handling:
         self._settles = source.settles and attributes.is_from_stream(message.reply)
         self.ended = False
         self.source = source
-        template = source.template(message.subject, telemetry.template)
-        self.operation = operation = connected.taking("process", template, source)
-        described = operation.described(message.subject)
-        folded = headers.fold(message.headers)
-        carried = headers.extract(folded) if folded else Context()
-        origin = trace.get_current_span(carried).get_span_context()
+        self.operation = operation = connected.taking("process", message.subject, source)
+        carried, origin = headers.extract(message.headers)
+        links = [Link(origin)] if origin.is_valid else []
+        if ambient is not None and ambient.is_valid:
+            links.append(Link(ambient))
+        described = attributes.Deferred(_described, operation, message, carried, telemetry.baggage_keys)
         self.span = span = telemetry.tracer.start_span(
-            operation.name,
-            context=carried,
-            kind=SpanKind.CONSUMER,
-            attributes=described,
-            links=[Link(span) for span in (origin, ambient) if span is not None and span.is_valid],
+            operation.name, carried, SpanKind.CONSUMER, described, links
         )
-        if span.is_recording():
-            own = attributes.of_message(message, folded)
-            if telemetry.baggage_keys:
-                own |= attributes.of_baggage(carried, telemetry.baggage_keys)
-            if options.old_names:
-                own = attributes.with_old_names(own)
-            span.set_attributes(own)
+        self.recording = span.is_recording()
+        if self.recording:
             if options.started:
-                announce(telemetry, span, template, described | own, carried)
-            telemetry.call(options.process_hook, span, message)
+                announce(telemetry, span, operation.template, described.found(), carried)
+            if options.process_hook is not None:
+                telemetry.call(options.process_hook, span, message)
         self.context: Context = trace.set_span_in_context(span, carried)
         # Not through setattr, which a dataclass of the host's may refuse.
         object.__setattr__(message, _HANDLING, self)
 
     def settled(self, how: str, details: Mapping[str, AttributeValue]) -> None:
         """The message was settled; *how* is the verb."""
-        self.span.add_event(how, details or None)
+        if self.recording:
+            self.span.add_event(how, details or None)
         if how != "in_progress":
             self._outcome = how
-            self.span.set_attribute(attributes.OUTCOME, how)
+            if self.recording:
+                self.span.set_attribute(attributes.OUTCOME, how)
 
     @harmless
     def failed(self, error: BaseException) -> None:
@@ -108,6 +103,17 @@ class Handling:
         """Another instrumentation has a span for this message: forget ours, and make no more."""
         self.ended = True
         self.source.foreign = True
+
+
+def _described(
+    operation: Operation, message: Any, carried: Context, baggage_keys: tuple[str, ...]
+) -> attributes.Attributes:
+    """What the span of handling *message* begins with."""
+    found = {**operation.common, attributes.DESTINATION: message.subject}
+    attributes.add_message(found, message)
+    if baggage_keys:
+        found |= attributes.of_baggage(carried, baggage_keys)
+    return attributes.with_old_names(found) if operation.old_names else found
 
 
 def handling_of(message: Any) -> Handling | None:

@@ -5,61 +5,83 @@ Go writes ``Traceparent`` where one in Python writes ``traceparent``.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from opentelemetry import propagate
+from opentelemetry import propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import Getter
+from opentelemetry.trace import Span, SpanContext
 
-Folded = dict[str, str]
+from . import w3c
 
+Headers = Mapping[str, Any]
 
-def fold(headers: Mapping[str, Any] | None) -> Folded:
-    """*headers* under lower-case names; of two that differ in case only, the lower-case one."""
-    if not headers:
-        return {}
-    folded = {name.lower(): value for name, value in headers.items()}
-    if len(folded) < len(headers):
-        folded |= {name: headers[name] for name in folded if name in headers}
-    return folded
+# Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
+_MOST_SETS_OF_NAMES: Final = 256
 
 
-class _FoldedGetter(Getter[Folded]):
-    def get(self, carrier: Folded, key: str) -> list[str] | None:
-        value = carrier.get(key.lower())
+@lru_cache(_MOST_SETS_OF_NAMES)
+def lower_case(names: tuple[str, ...]) -> Mapping[str, str]:
+    """How each of *names* is spelled; of two that differ in case only, it is the lower-case one."""
+    lower = {name.lower(): name for name in names}
+    return lower | {name: name for name in names if name in lower}
+
+
+class _AnyCase(Getter[Headers]):
+    """Finds a header whatever the case of its name."""
+
+    def get(self, carrier: Headers, key: str) -> list[str] | None:
+        name = lower_case(tuple(carrier)).get(key.lower())
+        value = None if name is None else carrier[name]
         return None if value is None else [value]
 
-    def keys(self, carrier: Folded) -> list[str]:
-        return list(carrier)
+    def keys(self, carrier: Headers) -> list[str]:
+        return list(lower_case(tuple(carrier)))
 
 
-_GETTER = _FoldedGetter()
+_ANY_CASE: Final = _AnyCase()
 
 
-def extract(folded: Folded) -> Context:
-    """The context that a message carries; an empty one when it carries none, or a malformed one.
+def extract(given: Headers | None) -> tuple[Context, SpanContext]:
+    """The context that a message with the headers *given* carries, and its sender's span.
 
-    It starts from nothing: whatever is current here (the span in which the
-    subscription was made, say) is none of the message's business.
+    The context is empty and the span not valid where it carries none, or a
+    malformed one. It starts from nothing: whatever is current here (the span in
+    which the subscription was made, say) is none of the message's business.
     """
-    return propagate.extract(folded, Context(), _GETTER)
+    if given and w3c.is_in_force():
+        usual = w3c.extract(given, lower_case(tuple(given)))
+        if usual is not None:
+            return usual
+    context = propagate.extract(given or {}, Context(), _ANY_CASE)
+    return context, trace.get_current_span(context).get_span_context()
 
 
-def inject(headers: Mapping[str, Any] | None, context: Context, capitals: bool) -> dict[str, Any] | None:
-    """A copy of *headers* that carries *context* and no other; None when there is nothing to carry.
+def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -> Headers | None:
+    """A copy of the headers *given* that carries *span* in the context *around*, and no other.
 
-    With *capitals* it does so twice, the second time with names as Go's
-    ``HeaderCarrier`` looks for them.
+    None when there is nothing to carry. With *capitals* it does so twice, the
+    second time with names as Go's ``HeaderCarrier`` looks for them.
     """
-    carrier: dict[str, str] = {}
-    propagate.inject(carrier, context)
-    if not carrier:
-        return None
+    carrier = w3c.inject(span, around) if w3c.is_in_force() else None
+    if carrier is None:
+        carrier = {}
+        propagate.inject(carrier, trace.set_span_in_context(span, around))
+        if not carrier:
+            return None
+    if given:
+        lower = lower_case(tuple(given))
+        for name in carrier:
+            if name.lower() in lower:
+                given = _without(given, carrier)
+                break
     if capitals:
         carrier |= {name.title(): value for name, value in carrier.items()}
-    if not headers:
-        return carrier
+    return {**given, **carrier} if given else carrier
+
+
+def _without(given: Headers, carrier: dict[str, str]) -> Headers:
+    """*given* without what *carrier* has, whatever the case of the names."""
     replaced = {name.lower() for name in carrier}
-    if not replaced.isdisjoint(map(str.lower, headers)):
-        headers = {name: value for name, value in headers.items() if name.lower() not in replaced}
-    return {**headers, **carrier}
+    return {name: value for name, value in given.items() if name.lower() not in replaced}

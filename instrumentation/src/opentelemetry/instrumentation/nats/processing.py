@@ -159,7 +159,7 @@ class _BatchProcessing(_Handling[Batch]):
         telemetry = connected.telemetry
         subjects = {message.subject for message in self._messages}
         template = common_template(telemetry, source, self._messages)
-        operation = connected.taking("process", template, source)
+        operation = connected.taking_many("process", template, source)
         described = {
             **operation.common,
             attributes.BATCH_COUNT: len(self._messages),
@@ -242,7 +242,7 @@ def _ambient() -> SpanContext | None:
 
 @harmless
 def _with_baggage_of(message: Any) -> Context | None:
-    carried = baggage.get_all(headers.extract(headers.fold(message.headers)))
+    carried = baggage.get_all(headers.extract(message.headers)[0])
     context = baggage.clear()
     for key, value in carried.items():
         context = baggage.set_baggage(key, value, context)

@@ -11,51 +11,40 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind
 
-from . import attributes, handover, headers
-from .connections import Connection, connection
-from .telemetry import fail, harmless, name_of
+from . import attributes, handover
+from .connections import Connection, Operation, connection
+from .headers import inject
+from .telemetry import Telemetry, fail, harmless, name_of
 
-# Where `headers` are among the arguments of each call.
-_IN_PUBLISH: Final = 3
-_IN_REQUEST: Final = 4
-_IN_STREAM_PUBLISH: Final = 4
-_REPLY_AT: Final = 2
+# Where `headers` are among the arguments of `request` and of JetStream's two publishes.
+_HEADERS_AT: Final = 4
 
 _BROKERS_OWN: Final = "$JS."
 
 # "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
 
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
 
 class Sending:
     """One message on its way: from the call that sends it to the answer, where one is waited for."""
 
-    __slots__ = ("_begun", "_context", "_error", "_group", "_open", "_subject", "_telemetry", "span")
+    __slots__ = ("_around", "_begun", "_error", "_group", "_open", "_subject", "_telemetry", "span")
 
     def __init__(
         self, connected: Connection, around: Context, verb: str, subject: str, payload: Any, given: Any
     ) -> None:
         self._telemetry = telemetry = connected.telemetry
         self._subject = subject
+        self._around = around
         self._open = True
         self._error: str | None = None
         operation = connected.sending(verb, subject)
         self._group = operation.group
-        self.span = span = telemetry.tracer.start_span(
-            operation.name, context=around, kind=SpanKind.PRODUCER, attributes=operation.described(subject)
-        )
-        if span.is_recording():
-            own: attributes.Attributes = {attributes.BODY_SIZE: len(payload)}
-            if given:
-                own |= attributes.of_headers(headers.fold(given))
-            if telemetry.baggage_keys:
-                own |= attributes.of_baggage(around, telemetry.baggage_keys)
-            options = telemetry.options
-            span.set_attributes(attributes.with_old_names(own) if options.old_names else own)
-            telemetry.call(options.request_hook, span, subject, payload, given)
-        self._context: Context = trace.set_span_in_context(span, around)
+        described = attributes.Deferred(_described, operation, subject, payload, given, around, telemetry)
+        self.span = telemetry.tracer.start_span(operation.name, around, SpanKind.PRODUCER, described)
+        hook = telemetry.options.request_hook
+        if hook is not None:
+            telemetry.call(hook, self.span, subject, payload, given)
         self._begun = time.perf_counter()
 
     def is_of(self, subject: object) -> bool:
@@ -63,20 +52,12 @@ class Sending:
         return self._open and self._subject == subject
 
     @harmless
-    def carried_by(self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-        """The arguments of ``Client.publish``, with this sending's context in a copy of the headers."""
-        payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
-        in_place = len(args) > _IN_PUBLISH
-        given: Mapping[str, Any] | None = args[_IN_PUBLISH] if in_place else kwargs.get("headers")
-        reply = args[_REPLY_AT] if len(args) > _REPLY_AT else kwargs.get("reply")
+    def carried_by(self, client: Any, payload: Any, reply: Any, given: Any) -> Any:
+        """The headers to send for those *given*: a copy with this sending's context, where it fits."""
         if reply:
             self.span.set_attribute(attributes.REPLY_TO, reply)
-        carrying = headers.inject(given, self._context, self._telemetry.options.capitals)
-        if carrying is None or not _fits(client, payload, carrying):
-            return args, kwargs
-        if in_place:
-            return (*args[:_IN_PUBLISH], carrying, *args[_IN_PUBLISH + 1 :]), kwargs
-        return args, {**kwargs, "headers": carrying}
+        carrying = inject(given, self.span, self._around, self._telemetry.options.capitals)
+        return given if carrying is None or not _fits(client, payload, carrying) else carrying
 
     @harmless
     def answered(self, answer: Any) -> None:
@@ -126,38 +107,53 @@ class Sending:
         self.end()
 
 
+def _described(
+    operation: Operation, subject: str, payload: Any, given: Any, around: Context, telemetry: Telemetry
+) -> attributes.Attributes:
+    """What the span of sending *payload* to *subject* begins with."""
+    found = {**operation.common, attributes.DESTINATION: subject, attributes.BODY_SIZE: len(payload)}
+    if given:
+        attributes.add_headers(found, given)
+    if telemetry.baggage_keys:
+        found |= attributes.of_baggage(around, telemetry.baggage_keys)
+    return attributes.with_old_names(found) if operation.old_names else found
+
+
 _sending: ContextVar[Sending | None] = ContextVar("nats-sending", default=None)
 
 
-def publish(
-    wrapped: Callable[..., Awaitable[None]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Awaitable[None]:
-    """Around ``Client.publish``, through which every message of a client passes."""
-    subject = args[0] if args else kwargs.get("subject")
-    # Acknowledgements are as many as messages, and pass without a look at anything else.
-    if isinstance(subject, str) and subject.startswith(_BROKERS_OWN):
-        return wrapped(*args, **kwargs)
-    return _publish(wrapped, client, args, kwargs)
+def publish(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """What ``Client.publish`` becomes, through which every message of a client passes."""
 
+    async def around(
+        self: Any,
+        subject: Any,
+        payload: Any = b"",
+        reply: Any = "",
+        headers: Any = None,
+        *more: Any,
+        **others: Any,
+    ) -> None:
+        outer = _sending.get()
+        if outer is not None and outer.is_of(subject):
+            headers = outer.carried_by(self, payload, reply, headers) or headers
+            return await original(self, subject, payload, reply, headers, *more, **others)
+        # Acknowledgements are as many as messages, and pass without a look at anything else.
+        if isinstance(subject, str) and subject.startswith(_BROKERS_OWN):
+            return await original(self, subject, payload, reply, headers, *more, **others)
+        sending = _begin(self, "send", subject, payload, headers)
+        if sending is None:
+            return await original(self, subject, payload, reply, headers, *more, **others)
+        headers = sending.carried_by(self, payload, reply, headers) or headers
+        try:
+            return await original(self, subject, payload, reply, headers, *more, **others)
+        except BaseException as error:
+            sending.failed(error)
+            raise
+        finally:
+            sending.end()
 
-async def _publish(
-    wrapped: Callable[..., Awaitable[None]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
-    outer = _sending.get()
-    if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
-        args, kwargs = outer.carried_by(client, args, kwargs) or (args, kwargs)
-        return await wrapped(*args, **kwargs)
-    sending = _begin(client, "send", args, kwargs, _IN_PUBLISH)
-    if sending is None:
-        return await wrapped(*args, **kwargs)
-    args, kwargs = sending.carried_by(client, args, kwargs) or (args, kwargs)
-    try:
-        return await wrapped(*args, **kwargs)
-    except BaseException as error:
-        sending.failed(error)
-        raise
-    finally:
-        sending.end()
+    return around
 
 
 async def request(
@@ -167,7 +163,7 @@ async def request(
     outer = _sending.get()
     if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
         return await wrapped(*args, **kwargs)
-    sending = _begin(client, "request", args, kwargs, _IN_REQUEST)
+    sending = _begin(client, "request", *_said(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     return await _exchange(wrapped, args, kwargs, sending, sending.answered)
@@ -177,7 +173,7 @@ async def publish_to_stream(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Around ``JetStreamContext.publish``: one span from the call to the stream's acknowledgement."""
-    sending = _begin(stream._nc, "send", args, kwargs, _IN_STREAM_PUBLISH)
+    sending = _begin(stream._nc, "send", *_said(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     return await _exchange(wrapped, args, kwargs, sending, sending.acknowledged)
@@ -187,7 +183,7 @@ async def publish_async(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Around ``JetStreamContext.publish_async``: one span until the acknowledgement is there."""
-    sending = _begin(stream._nc, "send", args, kwargs, _IN_STREAM_PUBLISH)
+    sending = _begin(stream._nc, "send", *_said(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     token = _sending.set(sending)
@@ -229,12 +225,18 @@ def _restore(token: "Token[Sending | None]") -> None:
     _sending.reset(token)
 
 
+def _said(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The subject, the payload and the headers in the arguments of `request`, or of JetStream's publishes."""
+    return (
+        args[0] if args else kwargs.get("subject"),
+        args[1] if len(args) > 1 else kwargs.get("payload", b""),
+        args[_HEADERS_AT] if len(args) > _HEADERS_AT else kwargs.get("headers"),
+    )
+
+
 @harmless
-def _begin(
-    client: Any, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], headers_at: int
-) -> Sending | None:
+def _begin(client: Any, verb: str, subject: Any, payload: Any, given: Any) -> Sending | None:
     connected = connection(client)
-    subject = args[0] if args else kwargs.get("subject")
     if connected is None or not isinstance(subject, str) or connected.is_internal(subject):
         return None
     around = contexts.get_current()
@@ -244,8 +246,6 @@ def _begin(
         outside = handover.outside()
         # An empty context is one too: the host was in none.
         around = around if outside is None else outside
-    payload = args[1] if len(args) > 1 else kwargs.get("payload", b"")
-    given = args[headers_at] if len(args) > headers_at else kwargs.get("headers")
     return Sending(connected, around, verb, subject, payload, given)
 
 
@@ -259,7 +259,7 @@ def _is_told_by_another() -> bool:
     )
 
 
-def _fits(client: Any, payload: Any, carrying: dict[str, Any]) -> bool:
+def _fits(client: Any, payload: Any, carrying: Mapping[str, Any]) -> bool:
     """Whether the server will take *payload* with these headers.
 
     A server counts headers in its payload limit, and nats-py does not: near

@@ -14,29 +14,32 @@ from .deliveries import source_of
 from .handling import Handling, handling_of
 from .telemetry import fail, harmless, name_of
 
-# What a method of nats-py is called, and what it says to the broker.
-_VERBS: Final = {"ack": "ack", "ack_sync": "ack", "nak": "nak", "term": "term", "in_progress": "in_progress"}
+# What of the verbs is not said to the broker by its own name.
+_SAID: Final = {"ack_sync": "ack"}
 
 
-async def settle(
-    wrapped: Callable[..., Awaitable[Any]], message: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """Around ``Msg.ack``, ``ack_sync``, ``nak``, ``term`` and ``in_progress``."""
-    verb = _VERBS.get(wrapped.__name__, wrapped.__name__)
-    try:
-        answer = await wrapped(*args, **kwargs)
-    except BaseException as error:
-        _note(message, verb, args, kwargs, error)
-        raise
-    _note(message, verb, args, kwargs, None)
-    return answer
+def settle(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """What ``Msg.ack``, ``ack_sync``, ``nak``, ``term`` and ``in_progress`` become."""
+    name = original.__name__
+    verb = _SAID.get(name, name)
+
+    async def around(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            answer = await original(self, *args, **kwargs)
+        except BaseException as error:
+            _note(self, verb, args, kwargs, error)
+            raise
+        _note(self, verb, args, kwargs, None)
+        return answer
+
+    return around
 
 
 @harmless
 def _note(
     message: Any, verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException | None
 ) -> None:
-    details = _details(verb, args, kwargs, error)
+    details = {} if verb == "ack" and error is None else _details(verb, args, kwargs, error)
     handling = handling_of(message)
     if handling is not None and not handling.ended:
         if error is not None:
@@ -67,7 +70,7 @@ def _details(
 
 def _identity(message: Any) -> dict[str, AttributeValue]:
     """Which message of a batch an event is about."""
-    own = attributes.of_message(message, headers.fold(message.headers))
+    own = attributes.of_message(message)
     return {name: own[name] for name in (attributes.MESSAGE_ID, attributes.SEQUENCE) if name in own}
 
 
@@ -83,18 +86,15 @@ def _tell_late(
     source = source_of(message)
     if connected is None or source.foreign or not attributes.is_from_stream(message.reply):
         return
-    folded = headers.fold(message.headers)
-    carried = headers.extract(folded)
-    origin = trace.get_current_span(carried).get_span_context()
-    template = source.template(message.subject, connected.telemetry.template)
-    operation = connected.taking(verb, template, source)
+    carried, origin = headers.extract(message.headers)
+    operation = connected.taking(verb, message.subject, source)
     span = connected.telemetry.tracer.start_span(
         operation.name,
         context=carried if handling is None else trace.set_span_in_context(handling.span, carried),
         kind=SpanKind.CLIENT,
         attributes={
             **operation.described(message.subject),
-            **attributes.of_message(message, folded),
+            **attributes.of_message(message),
             **details,
         },
         links=[Link(origin)] if origin.is_valid else None,

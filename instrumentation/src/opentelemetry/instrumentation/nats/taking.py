@@ -58,8 +58,8 @@ def _take(subscription: Any, message: Any) -> None:
     source = of_subscription(subscription)
     remember(message, source)
     if not source.foreign:
-        template = source.template(message.subject, connected.telemetry.template)
-        connected.telemetry.instruments.received(connected.taking("process", template, source).group, 1)
+        operation = connected.taking("process", message.subject, source)
+        connected.telemetry.instruments.received(operation.group, 1)
         handover.begin(message)
 
 
@@ -122,7 +122,7 @@ def _received(
     """Count what a fetch brought; a batch has a span that says which messages came together."""
     telemetry = connected.telemetry
     template = common_template(telemetry, source, messages)
-    operation = connected.taking("fetch", template, source)
+    operation = connected.taking_many("fetch", template, source)
     telemetry.instruments.received(operation.group, len(messages), time.perf_counter() - since)
     if batch == 1:
         return

@@ -1,0 +1,108 @@
+"""The usual context in and out of headers, without the propagators' regard for the unusual.
+
+Most messages carry a ``traceparent`` of version 00, and a ``baggage`` of a few plain
+words. Where the propagator in force is the one that OpenTelemetry has by default,
+these are read and written here as it would, in a third of the time. Whatever
+else there is (another propagator, a tracestate, an escaped or a malformed entry) is None
+here, and left to the propagator.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry import baggage, propagate, trace
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+from opentelemetry.propagators.composite import CompositePropagator
+from opentelemetry.propagators.textmap import TextMapPropagator
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_DEFAULT: Final = [TraceContextTextMapPropagator, W3CBaggagePropagator]
+TRACEPARENT: Final = "traceparent"
+TRACESTATE: Final = "tracestate"
+BAGGAGE: Final = "baggage"
+
+_PARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
+_FLAGS: Final = {f"{flags:02x}": TraceFlags(flags) for flags in range(256)}
+# What needs no escapes, and so little of it that no limit of the baggage's is near.
+_PLAIN: Final = re.compile("[0-9A-Za-z_.-]+").fullmatch
+_PAIR: Final = re.compile("([0-9A-Za-z_.-]+)=([0-9A-Za-z_.-]+)").fullmatch
+_MOST_PLAIN: Final = 256
+_EMPTY: Final = Context()
+
+
+class _Known:
+    """The propagator at the last look, and whether it is the default one; threads see both or neither."""
+
+    last: tuple[TextMapPropagator | None, bool] = (None, False)
+
+
+def is_in_force() -> bool:
+    """Whether the global propagator is the default one: trace context, then baggage, and nothing else."""
+    propagator = propagate.get_global_textmap()
+    known, is_default = _Known.last
+    if propagator is not known:
+        is_default = _is_default(propagator)
+        _Known.last = (propagator, is_default)
+    return is_default
+
+
+def _is_default(propagator: TextMapPropagator) -> bool:
+    if type(propagator) is not CompositePropagator:
+        return False
+    # A composite is made of its parts and nothing else; one that is not is left to itself.
+    held = list(vars(propagator).values())
+    if len(held) != 1 or not isinstance(held[0], list | tuple):
+        return False
+    return [type(part) for part in held[0]] == _DEFAULT and not any(vars(part) for part in held[0])
+
+
+def extract(given: Mapping[str, Any], lower: Mapping[str, str]) -> tuple[Context, SpanContext] | None:
+    """The context in the headers *given*, and the span in it; *lower* says how each name is spelled."""
+    spelled = lower.get(TRACEPARENT)
+    if spelled is None or TRACESTATE in lower:
+        return None
+    parent = given[spelled]
+    parsed = _PARENT(parent) if isinstance(parent, str) else None
+    if parsed is None:
+        return None
+    trace_id, span_id, flags = parsed.groups()
+    span = SpanContext(int(trace_id, 16), int(span_id, 16), True, _FLAGS[flags])
+    if not span.is_valid:
+        return None
+    context = _EMPTY
+    spelled = lower.get(BAGGAGE)
+    if spelled is not None:
+        entries = given[spelled]
+        if not isinstance(entries, str) or len(entries) > _MOST_PLAIN:
+            return None
+        for entry in entries.split(","):
+            pair = _PAIR(entry)
+            if pair is None:
+                return None
+            context = baggage.set_baggage(pair[1], pair[2], context)
+    return trace.set_span_in_context(NonRecordingSpan(span), context), span
+
+
+def inject(span: Span, around: Context) -> dict[str, str] | None:
+    """The headers that carry *span* and the baggage that *around* has."""
+    carried = span.get_span_context()
+    if not carried.is_valid or carried.trace_state:
+        return None
+    # A format specifier would take half as long again.
+    parent = "00-%032x-%016x-%02x" % (carried.trace_id, carried.span_id, carried.trace_flags)  # noqa: UP031
+    carrier = {TRACEPARENT: parent}
+    if around:
+        pairs = []
+        for key, value in baggage.get_all(around).items():
+            if not (isinstance(value, str) and _PLAIN(key) and _PLAIN(value)):
+                return None
+            pairs.append(f"{key}={value}")
+        if pairs:
+            entries = ",".join(pairs)
+            if len(entries) > _MOST_PLAIN:
+                return None
+            carrier[BAGGAGE] = entries
+    return carrier

@@ -1,0 +1,37 @@
+"""Methods of nats-py that every message passes, with ours in their place.
+
+A plain coroutine function does it in half the time of wrapt's proxies, and is
+to its callers, and to `inspect`, what the method was.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final
+
+Method = Callable[..., Any]
+
+_put: Final[dict[tuple[type, str], Method]] = {}
+
+
+def put_around(owner: type, name: str, make: Callable[[Method], Method]) -> None:
+    """Put what *make* makes of a method in its place, unless it is there already."""
+    original = vars(owner)[name]
+    ours = _put.get((owner, name))
+    if ours is None or not _is_within(ours, original):
+        ours = functools.wraps(original)(make(original))
+        _put[owner, name] = ours
+        setattr(owner, name, ours)
+
+
+def put_back(owner: type, name: str) -> None:
+    """Put the method itself back; where somebody else is around ours by now, it stays and does nothing."""
+    ours = _put.get((owner, name))
+    if ours is not None and vars(owner)[name] is ours:
+        setattr(owner, name, vars(ours)["__wrapped__"])
+        del _put[owner, name]
+
+
+def _is_within(ours: Method, method: Any) -> bool:
+    while method is not None and method is not ours:
+        method = getattr(method, "__wrapped__", None)
+    return method is ours
