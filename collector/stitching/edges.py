@@ -129,7 +129,7 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
         (NoteKind.MISSING_PARENT, lost_parent),
         (NoteKind.MISSING_LINK_TARGET, once(links.owner[(links.target < 0) & ~of_word])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
-        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
+        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, spans.table)])),
         (NoteKind.REPLAY, _late(told, claims, start)),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),

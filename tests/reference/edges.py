@@ -371,6 +371,12 @@ class Stitcher:
         """How long after one span another one began."""
         return int(self.spans[later]["start"] - self.spans[earlier]["start"])
 
+    def had_after(self, message: Ref, ref: Ref) -> int:
+        """How long after a message began it was had: a poll may have waited for it until it ended."""
+        row = self.spans[ref]
+        polled = self.role(ref) is Role.RECEIVE
+        return int(max(row["start"], row["end"] if polled else 0) - self.spans[message]["start"])
+
     # Flows
 
     @cached_property
