@@ -150,6 +150,7 @@ _OPERATIONS = {
     "publish": Role.SEND,
     "receive": Role.RECEIVE,
     "poll": Role.RECEIVE,
+    "recv": Role.RECEIVE,
     "process": Role.PROCESS,
     "deliver": Role.PROCESS,
     "consume": Role.PROCESS,

@@ -110,6 +110,7 @@ def test_kind_makes_the_role_where_no_operation_is_named() -> None:
         ("create orders", Kind.PRODUCER, Role.CREATE),  # the order of words since 1.27
         ("orders publish", Kind.PRODUCER, Role.SEND),
         ("orders receive", Kind.CONSUMER, Role.RECEIVE),
+        ("recv", Kind.CONSUMER, Role.RECEIVE),  # confluent-kafka's span around a poll, without any attribute
         ("orders create", Kind.CONSUMER, Role.RECEIVE),  # FastStream's span around a batch
         ("orders process", Kind.PRODUCER, Role.SEND),  # a destination called "orders process"
         ("publish orders", Kind.CONSUMER, Role.PROCESS),
