@@ -169,7 +169,10 @@ _OPERATIONS = {
 _OWN_VERBS = {"started": Role.STARTED, "fetch": Role.FETCH}
 
 # Where NATS itself is spoken to: settling has a subject, its API has no business in a flow.
-_SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
+_SETTLES, _BROKER = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV.")
+
+# Where answers go: an inbox of NATS, and the queue that RabbitMQ has for each asker.
+_INBOXES = ("_INBOX.", "amq.rabbitmq.reply-to")
 
 
 def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
@@ -336,7 +339,7 @@ def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
 
         return np.asarray(words.meanings(destination, begins, 0) == 1)
 
-    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOX)
+    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(*_INBOXES)
     return np.select(
         [to(_SETTLES), to(*_BROKER), inbox & publishes, inbox & (role != Role.NONE)],
         [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],

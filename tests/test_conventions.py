@@ -174,6 +174,8 @@ def test_destination_is_read_from_the_name_where_nothing_else_says_it(
         ("$SRV.INFO", CONSUMER, Role.NONE),
         ("_INBOX.xyz.1", PRODUCER, Role.REPLY),
         ("_INBOX.xyz.1", CONSUMER, Role.ANSWERED),
+        ("amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir", PRODUCER, Role.REPLY),
+        ("amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir", CONSUMER, Role.ANSWERED),
         ("$KV.stock.chairs", PRODUCER, Role.SEND),
         ("INBOX.orders", PRODUCER, Role.SEND),
     ],
