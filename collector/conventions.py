@@ -131,7 +131,14 @@ _WORDS: Mapping[str, Sequence[str]] = {
         "messaging.destination.subscription.name",
         "messaging.servicebus.destination.subscription_name",
     ),
-    "event_type": ("cloudevents.event_type", "celery.task_name"),
+    # The routing key, where there is one, says what happened; the exchange, only where that was said.
+    "event_type": (
+        "cloudevents.event_type",
+        "celery.task_name",
+        "messaging.rabbitmq.destination.routing_key",
+        "messaging.rabbitmq.routing_key",
+        "rabbit.routing_key",
+    ),
     "settled": ("messaging.nats.outcome",),
 }
 _IDS: Mapping[str, Sequence[str]] = {

@@ -247,6 +247,19 @@ def test_event_type_is_the_events_own_name_first() -> None:
     assert event_type(PRODUCER, *names) == "the name"
 
 
+@pytest.mark.parametrize("attribute", ["messaging.rabbitmq.destination.routing_key", "rabbit.routing_key"])
+def test_event_type_is_the_routing_key_and_not_the_exchange(attribute: str) -> None:
+    """All events of a shop may go to one exchange: it tells them apart by their routing keys."""
+    said = {"messaging.destination.name": "shop"}
+
+    assert (
+        read(span(kind=PRODUCER, attributes=said | {attribute: "order.placed"}))["event_type"]
+        == "order.placed"
+    )
+    assert read(span(kind=PRODUCER, attributes=said | {attribute: ""}))["event_type"] == "shop"
+    assert read(span(kind=PRODUCER, attributes=said | {attribute: "order.placed"}))["destination"] == "shop"
+
+
 def test_what_has_to_do_with_no_message_has_no_event_type() -> None:
     row = read(span(kind=CLIENT, attributes={"cloudevents.event_type": "OrderPlaced"}))
 
