@@ -209,6 +209,19 @@ def test_poll_within_the_work_of_another_flow_does_not_join_them() -> None:
     assert [polls[place] in told.reactions[handler] for place, handler in enumerate(handlers)] == [True] * 3
 
 
+def test_message_that_a_worker_sends_itself_stays_with_the_order_it_is_of() -> None:
+    """Sent for one order, and taken in the same trace within the work for the next one."""
+    loop = work("loop", service="packing")
+    first, second = publish("first"), publish("second", at=1)
+    one = consume("one", first, service="packing", parent=loop, at=2)
+    packed = publish("packed", service="packing", parent=one, at=3)
+    other = consume("other", second, service="packing", parent=loop, at=4)
+    taken = consume("taken", packed, service="packing", parent=other, at=5)
+
+    told = tell(loop, first, second, one, packed, other, taken)
+    assert told.flows == [{first, one, packed, taken}, {second, other}]
+
+
 def test_request_around_one_reaction_belongs_to_its_flow() -> None:
     """A broker that pushes over HTTP: the handling is within a request that starts a trace."""
     placed = publish("placed")

@@ -409,15 +409,15 @@ class Stitcher:
     @cached_property
     def units(self) -> dict[Ref, Any]:
         """A trace or, in one that took messages from other traces, what each who took one did."""
-        abroad = defaultdict(set)
+        caused = [(cause, reaction) for _, cause, reaction in self.claimed]
+        caused += [(cause, message) for message, cause in self.led.items()]
         for ref, deliveries in self.deliveries.items():
-            if any(d.message in self.spans and d.message[0] != ref[0] for d in deliveries):
-                abroad[ref[0]].add(ref)
-        claims = [(cause, reaction) for _, cause, reaction in self.claimed]
-        for cause, ref in (*claims, *((cause, message) for message, cause in self.led.items())):
+            caused += [(d.message, ref) for d in deliveries if d.message in self.spans]
+        abroad = defaultdict(set)
+        for cause, ref in caused:
             if cause[0] != ref[0]:
                 abroad[ref[0]].add(ref)
-        heads = {ref for refs in abroad.values() if len(refs) > 1 for ref in refs}
+        heads = {ref for _, ref in caused if len(abroad[ref[0]]) > 1}
         return {
             ref: next((one for one in (ref, *above(ref, self.parents)) if one in heads), ref[0])
             for ref in self.spans
