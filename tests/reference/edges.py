@@ -226,7 +226,22 @@ class Stitcher:
                     del found[heir]
             if ref not in found:
                 self.around += [(ref, handler) for handler in handlers[ref]]
+        beside = {
+            (one.message, *self._taker(ref)) for ref in found if self._processes(ref) for one in found[ref]
+        }
+        for ref in [ref for ref in found if not self._processes(ref) and not handlers[ref]]:
+            found[ref] = [one for one in found[ref] if (one.message, *self._taker(ref)) not in beside]
+            if not found[ref]:
+                del found[ref]
         return found
+
+    def _processes(self, ref: Ref) -> bool:
+        return self.role(ref) is Role.PROCESS
+
+    def _taker(self, ref: Ref) -> tuple[str, ...]:
+        """What two consumers of one message have in common where one of them only polls for the other."""
+        row = self.spans[ref]
+        return row["service"], row["group"], row["destination"]
 
     @cached_property
     def consumer_around(self) -> dict[Ref, Ref]:
