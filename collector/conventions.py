@@ -256,6 +256,8 @@ def _roles(spans: pa.Table, said: Said, name: Codes, nats: Mask) -> Ints:
     unsaid = np.flatnonzero((role == none) & messaging)
     if len(unsaid):
         by_name, plain = words.meanings(name[unsaid], _each(_meaning_of_name), none), by_kind[unsaid]
+        azure = words.meanings(np.where(plain == Role.SEND, name[unsaid], -1), _each(_meaning_in_azure), none)
+        by_name = np.where(azure == none, by_name, azure)
         fits = (by_name != none) & _FITS[plain, by_name]
         role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
@@ -314,6 +316,11 @@ def _meaning_of_own_verb(word: str) -> Role:
 
 def _meaning_of_name(name: str) -> Role:
     return _parted(name)[0]
+
+
+def _meaning_in_azure(name: str) -> Role:
+    """CREATE for `Message` and `ServiceBus.message`: a CLIENT span sends them, several at a time."""
+    return Role.CREATE if name.lower().rpartition(".")[2] == "message" else Role.NONE
 
 
 def _parted(name: str) -> tuple[Role, str]:

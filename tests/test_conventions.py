@@ -109,6 +109,9 @@ def test_kind_makes_the_role_where_no_operation_is_named() -> None:
         ("orders create", Kind.PRODUCER, Role.CREATE),  # FastStream names no operation there
         ("create orders", Kind.PRODUCER, Role.CREATE),  # the order of words since 1.27
         ("orders publish", Kind.PRODUCER, Role.SEND),
+        ("EventHubs.message", Kind.PRODUCER, Role.CREATE),  # Azure's clients, in all languages
+        ("Message", Kind.PRODUCER, Role.CREATE),
+        ("Message", Kind.CONSUMER, Role.PROCESS),
         ("orders receive", Kind.CONSUMER, Role.RECEIVE),
         ("recv", Kind.CONSUMER, Role.RECEIVE),  # confluent-kafka's span around a poll, without any attribute
         ("orders create", Kind.CONSUMER, Role.RECEIVE),  # FastStream's span around a batch
