@@ -135,6 +135,7 @@ _WORDS: Mapping[str, Sequence[str]] = {
     "event_type": (
         "cloudevents.event_type",
         "celery.task_name",
+        "nservicebus.enclosed_message_types",
         "messaging.rabbitmq.destination.routing_key",
         "messaging.rabbitmq.routing_key",
         "rabbit.routing_key",
@@ -203,7 +204,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, place, _either(said["template"], place))
-    event_type = _either(_either(said["event_type"], subject), _either(by_name, name))
+    event_type = _either(_either(_briefly(words, said["event_type"]), subject), _either(by_name, name))
     failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
     settled = _settled(said, name, role, _mask(failed))
     settling = np.where(role == Role.SETTLE, destination, -1)
@@ -341,6 +342,15 @@ def _destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
         return words.add(pa.array([_parted(text)[1] or None for text in texts.to_pylist()], pa.string()))
 
     return words.meanings(np.where(says, named, -1), destinations, -1).astype(np.int32)
+
+
+def _briefly(words: Words, event_type: Codes) -> Codes:
+    """Of `Shop.OrderPlaced, Shop, Version=1.0.0.0;Shop.IEvent, ...`, as .NET has it, the first type alone."""
+
+    def brief(texts: pa.Array) -> Codes:
+        return words.add(pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*", ""))
+
+    return words.meanings(event_type, brief, -1).astype(np.int32)
 
 
 def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:

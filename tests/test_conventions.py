@@ -263,6 +263,16 @@ def test_event_type_is_the_routing_key_and_not_the_exchange(attribute: str) -> N
     assert read(span(kind=PRODUCER, attributes=said | {attribute: "order.placed"}))["destination"] == "shop"
 
 
+def test_event_type_of_nservicebus_is_the_first_of_its_types() -> None:
+    """Its spans are all called `publish event`, or `process message`."""
+    types = "Shop.OrderPlaced, Shop, Version=1.0.0.0, Culture=neutral;Shop.IEvent, Shop, Version=1.0.0.0"
+    said = {"nservicebus.enclosed_message_types": types}
+
+    assert read(span("publish event", kind=PRODUCER, attributes=said))["event_type"] == "Shop.OrderPlaced"
+    plain = {"cloudevents.event_type": "Placed, or not"}
+    assert read(span("publish event", kind=PRODUCER, attributes=plain))["event_type"] == "Placed, or not"
+
+
 def test_what_has_to_do_with_no_message_has_no_event_type() -> None:
     row = read(span(kind=CLIENT, attributes={"cloudevents.event_type": "OrderPlaced"}))
 
