@@ -137,7 +137,15 @@ _WORDS: Mapping[str, Sequence[str]] = {
         "messaging.destination.subscription.name",
         "messaging.servicebus.destination.subscription_name",
     ),
-    "event_type": ("cloudevents.event_type", "celery.task_name"),
+    # The routing key, where there is one, says what happened; the exchange, only where that was said.
+    "event_type": (
+        "cloudevents.event_type",
+        "celery.task_name",
+        "nservicebus.enclosed_message_types",
+        "messaging.rabbitmq.destination.routing_key",
+        "messaging.rabbitmq.routing_key",
+        "rabbit.routing_key",
+    ),
     "settled": ("messaging.nats.outcome",),
 }
 _IDS: Mapping[str, Sequence[str]] = {
@@ -156,6 +164,7 @@ _OPERATIONS = {
     "publish": Role.SEND,
     "receive": Role.RECEIVE,
     "poll": Role.RECEIVE,
+    "recv": Role.RECEIVE,
     "process": Role.PROCESS,
     "deliver": Role.PROCESS,
     "consume": Role.PROCESS,
@@ -174,7 +183,10 @@ _OPERATIONS = {
 _OWN_VERBS = {"started": Role.STARTED, "fetch": Role.FETCH}
 
 # Where NATS itself is spoken to: settling has a subject, its API has no business in a flow.
-_SETTLES, _BROKER, _INBOX = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV."), "_INBOX."
+_SETTLES, _BROKER = "$JS.ACK.", ("$JS.", "$SYS.", "$SRV.")
+
+# Where answers go: an inbox of NATS, and the queue that RabbitMQ has for each asker.
+_INBOXES = ("_INBOX.", "amq.rabbitmq.reply-to")
 
 
 def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
@@ -249,7 +261,7 @@ def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, place, _either(told["template"], place))
-    event_type = _either(_either(told["event_type"], subject), _either(by_name, name))
+    event_type = _either(_either(_briefly(words, told["event_type"]), subject), _either(by_name, name))
     return {
         "role": role,
         "remote": _remote(told),
@@ -274,7 +286,10 @@ def _roles(words: Words, told: Told, nats: Mask) -> Ints:
     messaging = (by_kind != none) | (told["system"] >= 0) | (told["destination"] >= 0)
     unsaid = np.flatnonzero((role == none) & messaging)
     if len(unsaid):
-        by_name, plain = words.meanings(told["name"][unsaid], _each(_meaning_of_name), none), by_kind[unsaid]
+        name, plain = told["name"][unsaid], by_kind[unsaid]
+        by_name = words.meanings(name, _each(_meaning_of_name), none)
+        azure = words.meanings(np.where(plain == Role.SEND, name, -1), _each(_meaning_in_azure), none)
+        by_name = np.where(azure == none, by_name, azure)
         fits = (by_name != none) & _FITS[plain, by_name]
         role[unsaid] = np.where(fits, by_name, plain)
     # FastStream opens the span around a batch as "create" on the consumer's side.
@@ -342,6 +357,11 @@ def _meaning_of_name(name: str) -> Role:
     return _parted(name)[0]
 
 
+def _meaning_in_azure(name: str) -> Role:
+    """CREATE for `Message` and `ServiceBus.message`: a CLIENT span sends them, several at a time."""
+    return Role.CREATE if name.lower().rpartition(".")[2] == "message" else Role.NONE
+
+
 def _parted(name: str) -> tuple[Role, str]:
     """The role that a name says, and of what: `publish orders` (since 1.27), or `orders publish`."""
     first, _, rest = name.partition(" ")
@@ -362,6 +382,15 @@ def _destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
     return words.meanings(np.where(says, named, -1), destinations, -1).astype(np.int32)
 
 
+def _briefly(words: Words, event_type: Codes) -> Codes:
+    """Of `Shop.OrderPlaced, Shop, Version=1.0.0.0;Shop.IEvent, ...`, as .NET has it, the first type alone."""
+
+    def brief(texts: pa.Array) -> Codes:
+        return words.add(pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*", ""))
+
+    return words.meanings(event_type, brief, -1).astype(np.int32)
+
+
 def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
     """*role*, but for what is said to NATS itself, and for answers to inboxes: they are no messages."""
 
@@ -372,7 +401,7 @@ def _with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
 
         return np.asarray(words.meanings(destination, begins, 0) == 1)
 
-    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOX)
+    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(*_INBOXES)
     return np.select(
         [to(_SETTLES), to(*_BROKER), inbox & publishes, inbox & (role != Role.NONE)],
         [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],

@@ -11,7 +11,7 @@ import pyarrow as pa
 from collector.joins import distinct_pairs, once
 from collector.keys import whole
 from collector.stitching import Because, EdgeKind, NoteKind, Stitched
-from collector.stitching.clocks import Apart, Pair, across, clocks, early
+from collector.stitching.clocks import Apart, Pair, across, clocks, early, had_by
 from collector.stitching.graph import Mask, Rows, marked
 from collector.words import coded
 
@@ -268,15 +268,15 @@ def _ms(nanoseconds: float | None) -> float | None:
 def _skews(shown: _Shown, between: Mapping[Pair, Apart]) -> list[Document]:
     """A note for each reaction and service whose message it seems to have had before it was published."""
     graph, edges = shown.stitched.graph, shown.stitched.graph.edges
-    start = graph.numbers("start")
-    rows = shown.edges[early(edges, start)[shown.edges]]
+    start, had = graph.numbers("start"), had_by(graph.spans)
+    rows = shown.edges[early(edges, graph.spans)[shown.edges]]
     if not len(rows):
         return []
     services = shown.texts("service")
     found: dict[tuple[int, str, str], int] = {}
     for source, target in zip(edges.source[rows].tolist(), edges.target[rows].tolist(), strict=True):
         what = target, str(services[source]), str(services[target])
-        found[what] = max(found.get(what, 0), int(start[source] - start[target]))
+        found[what] = max(found.get(what, 0), int(start[source] - had[target]))
     return [
         {
             "kind": NoteKind.CLOCK_SKEW.name.lower(),

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.factories import NOW
-from tests.telling import MS, Sent, consume, create, publish, react, tell, work
+from tests.telling import MS, Sent, consume, create, publish, react, receive, tell, work
 
 
 def exchange(there: int, back: int, *, name: str = "", off: int = 0, at: int = 0) -> list[Sent]:
@@ -98,6 +98,19 @@ def test_delivery_before_its_publish_is_noted_with_both_services_and_the_estimat
         told.ref: "it seems to have begun 14.0 ms before its message was published: "
         "the clock of order is about 19.0 ms behind that of payment (at least 14.0 ms, at most 24.0 ms)"
     }
+
+
+def test_poll_that_waited_for_its_message_is_no_skew() -> None:
+    """It begins when the queue is empty: only its end tells when the message was there."""
+    placed = publish("placed", at=500)
+    poll = receive("poll", placed, service="mail", at=100)
+    poll.span.end_time_unix_nano = NOW + 503 * MS
+
+    assert skews(placed, poll) == {}
+    assert clocks(placed, poll) == {("mail", "order"): (None, -3.0, None, 1)}
+
+    poll.span.end_time_unix_nano = NOW + 480 * MS
+    assert "the clock of mail is at least 20.0 ms behind that of order" in skews(placed, poll)[poll.ref]
 
 
 def test_clock_that_was_set_in_between_contradicts_itself() -> None:

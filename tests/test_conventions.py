@@ -109,7 +109,11 @@ def test_kind_makes_the_role_where_no_operation_is_named() -> None:
         ("orders create", Kind.PRODUCER, Role.CREATE),  # FastStream names no operation there
         ("create orders", Kind.PRODUCER, Role.CREATE),  # the order of words since 1.27
         ("orders publish", Kind.PRODUCER, Role.SEND),
+        ("EventHubs.message", Kind.PRODUCER, Role.CREATE),  # Azure's clients, in all languages
+        ("Message", Kind.PRODUCER, Role.CREATE),
+        ("Message", Kind.CONSUMER, Role.PROCESS),
         ("orders receive", Kind.CONSUMER, Role.RECEIVE),
+        ("recv", Kind.CONSUMER, Role.RECEIVE),  # confluent-kafka's span around a poll, without any attribute
         ("orders create", Kind.CONSUMER, Role.RECEIVE),  # FastStream's span around a batch
         ("orders process", Kind.PRODUCER, Role.SEND),  # a destination called "orders process"
         ("publish orders", Kind.CONSUMER, Role.PROCESS),
@@ -173,6 +177,8 @@ def test_destination_is_read_from_the_name_where_nothing_else_says_it(
         ("$SRV.INFO", CONSUMER, Role.NONE),
         ("_INBOX.xyz.1", PRODUCER, Role.REPLY),
         ("_INBOX.xyz.1", CONSUMER, Role.ANSWERED),
+        ("amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir", PRODUCER, Role.REPLY),
+        ("amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir", CONSUMER, Role.ANSWERED),
         ("$KV.stock.chairs", PRODUCER, Role.SEND),
         ("INBOX.orders", PRODUCER, Role.SEND),
     ],
@@ -242,6 +248,29 @@ def test_event_type_is_the_events_own_name_first() -> None:
     assert event_type(CONSUMER, names[0]) == "shop.order.placed.A-1"
     assert event_type(CONSUMER, *names[:2]) == "shop.order.placed.*"
     assert event_type(PRODUCER, *names) == "the name"
+
+
+@pytest.mark.parametrize("attribute", ["messaging.rabbitmq.destination.routing_key", "rabbit.routing_key"])
+def test_event_type_is_the_routing_key_and_not_the_exchange(attribute: str) -> None:
+    """All events of a shop may go to one exchange: it tells them apart by their routing keys."""
+    said = {"messaging.destination.name": "shop"}
+
+    assert (
+        read(span(kind=PRODUCER, attributes=said | {attribute: "order.placed"}))["event_type"]
+        == "order.placed"
+    )
+    assert read(span(kind=PRODUCER, attributes=said | {attribute: ""}))["event_type"] == "shop"
+    assert read(span(kind=PRODUCER, attributes=said | {attribute: "order.placed"}))["destination"] == "shop"
+
+
+def test_event_type_of_nservicebus_is_the_first_of_its_types() -> None:
+    """Its spans are all called `publish event`, or `process message`."""
+    types = "Shop.OrderPlaced, Shop, Version=1.0.0.0, Culture=neutral;Shop.IEvent, Shop, Version=1.0.0.0"
+    said = {"nservicebus.enclosed_message_types": types}
+
+    assert read(span("publish event", kind=PRODUCER, attributes=said))["event_type"] == "Shop.OrderPlaced"
+    plain = {"cloudevents.event_type": "Placed, or not"}
+    assert read(span("publish event", kind=PRODUCER, attributes=plain))["event_type"] == "Placed, or not"
 
 
 def test_what_has_to_do_with_no_message_has_no_event_type() -> None:

@@ -194,6 +194,34 @@ def test_worker_that_never_ends_its_trace_does_not_join_flows() -> None:
     assert told.flows == [set(pair) for pair in zip(orders, reactions, strict=True)]
 
 
+def test_poll_within_the_work_of_another_flow_does_not_join_them() -> None:
+    """A loop around polls; or a library that leaves the context of the last message open, and polls in it."""
+    loop = work("loop", service="packing")
+    orders = [publish(f"placed {at}", at=at) for at in range(3)]
+    around, polls, handlers = loop, [], []
+    for place, order in enumerate(orders):
+        polls.append(receive(f"poll {place}", service="packing", parent=around))
+        handlers.append(consume(f"packing {place}", order, service="packing", parent=polls[-1]))
+        around = handlers[-1] if place else loop
+
+    told = tell(loop, *orders, *polls, *handlers)
+    assert told.flows == [set(pair) for pair in zip(orders, handlers, strict=True)]
+    assert [polls[place] in told.reactions[handler] for place, handler in enumerate(handlers)] == [True] * 3
+
+
+def test_message_that_a_worker_sends_itself_stays_with_the_order_it_is_of() -> None:
+    """Sent for one order, and taken in the same trace within the work for the next one."""
+    loop = work("loop", service="packing")
+    first, second = publish("first"), publish("second", at=1)
+    one = consume("one", first, service="packing", parent=loop, at=2)
+    packed = publish("packed", service="packing", parent=one, at=3)
+    other = consume("other", second, service="packing", parent=loop, at=4)
+    taken = consume("taken", packed, service="packing", parent=other, at=5)
+
+    told = tell(loop, first, second, one, packed, other, taken)
+    assert told.flows == [{first, one, packed, taken}, {second, other}]
+
+
 def test_request_around_one_reaction_belongs_to_its_flow() -> None:
     """A broker that pushes over HTTP: the handling is within a request that starts a trace."""
     placed = publish("placed")

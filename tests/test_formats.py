@@ -32,6 +32,14 @@ def test_lines_of_a_file_may_be_in_different_formats() -> None:
     assert (found.spans.num_rows, found.problems) == (3, [])
 
 
+@pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16-le", "utf-16-be"])
+def test_text_may_begin_with_a_mark_of_its_encoding(mark: str) -> None:
+    """A Windows shell writes what it is piped as UTF-16."""
+    text = f"\ufeff{json.dumps(GOOD)}\n{json.dumps(GOOD)}"
+
+    assert formats.read(text.encode(mark.removesuffix("-sig")), NOW).spans.num_rows == 2
+
+
 def test_bad_lines_are_named_and_the_good_ones_used() -> None:
     """A log that was cut off, a line of another program: the traces around it are still worth seeing."""
     found = read(b'"cut off"}', GOOD, b"hello", b'{"unknown": 1}', b'{"resourceSpans": 7}', GOOD, b"{")

@@ -55,6 +55,27 @@ def test_only_handler_without_a_link_takes_what_the_others_left() -> None:
     assert tell(first, second, poll, one, other).deliveries == {(first, one), (second, other)}
 
 
+def test_poll_beside_the_handlings_of_its_messages_is_no_reaction() -> None:
+    """Azure's clients link both to the message, and neither is within the other."""
+    first, second, left = publish("first"), publish("second"), publish("left")
+    poll = receive("poll", first, second, left, service="packing")
+    handlers = [consume(f"packing {one}", one, service="packing") for one in (first, second)]
+
+    told = tell(first, second, left, poll, *handlers)
+    assert told.deliveries == {(first, handlers[0]), (second, handlers[1]), (left, poll)}
+    whole = receive("whole", first, second, service="packing")
+    assert set(tell(first, second, whole, *handlers).reactions) == set(handlers)
+
+
+def test_poll_of_another_group_or_destination_reacts_for_itself() -> None:
+    placed = publish("placed")
+    handling = consume("handling", placed, service="packing")
+    audit = receive("audit", placed, service="packing", group="audit")
+    copy = receive("copy", placed, service="packing", said={"messaging.destination.name": "copies"})
+
+    assert set(tell(placed, handling, audit, copy).reactions) == {handling, audit, copy}
+
+
 def test_receive_whose_handlers_do_not_say_which_message_is_the_reaction_itself() -> None:
     """To give each handler every message would invent deliveries."""
     first, second = publish("first"), publish("second")

@@ -131,6 +131,21 @@ def test_create_and_the_send_that_links_to_it_are_one_message() -> None:
     assert told.deliveries == {(second, packing)}
 
 
+def test_messages_of_azure_and_the_send_beside_them_are_counted_once() -> None:
+    """They say that they are messages by their name alone, and a client's span sends them together."""
+    said = {"messaging.system": "servicebus", "messaging.destination.name": "orders"}
+    first, second = (
+        work(name, called="Message", kind=Span.SPAN_KIND_PRODUCER, said=said) for name in ("first", "second")
+    )
+    sends = said | {"messaging.operation": "publish"}
+    send = work("ServiceBusSender.Send", kind=Span.SPAN_KIND_CLIENT, links=(first, second), said=sends)
+    handling = consume("ServiceBusProcessor.ProcessMessage", first)
+
+    told = tell(first, second, send, handling)
+    assert told.messages == {first: {first, send}, second: {second, send}}
+    assert told.deliveries == {(first, handling)}
+
+
 def test_create_and_the_publish_within_it_are_one_message() -> None:
     """FastStream writes two spans a message, and its consumers are children of the first."""
     placed = create("placed")

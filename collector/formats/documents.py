@@ -17,6 +17,9 @@ _REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
 
 def split(data: bytes) -> list[Body]:
     """The documents of a file: one of JSON, one on each line, or one protobuf message; or none."""
+    # What is piped into a file by a Windows shell.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode()
     shown = data.removeprefix(codecs.BOM_UTF8).strip()
     if not shown:
         return []

@@ -50,12 +50,11 @@ def _units(graph: Graph) -> tuple[Rows, int]:
     """The unit of each span, and how many there are.
 
     A unit is a trace, but for those of workers that go on and on: one that took messages from other
-    traces twice or more is no business run, and each such consumer begins a unit of its own.
+    traces twice or more is no business run, and each consumer in it begins a unit of its own.
     """
     encoded = pa.array(graph.trace).dictionary_encode()
     trace, traces = codes_of(encoded), len(encoded.dictionary)
-    arrived = trace[graph.abroad]
-    heads = graph.abroad[np.bincount(arrived, minlength=traces)[arrived] > 1]
+    heads = graph.heads
     if not len(heads):
         return trace, traces
     number = np.full(len(trace), -1)

@@ -1,18 +1,21 @@
 """How far apart are the clocks of two services?
 
-Nothing is handled before it was published, and nothing is published before that which caused it began. So
-the smallest difference of these two times, each by its own clock, is the most by which the second clock may
-be ahead of the first one. What goes the other way bounds it from the other side, as an exchange with a time
-server does. Nothing is rewritten: times stay as their senders' clocks had them.
+Nothing is handled before it was published, no poll has ended with it before that, and nothing is
+published before that which caused it began. So the smallest difference of these two times, each by its own
+clock, is the most by which the second clock may be ahead of the first one. What goes the other way bounds
+it from the other side, as an exchange with a time server does. Nothing is rewritten: times stay as their
+senders' clocks had them.
 """
 
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 
+from collector.conventions import Role
 from collector.joins import once
-from collector.stitching.graph import EdgeKind, Edges, Graph, Mask, Rows
+from collector.stitching.graph import EdgeKind, Edges, Graph, Mask, Rows, numbers
 from collector.words import coded
 
 # Nanoseconds. Some senders' clocks tick once a millisecond, so that less says nothing of two clocks.
@@ -49,12 +52,12 @@ def clocks(graph: Graph, edges: Rows) -> dict[Pair, Apart]:
     names: list[str] = texts.to_pylist()
     ordered = sorted(names)
     service = np.array([ordered.index(name) for name in names], np.int64)[code]
-    start = graph.numbers("start")
+    start, had = graph.numbers("start"), had_by(graph.spans)
     told = edges[(graph.edges.is_observed & across(graph.edges, service))[edges]]
     source, target = graph.edges.source[told], graph.edges.target[told]
     timed = (start[source] > 0) & (start[target] > 0)  # 0 is no time
     source, target = source[timed], target[timed]
-    after, forth = start[target] - start[source], service[source] < service[target]
+    after, forth = had[target] - start[source], service[source] < service[target]
     key = np.where(forth, service[source], service[target]) * len(names) + np.where(
         forth, service[target], service[source]
     )
@@ -80,8 +83,15 @@ def across(edges: Edges, service: Rows) -> Mask:
     return mask
 
 
-def early(edges: Edges, start: Rows) -> Mask:
+def had_by(spans: pa.Table) -> Rows:
+    """When each of *spans* had its message at the latest: a poll begins before that, and waits."""
+    start, end = numbers(spans, "start"), numbers(spans, "end")
+    return np.where(numbers(spans, "role") == Role.RECEIVE, np.maximum(start, end), start)
+
+
+def early(edges: Edges, spans: pa.Table) -> Mask:
     """Which deliveries seem to have come before their message was published, by more than is plausible."""
-    begun, published = start[edges.target], np.where(edges.source >= 0, start[edges.source], 0)
-    mask: Mask = edges.of(EdgeKind.DELIVERY) & (published > 0) & (begun > 0) & (published - begun > PLAUSIBLE)
+    start, had = numbers(spans, "start"), had_by(spans)[edges.target]
+    timed = (edges.source >= 0) & (start[edges.source] > 0) & (start[edges.target] > 0)
+    mask: Mask = edges.of(EdgeKind.DELIVERY) & timed & (start[edges.source] - had > PLAUSIBLE)
     return mask

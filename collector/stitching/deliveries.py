@@ -76,12 +76,25 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     deliveries = Deliveries(told.source, told.key, target, told.because, told.told_by).where(entries)
     # A link and a parent to one message, or two links, are one delivery.
     deliveries = deliveries.where(firsts(deliveries.target, deliveries.key))
+    deliveries = deliveries.where(~_handled_beside(spans, deliveries, opened))
 
     reached = marked(count, deliveries.target)
     # A poll that brought nothing is no reaction.
     are = (process & ~nested & ~(heir & reached[above])) | (receive & reached)
     inside = np.flatnonzero(handler & are & ~reached[above])
     return Consumers(deliveries, are, (above[inside], inside))
+
+
+def _handled_beside(spans: Spans, deliveries: Deliveries, opened: Mask) -> Mask:
+    """Which deliveries to a poll that nothing was handled in are told again by its group's handlings."""
+    target = deliveries.target
+    receive: Mask = spans.role[target] == Role.RECEIVE
+    polled = receive & ~opened[target]
+    if not polled.any() or receive.all():
+        return polled & False
+    group, destination = (spans.codes(name)[target] for name in ("group", "destination"))
+    key = pair_keys(pair_keys(deliveries.key, spans.service[target]), pair_keys(group, destination))
+    return polled & among(key, key[~receive])
 
 
 def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:

@@ -25,6 +25,7 @@ from collector.stitching.graph import (
     Pairs,
     Rows,
     numbers,
+    repeated,
 )
 from collector.stitching.messages import Messages, find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
@@ -60,7 +61,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
             np.concatenate([messages.folded[1], reactions.folded[1], replies[1], announced.folded[1]]),
         ),
         begun=announced.begun,
-        abroad=_abroad(spans, found, claims),
+        heads=_heads(spans, found, claims),
         led=claims.led,
         claims=claims.spans,
         attempts=reactions.attempts,
@@ -73,11 +74,16 @@ def stitch_edges(readings: pa.Table) -> Graph:
     )
 
 
-def _abroad(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
-    """Whose cause is in another trace."""
+def _heads(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
+    """Who stands by himself: whose cause is here, in traces in which two have theirs in other traces.
+
+    Such a trace is a worker's. In it a message, too, may be the doing of one order, and be taken within the
+    work of the next.
+    """
     by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
-    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])
-    return once(caused[(by >= 0) & (spans.trace[by] != spans.trace[caused])])
+    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])[by >= 0]
+    arrived = spans.trace[once(caused[spans.trace[by[by >= 0]] != spans.trace[caused]])]
+    return once(caused[among(spans.trace[caused], arrived[repeated(arrived)])])
 
 
 def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
@@ -129,7 +135,7 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
         (NoteKind.MISSING_PARENT, lost_parent),
         (NoteKind.MISSING_LINK_TARGET, once(links.owner[(links.target < 0) & ~of_word])),
         (NoteKind.DROPPED_LINKS, np.flatnonzero(numbers(spans.table, "dropped_links"))),
-        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, start)])),
+        (NoteKind.CLOCK_SKEW, once(edges.target[early(edges, spans.table)])),
         (NoteKind.REPLAY, _late(told, claims, start)),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),

@@ -126,7 +126,7 @@ class Graph:
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
     begun: Pairs  # (message, word that a handling of it began, which has not ended as far as is known)
-    abroad: Rows  # consumers, and messages, of which the cause is in another trace
+    heads: Rows  # consumers, and messages, with which work for another order may begin
     led: Pairs  # (message, message that names it as its cause): of one flow, with or without edges between
     claims: Rows  # spans of which the causation id counts: nothing else says what their message came of
     attempts: Rows  # of each reaction

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from collector.conventions import Role
 from collector.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import (
@@ -58,8 +59,10 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
         out=(edges.source[out], edges.target[out]),
         lacking=marked(count, edges.target[into & ~seen]),
     )
-    # The send of several messages and the receive of several reactions are shared, like a batch.
+    # The send of several messages is shared, like a batch. So is a receive around a handling: workers that
+    # never end a trace, or leave the last message's context open, poll within what they did for another.
     common = np.bincount(span, minlength=count)[span] > 1
+    common |= (span != node) & (graph.numbers("role")[span] == Role.RECEIVE)
     held = seen & ~into & ~out
     part = _components(
         anchors.count,

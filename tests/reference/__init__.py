@@ -66,7 +66,7 @@ def stitch(rows: Sequence[Row], most_shared: int = MOST_SHARED, keying: Keying =
     for kind, source, target in told.edges:
         if kind == "delivery" and source in told.spans:
             times = told.spans[target]["start"], told.spans[source]["start"]
-            if told.after(source, target) < -PLAUSIBLE and min(times) > 0:
+            if told.had_after(source, target) < -PLAUSIBLE and min(times) > 0:
                 told.notes.add(("clock_skew", target))
     for ref, delivered in told.handled.items():
         if any(message in told.spans and told.after(message, ref) >= HOUR for message in delivered):

@@ -15,7 +15,7 @@ def clocks_of(told: Stitcher) -> dict[tuple[str, str], Bounds]:
         first, second = told.spans[source], told.spans[target]
         if first["service"] == second["service"] or min(first["start"], second["start"]) <= 0:
             continue
-        after = second["start"] - first["start"]
+        after = told.had_after(source, target)
         pair = first["service"], second["service"]
         key = min(pair), max(pair)
         low, high, edges = found.get(key, (None, None, 0))

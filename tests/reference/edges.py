@@ -226,7 +226,22 @@ class Stitcher:
                     del found[heir]
             if ref not in found:
                 self.around += [(ref, handler) for handler in handlers[ref]]
+        beside = {
+            (one.message, *self._taker(ref)) for ref in found if self._processes(ref) for one in found[ref]
+        }
+        for ref in [ref for ref in found if not self._processes(ref) and not handlers[ref]]:
+            found[ref] = [one for one in found[ref] if (one.message, *self._taker(ref)) not in beside]
+            if not found[ref]:
+                del found[ref]
         return found
+
+    def _processes(self, ref: Ref) -> bool:
+        return self.role(ref) is Role.PROCESS
+
+    def _taker(self, ref: Ref) -> tuple[str, ...]:
+        """What two consumers of one message have in common where one of them only polls for the other."""
+        row = self.spans[ref]
+        return row["service"], row["group"], row["destination"]
 
     @cached_property
     def consumer_around(self) -> dict[Ref, Ref]:
@@ -371,6 +386,12 @@ class Stitcher:
         """How long after one span another one began."""
         return int(self.spans[later]["start"] - self.spans[earlier]["start"])
 
+    def had_after(self, message: Ref, ref: Ref) -> int:
+        """How long after a message began it was had: a poll may have waited for it until it ended."""
+        row = self.spans[ref]
+        polled = self.role(ref) is Role.RECEIVE
+        return int(max(row["start"], row["end"] if polled else 0) - self.spans[message]["start"])
+
     # Flows
 
     @cached_property
@@ -403,15 +424,15 @@ class Stitcher:
     @cached_property
     def units(self) -> dict[Ref, Any]:
         """A trace or, in one that took messages from other traces, what each who took one did."""
-        abroad = defaultdict(set)
+        caused = [(cause, reaction) for _, cause, reaction in self.claimed]
+        caused += [(cause, message) for message, cause in self.led.items()]
         for ref, deliveries in self.deliveries.items():
-            if any(d.message in self.spans and d.message[0] != ref[0] for d in deliveries):
-                abroad[ref[0]].add(ref)
-        claims = [(cause, reaction) for _, cause, reaction in self.claimed]
-        for cause, ref in (*claims, *((cause, message) for message, cause in self.led.items())):
+            caused += [(d.message, ref) for d in deliveries if d.message in self.spans]
+        abroad = defaultdict(set)
+        for cause, ref in caused:
             if cause[0] != ref[0]:
                 abroad[ref[0]].add(ref)
-        heads = {ref for refs in abroad.values() if len(refs) > 1 for ref in refs}
+        heads = {ref for _, ref in caused if len(abroad[ref[0]]) > 1}
         return {
             ref: next((one for one in (ref, *above(ref, self.parents)) if one in heads), ref[0])
             for ref in self.spans

@@ -72,13 +72,17 @@ class Holding:
 
     def _hold_what_is_sure(self) -> None:
         for span, nodes in self.told.parts_of.items():
-            if len(nodes) == 1:
+            if not self._shared(span, nodes):
                 self._join(self.part(span), self.part(next(iter(nodes))))
         for message, cause in self.told.led.items():
             self._join(self.part(message), self.part(cause))
         for reaction in set(self.told.reaction_of.values()) - self.batches:
             for other in self._seen(self.feeds[reaction]) | self.made[reaction]:
                 self._join(self.part(reaction), self.part(other))
+
+    def _shared(self, span: Ref, nodes: set[Ref]) -> bool:
+        """Whether a part of messages and reactions is where these are, and holds nothing together."""
+        return len(nodes) > 1 or any(span == receive for receive, _ in self.told.around)
 
     def _hanging(self) -> dict[Any, set[Any]]:
         """The parts that have no flow of their own, and those that feed them by way of a batch."""
@@ -135,7 +139,7 @@ class Holding:
             if messages := self.told.begun_of(ref):
                 found[ref] = set().union(*(self.owners[self.part(message)] for message in messages))
         for span, nodes in self.told.parts_of.items():
-            if len(nodes) > 1:
+            if self._shared(span, nodes):
                 found[span] = set().union(*(found[node] for node in nodes))
         return found
 
