@@ -194,6 +194,19 @@ def test_worker_that_never_ends_its_trace_does_not_join_flows() -> None:
     assert told.flows == [set(pair) for pair in zip(orders, reactions, strict=True)]
 
 
+def test_poll_that_is_an_attempt_keeps_what_happened_in_it() -> None:
+    """The message was lost, one attempt is in its trace, and the other has a link: all of it is one flow."""
+    placed = publish("placed")
+    first = consume("first", placed, service="packing", group="packing")
+    said = {"messaging.destination.name": "orders.packing"}
+    again = receive("again", parent=placed, flags=REMOTE, service="packing", group="packing", at=5, said=said)
+    inside = work("inside", parent=again, service="packing", at=6)
+
+    flows = stitched(first, again, inside).flows
+
+    assert (flows.count, flows.row.tolist()) == (1, [0, 1, 2])
+
+
 def test_poll_within_the_work_of_another_flow_does_not_join_them() -> None:
     """A loop around polls; or a library that leaves the context of the last message open, and polls in it."""
     loop = work("loop", service="packing")

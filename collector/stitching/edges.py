@@ -60,6 +60,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
             np.concatenate([messages.folded[0], reactions.folded[0], replies[0], announced.folded[0]]),
             np.concatenate([messages.folded[1], reactions.folded[1], replies[1], announced.folded[1]]),
         ),
+        polls=consumers.around[0],
         begun=announced.begun,
         heads=_heads(spans, found, claims),
         led=claims.led,

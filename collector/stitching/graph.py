@@ -125,6 +125,7 @@ class Graph:
     requests: Rows  # ascending: the messages whose senders wait for an answer, which are no events
     reactions: Rows  # ascending
     folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
+    polls: Rows  # receives around the handlings that they are folded into, and no attempts themselves
     begun: Pairs  # (message, word that a handling of it began, which has not ended as far as is known)
     heads: Rows  # consumers, and messages, with which work for another order may begin
     led: Pairs  # (message, message that names it as its cause): of one flow, with or without edges between

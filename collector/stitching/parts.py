@@ -9,7 +9,6 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from collector.conventions import Role
 from collector.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import (
@@ -62,7 +61,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     # The send of several messages is shared, like a batch. So is a receive around a handling: workers that
     # never end a trace, or leave the last message's context open, poll within what they did for another.
     common = np.bincount(span, minlength=count)[span] > 1
-    common |= (span != node) & (graph.numbers("role")[span] == Role.RECEIVE)
+    common |= marked(count, graph.polls)[span]
     held = seen & ~into & ~out
     part = _components(
         anchors.count,
