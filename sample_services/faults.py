@@ -63,16 +63,6 @@ class Fault:
         """Whether this message is within the share; the same each time it is delivered."""
         return (zlib.crc32(event_id.encode()) % 10_000) < self.share * 10_000
 
-    async def strike(self, event_id: str) -> None:
-        """Do what this fault does to a message that was delivered and is about to be handled."""
-        if self.kind == "slow" and self.touches(event_id):
-            await asyncio.sleep(self.delay_ms / 1000)
-        elif self.kind == "failing" and self.touches(event_id):
-            raise BrokenOnPurpose(f"failing on purpose for {self.share:.0%} of the messages")
-        elif self.kind == "crashing" and random.random() < self.share:
-            await asyncio.sleep(DYING_S)
-            os._exit(CRASHED)
-
     def silences(self, event_id: str) -> bool:
         """Whether what follows from this message is kept from being published."""
         return self.kind == "silent" and self.touches(event_id)
@@ -140,6 +130,21 @@ class Watch:
         finally:
             if client.is_connected:
                 await watcher.stop()  # type: ignore[no-untyped-call]
+
+    async def strike(self, event_id: str) -> None:
+        """Do what the fault, if there is one, does to a message that is about to be handled."""
+        fault = self.fault
+        if fault is None:
+            return
+        if fault.kind == "slow" and fault.touches(event_id):
+            await asyncio.sleep(fault.delay_ms / 1000)
+        elif fault.kind == "failing" and fault.touches(event_id):
+            raise BrokenOnPurpose(f"failing on purpose for {fault.share:.0%} of the messages")
+        elif fault.kind == "crashing" and random.random() < fault.share:
+            await asyncio.sleep(DYING_S)
+            # Mended meanwhile, it would take the spans of whole handlings with it.
+            if self.fault == fault:
+                os._exit(CRASHED)
 
     def _read(self, entry: KeyValue.Entry) -> Fault | None:
         if entry.operation is not None or not entry.value:

@@ -65,8 +65,7 @@ async def follow_up(shop: Shop, message: Msg, react: Reaction) -> Sequence[Event
     """What follows from *message*, faults included."""
     event = read(message.headers, message.data)
     fault = shop.faults.fault
-    if fault is not None:
-        await fault.strike(event.id)
+    await shop.faults.strike(event.id)
     following = await react(event, shop)
     return () if fault is not None and fault.silences(event.id) else following
 

@@ -21,8 +21,7 @@ async def run(shop: Shop) -> None:
 
     async def on_question(message: Msg) -> None:
         fault, question = shop.faults.fault, message.data.decode()
-        if fault is not None:
-            await fault.strike(question)
+        await shop.faults.strike(question)
         await shop.work(1, 5)
         score = json.loads(question).get("total_cents", 0) % RISKY
         if fault is None or not fault.silences(question):
