@@ -4,7 +4,7 @@ From the span table to messages, reactions, edges and flows, in one thread:
 
 - orders: flows of 10 spans, one trace each, shuffled; a tenth of the consumers have links, half of those
   are batches that two orders share;
-- chain and star: one trace that is as long, or as wide, as it can be;
+- chain, star and tree: one trace that is as long, or as wide, as it can be, or anything between;
 - `--ratio`: what four times as many spans cost; linear is 4.
 
 Spans/s are of processor time, so that what else runs on the machine counts as little as it can. Each is
@@ -26,6 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector import conventions
+from collector.memory import keep
 from collector.spans import SPANS, Kind, ValueType
 from collector.stitching import stitch
 
@@ -63,6 +64,7 @@ def main() -> None:
     took = measured("orders", orders, given.spans, given.times)
     measured("chain", chain, given.spans, given.times)
     measured("star", star, given.spans, given.times)
+    measured("tree", tree, given.spans, given.times)
     if given.ratio:
         longer = measured("orders", orders, 4 * given.spans, given.times)
         print(f"four times the spans take {longer / took:.1f} times as long")
@@ -111,6 +113,7 @@ class Figures:
 def run(file: Path, times: int) -> Figures:
     """Stitch the spans of *file* *times* times."""
     pa.set_cpu_count(1)
+    keep()  # as the command does
     with pa.OSFile(str(file)) as source:
         table = pa.ipc.open_file(source).read_all()
     before = memory("VmRSS")
@@ -161,6 +164,14 @@ def star(spans: int) -> pa.Table:
     """One trace: one message, and everybody reacts to it."""
     rows = np.arange(spans)
     return span_table(rows * 0, np.where(rows, 0, -1), np.where(rows, 2, 1), (rows[:0], rows[:0]))
+
+
+def tree(spans: int) -> pa.Table:
+    """One trace: the parent of each span is any of those before it; messages, reactions and work within."""
+    rows, random = np.arange(spans), np.random.default_rng(1)
+    parent = np.where(rows, (random.random(spans) * rows).astype(np.int64), -1)
+    step = random.choice(np.array([1, 2, 5]), spans)
+    return span_table(rows * 0, parent, step, (rows[:0], rows[:0]))
 
 
 def span_table(trace: Ints, parent: Ints, step: Ints, links: tuple[Ints, Ints]) -> pa.Table:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-import pyarrow as pa
 import uvloop
 
+from collector import memory
 from collector.api.app import api_app
 from collector.api.questions import Questions
 from collector.config import Config, ConfigError, variable
@@ -31,7 +31,7 @@ _STOP_WITHIN_S = 9  # a service manager kills after ten
 
 def main() -> int:
     """Run a collector; return the exit code: 0 when it was told to stop, 2 when it could not start."""
-    _give_memory_back()
+    memory.give_back()
     try:
         config = Config.from_env()
         return uvloop.run(run(config))
@@ -97,12 +97,6 @@ async def run(config: Config) -> int:
     database.close()
     engine.close()
     return 0
-
-
-def _give_memory_back() -> None:
-    """Let Arrow use the allocator that keeps least of what was freed: under load a sixth of all memory."""
-    if "jemalloc" in pa.supported_memory_backends():
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 def _addresses(config: Config) -> dict[str, str]:

@@ -107,6 +107,16 @@ def spread(begin: Ints, count: Ints) -> tuple[Ints, Ints]:
     return which, begin[which] + within
 
 
+def taken_lists(column: pa.ListArray, rows: Ints) -> pa.ListArray:
+    """*rows* of a column without nulls, most of whose lists are empty: `take` asks each for its elements."""
+    offsets = np.asarray(column.offsets)
+    count = np.diff(offsets)[rows]
+    some = np.flatnonzero(count)
+    _, place = spread(offsets[rows[some]], count[some])
+    ends = np.append(0, np.cumsum(count)).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), column.values.take(pa.array(place)))
+
+
 def groups(values: Ints, taken: Mask) -> list[tuple[int, Ints]]:
     """(value, its places in order) for each value of the entries that *taken* marks; below 0 is no value."""
     places = np.flatnonzero(taken & (values >= 0))

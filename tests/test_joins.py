@@ -4,10 +4,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.joins import alike, ascending, find, groups, last_of_runs, matches, matches_in_order
+from collector.joins import (
+    alike,
+    ascending,
+    find,
+    groups,
+    last_of_runs,
+    matches,
+    matches_in_order,
+    taken_lists,
+)
 
 numbers = st.lists(st.integers(-3, 6), max_size=30)
 # Some close together and some far apart: neither is what looking things up is made for.
@@ -96,3 +106,15 @@ def test_rows_that_say_the_same_are_alike(rows: list[tuple[int, bool, int]]) -> 
 
 def array(values: list[int]) -> npt.NDArray[Any]:
     return np.array(values, np.int64 if min(values, default=0) < 0 else np.uint64)
+
+
+@given(st.lists(st.lists(st.integers(0, 9), max_size=3), min_size=1), st.data())
+def test_lists_are_taken_as_they_are(lists: list[list[int]], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(lists) - 1))
+    rows = data.draw(st.lists(st.integers(0, len(lists) - cut - 1)))
+    column = pa.array(lists, pa.list_(pa.int64())).slice(cut)
+
+    found = taken_lists(column, np.array(rows, np.int64))
+
+    found.validate(full=True)
+    assert found.to_pylist() == [lists[cut:][row] for row in rows]

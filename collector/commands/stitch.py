@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from collector import conventions
+from collector import conventions, memory
 from collector.commands import text
 from collector.commands.answers import formats_with, show
 from collector.commands.errors import CommandError
@@ -31,6 +31,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     FILES are traces as OTLP (JSON, one document or one a line, or protobuf), Jaeger, Tempo or Zipkin
     write them, gzipped or not; - is the standard input.
     """
+    memory.keep()
     naming, keying = _settings(flow_keys)
     readings, notes = [], []
     spelled: dict[bytes, str] = {}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.conventions import Role
-from collector.joins import ascending, find, once
+from collector.joins import ascending, find, once, taken_lists
 from collector.keys import NONE, Keys, content_keys, span_keys, trace_keys, whole
 from collector.stitching.graph import Mask, NoteKind, Rows, circles, numbers
 from collector.words import WORD, coded, lean, taken
@@ -105,7 +105,9 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
     def of(column: pa.Array) -> pa.Array:
         if column.null_count == len(column):  # much is said by few services only
             return pa.nulls(len(rows), column.type)
-        return taken(column, rows) if column.type == WORD else column.take(place)
+        if column.type == WORD:
+            return taken(column, rows)
+        return taken_lists(column, rows) if pa.types.is_list(column.type) else column.take(place)
 
     return lean(pa.table([of(whole(column)) for column in readings.columns], schema=readings.schema))
 
