@@ -157,7 +157,7 @@ def test_late_span_of_an_old_flow_joins_it_after_a_restart(database: Database) -
     again = Watch(database)
     again.now = watch.now
     keys, traces = watch.flows.newest_names(watch.now, 1000)
-    again.tick.remember(keys, traces)
+    again.tick.archive.remember_names(keys, traces)
     again.receive([react("analytics", "OrderPlaced", "L-0", at=again.now)])
 
     rows = {row["id"]: row for row in again.snapshot.flows.to_pylist()}

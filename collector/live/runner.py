@@ -136,14 +136,14 @@ class Live:
         since = max(newest - int(self._replay_s * SECOND), 0)
         since = self._spans.arrival_of_newest(self._replay_spans, since)
         self._learn_from_store(since)
-        self._tick.rehearse = True
+        self._tick.archive.rehearse = True
         try:
             for moment in self._moments(since):
                 arrivals = moment["received_unix_nano"]
                 self._live_silence(min(arrivals[0].as_py(), until))
                 self._tick.advance(moment, min(arrivals[-1].as_py(), until))
         finally:
-            self._tick.rehearse = False
+            self._tick.archive.rehearse = False
         self._bring_unfinished(until)
         self._tick.resume(newest)
         self._tick.advance(None, until)
@@ -163,7 +163,7 @@ class Live:
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._spans.spans_of(traces), examples["id"].to_pylist())
-        self._tick.remember(*self._flows.newest_names(before, _REMEMBERED))
+        self._tick.archive.remember_names(*self._flows.newest_names(before, _REMEMBERED))
 
     def _moments(self, since: int) -> Iterator[pa.Table]:
         """The stored spans that came after *since*, a moment at a time; the next are read meanwhile."""

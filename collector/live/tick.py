@@ -5,7 +5,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -13,17 +12,16 @@ import pyarrow as pa
 from collector.conventions import DEFAULT_NAMING, READINGS, Naming
 from collector.diagnosis import Debt, Habits, Learner, Names, State, states
 from collector.diagnosis.owed import Owed
-from collector.diagnosis.record import Begun, Reactions, Record
-from collector.joins import Ints, Mask, among, groups, once
-from collector.keys import Keys, text_keys, trace_keys, whole
+from collector.joins import Ints, Mask, groups, once
+from collector.keys import trace_keys
 from collector.live import readings
+from collector.live.archive import Archive, FlowKeeper
 from collector.live.bounds import beyond
-from collector.live.chunk import Chunk, asked_of, identifiers_of, make
-from collector.live.clocks import Delays
+from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.judged import Judged, snapshot_of
+from collector.live.lives import Lives
 from collector.live.memory import Brought, Memory
-from collector.live.seen import Seen
-from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
+from collector.live.snapshot import EMPTY, Effort, Snapshot
 from collector.stitching import BELIEVED, Keying
 from collector.store import StoreError
 
@@ -31,33 +29,6 @@ SECOND = 1_000_000_000
 RECENT = 15 * 60 * SECOND  # what "lately" means in a summary
 
 log = logging.getLogger(__name__)
-
-
-class Archive(Protocol):
-    """Where flows go that came to rest, and where they come back from. All raise `StoreError`."""
-
-    def put(
-        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
-    ) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced, or with *only_new* stays.
-
-        One that runs is stuck from a time on.
-        """
-
-    def forget(self, ids: Sequence[str]) -> None:
-        """Remove the flows of these ids: they are part of others now."""
-
-    def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
-        """Keep durably which trace leads to the flow of the message with each of these ids."""
-
-    def offering(self, ids: Keys) -> pa.Array:
-        """The traces that lead to the flows of the messages with these ids."""
-
-    def refuse(self, keys: Sequence[str]) -> None:
-        """Remember durably that these are no flow keys."""
-
-    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +50,7 @@ class Tick:
 
     def __init__(
         self,
-        archive: Archive,
+        keeper: FlowKeeper,
         *,
         naming: Naming = DEFAULT_NAMING,
         keying: Keying = BELIEVED,
@@ -87,24 +58,14 @@ class Tick:
         pacing: Pacing,
     ) -> None:
         self.snapshot: Snapshot = EMPTY
-        self.rehearse = False  # while the past is lived again, flows that are kept already stay as they are
-        self._archive = archive
+        self.archive = Archive(keeper)
         self._naming = naming
         self._pacing = pacing
-        self._names = Names()
-        self.learner = Learner(self._names, habits)
+        names = Names()
+        self.learner = Learner(names, habits)
         self._memory = Memory(self.learner, keying)
-        self._seen, self._aside = Seen(), Seen()
-        self._offered = Seen()  # ids of messages in flows that were put away
-        self._offers: list[tuple[Keys, pa.Array]] = []  # those of which the archive does not know it yet
-        self._asked = False  # somebody asked for a message by its id: until then nobody keeps them
-        self._life: dict[int, tuple[int, int]] = {}
-        self._delays = Delays(self._names.services.limit)
-        self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
+        self._lives = Lives(names)
         self._untaken: list[pa.Table] = []  # SPANS for which the archive could not be asked
-        self._vanished: list[str] = []
-        self._refused: list[str] = []  # flow keys of which the archive does not know it yet
-        self._done: deque[tuple[Ints, np.ndarray[tuple[int], np.dtype[np.float64]]]] = deque()
         self._last: int | None = None  # the tick before
         self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # when there was no tick for long
         self._effort = Effort()
@@ -116,7 +77,7 @@ class Tick:
         at a later tick, and the snapshot is that of *now*.
         """
         began = time.perf_counter()
-        if not self.rehearse and self._last and now - self._last > self._pacing.pause_s * SECOND:
+        if not self.archive.rehearse and self._last and now - self._last > self._pacing.pause_s * SECOND:
             self._deaf.append((self._last, now))
         self._last = now
         failure = self._take_in(spans, now)
@@ -157,17 +118,12 @@ class Tick:
         """Say again which flow keys the archive knows to be none."""
         self._memory.refuse(keys)
 
-    def remember(self, flow_keys: pa.Array, trace_ids: pa.Array) -> None:
-        """Know again that the archive has flows with these keys and traces."""
-        self._seen.add(np.concatenate([text_keys(flow_keys), trace_keys(trace_ids)]))
-
     def let_go(self, ids: Sequence[str]) -> None:
         """Forget flows that the archive knows to be done; they teach, as they did then."""
         for chunk in self._memory.chunks:
             gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
             self.learner.learn(chunk.record, gone & ~chunk.marks.taught & ~chunk.marks.overdue)
-            chunk.alive &= ~gone
-            self._seen.add(chunk.identifiers[gone[chunk.identified]])
+            self.archive.let_go(chunk, gone)
 
     def resume(self, last: int) -> None:
         """Say when the process last heard anything before it ended."""
@@ -190,13 +146,13 @@ class Tick:
             rows = self._memory.due(rows, now)
             if not rows.num_rows:
                 return
-            identifiers, place = identifiers_of(rows)
-            brought = self._bring_back(rows, identifiers, place)
+            identifiers, _ = identifiers_of(rows)
+            brought = self.archive.bring_back(rows, self._memory.believed(once(identifiers)), self._naming)
             chunk, vanished = self._memory.add(rows, identifiers, brought, now + self._quiet())
-            self._vanished += vanished
+            self.archive.vanish(vanished)
             if chunk is not None:
-                self._refused += self._memory.refuse(chunk.stitched.flows.refused)
-                self._see_life(chunk.record)
+                self.archive.refuse(self._memory.refuse(chunk.stitched.flows.refused))
+                self._lives.see(chunk.record)
         except StoreError:
             raise
         except Exception:
@@ -212,37 +168,9 @@ class Tick:
 
     def _read(self, spans: pa.Table) -> pa.Table:
         """READINGS of *spans*, but for those of flows that were put aside."""
-        rows = readings.read(spans, self._naming)
-        if self._aside:
-            identifiers, owner = identifiers_of(rows)
-            known = np.ones(rows.num_rows, np.bool_)
-            known[owner[self._aside.among(identifiers)]] = False
-            rows = rows.filter(pa.array(known))
-        service = self._names.services.codes(rows["service"])
-        self._delays.learn(
-            service, np.asarray(rows["end"].to_numpy()), np.asarray(rows["received"].to_numpy())
-        )
+        rows = self.archive.without_aside(readings.read(spans, self._naming))
+        self._lives.see_spans(rows)
         return rows
-
-    def _bring_back(self, rows: pa.Table, identifiers: Keys, place: Ints) -> Brought | None:
-        """The flows put away that *rows* belong to, fetched from the archive."""
-        named = self._memory.believed(once(identifiers))
-        seen = named[self._seen.among(named)]
-        offering = self._offering(rows)
-        if not len(seen) and not len(offering):
-            return None
-        known = once(place[among(identifiers, seen)])
-        late = rows.take(pa.array(known))
-        traces = pa.concat_arrays([whole(late["trace_id"]), offering])
-        ids, spans = self._archive.fetch(traces.unique(), late["flow_key"].drop_null().unique())
-        return Brought(readings.read(spans, self._naming), ids) if spans.num_rows else None
-
-    def _offering(self, rows: pa.Table) -> pa.Array:
-        """The traces of flows put away that have a message which *rows* ask for by its id."""
-        asked = once(asked_of(rows)[0])
-        self._asked |= bool(len(asked))
-        asked = asked[self._offered.among(asked)]
-        return self._archive.offering(asked) if len(asked) else pa.array([], pa.binary(16))
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
@@ -260,8 +188,7 @@ class Tick:
     def _judge(self, chunk: Chunk, now: int) -> Judged:
         chunk.judge_by(self._memory.expected, self.learner)
         owed, count = chunk.owed, len(chunk.alive)
-        since = self._delays.by_our_clock(owed.since, owed.service, owed.received)
-        slack = self._slack(owed)
+        since, slack = self._lives.since(owed), self._lives.slack(owed)
         forgiven = self._forgiven(replace(owed, since=since), slack) & ~chunk.marks.overdue[owed.flow]
         if forgiven.any():
             lost = np.zeros(count, np.bool_)
@@ -288,16 +215,14 @@ class Tick:
         return forgiven
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
-        while self._done and int(self._done[0][0].max(initial=0)) < now - RECENT:
-            self._done.popleft()
         return snapshot_of(
             judged,
             now=now,
-            slack_of=self._slack,
-            life=dict(self._life),
+            slack_of=self._lives.slack,
+            life=self._lives.last,
             expected=self._memory.expected,
             learned=self.learner.flows,
-            done=Done(tuple(self._done)),
+            done=self.archive.done(now - RECENT),
             effort=self._effort,
         )
 
@@ -310,25 +235,17 @@ class Tick:
                 self._learn_misses(one, newly)
             chunk.marks.overdue |= stuck & one.alive
             self._teach(one, self._resting(one, now))
-        if self._refused:
-            self._archive.refuse(self._refused)
-        self._refused = []
-        if self._vanished and not self.rehearse:
-            self._archive.forget(self._vanished)
-        self._vanished = []
+        self.archive.settle()
         for one in judged:
             # A restart would not find a flow that stopped among the newest spans.
             stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.current
-            self._put(one, stopped & (not self.rehearse), away=False)
+            self.archive.put(one, stopped & (not self.archive.rehearse), away=False)
             resting = self._resting(one, now)
             received = np.asarray(one.chunk.flows["received"].to_numpy())
             waited = received <= now - int(self._pacing.unsure_s * SECOND)
-            self._put(one, resting & (~one.chunk.unsure | waited), away=True)
-        self._seen.add(self._memory.forget_loose(now, self._pacing.most_spans // 4))
-        if self._offers:  # all at once: each insert costs as much as thousands of ids
-            ids, traces = zip(*self._offers, strict=True)
-            self._archive.offer(np.concatenate(ids), pa.concat_arrays(traces))
-            self._offers = []
+            self.archive.put(one, resting & (~one.chunk.unsure | waited), away=True)
+        self.archive.remember(self._memory.forget_loose(now, self._pacing.most_spans // 4))
+        self.archive.offer()
 
     def _resting(self, one: Judged, now: int) -> Mask:
         received = np.asarray(one.chunk.flows["received"].to_numpy())
@@ -354,40 +271,6 @@ class Tick:
         for place, rows in groups(owed.join, owed.join >= 0):
             self.learner.miss_join(self._memory.expected.joins[place][0], owed.since[rows])
 
-    def _put(self, one: Judged, flows: Mask, *, away: bool, stuck_from: Ints | None = None) -> None:
-        """Keep *flows* in the archive; those that go *away* leave the memory with it."""
-        chunk = one.chunk
-        if not flows.any():
-            return
-        table = chunk.flows.filter(pa.array(flows))
-        taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & away
-        stuck_from = None if stuck_from is None else stuck_from[flows]
-        self._archive.put(table, one.state[flows], taught, stuck_from, only_new=self.rehearse)
-        if away:
-            self._offer(chunk, flows)
-        chunk.marks.kept |= flows
-        chunk.marks.current |= flows
-        if not away:
-            return
-        chunk.alive &= ~flows
-        self._seen.add(chunk.identifiers[flows[chunk.identified]])
-        new = (one.state[flows] == State.DONE) & ~chunk.marks.counted[flows]
-        last, started = np.asarray(table["last"].to_numpy()), np.asarray(table["started"].to_numpy())
-        if new.any():
-            self._done.append((last[new], (last[new] - started[new]) / SECOND))
-
-    def _offer(self, chunk: Chunk, flows: Mask) -> None:
-        """Let the messages of *flows*, which go away, be found by who asks for their ids, if anybody does."""
-        if not self._asked:
-            return
-        ids, flow = chunk.offered
-        ids, flow = ids[flows[flow]], flow[flows[flow]]
-        if len(ids):
-            graph = chunk.stitched.graph
-            first = graph.spans["trace_id"].take(pa.array(chunk.stitched.flows.first[flow]))
-            self._offers.append((ids, whole(first)))
-            self._offered.add(ids)
-
     def _bound(self, judged: Sequence[Judged], now: int) -> None:
         """Put flows away early that are too large to be judged, or too many to be held."""
         for one in judged:
@@ -397,7 +280,7 @@ class Tick:
                     "Too large to be judged, and put aside: %s. Is their flow key shared by several runs?",
                     ", ".join(name[:80] for name in one.chunk.ids(huge)[:5]),
                 )
-                self._aside.add(one.chunk.identifiers[huge[one.chunk.identified]])
+                self.archive.put_aside(one.chunk, huge)
                 self._put_early(one, huge, now, put_aside=int(huge.sum()))
         chosen = beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans)
         for place, flows in chosen:
@@ -409,43 +292,16 @@ class Tick:
         comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
         one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
         try:
-            self._put(one, flows, away=True, stuck_from=stuck_from)
+            self.archive.put(one, flows, away=True, stuck_from=stuck_from)
         except StoreError as error:
             log.warning("%s. Flows leave the memory all the same; their spans are in the store.", error)
             one.chunk.alive &= ~flows
         more = {name: getattr(self._effort, name) + n for name, n in counted.items()}
         self._effort = replace(self._effort, **more)
 
-    def _slack(self, owed: Owed) -> Ints:
-        """How much later than it happens what is owed could be known here, of each entry."""
-        return self._delays.slack(self._names.service_of(owed.step))
-
     def _quiet(self) -> int:
         """For how long nothing may come from a flow at rest, in nanoseconds."""
-        least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
-        return int(min(max(least, 3 * self._pace) + self._delays.slowest, most))
-
-    def _see_life(self, happened: Record) -> None:
-        reactions = happened.reactions
-        seen = (reactions.message >= 0) & (reactions.step >= 0)
-        if seen.any():
-            later = np.maximum(reactions.received - reactions.heard, 0)[seen]
-            self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
-        for taken in (reactions, happened.begun):
-            self._see_taken(taken)
-
-    def _see_taken(self, taken: Reactions | Begun) -> None:
-        """See who took what: all that was handled, or is being handled."""
-        service = self._names.service_of(taken.step)
-        start = self._delays.by_our_clock(taken.start, service, taken.received)
-        for step, rows in groups(taken.step, taken.message >= 0):
-            last, served = self._life.get(step, (0, 0))
-            self._life[step] = (
-                max(last, int(start[rows].max())),
-                max(served, int(taken.published[rows].max())),
-            )
-        while len(self._life) > 100_000:
-            del self._life[next(iter(self._life))]
+        return self._lives.quiet(self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND)
 
 
 def _halves(spans: pa.Table) -> list[pa.Table]:

@@ -1,0 +1,68 @@
+"""What is seen of those who send: who took what last, and how late it is known here."""
+
+import numpy as np
+import pyarrow as pa
+
+from collector.diagnosis import Names
+from collector.diagnosis.owed import Owed
+from collector.diagnosis.record import Begun, Reactions, Record
+from collector.joins import Ints, groups
+from collector.live.clocks import Delays
+
+_MOST = 100_000  # groups; whoever was first to be seen is forgotten first
+
+
+class Lives:
+    """When each group last began to handle each event type, and the usual delays of telemetry."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._delays = Delays(names.services.limit)
+        self._last: dict[int, tuple[int, int]] = {}
+        self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
+
+    @property
+    def last(self) -> dict[int, tuple[int, int]]:
+        """By step: when it last began, by our clock, and when the newest message it took was published."""
+        return dict(self._last)
+
+    def see_spans(self, rows: pa.Table) -> None:
+        """See READINGS come."""
+        service = self._names.services.codes(rows["service"])
+        self._delays.learn(
+            service, np.asarray(rows["end"].to_numpy()), np.asarray(rows["received"].to_numpy())
+        )
+
+    def see(self, happened: Record) -> None:
+        """See who took what: all that was handled, or is being handled."""
+        reactions = happened.reactions
+        seen = (reactions.message >= 0) & (reactions.step >= 0)
+        if seen.any():
+            later = np.maximum(reactions.received - reactions.heard, 0)[seen]
+            self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
+        for taken in (reactions, happened.begun):
+            self._see_taken(taken)
+
+    def since(self, owed: Owed) -> Ints:
+        """Since when each entry is owed, by our clock."""
+        return self._delays.by_our_clock(owed.since, owed.service, owed.received)
+
+    def slack(self, owed: Owed) -> Ints:
+        """How much later than it happens what is owed could be known here, of each entry."""
+        return self._delays.slack(self._names.service_of(owed.step))
+
+    def quiet(self, least: float, most: float) -> int:
+        """For how long nothing may come from a flow at rest, from *least* to *most*; all in nanoseconds."""
+        return int(min(max(least, 3 * self._pace) + self._delays.slowest, most))
+
+    def _see_taken(self, taken: Reactions | Begun) -> None:
+        service = self._names.service_of(taken.step)
+        start = self._delays.by_our_clock(taken.start, service, taken.received)
+        for step, rows in groups(taken.step, taken.message >= 0):
+            last, served = self._last.get(step, (0, 0))
+            self._last[step] = (
+                max(last, int(start[rows].max())),
+                max(served, int(taken.published[rows].max())),
+            )
+        while len(self._last) > _MOST:
+            del self._last[next(iter(self._last))]
