@@ -4,19 +4,16 @@ import asyncio
 from collections import Counter
 
 import pytest
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.aio.client import Client
 from opentelemetry.trace import SpanKind
 
 from .support import Spans, id_of, parent_of, until
 
-faststream = pytest.importorskip("faststream", reason="pip install 'faststream[nats]'")
-
 
 @pytest.mark.parametrize("own_telemetry", [True, False])
 async def test_no_span_is_made_twice(nats_url: str, spans: Spans, own_telemetry: bool) -> None:
-    from faststream.nats import JStream, NatsBroker, PullSub
-    from faststream.nats.opentelemetry import NatsTelemetryMiddleware
-
     middlewares = [NatsTelemetryMiddleware(tracer_provider=spans.provider)] if own_telemetry else []
     broker = NatsBroker(nats_url, middlewares=middlewares)
     stream = JStream("FAST", subjects=["fast.>"])
