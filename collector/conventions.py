@@ -261,7 +261,7 @@ def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
     messaging = role != Role.NONE
     # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
     subject = np.where(consumes, place, _either(told["template"], place))
-    event_type = _either(_either(_briefly(words, told["event_type"]), subject), _either(by_name, name))
+    event_type = _briefly(words, _either(_either(told["event_type"], subject), _either(by_name, name)))
     return {
         "role": role,
         "remote": _remote(told),
@@ -383,10 +383,14 @@ def _destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
 
 
 def _briefly(words: Words, event_type: Codes) -> Codes:
-    """Of `Shop.OrderPlaced, Shop, Version=1.0.0.0;Shop.IEvent, ...`, as .NET has it, the first type alone."""
+    """Without what says where a name is from.
+
+    Of `Shop.OrderPlaced, Shop, Version=1.0.0.0;Shop.IEvent, ...`, as .NET has it, the first type alone; of
+    `arn:aws:sns:eu-west-1:1234:orders` the topic.
+    """
 
     def brief(texts: pa.Array) -> Codes:
-        return words.add(pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*", ""))
+        return words.add(pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*|^arn:(?:[^:]*:){4}", ""))
 
     return words.meanings(event_type, brief, -1).astype(np.int32)
 

@@ -273,6 +273,14 @@ def test_event_type_of_nservicebus_is_the_first_of_its_types() -> None:
     assert read(span("publish event", kind=PRODUCER, attributes=plain))["event_type"] == "Placed, or not"
 
 
+def test_event_type_of_sns_is_its_topic() -> None:
+    """The destination stays whole: topics of two accounts are two."""
+    arn = "arn:aws:sns:eu-west-1:123456789012:orders"
+    row = read(span("orders send", kind=PRODUCER, attributes={"messaging.destination.name": arn}))
+
+    assert (row["event_type"], row["destination"]) == ("orders", arn)
+
+
 def test_what_has_to_do_with_no_message_has_no_event_type() -> None:
     row = read(span(kind=CLIENT, attributes={"cloudevents.event_type": "OrderPlaced"}))
 

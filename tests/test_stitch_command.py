@@ -189,6 +189,17 @@ def test_what_is_no_trace_file_is_refused_in_one_line(run: Run, tmp_path: Path, 
     assert "xpected" in answer.err
 
 
+@pytest.mark.parametrize("text", ["<!DOCTYPE html>\n<p>404</p>", "spans:\n- 1", "null", "12", "a,b\n1,2"])
+def test_other_text_is_shown_and_not_taken_for_protobuf(run: Run, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "the-file"
+    file.write_text(text)
+    answer = run(file)
+
+    assert answer.code == 2
+    assert f"it is text of another kind: '{text.split(maxsplit=1)[0]}" in answer.err
+    assert "ExportTraceServiceRequest" not in answer.err
+
+
 def test_two_sides_of_a_call_meet_over_several_files(run: Run, tmp_path: Path) -> None:
     """Zipkin gives both one id; each service may have written a file of its own."""
     call = {"traceId": "a1", "id": "b1", "timestamp": 1_000_000, "duration": 10}

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -15,8 +16,16 @@ _REQUEST = {"resourceSpans", "resource_spans", "batches", "scopeSpans", "scope_s
 _REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
 
 
+# A protobuf message with a span in it has such characters, and no text has.
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]").search
+_SHOWN = 60
+
+
 def split(data: bytes) -> list[Body]:
-    """The documents of a file: one of JSON, one on each line, or one protobuf message; or none."""
+    """The documents of a file: one of JSON, one on each line, or one protobuf message; or none.
+
+    Raise `FormatError` for any other text.
+    """
     # What is piped into a file by a Windows shell.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode()
@@ -32,6 +41,9 @@ def split(data: bytes) -> list[Body]:
         return [Body(line.strip(), Encoding.JSON) for line in lines]
     if shown.startswith((b"{", b"[")) and is_text:
         return [Body(shown, Encoding.JSON)]
+    if not _BINARY(data):
+        msg = f"it is text of another kind: {shown[:_SHOWN].decode(errors='replace')!r}."
+        raise FormatError(msg)
     return [Body(data, Encoding.PROTOBUF)]
 
 
@@ -61,7 +73,8 @@ def format_of(document: Any) -> Format:
     """Whose format *document* is in; raise `FormatError` if it is in none that we know."""
     found = _of_list(document) if isinstance(document, list) else _of_object(document)
     if found is None:
-        msg = f"it is JSON of another kind: {msgspec.json.encode(document)[:60].decode(errors='replace')!r}."
+        begins = msgspec.json.encode(document)[:_SHOWN].decode(errors="replace")
+        msg = f"it is JSON of another kind: {begins!r}."
         raise FormatError(msg)
     return found
 
