@@ -16,6 +16,8 @@ from collector.words import Codes, Words
 Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: what its attribute is called, most trusted first
 Places: TypeAlias = npt.NDArray[np.int64]
 
+_PLAIN = r"^[ -~]+$"
+
 
 @dataclass(frozen=True)
 class Said:
@@ -40,8 +42,9 @@ class Said:
 def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     """For each column the value of the first of its names that a span (of SPANS) has.
 
-    Numbers and booleans come as text; arrays, maps and bytes are no names of anything and are
-    passed over, as are empty strings.
+    Numbers and booleans come as text, and so do bytes of printable ASCII: a client in Python may have read a
+    name off the wire. Arrays, maps and other bytes are no names of anything and are passed over, as are
+    empty strings.
     """
     lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
     types = numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
@@ -54,6 +57,9 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
     number = numbers(found.fill_null(-1), np.int32).astype(np.min_scalar_type(-len(names)))
     if not readable.all():
+        octets = np.flatnonzero((types == ValueType.BYTES) & (number >= 0))
+        plain = pc.match_substring_regex(values.take(pa.array(octets)), _PLAIN)
+        readable[octets] = numbers(plain, np.bool_)
         number[~readable] = -1
     there = set(pc.unique(pa.array(number)).to_pylist())
     known, columns = Words(), {}
@@ -67,6 +73,6 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     return Said(known, columns, values)
 
 
-def numbers(column: Any, kind: type[np.integer[Any]] = np.int64) -> npt.NDArray[Any]:
+def numbers(column: Any, kind: type[np.integer[Any] | np.bool_] = np.int64) -> npt.NDArray[Any]:
     """A whole column of numbers."""
     return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

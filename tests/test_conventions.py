@@ -297,14 +297,15 @@ def test_flow_key_is_the_first_of_the_configured_attributes_that_a_span_has() ->
 
 
 @pytest.mark.parametrize(
-    ("value", "key"), [(17, "17"), (True, "true"), (1.5, "1.5"), ("Ä&<b>", "Ä&<b>"), (" ", " ")]
+    ("value", "key"),
+    [(17, "17"), (True, "true"), (1.5, "1.5"), (b"A-1", "A-1"), ("Ä&<b>", "Ä&<b>"), (" ", " ")],
 )
 def test_flow_key_may_be_any_plain_value(value: Value, key: str) -> None:
     """Order numbers are numbers in many shops."""
     assert read(span(attributes={"order.id": value}))["flow_key"] == key
 
 
-@pytest.mark.parametrize("value", ["", None, b"A-1", ["A-1"], {"id": "A-1"}])
+@pytest.mark.parametrize("value", ["", None, b"A\n1", b"\xc3\x84", ["A-1"], {"id": "A-1"}])
 def test_what_names_nothing_is_passed_over(value: Value) -> None:
     """An order with an empty id would otherwise be one with all the others."""
     assert read(span(attributes={"order.id": value, "order_id": "A-2"}))["flow_key"] == "A-2"

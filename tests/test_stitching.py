@@ -288,6 +288,16 @@ def test_conversation_may_be_written_down_as_the_id_of_the_message() -> None:
     assert (paid, shipping) in tell(placed, paying, paid, shipping).deliveries
 
 
+def test_answer_that_comes_with_the_context_of_its_question_is_known_by_its_destination() -> None:
+    """FastStream with Redis: who hears it has the octets of its channel."""
+    asked = publish("asked", subject="score", said=talk())
+    scoring = react("scoring", asked, said={"messaging.destination.name": "score", **talk()})
+    answer = publish("answer", parent=scoring, subject="nU837q", service="scoring", said=talk())
+    hearing = react("hearing", asked, said={"messaging.destination.name": b"nU837q", **talk()})
+
+    assert tell(asked, scoring, answer, hearing).deliveries == {(asked, scoring), (answer, hearing)}
+
+
 def test_parent_stays_where_a_conversation_has_two_such_messages() -> None:
     placed, paying, paid, shipping = published_by_the_framework()
     again = publish("again", parent=paying, subject="paid", service="paying", said=talk())
