@@ -390,7 +390,8 @@ def _briefly(words: Words, event_type: Codes) -> Codes:
     """
 
     def brief(texts: pa.Array) -> Codes:
-        return words.add(pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*|^arn:(?:[^:]*:){4}", ""))
+        first = pc.replace_substring_regex(texts, r"(?s), [^;]*, Version=.*", "")
+        return words.add(pc.replace_substring_regex(first, r"^arn:(?:[^:]*:){4}([^:]+)$", r"\1"))
 
     return words.meanings(event_type, brief, -1).astype(np.int32)
 
