@@ -110,7 +110,9 @@ def spread(begin: Ints, count: Ints) -> tuple[Ints, Ints]:
 def taken_lists(column: pa.ListArray, rows: Ints) -> pa.ListArray:
     """*rows* of a column without nulls, most of whose lists are empty: `take` asks each for its elements."""
     offsets = np.asarray(column.offsets)
-    count = np.diff(offsets)[rows]
+    lengths = np.diff(offsets)
+    # Small numbers lie near each other.
+    count = lengths.astype(np.min_scalar_type(-1 - int(lengths.max(initial=0))))[rows]
     some = np.flatnonzero(count)
     _, place = spread(offsets[rows[some]], count[some])
     ends = np.append(0, np.cumsum(count)).astype(np.int32)
@@ -161,5 +163,6 @@ def distinct_pairs(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     width = int(right.max(initial=0)) + 1
     pairs = left * width + right  # less than rows squared
     pairs.sort(kind="stable" if _nearly_ascend(pairs) else None)
-    lefts, rights = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], width)
-    return lefts, rights
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]
+    lefts = pairs // width  # numpy divides by one number faster than it gives remainders
+    return lefts, pairs - lefts * width

@@ -60,9 +60,13 @@ def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 
 
 def taken(column: pa.DictionaryArray, rows: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
-    """*rows* of a column of words: `take`, which looks twice at each that may lack one, in half the time."""
+    """*rows* of a column of words: `take`, which looks twice at each that may lack one, in half the time.
+
+    Of few words the numbers are small: all of a column is near when they are moved as such.
+    """
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return _column(codes[rows], column.dictionary)
+    small = codes.astype(np.min_scalar_type(-1 - len(column.dictionary)), copy=False)
+    return _column(small[rows], column.dictionary)
 
 
 def lean(table: pa.Table) -> pa.Table:
