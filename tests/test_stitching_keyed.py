@@ -97,3 +97,22 @@ def test_key_that_is_refused_tells_nothing() -> None:
     told = tell(*many, *taking, paid(key="tenant"))
 
     assert told.causes == set()
+
+
+@pytest.mark.parametrize("at", [-1, 0])
+def test_no_message_came_of_its_own_handling(at: int) -> None:
+    """A service that listens to itself may begin to handle in the millisecond in which it publishes."""
+    placed = publish("placed", key="A-1")
+    packing = consume("packing", placed, service="order", key="A-1", at=at)
+
+    assert tell(placed, packing).causes == set()
+
+
+def test_no_message_came_of_what_came_of_it() -> None:
+    """A host whose clock is behind seems to have handled the last event before the first was published."""
+    placed = publish("placed", key="A-1", at=10)
+    packing = consume("packing", placed, service="packer", key="A-1", at=11)
+    packed = publish("packed", parent=packing, service="packer", key="A-1", at=12, subject="packed")
+    closing = consume("closing", packed, service="order", key="A-1", at=9)
+
+    assert tell(placed, packing, packed, closing).causes == {(packing, packed)}

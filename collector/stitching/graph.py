@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from collector.joins import ascending, once
 from collector.keys import Keys, pair_keys, whole
@@ -224,3 +226,14 @@ def _climbed(above: Rows) -> Rows:
             break
         pointer = further
     return pointer[:count]
+
+
+def components(count: int, left: Rows, right: Rows, connection: Literal["weak", "strong"] = "weak") -> Rows:
+    """The number of the component that each of *count* things is in, when *left* and *right* are joined."""
+    apart = left != right
+    if not apart.any():
+        return np.arange(count)
+    ends = left[apart], right[apart]
+    joined = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(count, count))
+    _, label = connected_components(joined, directed=connection == "strong", connection=connection)
+    return np.asarray(label, np.int64)

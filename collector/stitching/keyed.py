@@ -13,7 +13,17 @@ import pyarrow.compute as pc
 
 from collector.joins import distinct_pairs
 from collector.stitching.flows import Flows
-from collector.stitching.graph import REPLAY_AFTER, Because, EdgeKind, Edges, Graph, Pairs, Rows, marked
+from collector.stitching.graph import (
+    REPLAY_AFTER,
+    Because,
+    EdgeKind,
+    Edges,
+    Graph,
+    Pairs,
+    Rows,
+    components,
+    marked,
+)
 from collector.words import coded
 
 
@@ -42,7 +52,8 @@ def _causes(graph: Graph, flows: Flows) -> Pairs:
     """(reaction, message): the last that its service had begun in the flow of the message when it published.
 
     Not if another message is known to have come of it, for then the service passes contexts on; nor if it
-    began so long ago that it need not have to do with the message; nor if it is in the message's own trace.
+    began so long ago that it need not have to do with the message; nor if it is in the message's own trace,
+    or came of it: clocks of two hosts of a service may differ, and that of one may tick slowly.
     """
     message = _begins_with_a_key(graph, flows)
     if not len(message):
@@ -65,6 +76,15 @@ def _causes(graph: Graph, flows: Flows) -> Pairs:
     lately = start[message] - start[reaction] < REPLAY_AFTER
     made = marked(len(graph.key), graph.edges.source[graph.edges.of(EdgeKind.CAUSE)])
     kept = lately & ~made[reaction] & (graph.trace[reaction] != graph.trace[message])
+    reaction, message = reaction[kept], message[kept]
+    here = graph.edges.source >= 0
+    circle = components(
+        len(graph.key),
+        np.concatenate([graph.edges.source[here], reaction]),
+        np.concatenate([graph.edges.target[here], message]),
+        connection="strong",
+    )
+    kept = circle[reaction] != circle[message]
     return distinct_pairs(reaction[kept], message[kept])
 
 

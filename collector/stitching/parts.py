@@ -3,22 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from collector.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
-from collector.stitching.graph import (
-    EdgeKind,
-    Graph,
-    Mask,
-    Pairs,
-    Rows,
-    marked,
-)
+from collector.stitching.graph import EdgeKind, Graph, Mask, Pairs, Rows, components, marked
 
 # What batches of more flows led to is a flow of its own: to belong to everything says nothing, and there
 # is an entry for each span and each flow that it belongs to, so that this bounds what a sender can cost.
@@ -63,7 +54,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
     common = np.bincount(span, minlength=count)[span] > 1
     common |= marked(count, graph.polls)[span]
     held = seen & ~into & ~out
-    part = _components(
+    part = components(
         anchors.count,
         anchors.of[np.concatenate([edges.source[held], span[~common], graph.led[0]])],
         anchors.of[np.concatenate([edges.target[held], node[~common], graph.led[1]])],
@@ -89,7 +80,7 @@ def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Row
         of, count = part[anchor], _count(part)
         source, target = of[message], of[consumer]
         hangs = (source != target) & ~marked(count, part[own])[target]
-        merged = _components(count, source[hangs], target[hangs], connection="strong")
+        merged = components(count, source[hangs], target[hangs], connection="strong")
         if _count(merged) == count:  # no batches that feed each other in a circle
             owners = _owners(source[hangs], target[hangs])
             low, high = np.arange(count), np.arange(count)
@@ -100,7 +91,7 @@ def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Row
             np.maximum.at(highest, consumer, high[source])
             joins = (lowest == highest) & ~batches.lacking
             held, made = joins[consumer], joins[batches.out[0]]
-            merged = _components(
+            merged = components(
                 count,
                 np.concatenate([lowest[consumer[held]], of[batches.out[0][made]]]),
                 np.concatenate([target[held], of[batches.out[1][made]]]),
@@ -151,17 +142,6 @@ def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Owners) -> Pairs
         row = np.concatenate([row, common[0][place]])
         part = np.concatenate([part, part[order][entry]])
     return row, part
-
-
-def _components(count: int, left: Rows, right: Rows, connection: Literal["weak", "strong"] = "weak") -> Rows:
-    """The number of the component that each of *count* things is in, when *left* and *right* are joined."""
-    apart = left != right
-    if not apart.any():
-        return np.arange(count)
-    ends = left[apart], right[apart]
-    joined = coo_array((np.ones(len(ends[0]), np.bool_), ends), shape=(count, count))
-    _, label = connected_components(joined, directed=connection == "strong", connection=connection)
-    return np.asarray(label, np.int64)
 
 
 def _count(labels: Rows) -> int:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import networkx as nx
+
 from tests.reference.edges import ROOT, Ref, Stitcher
 
 HOUR = 3_600 * 10**9
@@ -31,7 +33,9 @@ def causes_by_key(
                 continue
             if told.after(last, message) < HOUR:
                 found["cause", last, message] = "flow_key"
-    return found
+    paths = nx.DiGraph((source, target) for _, source, target in [*told.edges, *found])
+    circles = list(nx.strongly_connected_components(paths))
+    return {edge: found[edge] for edge in found if not any({*edge[1:]} <= circle for circle in circles)}
 
 
 def _begins_with_a_key(told: Stitcher, message: Ref) -> bool:
