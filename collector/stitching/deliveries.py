@@ -86,7 +86,11 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
 
 
 def _handled_beside(spans: Spans, deliveries: Deliveries, opened: Mask) -> Mask:
-    """Which deliveries to a poll that nothing was handled in are told again by its group's handlings."""
+    """Which deliveries to a poll that nothing was handled in are told again by its group's handlings.
+
+    A service that names no group is one: of two consumers in it, one of which only polls, nothing tells that
+    they are two.
+    """
     target = deliveries.target
     receive: Mask = spans.role[target] == Role.RECEIVE
     polled = receive & ~opened[target]
