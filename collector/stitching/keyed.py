@@ -77,6 +77,8 @@ def _causes(graph: Graph, flows: Flows) -> Pairs:
     made = marked(len(graph.key), graph.edges.source[graph.edges.of(EdgeKind.CAUSE)])
     kept = lately & ~made[reaction] & (graph.trace[reaction] != graph.trace[message])
     reaction, message = reaction[kept], message[kept]
+    if not len(message):
+        return reaction, message
     here = graph.edges.source >= 0
     circle = components(
         len(graph.key),
