@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --constraint constraints.txt
-CHECKED := collector dashboard sample_services tests benchmarks docs
+CHECKED := collector dashboard sample_services tests instrumentation/tests benchmarks docs
 
 .PHONY: help demo test install format lint types contracts picture pins clean
 

@@ -13,7 +13,7 @@ from opentelemetry import baggage
 from opentelemetry import context as contexts
 from opentelemetry.trace import format_span_id, format_trace_id
 
-from .support import Spans, id_of, links_of, parent_of, until
+from .support import Spans, id_of, links_of, parent_of, trace_of, until
 
 
 async def exchange(
@@ -45,11 +45,11 @@ async def exchange(
         process.kill()
         await process.wait()
     (sent,), (handled,) = spans.sent, spans.handled
-    assert seen["parent"]["traceId"] == format_trace_id(sent.get_span_context().trace_id)
+    assert seen["parent"]["traceId"] == format_trace_id(trace_of(sent))
     assert seen["parent"]["spanId"] == format_span_id(id_of(sent))
     assert seen["parent"]["isRemote"] is True
     assert seen["baggage"] == [["order.id", {"value": "A-17"}]]
     assert parent_of(handled) == int("b" * 16, 16)
     assert links_of(handled) == [int("b" * 16, 16)]
-    assert handled.get_span_context().trace_id == sent.get_span_context().trace_id
+    assert trace_of(handled) == trace_of(sent)
     assert (handled.attributes or {})["order.id"] == "A-17"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, Tracer
+from opentelemetry.trace import SpanContext, SpanKind, Tracer
 
 
 class Spans:
@@ -51,9 +51,21 @@ def parent_of(span: ReadableSpan) -> int | None:
     return span.parent.span_id if span.parent else None
 
 
+def context_of(span: ReadableSpan) -> SpanContext:
+    """The context of *span*."""
+    context = span.get_span_context()
+    assert context is not None
+    return context
+
+
 def id_of(span: ReadableSpan) -> int:
     """The span id of *span*."""
-    return span.get_span_context().span_id
+    return context_of(span).span_id
+
+
+def trace_of(span: ReadableSpan) -> int:
+    """The trace id of *span*."""
+    return context_of(span).trace_id
 
 
 def links_of(span: ReadableSpan) -> list[int]:

@@ -13,7 +13,7 @@ from opentelemetry.instrumentation.nats import NatsInstrumentor, process
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import StatusCode
 
-from .support import Spans, id_of, links_of, parent_of, until
+from .support import Spans, id_of, links_of, parent_of, trace_of, until
 
 
 async def ignore(message: Msg) -> None:
@@ -39,7 +39,7 @@ async def test_callback_runs_in_a_span_linked_to_the_sender_and_its_child(nc: Cl
     assert parent_of(handled) == id_of(first)
     assert parent_of(second) == id_of(handled)
     assert seen == [id_of(handled)]
-    assert {span.get_span_context().trace_id for span in spans.all} == {first.get_span_context().trace_id}
+    assert {trace_of(span) for span in spans.all} == {trace_of(first)}
     attributes = dict(handled.attributes or {})
     assert attributes.pop("server.port") == nc.connected_url.port  # type: ignore[union-attr]
     assert attributes == {

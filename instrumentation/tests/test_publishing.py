@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
 
-from .support import Spans, id_of, parent_of
+from .support import Spans, context_of, id_of, parent_of
 
 EVENT = {
     "ce-id": "e-1",
@@ -42,7 +42,7 @@ async def test_message_carries_the_context_of_the_span_that_sent_it(nc: Client, 
     await nc.publish("plain.one", b"body")
 
     (sent,) = spans.sent
-    context = sent.get_span_context()
+    context = context_of(sent)
     traceparent = ((await heard(subscription)).headers or {})["traceparent"]
     assert traceparent.startswith(
         f"00-{format_trace_id(context.trace_id)}-{format_span_id(context.span_id)}-"
@@ -217,7 +217,10 @@ async def test_suppressed_and_uninstrumented_clients_publish_plainly(nc: Client,
 async def test_our_own_failure_reaches_the_log_once_and_the_host_never(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("opentelemetry.instrumentation.nats.publishing.connection", lambda *_: {}["missing"])
+    nothing: dict[str, None] = {}
+    monkeypatch.setattr(
+        "opentelemetry.instrumentation.nats.publishing.connection", lambda *_: nothing["missing"]
+    )
     subscription = await nc.subscribe("plain.broken")
     with caplog.at_level(logging.WARNING, "opentelemetry.instrumentation.nats"):
         for _ in range(3):

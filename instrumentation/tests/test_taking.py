@@ -85,7 +85,7 @@ async def test_what_follows_the_settling_is_not_caused_by_the_message(
     await js.publish("orders.placed", b"")
     await js.publish("orders.placed", b"")
     first = await subscription.next_msg()
-    await asyncio.create_task(first.ack())  # type: ignore[arg-type]
+    await asyncio.create_task(first.ack())
     await js.publish("orders.unrelated", b"")
     second = await subscription.next_msg()
     with spans.tracer.start_as_current_span("work"):
