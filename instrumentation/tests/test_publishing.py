@@ -180,6 +180,21 @@ async def test_message_at_the_payload_limit_still_goes(nc: Client, spans: Spans)
     assert len(spans.sent) == 1
 
 
+@pytest.mark.parametrize("value", ["v", "\u00e9"])
+async def test_headers_at_the_payload_limit_still_go(nc: Client, spans: Spans, value: str) -> None:
+    """A server closes the connection of whoever sends more, and the host would lose it for our sake."""
+    size = len(value.encode())
+    filling = value * ((nc.max_payload - len(b"NATS/1.0\r\nk: \r\n\r\n") - 8) // size)
+    subscription = await nc.subscribe("plain.headers")
+    await nc.publish("plain.headers", b"", headers={"k": filling})
+    await nc.flush()
+
+    assert (await heard(subscription)).headers == {"k": filling}
+    assert nc.is_connected
+    assert nc.stats["reconnects"] == 0
+    assert [span.name for span in spans.sent] == ["send plain.headers"]
+
+
 async def test_plumbing_makes_no_spans(nc: Client, js: JetStreamContext, spans: Spans) -> None:
     """API calls, inboxes, acknowledgements, heartbeats and stores are not business messages."""
     await js.streams_info()

@@ -23,6 +23,10 @@ _BROKERS_OWN: Final = "$JS."
 
 # "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
+# ": " and the line end of each header.
+_MARKS: Final = 4
+# How many bytes a character may have.
+_WIDEST: Final = 4
 
 
 class Sending:
@@ -267,8 +271,10 @@ def _fits(client: Any, payload: Any, carrying: Mapping[str, Any]) -> bool:
     """
     if client._server_info.get("headers") is False:
         return False
-    # Headers are small: only near the limit is it worth while to count.
-    if len(payload) * 2 < client._max_payload:
+    # Only near the limit is it worth while to encode them: a character is four bytes at most.
+    characters = sum(map(len, carrying)) + sum(map(len, carrying.values()))
+    marks = _FRAME + _MARKS * len(carrying)
+    if len(payload) + marks + _WIDEST * characters <= client._max_payload:
         return True
-    size = len(payload) + _FRAME + sum(len(name) + len(str(value)) + 4 for name, value in carrying.items())
-    return bool(size <= client._max_payload)
+    encoded = sum(len(name.encode()) + len(value.encode()) for name, value in carrying.items())
+    return bool(len(payload) + marks + encoded <= client._max_payload)
