@@ -1,6 +1,7 @@
 """One PRODUCER span for each message, and its context on the wire."""
 
 import logging
+from typing import Any
 
 import pytest
 from nats.aio.client import Client
@@ -9,13 +10,14 @@ from nats.aio.subscription import Subscription
 from nats.errors import BadHeaderError, MaxPayloadError
 from nats.js.client import JetStreamContext
 from nats.js.errors import APIError, KeyNotFoundError, NoStreamResponseError
-from opentelemetry import baggage
+from opentelemetry import baggage, propagate
 from opentelemetry import context as contexts
 from opentelemetry.instrumentation.nats import NatsInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode, format_span_id, format_trace_id
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .support import Spans, context_of, id_of, parent_of
 
@@ -193,6 +195,32 @@ async def test_headers_at_the_payload_limit_still_go(nc: Client, spans: Spans, v
     assert nc.is_connected
     assert nc.stats["reconnects"] == 0
     assert [span.name for span in spans.sent] == ["send plain.headers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("a b", "v"), ("a:b", "v"), ("", "v"), (1, "v"), ("k", b"v"), ("k", 1), ("k", None), ("k", "\ud800")],
+)
+async def test_what_a_propagator_writes_and_nats_does_not_have_stays_here(
+    nc: Client, spans: Spans, name: Any, value: Any
+) -> None:
+    """Jaeger's makes a header's name of each baggage key: no message may be refused for it."""
+
+    class Odd(TraceContextTextMapPropagator):
+        def inject(self, carrier: Any, *context: Any, **setter: Any) -> None:
+            super().inject(carrier, *context, **setter)
+            carrier[name] = value
+
+    before = propagate.get_global_textmap()
+    subscription = await nc.subscribe("plain.odd")
+    propagate.set_global_textmap(Odd())
+    try:
+        await nc.publish("plain.odd", b"", headers={"mine": "1"})
+    finally:
+        propagate.set_global_textmap(before)
+
+    assert set((await heard(subscription)).headers or {}) == {"mine", "traceparent"}
+    assert [span.status.status_code for span in spans.sent] == [StatusCode.UNSET]
 
 
 async def test_plumbing_makes_no_spans(nc: Client, js: JetStreamContext, spans: Spans) -> None:

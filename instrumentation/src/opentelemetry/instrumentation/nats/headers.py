@@ -4,6 +4,7 @@ NATS keeps the case of header names and gives them no meaning, so a producer in
 Go writes ``Traceparent`` where one in Python writes ``traceparent``.
 """
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -19,6 +20,8 @@ Headers = Mapping[str, Any]
 
 # Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
 _MOST_SETS_OF_NAMES: Final = 256
+
+_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 
 @lru_cache(_MOST_SETS_OF_NAMES)
@@ -66,8 +69,9 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
     """
     carrier = w3c.inject(span, around) if w3c.is_in_force() else None
     if carrier is None:
-        carrier = {}
-        propagate.inject(carrier, trace.set_span_in_context(span, around))
+        written: dict[str, str] = {}
+        propagate.inject(written, trace.set_span_in_context(span, around))
+        carrier = {name: value for name, value in written.items() if _is_sendable(name, value)}
         if not carrier:
             return None
     if given:
@@ -79,6 +83,13 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
     if capitals:
         carrier |= {name.title(): value for name, value in carrier.items()}
     return {**given, **carrier} if given else carrier
+
+
+def _is_sendable(name: object, value: object) -> bool:
+    """Whether NATS has such headers: a propagator may write others, and nats-py would refuse the message."""
+    return (
+        isinstance(name, str) and isinstance(value, str) and _NAME(name) is not None and value.isprintable()
+    )
 
 
 def _without(given: Headers, carrier: dict[str, str]) -> Headers:
