@@ -15,7 +15,7 @@ from nats.js.client import JetStreamContext
 from opentelemetry import baggage, trace
 from opentelemetry import context as contexts
 from opentelemetry.instrumentation.nats import NatsInstrumentor, process, process_batch
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Span, SpanKind
@@ -187,6 +187,37 @@ async def test_every_announcement_has_its_handling(js: JetStreamContext, spans: 
     started = spans.kind(SpanKind.INTERNAL)
     assert {links_of(span)[0] for span in started} == {id_of(span) for span in spans.handled}
     assert len(started) == len(spans.handled)
+
+
+async def test_processor_that_fails_costs_no_handling_its_span(
+    js: JetStreamContext, nc: Client, spans: Spans
+) -> None:
+    """Neither does the host see it, nor does a span stay open for it."""
+    begun: list[str] = []
+
+    class Failing(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Any = None) -> None:
+            begun.append(span.name)
+
+        def on_end(self, span: ReadableSpan) -> None:
+            raise RuntimeError
+
+    spans.provider.add_span_processor(Failing())
+    again(spans, started=True)
+    await nc.subscribe("plain.failing", cb=take)
+    await nc.publish("plain.failing", b"")
+    for _ in range(2):
+        await js.publish("orders.placed", b"")
+    pull = await js.pull_subscribe("orders.placed", durable="stock")
+    messages = await pull.fetch(2)
+    async with process_batch(messages):
+        await messages[0].ack()
+    with pytest.raises(KeyError):
+        async with process_batch(messages):
+            raise KeyError
+    await until(lambda: "process plain.failing" in begun and len(spans.all) == len(begun))
+    assert sorted(span.name for span in spans.all) == sorted(begun)
+    assert begun.count("process orders.placed") == 2
 
 
 async def test_baggage_reaches_every_span_of_the_service(nc: Client, spans: Spans) -> None:

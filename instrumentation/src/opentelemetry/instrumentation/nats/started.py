@@ -7,9 +7,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, Span, SpanKind
 
 from . import attributes
-from .telemetry import Telemetry
+from .telemetry import Telemetry, harmless
 
 
+@harmless
 def announce(
     telemetry: Telemetry,
     handling: Span,
