@@ -4,6 +4,7 @@ import asyncio
 import functools
 import inspect
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 import nats
@@ -66,12 +67,24 @@ async def test_hooks_get_the_span_and_what_it_is_about(
     assert attributes(spans.handled[0])["host.message"] == b"12"
 
 
-async def test_hook_that_fails_is_logged_once_and_messages_go_on(
-    nc: Client, spans: Spans, caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken(*_: Any) -> None:
+def broken_function(*_: Any) -> Any:
+    raise RuntimeError("of the host's own making")
+
+
+@dataclass
+class BrokenObject:
+    """Has no hash, as dataclasses have none."""
+
+    name: str = "broken"
+
+    def __call__(self, *_: Any) -> Any:
         raise RuntimeError("of the host's own making")
 
+
+@pytest.mark.parametrize("broken", [broken_function, BrokenObject()], ids=["function", "object"])
+async def test_hook_that_fails_is_logged_once_and_messages_go_on(
+    nc: Client, spans: Spans, caplog: pytest.LogCaptureFixture, broken: Any
+) -> None:
     again(spans, request_hook=broken, process_hook=broken, destination_template=broken)
     await nc.subscribe("plain.7", cb=take)
     with caplog.at_level(logging.WARNING, "opentelemetry.instrumentation.nats"):

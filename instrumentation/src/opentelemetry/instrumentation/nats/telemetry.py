@@ -54,7 +54,8 @@ class Telemetry:
         self.options = options
         # Set by whoever puts baggage on all spans of the provider, so that it is not done twice.
         self.baggage_keys = options.baggage_keys
-        self._told: set[object] = set()
+        # By identity: a hook may be an object that has no hash, as a dataclass has none.
+        self._told: set[int] = set()
 
     def template(self, subject: str) -> str:
         """*subject* without what changes from message to message, to name spans and group metrics by."""
@@ -75,8 +76,8 @@ class Telemetry:
             self._tell(hook, "a hook")
 
     def _tell(self, failed: object, what: str) -> None:
-        if failed not in self._told:
-            self._told.add(failed)
+        if id(failed) not in self._told:
+            self._told.add(id(failed))
             _log.warning("%s failed: %r; messages go on without it", what, failed, exc_info=True)
 
 
