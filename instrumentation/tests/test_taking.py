@@ -1,6 +1,8 @@
 """`next_msg` and `async for`: the host takes a message, and what it does then is caused by it."""
 
 import asyncio
+import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from nats.aio.client import Client
@@ -138,6 +140,35 @@ async def test_messages_of_a_batch_in_any_way_of_taking_them(js: JetStreamContex
     assert len(spans.handled) == 4
     reserved = [span for span in spans.sent if span.name == "send orders.reserved"]
     assert [parent_of(span) for span in reserved] == [id_of(span) for span in spans.handled[2:]]
+
+
+async def test_batch_handled_in_a_thread(js: JetStreamContext, spans: Spans) -> None:
+    """A thread of a pool does other work afterwards, which the message is no cause of."""
+    for _ in range(3):
+        await js.publish("orders.placed", b"")
+    pull = await js.pull_subscribe("orders.placed", durable="stock")
+    loop = asyncio.get_running_loop()
+
+    def handle(messages: list[Msg]) -> None:
+        for message in messages:
+            asyncio.run_coroutine_threadsafe(message.ack(), loop).result(5)
+            break
+
+    def current() -> bool:
+        return trace.get_current_span().get_span_context().is_valid
+
+    with ThreadPoolExecutor(1) as pool:
+        messages = await pull.fetch(3)
+        await loop.run_in_executor(pool, handle, messages)
+        assert not await loop.run_in_executor(pool, current)
+        assert [(span.attributes or {})["messaging.nats.outcome"] for span in spans.handled] == ["ack"]
+        await loop.run_in_executor(pool, list, messages)
+    assert len(spans.handled) == 1
+    del messages
+    # The loop may hold what the thread gave back for a moment longer.
+    await until(lambda: gc.collect() >= 0 and len(spans.handled) == 3)
+    outcomes = [(span.attributes or {})["messaging.nats.outcome"] for span in spans.handled]
+    assert outcomes == ["ack", "unsettled", "unsettled"]
 
 
 async def test_decorated_handler_has_a_precise_span(js: JetStreamContext, spans: Spans) -> None:

@@ -30,7 +30,16 @@ _HELD: Final = contexts.create_key("nats-held")
 class Handover(Handling):
     """The guessed handling of one message."""
 
-    __slots__ = ("__weakref__", "_announced", "_dropped_at", "_outside", "_over_since", "adopted", "used")
+    __slots__ = (
+        "__weakref__",
+        "_announced",
+        "_dropped_at",
+        "_in_thread",
+        "_outside",
+        "_over_since",
+        "adopted",
+        "used",
+    )
 
     def __init__(self, connected: Connection, message: Any, source: Source) -> None:
         super().__init__(connected, message, source)
@@ -38,15 +47,22 @@ class Handover(Handling):
         self._outside = contexts.get_current()
         self._over_since: int | None = None
         self._dropped_at: int | None = None
+        self._in_thread = False
         self.adopted = False
         self.used = False
         weakref.finalize(message, self._drop).atexit = False
 
     def enter(self) -> None:
-        """The current task is at it now."""
+        """The current task is at it now.
+
+        A thread without a loop has no task that says when it goes on to something
+        else: there it is never current, and lasts as long as somebody has the message.
+        """
         self._over_since = None
-        _note_task(self)
-        contexts.attach(contexts.set_value(_HELD, self, self.context))
+        self._in_thread = not _is_in_loop()
+        if not self._in_thread:
+            _note_task(self)
+            contexts.attach(contexts.set_value(_HELD, self, self.context))
 
     def leave(self) -> None:
         """This task goes on to something else; another may still be at it, if it has the message."""
@@ -66,7 +82,7 @@ class Handover(Handling):
     def _drop(self) -> None:
         """Nobody has the message any more; its handling is over when its task has gone on as well."""
         self._dropped_at = time.time_ns()
-        if self._over_since is not None:
+        if self._in_thread or self._over_since is not None:
             self._end_unsettled()
 
     def _end_unsettled(self) -> None:
@@ -97,6 +113,14 @@ class Handover(Handling):
 
 # What each task was handed last: a task that ends is done with it.
 _latest: "weakref.WeakKeyDictionary[asyncio.Task[Any], Handover]" = weakref.WeakKeyDictionary()
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _note_task(handover: Handover) -> None:
