@@ -1,7 +1,9 @@
 """A question and its answer are one exchange, however the host asks."""
 
 import asyncio
+import gc
 
+import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -126,6 +128,24 @@ async def test_publish_async_without_a_stream_ends_in_its_error(js: JetStreamCon
     (sent,) = spans.sent
     assert sent.status.status_code is StatusCode.ERROR
     assert (sent.attributes or {})["error.type"] == "nats.js.errors.NoStreamResponseError"
+
+
+async def test_publish_async_that_nobody_acknowledges_ends_with_its_connection(
+    nc: Client, nats_url: str, spans: Spans
+) -> None:
+    """What was sent and never stored is what a reader looks for."""
+    await nc.subscribe("plain.swallowed")
+    await nc.flush()
+    client = await nats.connect(nats_url)
+    stream = client.jetstream()
+    await stream.publish_async("plain.swallowed", b"")
+    await client.close()
+    assert spans.sent == []
+    del client, stream
+    await until(lambda: gc.collect() >= 0 and len(spans.sent) == 1)
+    (sent,) = spans.sent
+    assert (sent.name, sent.status.status_code) == ("send plain.swallowed", StatusCode.ERROR)
+    assert (sent.attributes or {})["error.type"] == "unacknowledged"
 
 
 async def test_publish_inside_a_request_of_another_subject_is_a_message(

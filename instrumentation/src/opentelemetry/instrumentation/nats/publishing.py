@@ -9,7 +9,7 @@ from typing import Any, Final
 from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from . import attributes, handover
 from .connections import Connection, Operation, connection
@@ -20,6 +20,8 @@ from .telemetry import Telemetry, fail, harmless, name_of
 _HEADERS_AT: Final = 4
 
 _BROKERS_OWN: Final = "$JS."
+
+_UNACKNOWLEDGED: Final = "unacknowledged"
 
 # "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
@@ -97,6 +99,15 @@ class Sending:
         self._telemetry.instruments.sent(self._group, time.perf_counter() - self._begun, self._error)
 
     @harmless
+    def abandoned(self) -> None:
+        """Nobody waits for the answer any more, and it never came."""
+        if self._open:
+            self._error = _UNACKNOWLEDGED
+            self.span.set_attribute("error.type", _UNACKNOWLEDGED)
+            self.span.set_status(Status(StatusCode.ERROR, _UNACKNOWLEDGED))
+            self.end()
+
+    @harmless
     def end_with(self, answer: "Future[Any]") -> None:
         """End with what *answer* has, without making it look as if the host had looked."""
         if answer.cancelled():
@@ -109,6 +120,24 @@ class Sending:
             else:
                 self.failed(error)
         self.end()
+
+
+class _Acknowledgement:
+    """What a future calls when it has the answer to *sending*; gone with the future where it never has.
+
+    A connection that closes leaves its futures as they are.
+    """
+
+    __slots__ = ("_sending",)
+
+    def __init__(self, sending: Sending) -> None:
+        self._sending = sending
+
+    def __call__(self, answer: "Future[Any]") -> None:
+        self._sending.end_with(answer)
+
+    def __del__(self) -> None:
+        self._sending.abandoned()
 
 
 def _described(
@@ -199,7 +228,7 @@ async def publish_async(
         raise
     finally:
         _restore(token)
-    acknowledgement.add_done_callback(sending.end_with)
+    acknowledgement.add_done_callback(_Acknowledgement(sending))
     return acknowledgement
 
 
