@@ -20,6 +20,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Span, SpanKind
+from wrapt import wrap_function_wrapper
 
 from .support import Spans, id_of, links_of, parent_of, until
 
@@ -402,6 +403,39 @@ async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) ->
     NatsInstrumentor().uninstrument()
     assert not hasattr(Client.publish, "__wrapped__")
     assert inspect.iscoroutinefunction(Client.publish)
+
+
+@pytest.mark.parametrize("by_wrapt", [True, False])
+async def test_who_wraps_a_way_of_taking_after_us_keeps_it(nc: Client, spans: Spans, by_wrapt: bool) -> None:
+    """As for a method that every message passes: one span of one handling, and theirs is theirs."""
+    ours = vars(Client)["subscribe"]
+    seen: list[str] = []
+
+    async def around(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+        seen.append(args[0])
+        return await wrapped(*args, **kwargs)
+
+    @functools.wraps(ours)
+    async def theirs(self: Client, *args: Any, **kwargs: Any) -> Any:
+        return await around(functools.partial(ours, self), self, args, kwargs)
+
+    if by_wrapt:
+        wrap_function_wrapper(Client, "subscribe", around)
+    else:
+        Client.subscribe = theirs  # type: ignore[method-assign]
+    try:
+        NatsInstrumentor().uninstrument()
+        await nc.subscribe("plain.first", cb=take)
+        NatsInstrumentor().instrument(tracer_provider=spans.provider)
+        await nc.subscribe("plain.second", cb=take)
+        assert seen == ["plain.first", "plain.second"]
+        await nc.publish("plain.second", b"")
+        await until(lambda: spans.handled)
+        assert [span.name for span in spans.handled] == ["process plain.second"]
+    finally:
+        Client.subscribe = ours  # type: ignore[method-assign]
+    NatsInstrumentor().uninstrument()
+    assert not hasattr(Client.subscribe, "__wrapped__")
 
 
 async def test_a_sampler_finds_every_attribute_that_it_asks_for(nc: Client, spans: Spans) -> None:

@@ -23,8 +23,6 @@ from opentelemetry import metrics, trace
 
 # The module opts out of type checking as a whole, and hides its names with that.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.instrumentation.utils import unwrap
-from wrapt import wrap_function_wrapper
 
 from . import callbacks, carried, faststream, publishing, settling, taking, telemetry, wrapping
 from .instruments import Instruments
@@ -202,7 +200,7 @@ def _wrap() -> None:
     if not _wrapped.hooks:
         _wrapped.hooks = True
         for owner, name, hook in _HOOKS:
-            wrap_function_wrapper(owner, name, hook)
+            wrapping.hook_in(owner, name, hook)
         for owner, name, make in _IN_PLACE:
             wrapping.put_around(owner, name, make)
         faststream.step_back()
@@ -211,8 +209,8 @@ def _wrap() -> None:
 def _unwrap_unless_needed() -> None:
     if _wrapped.hooks and not _wrapped.process and not _wrapped.clients:
         _wrapped.hooks = False
-        for owner, name, _hook in _HOOKS:
-            unwrap(owner, name)
+        for owner, name, hook in _HOOKS:
+            wrapping.hook_out(owner, name, hook)
         for owner, name, _make in _IN_PLACE:
             wrapping.put_back(owner, name)
         faststream.forget()
