@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry import baggage, propagate, trace
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -15,6 +15,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 STOCK = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
+# How fast examples are made says how busy the machine is, and nothing about us.
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USUAL = f"00-{'a' * 32}-{'b' * 16}-01"
 
 
@@ -72,6 +74,7 @@ carried = st.fixed_dictionaries(
 )
 
 
+@UNTIMED
 @given(carried)
 @example({"traceparent": USUAL, "baggage": "order.id=A-17"})
 @example({"Traceparent": USUAL, "Baggage": "order.id=A-17"})
@@ -88,6 +91,7 @@ def test_a_message_carries_what_the_propagators_find(given_headers: dict[str, st
     assert dict(baggage.get_all(context)) == dict(baggage.get_all(expected))
 
 
+@UNTIMED
 @given(
     st.integers(0, 2**128 - 1),
     st.integers(0, 2**64 - 1),
