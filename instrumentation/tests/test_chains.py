@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.client import JetStreamContext
 from opentelemetry.instrumentation.nats import handles, process, process_batch
 from opentelemetry.sdk.trace import ReadableSpan
@@ -51,7 +50,7 @@ class Service:
         while True:
             try:
                 return await self._pull.fetch(batch, timeout=1)
-            except NatsTimeoutError:
+            except TimeoutError:
                 continue
 
     async def until_done(self) -> None:

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 from nats.aio.client import Client
-from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.client import JetStreamContext
 from opentelemetry import trace
 from opentelemetry.instrumentation.nats import NatsInstrumentor, process, process_batch
@@ -47,7 +46,7 @@ async def test_publish_after_fetch_is_caused_by_the_message(
 async def test_next_fetch_ends_what_was_never_settled(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
     await place(js, 1)
     messages = await pull.fetch()
-    with pytest.raises(NatsTimeoutError):
+    with pytest.raises(TimeoutError):
         await pull.fetch(timeout=0.2)
     await js.publish("orders.unrelated", b"")
     del messages

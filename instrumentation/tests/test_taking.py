@@ -121,7 +121,8 @@ async def test_fetch_that_brings_nothing_makes_no_span(js: JetStreamContext, spa
     """A worker that waits for work would make one a second."""
     pull = await js.pull_subscribe("orders.placed", durable="stock")
     for batch in (1, 5):
-        with pytest.raises(NatsTimeoutError):
+        # On a busy machine nats-py lets asyncio's own error out, of which its is one.
+        with pytest.raises(TimeoutError):
             await pull.fetch(batch, timeout=0.1)
     assert spans.all == ()
 
