@@ -46,6 +46,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     now_unix_nano: int
     tick_unix_nano: int | None = None
     tick_s: float = 1.0
+    replayed: bool = True
     states: dict[str, int] = field(default_factory=dict)
     done_per_minute: float = 0.0
     p95_s: float | None = None

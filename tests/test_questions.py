@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
+from collector.api.flows import Page
 from collector.api.questions import Questions
 from collector.conventions import DEFAULT_NAMING
 from collector.counters import Counters
@@ -56,3 +57,14 @@ def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: 
     assert held < 100
     assert states["stuck"] == 100
     assert states["failed"] == 0
+
+
+def test_an_empty_list_says_whether_it_is_known_to_be_empty(watch: Watch) -> None:
+    """After a start the past is lived again: until then nobody can say that nothing is stuck."""
+    watch.receive(order("A-1", watch.now))
+    asked = questions(watch)
+    for known in (False, True):
+        why = asked.why("A-1")
+        assert why is not None
+        assert asked.stuck(Page(10), late=False)["replayed"] is why["replayed"] is known
+        cast("threading.Event", asked._live.replayed).set()

@@ -45,7 +45,17 @@ def listed(*found: dict[str, Any], total: int, flows: int) -> str:
         "flows": flows,
         "first_unix_nano": 40 * SECOND,
     }
-    return text.stuck({"stuck": found, "cohorts": [cohort], "total": total, "flows": flows}, 100 * SECOND)
+    document = {"stuck": found, "cohorts": [cohort], "total": total, "flows": flows, "replayed": True}
+    return text.stuck(document, 100 * SECOND)
+
+
+@pytest.mark.parametrize(("replayed", "begins"), [(True, "Nothing is"), (False, "Nothing is known yet")])
+def test_a_collector_that_has_just_started_calls_nothing_well(replayed: bool, begins: str) -> None:
+    document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, "replayed": replayed}
+
+    for shown in (text.stuck(document, 100 * SECOND), text.why(document, "A-1")):
+        assert shown.startswith(begins)
+        assert ("known yet" in shown) is not replayed
 
 
 @pytest.mark.parametrize(

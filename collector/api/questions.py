@@ -121,7 +121,8 @@ class Questions:
 
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Document:
         """What is stuck, and why; with *late* what is late, too; with *each* so many of each cohort."""
-        answer = self._all_stuck(self._live.snapshot, late=late)
+        replayed = self._live.replayed.is_set()
+        answer = {**self._all_stuck(self._live.snapshot, late=late), "replayed": replayed}
         return stuck_part.page_of(stuck_part.first_of_each(answer, each) if each else answer, wanted)
 
     def _all_stuck(self, snapshot: Snapshot, *, late: bool) -> Document:
@@ -134,12 +135,15 @@ class Questions:
 
     def why(self, name: str) -> Document | None:
         """The findings of one flow; None if there is no such flow."""
+        replayed = self._live.replayed.is_set()
         snapshot = self._live.snapshot
         place = _place_of(snapshot, name)
         if place is None:
-            return None if not self._flows.named(name).num_rows else {"stuck": [], "cohorts": []}
+            if not self._flows.named(name).num_rows:
+                return None
+            return {"stuck": [], "cohorts": [], "replayed": replayed}
         found = self._findings(snapshot, place)
-        return {"stuck": found, "cohorts": stuck_part.cohorts(found)}
+        return {"stuck": found, "cohorts": stuck_part.cohorts(found), "replayed": replayed}
 
     def _findings(self, snapshot: Snapshot, place: int) -> list[Document]:
         return stuck_part.findings(snapshot, stuck_part.entries_of(snapshot, late=True, flow=place))

@@ -162,6 +162,7 @@ class Why(_Shape):
 
     stuck: list[Finding]
     cohorts: list[Cohort]
+    replayed: bool = Field(description="false for moments after a start: what was stuck is not known yet")
 
 
 class Stuck(Why):

@@ -9,6 +9,10 @@ from collector.diagnosis.wording import counted, duration
 Document: TypeAlias = dict[str, Any]
 
 _STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
+_NOT_KNOWN_YET = (
+    "Nothing is known yet: the collector has just started, and goes through what came before. "
+    "Ask again in some seconds."
+)
 _MOST = 60  # characters of a name
 _LONG = re.compile(rf"\S{{{_MOST + 1},}}")
 
@@ -17,7 +21,7 @@ def stuck(document: Document, now: int) -> str:
     """The cohorts, then each finding in two lines."""
     found = document["stuck"]
     if not found:
-        return "Nothing is stuck."
+        return "Nothing is stuck." if document["replayed"] else _NOT_KNOWN_YET
     flows = document["flows"]
     oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
     verb = "is" if flows == 1 else "are"
@@ -109,7 +113,7 @@ def stitched(document: Document) -> str:
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
     if not document["stuck"]:
-        return f"Nothing is overdue in {_name(key)}."
+        return f"Nothing is overdue in {_name(key)}." if document["replayed"] else _NOT_KNOWN_YET
     lines: list[str] = []
     for finding in document["stuck"]:
         lines += [

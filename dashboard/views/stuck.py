@@ -18,6 +18,7 @@ LEARNING = (
     "Still learning what normally follows: nothing can be called stuck before about 20 flows of a kind "
     "have come to rest."
 )
+REPLAYING = "The collector has just started. What was unfinished before is shown in some seconds."
 
 KINDS = [
     {"id": "stopped", "label": "stopped"},
@@ -35,7 +36,7 @@ def news() -> None:
         api = page.api()
         summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
         now = api.now()
-        if not summary.spans.received and not sum(summary.states.values()):
+        if summary.replayed and not summary.spans.received and not sum(summary.states.values()):
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
             nothing_received(summary)
             return
@@ -57,7 +58,7 @@ def headline(summary: Summary, found: Stuck) -> list[words.Part]:
     said = " and ".join(counted)
     oldest = min((finding.since_unix_nano for finding in found.stuck), default=None)
     if not said:
-        return [{"text": "Nothing is stuck."}]
+        return [{"text": "Nothing is stuck." if summary.replayed else "Nothing is known yet."}]
     if oldest is None:
         return [{"text": f"{said}."}]
     return [{"text": f"{said}, the oldest for "}, {"since": oldest}, {"text": "."}]
@@ -77,6 +78,8 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
 
 def learned(summary: Summary) -> dict[str, Any]:
     """Say what the calm rests on: on what was learned, or on nothing yet."""
+    if not summary.replayed:
+        return {"key": "calm", "calm": REPLAYING}
     known = summary.learning
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}

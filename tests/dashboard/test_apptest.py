@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.answers import Spans, Stuck, Summary
+from dashboard.client import Answered, Api
 from tests.dashboard.servers import ROOT, Collector
 from tests.sample_services.harness import free_port
 
@@ -56,6 +60,30 @@ def drawn(app: AppTest, kind: str) -> dict[str, Any]:
 
 def said(parts: list[dict[str, Any]]) -> str:
     return "".join(part.get("text", "\u2026") for part in parts)
+
+
+def test_the_first_page_calls_nothing_well_while_the_collector_catches_up(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a start nothing is known of what was stuck before, and an empty list is no good news."""
+    summary, stuck = Api.summary, Api.stuck
+
+    def just_started(api: Api) -> Answered[Summary]:
+        answered = summary(api)
+        nothing = {"replayed": False, "states": {}, "spans": Spans()}
+        return replace(answered, value=msgspec.structs.replace(answered.value, **nothing))
+
+    def none(api: Api, *, each: int = 6) -> Answered[Stuck]:
+        answered = stuck(api, each=each)
+        return replace(answered, value=msgspec.structs.replace(answered.value, stuck=[], cohorts=[]))
+
+    monkeypatch.setattr(Api, "summary", just_started)
+    monkeypatch.setattr(Api, "stuck", none)
+    app.run()
+
+    body = drawn(app, "stuck")
+    assert said(body["head"]["title"]) == "Nothing is known yet."
+    assert "just started" in body["groups"][0]["calm"]
 
 
 def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:
