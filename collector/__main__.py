@@ -4,8 +4,9 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import uvloop
 
@@ -27,10 +28,14 @@ from collector.store.flows import FlowStore
 
 DATABASE = "choreoscope"
 _STOP_WITHIN_S = 9  # a service manager kills after ten
+_FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager starts it again
 
 
 def main() -> int:
-    """Run a collector; return the exit code: 0 when it was told to stop, 2 when it could not start."""
+    """Run a collector; return the exit code.
+
+    0: it was told to stop. 1: it could not stop in time. 2: it could not start. 70: a part of it failed.
+    """
     memory.give_back()
     try:
         config = Config.from_env()
@@ -72,7 +77,7 @@ async def run(config: Config) -> int:
         raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
     questions = Questions(spans, flows, live, counters, naming=naming, addresses=_addresses(config))
-    api = HttpServer(api_app(questions, live, counters, config), api_socket)
+    api = HttpServer(api_app(questions, live, counters, config, intake.watch), api_socket)
     await intake.start()
     live.start()
     await api.start()
@@ -84,7 +89,15 @@ async def run(config: Config) -> int:
         f" API on {address(config.bind, config.api_port)},"
         f" data in {config.data}"
     )
-    await stop.wait()
+    served = {
+        "intake": intake.watch.given_up.wait(),
+        "OTLP/gRPC": grpc.wait_for_termination(),
+        "OTLP/HTTP": http.ended(),
+        "API": api.ended(),
+    }
+    failed = await _ended(stop, served)
+    if failed:
+        _say(f"{failed} ended by itself: the collector stops, to be started again", sys.stderr)
     try:
         async with asyncio.timeout(_STOP_WITHIN_S):
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
@@ -96,7 +109,16 @@ async def run(config: Config) -> int:
         return 1
     database.close()
     engine.close()
-    return 0
+    return _FAILED if failed else 0
+
+
+async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, object]]) -> str:
+    """Return once *stop* is set, or with the name of what ended before that: no task may die unseen."""
+    tasks = {asyncio.create_task(ending): name for name, ending in served.items()}
+    stopping = asyncio.create_task(stop.wait())
+    # Those left are not cancelled: gRPC's ends with its server, which could not stop without it.
+    done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    return "" if stopping in done else " and ".join(tasks[task] for task in done)
 
 
 def _addresses(config: Config) -> dict[str, str]:

@@ -32,6 +32,12 @@ class Counters:
             ["reason"],
             registry=self.registry,
         )
+        self.task_deaths = Counter(
+            "choreoscope_task_deaths",
+            "Long-lived tasks that died and were started again, by task.",
+            ["task"],
+            registry=self.registry,
+        )
         self.waiting_bytes = Gauge(
             "choreoscope_intake_waiting_bytes",
             "Bytes of requests that wait for an insert.",

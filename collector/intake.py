@@ -10,7 +10,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,10 +19,12 @@ import pyarrow as pa
 
 from collector.config import Config
 from collector.counters import Counters
-from collector.otlp import Body, Decoded, Encoding, OtlpError, decode
+from collector.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
 from collector.otlp.ids import keys
 from collector.recent import RecentKeys
+from collector.spans import SPANS
 from collector.store import SpanStore, StoreError
+from collector.watch import Watch
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be read while the one before is stored
@@ -30,6 +32,9 @@ _LINGER_S = 0.01
 _PATIENCE_S = 1.0  # with those who are behind: senders shall not wait for them for ever
 _REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
 _REMEMBERED_SPANS = 1_000_000
+
+_STOPPING = "The collector is stopping."
+_UNREADABLE = "The request can not be read"
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +93,17 @@ class Intake:
         self._inserter = ThreadPoolExecutor(1, "insert")
         self._recent = RecentKeys()
         self._last_received = 0
+        self.watch = Watch(counters)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Begin to take bodies; look up first what may be sent again."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._inserter, self._remember)
-        self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._commit())]
+        self._tasks = [
+            asyncio.create_task(self._kept(name, work))
+            for name, work in (("read", self._read), ("commit", self._commit))
+        ]
 
     async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
         """Return once the spans of *data* are durable.
@@ -104,9 +113,7 @@ class Intake:
         full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
         if self._closing or full:
             self._counters.requests_refused.labels("overloaded").inc()
-            raise OverloadError(
-                "The collector is stopping." if self._closing else "Too many requests wait already."
-            )
+            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(Body(data, encoding), answer))
         self._waiting_bytes += len(data)
@@ -117,9 +124,26 @@ class Intake:
         """Take nothing more, and return when everything accepted was stored and answered."""
         self._closing = True
         self._arrived.set()
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # whatever died was logged
         self._decoder.shutdown()
         self._inserter.shutdown()
+
+    async def _kept(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await self.watch.keep(name, work)
+        if self.watch.given_up.is_set():
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Send everybody away who waits, and whoever comes."""
+        self._closing = True
+        self._arrived.set()
+        while not self._decoded.empty():
+            if (group := self._decoded.get_nowait()) is not None:
+                _fail(group.waiting, OverloadError(_STOPPING))
+        _fail(self._waiting, OverloadError(_STOPPING))
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
 
     async def _read(self) -> None:
         loop = asyncio.get_running_loop()
@@ -127,12 +151,8 @@ class Intake:
             bodies = [one.body for one in waiting]
             # Strictly rising, so that "received after" never splits a group.
             self._last_received = max(time.time_ns(), self._last_received + 1)
-            try:
+            with _answered(waiting):
                 decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
-            except Exception as error:  # a fault of ours must not leave anybody waiting
-                log.exception("A group of %d requests could not be read", len(waiting))
-                _fail(waiting, OtlpError(f"The request can not be read: {error}"))
-            else:
                 await self._decoded.put(_Group(waiting, decoded))
         await self._decoded.put(None)
 
@@ -168,31 +188,45 @@ class Intake:
         await self._arrived.wait()
 
     def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
-        return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
+        try:
+            return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
+        except Exception as error:  # a fault of ours: it must cost one request, and not its neighbours
+            if len(bodies) == 1:
+                log.exception("A request of %d bytes could not be read", len(bodies[0].data))
+                return Decoded(SPANS.empty_table(), [Verdict(error=OtlpError(f"{_UNREADABLE}: {error}"))])
+        half = len(bodies) // 2
+        parts = [self._decode(some, received_unix_nano) for some in (bodies[:half], bodies[half:])]
+        spans = pa.concat_tables([part.spans for part in parts])
+        return Decoded(spans, [verdict for part in parts for verdict in part.verdicts])
 
     async def _commit(self) -> None:
-        loop = asyncio.get_running_loop()
         while group := await self._decoded.get():
-            spans = group.decoded.spans
-            rejected = sum(verdict.rejected for verdict in group.decoded.verdicts)
-            self._counters.received.inc(spans.num_rows + rejected)
-            self._counters.refused.labels("invalid").inc(rejected)
-            self._inserting = True
-            try:
-                new = await loop.run_in_executor(self._inserter, self._insert, spans)
-            except Exception as error:  # whatever it is, the spans may not be durable
-                log.error("%d spans were not stored: %s", spans.num_rows, error)
-                self._counters.refused.labels("store").inc(spans.num_rows)
-                self._counters.requests_refused.labels("store").inc(len(group.waiting))
-                _fail(group.waiting, StoreError(str(error)))
-                continue
-            finally:
-                self._inserting = False
-                self._arrived.set()
-            self._counters.stored.inc(new)
-            self._counters.duplicate.inc(spans.num_rows - new)
-            self._answer(group)
-            self._tell(spans)
+            with _answered(group.waiting):
+                await self._store_group(group)
+
+    async def _store_group(self, group: _Group) -> None:
+        spans = group.decoded.spans
+        rejected = sum(verdict.rejected for verdict in group.decoded.verdicts)
+        self._counters.received.inc(spans.num_rows + rejected)
+        self._counters.refused.labels("invalid").inc(rejected)
+        self._inserting = True
+        try:
+            new = await asyncio.get_running_loop().run_in_executor(self._inserter, self._insert, spans)
+        except BaseException as error:  # whatever it is, the spans may not be durable
+            log.error("%d spans were not stored: %s", spans.num_rows, error)
+            self._counters.refused.labels("store").inc(spans.num_rows)
+            self._counters.requests_refused.labels("store").inc(len(group.waiting))
+            _fail(group.waiting, StoreError(str(error)))
+            if not isinstance(error, Exception):
+                raise
+            return
+        finally:
+            self._inserting = False
+            self._arrived.set()
+        self._counters.stored.inc(new)
+        self._counters.duplicate.inc(spans.num_rows - new)
+        self._answer(group)
+        self._tell(spans)
 
     def _insert(self, spans: pa.Table) -> int:
         """Store *spans*; return how many of them had not been stored before."""
@@ -221,7 +255,17 @@ class Intake:
         )
 
 
-def _fail(waiting: list[_Waiting], error: Exception) -> None:
+@contextlib.contextmanager
+def _answered(waiting: list[_Waiting]) -> Iterator[None]:
+    """Let nobody of *waiting* wait for ever, should what handles them die."""
+    try:
+        yield
+    except BaseException:
+        _fail(waiting, StoreError("The collector failed on this request: send it again."))
+        raise
+
+
+def _fail(waiting: Iterable[_Waiting], error: Exception) -> None:
     for one in waiting:
         if not one.answer.done():  # done: its sender hung up
             one.answer.set_exception(error)

@@ -76,6 +76,13 @@ class HttpServer(uvicorn.Server):
         self._running = asyncio.create_task(self.serve(sockets=[self._socket]))
         while not self.started and not self._running.done():  # noqa: ASYNC110  # uvicorn sets a flag only
             await asyncio.sleep(0.005)
+        if not self.started:
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Return when it serves no more, whatever the reason; raise what ended it."""
+        if self._running is not None:
+            await asyncio.shield(self._running)
 
     async def stop(self) -> None:
         """Take no more requests, and return when those that are here were answered."""

@@ -116,9 +116,9 @@ def protobuf(*requests: ExportTraceServiceRequest) -> bytes:
     return b"".join(one.SerializeToString() for one in requests)
 
 
-def field(number: int, octets: bytes) -> bytes:
-    """A field of protobuf's wire format, for bodies that no writer would write."""
-    size, length = len(octets), b""
+def field(number: int, octets: bytes, said: int | None = None) -> bytes:
+    """A field of protobuf's wire format, for bodies that no writer would write; *said*: another length."""
+    size, length = len(octets) if said is None else said, b""
     while size > 127:
         length += bytes([size & 127 | 128])
         size >>= 7

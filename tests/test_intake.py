@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+import collector.intake
 from collector.config import Config
 from collector.counters import Counters
 from collector.intake import Accepted, Intake, OverloadError
-from collector.otlp import Encoding, OtlpError
+from collector.otlp import Body, Decoded, Encoding, OtlpError
 from collector.store import Database, SpanStore, StoreError
 from tests.factories import json_body, protobuf, request, span
 
@@ -221,3 +223,73 @@ async def test_closing_finishes_what_was_accepted_and_takes_no_more(store: SpanS
     assert store.span_count() == 30
     with pytest.raises(OverloadError, match="stopping"):
         await intake.accept(body("late"), PROTOBUF)
+
+
+class Panic(BaseException):
+    """What compiled code may raise: no `Exception`."""
+
+
+async def test_a_request_that_no_decoder_expects_costs_no_other(
+    store: SpanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours in one body of a group must not refuse its neighbours."""
+    sound = collector.intake.decode  # type: ignore[attr-defined]  # its own import
+
+    def failing(bodies: list[Body], *args: Any, **kwargs: Any) -> Decoded:
+        if any(b"poison" in one.data for one in bodies):
+            raise RuntimeError("a fault")
+        return sound(bodies, *args, **kwargs)
+
+    monkeypatch.setattr(collector.intake, "decode", failing)
+    async with running(store) as intake:
+        bodies = [body("a"), body("b"), b"poison", body("c"), body("d")]
+        answers = await asyncio.gather(
+            *(intake.accept(one, PROTOBUF) for one in bodies), return_exceptions=True
+        )
+
+    assert [type(answer) for answer in answers] == [Accepted, Accepted, OtlpError, Accepted, Accepted]
+    assert store.span_count() == 4
+
+
+@pytest.mark.parametrize("dies", ["_decode", "_insert"])
+async def test_a_task_that_dies_is_started_again_and_keeps_nobody_waiting(
+    store: SpanStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, dies: str
+) -> None:
+    counters, sound = Counters(), getattr(Intake, dies)
+    panics = iter([True])
+
+    def dying(self: Intake, *args: Any) -> Any:
+        if next(panics, False):
+            raise Panic
+        return sound(self, *args)
+
+    monkeypatch.setattr(Intake, dies, dying)
+    async with running(store, counters) as intake:
+        with caplog.at_level(logging.CRITICAL), pytest.raises(StoreError):
+            await asyncio.wait_for(intake.accept(body("a"), PROTOBUF), 5)
+
+        assert await asyncio.wait_for(intake.accept(body("a"), PROTOBUF), 5) == Accepted()
+
+    task = {"_decode": "read", "_insert": "commit"}[dies]
+    assert counters.registry.get_sample_value("choreoscope_task_deaths_total", {"task": task}) == 1
+    assert f"'{task}' died" in caplog.text
+    assert store.span_count() == 1
+
+
+async def test_what_keeps_dying_is_given_up_and_sends_everybody_away(
+    store: SpanStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends then: a service manager starts a new one."""
+
+    def dying(self: Intake, *_: Any) -> Any:
+        raise Panic
+
+    monkeypatch.setattr(Intake, "_decode", dying)
+    async with running(store) as intake:
+        for _ in range(5):
+            with pytest.raises(StoreError):
+                await asyncio.wait_for(intake.accept(body("a"), PROTOBUF), 5)
+        await asyncio.wait_for(intake.watch.given_up.wait(), 5)
+
+        with pytest.raises(OverloadError):
+            await asyncio.wait_for(intake.accept(body("a"), PROTOBUF), 5)

@@ -311,3 +311,33 @@ def _body_with_attribute(attribute: bytes) -> bytes:
 def test_the_refs_of_a_request_are_its_spans() -> None:
     """Guards the factories: names of tests become the same ids everywhere."""
     assert refs(table(request(span(id="a", trace="t")))) == [f"{trace_id('t').hex()}:{span_id('a').hex()}"]
+
+
+# Every field with a length, by the numbers that lead to it: whoever adds it to where it begins overflows.
+NESTED = {
+    "resource_spans": (1,),
+    "resource": (1, 1),
+    "scope_spans": (1, 2),
+    "scope": (1, 2, 1),
+    "span": (1, 2, 2),
+    "name": (1, 2, 2, 5),
+    "attribute": (1, 2, 2, 9),
+    "event": (1, 2, 2, 11),
+    "link": (1, 2, 2, 13),
+    "status message": (1, 2, 2, 15, 2),
+}
+
+
+@pytest.mark.parametrize("path", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("length", [2**63, 2**64 - 10, 2**64 - 5, 2**64 - 1])
+def test_a_length_near_the_largest_number_costs_one_request(path: tuple[int, ...], length: int) -> None:
+    """The decoder panics on it, which is no `Exception`: it ended the task that reads for everybody."""
+    bad = field(path[-1], b"", length)
+    for number in reversed(path[:-1]):
+        bad = field(number, bad)
+    good = protobuf(request(span(id="a")))
+
+    decoded = decode([Body(one, Encoding.PROTOBUF) for one in (good, bad, good)], NOW)
+
+    assert [verdict.error is None for verdict in decoded.verdicts] == [True, False, True]
+    assert decoded.spans.num_rows == 2

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import grpc
+import httpx
 import pytest
 
 from tests.collecting import Collector, free_ports
 from tests.crashing import SPANS, Toll, load, stored
+from tests.factories import protobuf, request, span
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +78,36 @@ def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
     line = refused(tmp_path, CHOREOSCOPE_HTTP_PORT="soon")
 
     assert "CHOREOSCOPE_HTTP_PORT is 'soon'" in line
+
+
+OVERFLOWING = b"\x0a" + b"\xff" * 9 + b"\x01"  # eleven bytes: a field with a length of 2^64 - 1
+
+
+def test_a_request_on_which_the_decoder_panics_costs_no_other(collector: Collector, tmp_path: Path) -> None:
+    """It once ended the task that reads: every later request hung, and readyz said all is well."""
+    traces = f"http://127.0.0.1:{collector.http_port}/v1/traces"
+    for _ in range(6):
+        answer = httpx.post(
+            traces, content=OVERFLOWING, headers={"content-type": "application/x-protobuf"}, timeout=10
+        )
+        assert answer.status_code == 400
+    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
+        export = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
+        with pytest.raises(grpc.RpcError) as refused:
+            export(OVERFLOWING, timeout=10)
+        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    file = tmp_path / "panic.binpb"
+    file.write_bytes(OVERFLOWING)
+    stitched = httpx.post(f"{collector.api}/api/v1/stitch", content=OVERFLOWING, timeout=10)
+    command = [str(Path(sys.executable).with_name("choreoscope")), "stitch", str(file)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert stitched.status_code == 400
+    assert said.returncode == 2
+    assert "no trace file" in said.stderr
+    assert "Traceback" not in said.stderr
+    collector.post(protobuf(request(span(id="after"))))
+    assert collector.get("/readyz").status_code == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

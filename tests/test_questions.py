@@ -67,4 +67,4 @@ def test_an_empty_list_says_whether_it_is_known_to_be_empty(watch: Watch) -> Non
         why = asked.why("A-1")
         assert why is not None
         assert asked.stuck(Page(10), late=False)["replayed"] is why["replayed"] is known
-        cast("threading.Event", asked._live.replayed).set()
+        asked._live.replayed.set()

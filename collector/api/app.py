@@ -28,6 +28,7 @@ from collector.receivers.access import allowed
 from collector.receivers.bodies import BodyError, TooLargeError, inflate, receive
 from collector.store import StoreError
 from collector.store.flows import Search
+from collector.watch import Watch
 
 Answer: TypeAlias = dict[str, Any]
 
@@ -65,8 +66,10 @@ Cursor = Annotated[str | None, Query(description="The next_cursor of the answer 
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
 
 
-def api_app(questions: Questions, live: Live, counters: Counters, config: Config) -> FastAPI:
-    """The application that readers ask."""
+def api_app(
+    questions: Questions, live: Live, counters: Counters, config: Config, watch: Watch | None = None
+) -> FastAPI:
+    """The application that readers ask. *watch* tells whether spans are taken; without one they are."""
     errors: dict[int | str, dict[str, Any]] = {code: {"model": Error} for code in (400, 404, 503)}
     app = FastAPI(
         title="Choreoscope",
@@ -77,7 +80,7 @@ def api_app(questions: Questions, live: Live, counters: Counters, config: Config
         responses=errors,
     )
     _add_questions(app, questions, config)
-    _add_health(app, live, counters)
+    _add_health(app, live, counters, watch)
     _add_errors(app)
     if is_loopback(config.bind):
         # A page elsewhere must not reach us by a name of its own that leads to this machine.
@@ -169,7 +172,7 @@ def _stitched(questions: Questions, file: bytes, limit: int) -> Answer:
     return questions.stitch(file)
 
 
-def _add_health(app: FastAPI, live: Live, counters: Counters) -> None:
+def _add_health(app: FastAPI, live: Live, counters: Counters, watch: Watch | None) -> None:
     counters.registry.register(LiveFigures(live))
 
     @app.get("/healthz", response_model=None)
@@ -178,9 +181,11 @@ def _add_health(app: FastAPI, live: Live, counters: Counters) -> None:
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=None)
-    def readyz() -> Answer:
+    def readyz() -> Response:
         """Spans are taken and stored; `replayed`: unfinished flows of before are watched again."""
-        return {"status": "ready", "replayed": live.replayed.is_set()}
+        if watch is not None and watch.given_up.is_set():
+            return JSONResponse({"status": "failed", "error": "Spans are not taken any more."}, 503)
+        return JSONResponse({"status": "ready", "replayed": live.replayed.is_set()})
 
     @app.get("/metrics", response_model=None)
     def metrics() -> Response:

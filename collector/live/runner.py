@@ -99,7 +99,7 @@ class Live:
         started = time.time_ns()
         try:
             self._replay(started)
-        except Exception:
+        except BaseException:  # a panic of compiled code is no Exception, and would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
         while not self._stop.wait(self._pause(started)):
@@ -108,7 +108,7 @@ class Live:
                 self._tick.advance(self._taken(), started)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
-            except Exception:
+            except BaseException:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
 
     def _pause(self, started: int) -> float:

@@ -21,6 +21,7 @@ from ptars import HandlerPool
 
 from collector.otlp.errors import OtlpError
 from collector.otlp.pairs import of_pairs
+from collector.otlp.panics import panics_as_otlp_errors
 from collector.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
 
 _ATTRIBUTES = "Span.attributes"
@@ -55,7 +56,8 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     Nothing is refused here: what protobuf can read has the right types.
     """
     try:
-        batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
+        with panics_as_otlp_errors():  # a length near 2^64 makes its sums overflow
+            batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
     except ValueError as error:
         raise OtlpError(f"The body is no ExportTraceServiceRequest: {error}.") from error
     by_body = batch.column(0)
