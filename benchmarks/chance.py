@@ -16,9 +16,9 @@ from random import Random
 
 import pyarrow as pa
 
-from collector.documents import document
 from collector.stitching import Stitched, stitch
 from tests import reference
+from tests.documents import document
 from tests.reference.columns import story_of
 from tests.strategies import Row, keyings, story, table, tangle
 

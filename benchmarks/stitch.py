@@ -26,8 +26,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector import conventions
-from collector.memory import keep
-from collector.spans import SPANS, Kind, ValueType
+from collector.allocator import keep
+from collector.model.spans import SPANS, Kind, ValueType
 from collector.stitching import stitch
 
 Ints = npt.NDArray[np.int64]

@@ -5,28 +5,28 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
-from pathlib import Path
 from typing import Any, TextIO
 
 import uvloop
 
-from collector import memory
+from collector import allocator
 from collector.api.app import api_app
-from collector.api.questions import Questions
+from collector.columns import keys
 from collector.config import Config, ConfigError, variable
 from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis import Habits
-from collector.intake import Intake
+from collector.ingest.intake import Intake
+from collector.ingest.receivers.grpc import grpc_server
+from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
-from collector.receivers.grpc import grpc_server
-from collector.receivers.http import http_app
-from collector.serving import HttpServer, PortError, address, listen
+from collector.model.answers import Otlp
+from collector.queries import Reader, Sources
 from collector.stitching import Keying
-from collector.store import Engine, FolderError, SpanStore, StoreError
-from collector.store.flows import FlowStore
+from collector.store.contracts import StoreError
+from collector.store.open import EXPECTED, AddressError, FolderError, open_store
+from collector.web.serving import HttpServer, PortError, address, listen
 
-DATABASE = "choreoscope"
 _STOP_WITHIN_S = 9  # a service manager kills after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager starts it again
 
@@ -36,13 +36,15 @@ def main() -> int:
 
     0: it was told to stop. 1: it could not stop in time. 2: it could not start. 70: a part of it failed.
     """
-    memory.give_back()
+    allocator.give_back()
     try:
         config = Config.from_env()
         return uvloop.run(run(config))
+    except AddressError as error:
+        _say(f"CHOREOSCOPE_STORE cannot be used: {error}. Expected {EXPECTED}.", sys.stderr)
     except (ConfigError, FolderError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
-        return 2
+    return 2
 
 
 async def run(config: Config) -> int:
@@ -55,29 +57,26 @@ async def run(config: Config) -> int:
     api_socket = listen(config.bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length when it can not: so it is tried first.
     listen(config.bind, config.grpc_port, variable("grpc_port")).close()
-    engine = Engine(Path(config.data), config.store_memory_bytes)
-    database = engine.database(DATABASE)
-    spans = SpanStore(database)
-    flows = FlowStore(database, spans)
+    store = open_store(config.data, config.store_memory_bytes, config.store)
+    keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
-    keying = Keying(config.key_flows)
+    writing, ticking, reading = store.stores(), store.stores(), store.stores()
     live = Live(
-        spans,
-        flows,
+        ticking,
         naming=naming,
-        keying=keying,
+        keying=Keying(config.key_flows),
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
     )
-    intake = Intake(spans, config, counters, on_stored=live.feed, behind=live.behind)
+    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
     grpc = grpc_server(intake, config, counters)
     try:
         grpc.add_insecure_port(address(config.bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
-    questions = Questions(spans, flows, live, counters, naming=naming, addresses=_addresses(config))
-    api = HttpServer(api_app(questions, live, counters, config, intake.watch), api_socket)
+    reader = Reader(Sources(reading.spans, reading.flows, live, counters, naming, _addresses(config)))
+    api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)
     await intake.start()
     live.start()
     await api.start()
@@ -87,7 +86,7 @@ async def run(config: Config) -> int:
         f"ready. OTLP/gRPC on {address(config.bind, config.grpc_port)},"
         f" OTLP/HTTP on {address(config.bind, config.http_port)},"
         f" API on {address(config.bind, config.api_port)},"
-        f" data in {config.data}"
+        f" data in {store.place}"
     )
     served = {
         "intake": intake.watch.given_up.wait(),
@@ -107,8 +106,7 @@ async def run(config: Config) -> int:
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)
         return 1
-    database.close()
-    engine.close()
+    store.close()
     return _FAILED if failed else 0
 
 
@@ -121,12 +119,12 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
 
 
-def _addresses(config: Config) -> dict[str, str]:
+def _addresses(config: Config) -> Otlp:
     """Where exporters send to, as they want it said."""
-    return {
-        "grpc": f"http://{address(config.bind, config.grpc_port)}",
-        "http": f"http://{address(config.bind, config.http_port)}",
-    }
+    return Otlp(
+        grpc=f"http://{address(config.bind, config.grpc_port)}",
+        http=f"http://{address(config.bind, config.http_port)}",
+    )
 
 
 def _say(line: str, where: TextIO = sys.stdout) -> None:

@@ -3,15 +3,21 @@
 import ipaddress
 import os
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 _MIB = 1024 * 1024
+_DAY = 86_400
 
 
 class ConfigError(Exception):
-    """A setting that can not be used, in one line: its name, its value, what was expected."""
+    """A setting that cannot be used, in one line: its name, its value, what was expected."""
+
+
+def _number(default: float, most: float, least: float = 0) -> Any:
+    """A number above *least* and at most *most*; what lies outside would fail only when it is used."""
+    return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,34 +29,37 @@ class Config:
     # On the loopback interface whoever can connect can usually read the data folder as well: no token needed.
     token: str = field(default="", repr=False)
     # OTLP's registered ports: exporters use them without being told.
-    grpc_port: int = 4317
-    http_port: int = 4318
+    grpc_port: int = _number(4317, 65_535)
+    http_port: int = _number(4318, 65_535)
     # The next one, so that the three are easily remembered.
-    api_port: int = 4319
+    api_port: int = _number(4319, 65_535)
     # Where the collector was started, so that two projects on one machine do not mix.
     data: Path = Path("choreoscope-data")
-    # OTLP recommends 64 MiB for what a server takes, on the wire and after inflation.
-    max_body_bytes: int = 64 * _MIB
+    # None: the embedded store in the data folder, so that nobody has to run a server.
+    store: str = field(default="", repr=False)  # its address may hold a password
+    # OTLP recommends 64 MiB for what a server takes, on the wire and after inflation. gRPC takes less than 2 GiB.
+    max_body_bytes: int = _number(64 * _MIB, 2**31 - 1)
     # A hundred times what an SDK lets through by default (128): no honest span has more.
-    max_attributes: int = 16_384
+    max_attributes: int = _number(16_384, 1_000_000)
     # Several seconds of full load: a request that would wait longer is better kept by its sender.
-    queue_bytes: int = 256 * _MIB
+    queue_bytes: int = _number(256 * _MIB, 2**40)
     # Enough for an insert, a merge and a large read at once; the live part's memory is its own.
-    store_memory_bytes: int = 768 * _MIB
+    store_memory_bytes: int = _number(768 * _MIB, 2**40, least=128 * _MIB - 1)
     # The names under which services keep the business identity of a flow; the first that a span has counts.
     flow_keys: tuple[str, ...] = ("order.id", "order_id", "app.order.id", "flow.key")
     # An order is touched from outside some dozens of times; the tenant whose id is taken for one, any number.
-    key_flows: int = 200
+    key_flows: int = _number(200, 1_000_000_000)
     # Where senders keep the id of the conversation of a message: the OpenTelemetry conventions' names.
     correlation_ids: tuple[str, ...] = ("messaging.message.conversation_id", "messaging.conversation_id")
     # And the id of what caused it, for which the conventions have no name: what our instrumentation writes.
     causation_ids: tuple[str, ...] = ("messaging.message.causation_id",)
     # Sooner than people notice, later than a service that restarts needs: nothing is stuck before.
-    deadline_s: float = 5.0
-    # Fewer examples prove nothing; more make a new choreography wait longer for its first verdict.
-    learn_flows: int = 20
-    # What a restart lives through again, to know unfinished flows and normal times: as much as takes seconds.
-    replay_s: float = 900.0
+    deadline_s: float = _number(5.0, 366 * _DAY)
+    # Fewer examples prove nothing; more make a new choreography wait longer for its first verdict, and no more are
+    # remembered.
+    learn_flows: int = _number(20, 1_000)
+    # What a restart replays, to know unfinished flows and normal times: as much as takes seconds.
+    replay_s: float = _number(900.0, 366 * _DAY)
     # Pages served from this machine: a browser may send spans of a shop under development, other sites not.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
@@ -64,21 +73,26 @@ class Config:
                 f"CHOREOSCOPE_BIND is '{self.bind}': an address that others reach needs CHOREOSCOPE_TOKEN,"
                 " a secret that senders and readers show as 'Authorization: Bearer ...'."
             )
+        ports = [self.grpc_port, self.http_port, self.api_port]
+        if len(set(ports)) < len(ports):
+            raise ConfigError(
+                f"CHOREOSCOPE_GRPC_PORT, CHOREOSCOPE_HTTP_PORT and CHOREOSCOPE_API_PORT are"
+                f" {', '.join(map(str, ports))}: expected three different ports."
+            )
 
     @classmethod
     def from_env(
         cls, environment: Mapping[str, str] | None = None, *, only: Container[str] | None = None
     ) -> "Config":
-        """Read *environment*, by default the process's; raise `ConfigError` for what can not be used.
+        """Read *environment*, by default the process's; raise `ConfigError` for what cannot be used.
 
         With *only*, the settings of these names; the others have their defaults.
         """
         given = os.environ if environment is None else environment
         values = {}
         for setting in (one for one in fields(cls) if only is None or one.name in only):
-            name = variable(setting.name)
-            if text := given.get(name, "").strip():
-                values[setting.name] = _read(name, text, type(setting.default))
+            if text := given.get(variable(setting.name), "").strip():
+                values[setting.name] = _read(setting, text)
         return cls(**values)
 
 
@@ -89,7 +103,7 @@ def variable(setting: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Whether *address* is reached from this machine alone."""
-    if address == "localhost":
+    if address.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(address).is_loopback
@@ -97,17 +111,23 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def _read(name: str, text: str, kind: type) -> Any:
+def _read(setting: "Field[Any]", text: str) -> Any:
+    name, kind = variable(setting.name), type(setting.default)
+    if issubclass(kind, Path):
+        return Path(text)
     if kind is tuple:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind not in (int, float):
-        return kind(text)
-    most = 65_535 if name.endswith("_PORT") else 2**40
+        parts = tuple(part.strip() for part in text.split(",") if part.strip())
+        if not parts:
+            raise ConfigError(f"{name} is '{text}': expected one name or more, separated by commas.")
+        return parts
+    if kind is str:
+        return text
+    least, most = setting.metadata["least"], setting.metadata["most"]
     try:
-        number = kind(text)
-    except ValueError:
-        number = -1
-    if not 0 < number <= most:
+        number = int(text) if kind is int else float(text)
+    except (ValueError, OverflowError):
+        number = least
+    if not least < number <= most:
         whole = "a whole number" if kind is int else "a number"
-        raise ConfigError(f"{name} is '{text}': expected {whole} above 0, at most {most:,}.")
+        raise ConfigError(f"{name} is '{text}': expected {whole} above {least:,}, at most {most:,}.")
     return number

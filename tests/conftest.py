@@ -4,14 +4,19 @@ A process can have one engine only, so all tests of a process share it; each tha
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from collector.store import Database, Engine
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import Engine
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import Stores
 from tests.scenes import Watch
 
 _numbers = count()
@@ -30,12 +35,37 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(str(together)))
 
 
+class Engines:
+    """The engine of this process, on a folder of its own. It may be closed for a while, for one elsewhere."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: Engine | None = None
+
+    def on_folder(self) -> Engine:
+        """The engine, opened if it is not."""
+        if self._open is None:
+            self._open = Engine(self._folder, memory_limit=512 * 1024 * 1024)
+        return self._open
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+
+
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The embedded ClickHouse, on a folder of its own."""
-    engine = Engine(tmp_path_factory.mktemp("data"), memory_limit=512 * 1024 * 1024)
-    yield engine
-    engine.close()
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
+    engines = Engines(tmp_path_factory.mktemp("data"))
+    yield engines
+    engines.close()
+
+
+@pytest.fixture
+def engine(engines: Engines) -> Engine:
+    """The embedded ClickHouse."""
+    return engines.on_folder()
 
 
 @pytest.fixture
@@ -54,9 +84,9 @@ def watch(database: Database) -> Watch:
 
 
 @pytest.fixture(scope="module")
-def module_database(engine: Engine) -> Iterator[Database]:
+def module_database(engines: Engines) -> Iterator[Database]:
     """A database that the tests of a module share."""
-    with new_database(engine) as database:
+    with new_database(engines.on_folder()) as database:
         yield database
 
 
@@ -65,6 +95,25 @@ def new_database(engine: Engine) -> Iterator[Database]:
     """A database with nothing in it, for as long as the context lasts."""
     name = f"test_{next(_numbers)}"
     database = engine.database(name)
+    migrate(database)
     yield database
     database.close()
+    engine.drop(name)
+
+
+@contextlib.contextmanager
+def new_stores(engine: Engine) -> Iterator[Callable[[], Stores]]:
+    """What opens stores in one new database, over connections of their own each time."""
+    name = f"test_{next(_numbers)}"
+    databases = [engine.database(name)]
+    migrate(databases[0])
+
+    def opened() -> Stores:
+        databases.append(engine.database(name))
+        spans = ClickHouseSpans(databases[-1])
+        return Stores(spans, ClickHouseFlows(databases[-1], spans))
+
+    yield opened
+    for database in databases:
+        database.close()
     engine.drop(name)

@@ -67,9 +67,9 @@ def stored(folder: Path, requests: list[str]) -> tuple[int, int]:
     Looked up in a process of its own: this one may have an engine on another folder already.
     """
     script = (
-        "import sys; from pathlib import Path; from collector.store import Engine, SpanStore;"
-        " from tests.crashing import traces; engine = Engine(Path(sys.argv[1]), 2**29);"
-        " store = SpanStore(engine.database('choreoscope'));"
+        "import sys; from pathlib import Path; from collector.store.open import open_store;"
+        " from tests.crashing import traces;"
+        " store = open_store(Path(sys.argv[1]), 2**29).stores().spans;"
         " names = [name for name in sys.stdin.read().split()];"
         " print(store.spans_of(traces(names)).num_rows, store.span_count())"
     )

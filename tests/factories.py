@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collector.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, decode
 
 NOW = 1_795_000_000_000_000_000  # in November 2026
 SECOND = 10**9

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from collector import conventions, formats
-from collector.details import Row, rows
-from collector.documents import Document, document
 from collector.formats import Found
+from collector.formats.otlp.opened import Row, rows
 from collector.stitching import stitch
+from tests.documents import Document, document
 from tests.factories import NOW
 
 MICROS = NOW // 1000

@@ -8,11 +8,13 @@ import httpx
 
 from collector.config import Config
 from collector.counters import Counters
-from collector.intake import Intake
-from collector.receivers.grpc import grpc_server
-from collector.receivers.http import http_app
-from collector.serving import HttpServer, listen
-from collector.store import Database, SpanStore
+from collector.ingest.intake import Intake
+from collector.ingest.receivers.grpc import grpc_server
+from collector.ingest.receivers.http import http_app
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import SpanStore
+from collector.web.serving import HttpServer, listen
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Ingest:
 @contextlib.asynccontextmanager
 async def ingest(database: Database, config: Config | None = None) -> AsyncIterator[Ingest]:
     """Both receivers, an intake and a store."""
-    config, counters, store = config or Config(), Counters(), SpanStore(database)
+    config, counters, store = config or Config(), Counters(), ClickHouseSpans(database)
     intake = Intake(store, config, counters)
     opened = listen("127.0.0.1", 0, "nobody")
     port = opened.getsockname()[1]

@@ -10,12 +10,15 @@ from collections.abc import Collection, Iterable
 import pyarrow as pa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.diagnosis import Habits, State
+from collector.diagnosis import Habits
+from collector.formats.otlp import Body, Encoding, decode
 from collector.live.snapshot import Snapshot
 from collector.live.tick import Pacing, Tick
-from collector.otlp import Body, Encoding, decode
-from collector.store import Database, SpanStore
-from collector.store.flows import FlowStore
+from collector.model.flows import State
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import Stores
 from tests.factories import NOW, SECOND, pairs, protobuf, request, span
 
 MS = 10**6
@@ -168,8 +171,9 @@ class Watch:
     """The live part on a database of its own, its clock in our hands."""
 
     def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
-        self.spans = SpanStore(database)
-        self.flows = FlowStore(database, self.spans, clock=lambda: self.now)
+        self.spans = ClickHouseSpans(database)
+        self.flows = ClickHouseFlows(database, self.spans, clock=lambda: self.now)
+        self.stores = Stores(self.spans, self.flows)
         self.tick = Tick(self.flows, habits=Habits(flows=learn_flows), pacing=Pacing())
         self.now = NOW
         self._orders = 0

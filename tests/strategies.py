@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from collector.conventions import READINGS, Role
+from collector.model.readings import READINGS, Role
 from collector.stitching import Keying
 
 Row = dict[str, Any]

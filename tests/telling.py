@@ -17,8 +17,8 @@ import pyarrow as pa
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector import conventions
-from collector.documents import document
 from collector.stitching import Stitched, stitch
+from tests.documents import document
 from tests.factories import NOW, Value, request, span, table
 
 MS = 10**6

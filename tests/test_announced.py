@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from collector.api import stuck as answers
-from collector.api.flows import items_of
-from collector.diagnosis import State
-from collector.store import Database
+from collector.model.flows import State
+from collector.queries.flow_list import items_of
+from collector.store.clickhouse.connections import Database
+from tests import documents as answers
 from tests.factories import ref
 from tests.scenes import MS, Sent, Watch, begin, handling, order, publish, react, without
 from tests.telling import REMOTE, consume, stitched, tell, work
@@ -101,7 +101,7 @@ def test_handling_that_runs_is_given_the_usual_time_from_its_beginning(watch: Wa
     assert watch.state("A-1") == State.RUNNING
     assert findings(watch, late=True) == []
     (item,) = items_of(watch.snapshot, watch.snapshot.flows["id"].to_numpy().nonzero()[0])
-    assert not item["incomplete"]
+    assert not item.incomplete
 
 
 def test_handler_that_has_published_and_still_runs_is_neither_owed_nor_lost(watch: Watch) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import BaseModel
 
-from collector.api import shapes
-from collector.commands.api import named
+from collector.commands.api_client import named
+from collector.model import answers as shapes
 from tests.collecting import Collector, until
+from tests.documents import fields
 from tests.factories import SECOND, protobuf, request, span
 from tests.scenes import order
 
@@ -39,11 +39,6 @@ def _with_a_stuck_order(folder: Path) -> Collector:
 
 STUCK = "<b>A-17</b>/x y"
 MISSING = {"service": "payment", "group": "payment", "next_event_type": "PaymentCaptured"}
-
-
-def fields(model: type[BaseModel], document: dict[str, Any]) -> None:
-    """*document* has the promised fields, with values of the promised types."""
-    model.model_validate(document)
 
 
 def test_stuck_order_is_listed_with_its_cause(collector: Collector) -> None:

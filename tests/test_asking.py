@@ -1,18 +1,21 @@
 """Who asks another service has published nothing: requests are told from events in all that is judged."""
 
 from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
-from collector.api import stuck as answers
-from collector.api.flows import items_of
-from collector.choreography import choreography
-from collector.conventions import read
-from collector.diagnosis import Names, State, record
+from collector.conventions.read import read
+from collector.diagnosis import Names, record
+from collector.model.flows import State
+from collector.queries.choreography import choreography
+from collector.queries.flow_list import items_of
 from collector.stitching import stitch
-from collector.store import Database
+from collector.store.clickhouse.connections import Database
+from tests import documents as answers
 from tests.factories import SECOND, ref
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, table
 from tests.test_live import findings
@@ -88,7 +91,7 @@ def test_question_is_neither_the_last_event_of_a_flow_nor_its_outcome(watch: Wat
     watch.receive([sent[0], *sent[-2:]])
     place = watch.snapshot.flows["id"].to_pylist().index("A-1")
 
-    assert items_of(watch.snapshot, np.array([place]))[0]["last_event_type"] == "OrderPlaced"
+    assert items_of(watch.snapshot, np.array([place]))[0].last_event_type == "OrderPlaced"
     assert watch.snapshot.flows["outcome"].to_pylist()[place] is None
 
 
@@ -136,7 +139,8 @@ def test_map_has_an_arrow_to_who_answers_and_no_event() -> None:
     sent = [one for number in range(3) for one in asking(f"A-{number}", SECOND * 10**9)]
     names = Names()
     stitched = stitch(read(table(sent, SECOND * (10**9 + 1))))
-    drawn = choreography(record(stitched, names), names, ["done"] * 3)
+    drawn = asdict(choreography(record(stitched, names), names, ["done"] * 3))
+    drawn = msgspec.to_builtins(drawn)
 
     events = {event["event_type"]: event for event in drawn["events"]}
     assert {name for name, event in events.items() if event["request"]} == {"score"}

@@ -24,7 +24,7 @@ from collector.api.app import api_app
 from collector.commands import choreoscope
 from collector.config import Config, ConfigError, variable
 from collector.counters import Counters
-from collector.receivers.access import allowed
+from collector.web.access import allowed
 from dashboard import client
 from sample_services.__main__ import _parser
 from sample_services.settings import Settings

@@ -7,8 +7,9 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector import conventions
-from collector.conventions import READINGS, Naming, Role
-from collector.spans import SPANS, Kind
+from collector.conventions import Naming
+from collector.model.readings import READINGS, Role
+from collector.model.spans import SPANS, Kind
 from tests.factories import NOW, Value, any_value, request, span, table
 
 PRODUCER, CONSUMER, CLIENT = Span.SPAN_KIND_PRODUCER, Span.SPAN_KIND_CONSUMER, Span.SPAN_KIND_CLIENT

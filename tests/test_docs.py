@@ -12,12 +12,13 @@ import pytest
 
 from collector.commands import choreoscope
 from collector.config import Config, variable
-from collector.diagnosis import RULES, Habits, State
+from collector.diagnosis import RULES, Habits
 from collector.diagnosis.findings import Cause
 from collector.diagnosis.owed import Debt
-from collector.formats import Trouble
 from collector.live.tick import Pacing
-from collector.stitching import Because, NoteKind
+from collector.model.flows import State
+from collector.model.notes import NoteKind, Trouble
+from collector.stitching import Because
 from tests.collecting import Collector
 from tests.factories import SECOND
 from tests.scenes import order
@@ -271,3 +272,16 @@ def test_decisions_are_numbered_and_say_why() -> None:
         assert re.match(rf"# {number}\. ", text), page.name
         assert re.findall(r"^## (\w+)", text, re.MULTILINE)[:3] == ["Context", "Decision", "Consequences"]
         assert f"(docs/adr/{page.name})" in architecture, page.name
+
+
+def test_no_cause_is_both_given_and_said_to_be_missing() -> None:
+    given = set(Cause)
+    told = re.search(r"causes that cannot be told yet: (.*?)\.\n", text_of("docs/answers.md"), re.DOTALL)
+    missing = re.search(r"the causes (.*?) need it", text_of("ARCHITECTURE.md"))
+    assert told is not None
+    assert missing is not None
+
+    for sentence in (told[1], missing[1]):
+        names = set(re.findall(r"`(\w+)`", sentence))
+        assert names
+        assert not names & given

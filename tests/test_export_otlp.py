@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector import conventions
-from collector.api import shapes
-from collector.documents import document
-from collector.otlp import Body, Encoding, decode, to_json
-from collector.spans import SPANS
+from collector.formats.otlp import Body, Encoding, decode, to_json
+from collector.model import answers as shapes
+from collector.model.spans import SPANS
 from collector.stitching import Stitched, stitch
 from tests.collecting import Collector, until
+from tests.documents import document, fields
 from tests.factories import NOW, Value, field, pairs, request, span, table
 from tests.scenes import Sent, order
 from tests.sending import attributes, spans
@@ -229,7 +229,7 @@ def test_the_export_is_stitched_into_the_same_graph(collector: Collector, key: s
     # What may still be on its way is not called lost.
     until(lambda: len(known(collector, key)["notes"]) == len(seen["notes"]))
 
-    shapes.Spans.model_validate(written)
+    fields(shapes.Spans, written)
     assert seen == graph(known(collector, key), "f1")
 
 

@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import conventions
-from collector.documents import document
-from collector.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, decode
 from collector.pictures import PICTURES, dot, graphml, mermaid, svg
-from collector.pictures.layout import HEIGHT, WIDTH, layout
+from collector.pictures.placing import HEIGHT, WIDTH, layout
 from collector.pictures.sketch import Kind, plain, sketch
 from collector.stitching import stitch
 from tests import strategies
+from tests.documents import document
 from tests.telling import consume, publish, react, tell
 
 Document = dict[str, Any]

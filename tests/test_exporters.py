@@ -16,11 +16,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import Link, SpanKind
 
-from collector import details
-from collector.otlp import Body, Encoding, decode
-from collector.receivers.bodies import inflate
-from collector.spans import Kind, Status
-from collector.store import Database
+from collector.formats.otlp import Body, Encoding, decode
+from collector.formats.otlp import opened as details
+from collector.model.spans import Kind, Status
+from collector.store.clickhouse.connections import Database
+from collector.web.bodies import inflate
 from tests.factories import NOW
 from tests.running import Ingest, ingest
 

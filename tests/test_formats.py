@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from collector import conventions, formats
-from collector.documents import Document, document
 from collector.formats import FormatError
 from collector.stitching import stitch
+from tests.documents import Document, document
 from tests.factories import NOW, as_json, json_body, request, span
 from tests.filing import jaeger, read, trace, zipkin
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector import conventions, details, formats
-from collector.documents import document
+from collector import conventions, formats
 from collector.formats import FormatError, Found
+from collector.formats.otlp import opened as details
+from collector.model.answers import Note
 from collector.stitching import stitch
+from tests.documents import document
 from tests.factories import NOW, as_json, request, span
 from tests.filing import at, jaeger, reference, said, trace, v1, zipkin
 from tests.test_formats_otlp import WAYS
@@ -62,7 +64,7 @@ def used(data: bytes) -> Found | None:
         found = formats.read(data, NOW)
     except FormatError:
         return None
-    problems = [{"kind": one.kind, "ref": one.ref, "text": one.text} for one in found.problems]
+    problems = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
     graph = stitch(conventions.read(found.spans))
     json.dumps(document(graph, spelled=found.spelled, notes=problems)).encode()
     for row in details.rows(found.spans).values():

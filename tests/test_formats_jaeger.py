@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from collector import details
-from collector.spans import Kind, Status
+from collector.formats.otlp import opened as details
+from collector.model.spans import Kind, Status
 from tests.factories import NOW
 from tests.filing import LONG_TRACE, MICROS, edges, jaeger, read, reference, span_of, told, trace
 

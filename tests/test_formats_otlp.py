@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from collector import details, formats
+from collector import formats
 from collector.formats import FormatError
-from collector.spans import Kind, Status
+from collector.formats.otlp import opened as details
+from collector.model.spans import Kind, Status
 from tests.factories import as_json, field, protobuf, ref, request, span
 from tests.filing import edges, read, told
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from collector import details
-from collector.details import Row
-from collector.spans import Kind, Status
+from collector.formats.otlp import opened as details
+from collector.formats.otlp.opened import Row
+from collector.model.spans import Kind, Status
 from tests.factories import NOW
 from tests.filing import MICROS, SHORT_TRACE, at, edges, read, said, span_of, told, v1, zipkin
 

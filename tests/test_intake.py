@@ -9,12 +9,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-import collector.intake
+import collector.ingest.intake
 from collector.config import Config
 from collector.counters import Counters
-from collector.intake import Accepted, Intake, OverloadError
-from collector.otlp import Body, Decoded, Encoding, OtlpError
-from collector.store import Database, SpanStore, StoreError
+from collector.formats.otlp import Body, Decoded, Encoding, OtlpError
+from collector.ingest.intake import Accepted, Intake, OverloadError
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import SpanStore, StoreError
 from tests.factories import json_body, protobuf, request, span
 
 PROTOBUF, JSON = Encoding.PROTOBUF, Encoding.JSON
@@ -22,7 +24,7 @@ PROTOBUF, JSON = Encoding.PROTOBUF, Encoding.JSON
 
 @pytest.fixture
 def store(database: Database) -> SpanStore:
-    return SpanStore(database)
+    return ClickHouseSpans(database)
 
 
 @contextlib.asynccontextmanager
@@ -233,14 +235,14 @@ async def test_a_request_that_no_decoder_expects_costs_no_other(
     store: SpanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A fault of ours in one body of a group must not refuse its neighbours."""
-    sound = collector.intake.decode  # type: ignore[attr-defined]  # its own import
+    sound = collector.ingest.intake.decode  # type: ignore[attr-defined]  # its own import
 
     def failing(bodies: list[Body], *args: Any, **kwargs: Any) -> Decoded:
         if any(b"poison" in one.data for one in bodies):
             raise RuntimeError("a fault")
         return sound(bodies, *args, **kwargs)
 
-    monkeypatch.setattr(collector.intake, "decode", failing)
+    monkeypatch.setattr(collector.ingest.intake, "decode", failing)
     async with running(store) as intake:
         bodies = [body("a"), body("b"), b"poison", body("c"), body("d")]
         answers = await asyncio.gather(

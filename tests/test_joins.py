@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.joins import (
+from collector.columns.joins import (
     alike,
     ascending,
     find,

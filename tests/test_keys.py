@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.keys import NONE, Keys, content_keys, pair_keys, span_keys, text_keys, trace_keys, whole
+from collector.columns.keys import NONE, Keys, content_keys, pair_keys, text_keys, whole
+from collector.model.span_keys import span_keys, trace_keys
 
 TRACE_IDS, SPAN_IDS = pa.binary(16), pa.binary(8)
 SPAN_KEY, TEXT_KEY = 5_039_521_389_546_940_856, 11_201_492_703_348_522_816

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.api import stuck as answers
-from collector.api.flows import items_of
-from collector.diagnosis import State
-from collector.store import Database
-from collector.store.flows import Search
+from collector.model.flows import State
+from collector.queries import stuck as queries
+from collector.queries.flow_list import items_of
+from collector.store.clickhouse.connections import Database
+from collector.store.contracts import Search
+from tests import documents as answers
 from tests.factories import NOW, pairs
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 
@@ -195,7 +196,7 @@ def test_young_incident_is_told_beside_an_old_one_that_has_more_flows(watch: Wat
     answer = answers.stuck(watch.snapshot)
 
     assert (answer["total"], answer["flows"]) == (7, 7)
-    some = answers.first_of_each(answer, 2)
+    some = answers.stuck(watch.snapshot, each=2)
     assert [finding["flow"] for finding in some["stuck"]] == ["A-0", "A-1", "B-1"]
     assert some["cohorts"] == answer["cohorts"]
 
@@ -203,7 +204,7 @@ def test_young_incident_is_told_beside_an_old_one_that_has_more_flows(watch: Wat
 def test_no_incident_is_left_out_where_not_all_can_be_told(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "MOST_CASES", 4)
+    monkeypatch.setattr(queries, "MOST_CASES", 4)
     for number in range(6):
         watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
     watch.receive(order("B-1", watch.now, silent={"shipping"}))
@@ -254,7 +255,7 @@ def test_telemetry_on_its_way_is_not_lost(watch: Watch) -> None:
 
     def incomplete() -> dict[str, bool]:
         shown = items_of(watch.snapshot, np.arange(watch.snapshot.flows.num_rows))
-        return {item["id"]: item["incomplete"] for item in shown}
+        return {item.id: item.incomplete for item in shown}
 
     assert incomplete() == {"A-1": False}
     watch.wait(1)

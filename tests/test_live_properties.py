@@ -8,11 +8,12 @@ from random import Random
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from collector.diagnosis import Habits, Learner, Names
-from collector.documents import document, refs_of
+from collector.diagnosis import Demands, Habits, Learner, Names
 from collector.live.chunk import identifiers_of
 from collector.live.memory import Memory
+from collector.queries.causal_graph import refs_of
 from collector.stitching import Keying, Stitched, stitch
+from tests.documents import document
 from tests.strategies import Row, believed, ref, span_sets, table
 
 EXAMPLES = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,7 +30,7 @@ def flows_of(stitched: Stitched, flows: Sequence[int]) -> dict[str, str]:
 
 def lived(pieces: Sequence[Sequence[Row]], keying: Keying) -> dict[str, str]:
     """What the live part holds in the end, when *pieces* come one after the other."""
-    memory = Memory(Learner(Names(), Habits()), keying)
+    memory = Memory(Demands(Learner(Names(), Habits()).expected()), keying)
     for piece in pieces:
         rows = table(piece)
         if rows.num_rows:

@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from collector.otlp import Body, Decoded, Encoding, decode
-from collector.spans import Kind, Status, ValueType
+from collector.formats.otlp import Body, Decoded, Encoding, decode
+from collector.model.spans import Kind, Status, ValueType
 from tests.factories import NOW, Value, as_json, json_body, request, span, table, trace_id
 
 

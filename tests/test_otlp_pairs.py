@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as s
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
-from collector.otlp.errors import OtlpError
-from collector.otlp.pairs import of_pairs
-from collector.otlp.values import of_encoded
+from collector.formats.otlp.errors import OtlpError
+from collector.formats.otlp.pairs import of_pairs
+from collector.formats.otlp.values import of_encoded
 
 keys = s.one_of(s.text(max_size=8), s.integers(0, 300).map("k".__mul__), s.just("k" * 20_000))
 values = s.one_of(

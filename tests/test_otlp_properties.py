@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.otlp import Body, Encoding, decode
-from collector.spans import SPANS
+from collector.formats.otlp import Body, Encoding, decode
+from collector.model.spans import SPANS
 from tests.factories import NOW, json_body, protobuf, request, span
 from tests.sending import spans
 

@@ -9,8 +9,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collector.otlp import Body, Decoded, Encoding, decode
-from collector.spans import SPANS, Kind, ValueType
+from collector.formats.otlp import Body, Decoded, Encoding, decode
+from collector.model.spans import SPANS, Kind, ValueType
 from tests.factories import (
     NOW,
     Value,

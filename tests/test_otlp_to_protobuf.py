@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.otlp import Body, Encoding, decode
-from collector.otlp.to_protobuf import body
+from collector.formats.otlp import Body, Encoding, decode
+from collector.formats.otlp.to_protobuf import body
 from tests.factories import NOW, field, request, span, table
 from tests.sending import spans
 from tests.test_otlp_properties import rows

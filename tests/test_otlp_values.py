@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from collector.otlp.errors import OtlpError
-from collector.otlp.values import of_encoded
-from collector.spans import ValueType
+from collector.formats.otlp.errors import OtlpError
+from collector.formats.otlp.values import of_encoded
+from collector.model.spans import ValueType
 
 TEXTS = st.text(max_size=5) | st.sampled_from([125, 127, 128, 16_381, 16_384, 40_000]).map("é".rjust)
 INTS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 127, 128, 2**62])

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from collector.config import Config
-from collector.store import Database
+from collector.store.clickhouse.connections import Database
 from tests.factories import request, span
 from tests.running import Ingest, ingest
 

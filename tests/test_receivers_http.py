@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.config import Config
-from collector.store import Database
+from collector.store.clickhouse.connections import Database
 from tests.factories import json_body, protobuf, request, span
 from tests.running import Ingest, ingest
 

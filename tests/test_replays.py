@@ -4,9 +4,9 @@ import pyarrow as pa
 
 from collector import conventions
 from collector.diagnosis import Names
-from collector.diagnosis.expectations import Learner
+from collector.diagnosis.flow_rows import flow_table
+from collector.diagnosis.learned import Learner
 from collector.diagnosis.record import record
-from collector.flowtable import flow_table
 from collector.stitching import Stitched, stitch
 from tests.factories import NOW
 from tests.telling import MS, REMOTE, Sent, consume, publish, react, receive, spans_of, tell, work
@@ -43,7 +43,7 @@ def test_report_that_reads_an_old_order_does_not_prolong_it() -> None:
     assert lasted(placed, paying, reporting, summing) == [15]
     learner = Learner(Names())
     whole = seen(placed, paying, reporting)
-    row = flow_table(whole, record(whole, learner.names), learner).to_pylist()[0]
+    row = flow_table(whole, record(whole, learner.names), learner.expected()).to_pylist()[0]
     assert (row["last"], row["reactions"], row["wait_ms"]) == (NOW + 15 * MS, 2, 5)
 
 

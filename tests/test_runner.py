@@ -9,13 +9,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from collector.api import stuck as answers
-from collector.diagnosis import Expectation, Habits, State
+from collector.diagnosis import Expectation, Habits
 from collector.live import runner
 from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
-from collector.store import Database, Engine, SpanStore
-from collector.store.flows import FlowStore
+from collector.model.flows import State
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import Engine
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import Stores
+from tests import documents as answers
 from tests.conftest import new_database
 from tests.factories import NOW, SECOND
 from tests.scenes import MS, Sent, Watch, order, publish, react, table
@@ -24,8 +28,7 @@ from tests.scenes import MS, Sent, Watch, order, publish, react, table
 def restarted(watch: Watch, **settings: Any) -> Live:
     """A live part that starts on what *watch* has stored, and has lived the past again."""
     live = Live(
-        watch.spans,
-        watch.flows,
+        watch.stores,
         habits=Habits(deadline_floor_ms=5000),
         tick_s=0.05,
         **settings,
@@ -168,8 +171,8 @@ def test_what_comes_at_once_is_taken_in_by_several_ticks(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "_TICK_SPANS", 6)
-    spans = SpanStore(database)
-    live = Live(spans, FlowStore(database, spans), tick_s=0.01)
+    spans = ClickHouseSpans(database)
+    live = Live(Stores(spans, ClickHouseFlows(database, spans)), tick_s=0.01)
     taken = []
     advance = live._tick.advance
 

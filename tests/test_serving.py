@@ -2,7 +2,7 @@
 
 import pytest
 
-from collector.serving import PortError, address, listen
+from collector.web.serving import PortError, address, listen
 
 
 def test_addresses_are_written_as_clients_read_them() -> None:

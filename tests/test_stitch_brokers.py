@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from collector import conventions
-from collector.documents import Document, document
-from collector.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, decode
 from collector.stitching import stitch
+from tests.documents import Document, document
 
 RECORDED = Path(__file__).parent / "recorded" / "brokers"
 BROKERS = ["rabbitmq", "sqs", "kafka"]

@@ -15,9 +15,9 @@ import pyarrow as pa
 import pytest
 
 from collector import conventions
-from collector.documents import Document, document
-from collector.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, decode
 from collector.stitching import stitch
+from tests.documents import Document, document
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 FASTSTREAM = SHARED / "captured" / "nats-faststream-small"

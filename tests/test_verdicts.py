@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from collector.diagnosis import State
-from collector.store import Database
+from collector.model.flows import State
+from collector.store.clickhouse.connections import Database
 from tests.factories import SECOND
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react, without
 from tests.test_live import findings

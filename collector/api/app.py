@@ -1,8 +1,8 @@
-"""The API on its port: paths, parameters and errors. What is answered is decided in `questions`."""
+"""The API on its port: paths, parameters and status codes. `queries` decides what is answered."""
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
@@ -12,29 +12,35 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from collector.api.flows import QuestionError, page
 from collector.api.manual import manual
 from collector.api.metrics import LiveFigures
-from collector.api.questions import Questions
-from collector.api.shapes import Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why
+from collector.api.openapi import describe, response
 from collector.config import Config, is_loopback
 from collector.counters import Counters
-from collector.diagnosis import State
 from collector.formats import EXPECTED, FormatError
 from collector.live.runner import Live
-from collector.receivers.access import allowed
-from collector.receivers.bodies import BodyError, TooLargeError, inflate, receive
-from collector.store import StoreError
-from collector.store.flows import Search
-from collector.watch import Watch
-
-Answer: TypeAlias = dict[str, Any]
+from collector.model.answers import (
+    Answer,
+    Error,
+    Flow,
+    Flows,
+    Map,
+    Spans,
+    Stitched,
+    Stuck,
+    Summary,
+    Why,
+)
+from collector.model.flows import State
+from collector.queries import QuestionError, Reader, page
+from collector.store.contracts import Search, StoreError
+from collector.web.access import LoopbackNames, allowed
+from collector.web.bodies import BodyError, TooLargeError, inflate, receive
 
 
 class Json(JSONResponse):
-    """JSON of plain values. Compiled: a page of a thousand findings is a megabyte."""
+    """An answer as JSON. Compiled: a page of a thousand findings is a megabyte."""
 
     def render(self, content: Any) -> bytes:
         """UTF-8; numbers that JSON has no word for become null."""
@@ -56,7 +62,7 @@ class _Key(Convertor[str]):
 register_url_convertor("key", _Key())
 
 _OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
-_STATES = {state.word: state for state in State}
+_STATES: dict[str, State] = {state.word: state for state in State}
 
 _SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
 
@@ -67,10 +73,14 @@ Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back fr
 
 
 def api_app(
-    questions: Questions, live: Live, counters: Counters, config: Config, watch: Watch | None = None
+    reader: Reader, live: Live, counters: Counters, config: Config, taking: Callable[[], bool] = lambda: True
 ) -> FastAPI:
-    """The application that readers ask. *watch* tells whether spans are taken; without one they are."""
-    errors: dict[int | str, dict[str, Any]] = {code: {"model": Error} for code in (400, 404, 503)}
+    """The application that readers ask; *taking* says whether spans are still taken."""
+    errors: dict[int | str, dict[str, Any]] = {
+        400: response(Error, "Bad Request"),
+        404: response(Error, "Not Found"),
+        503: response(Error, "Service Unavailable"),
+    }
     app = FastAPI(
         title="Choreoscope",
         summary="What happened to each order in a system without a conductor, and why an order stopped.",
@@ -79,14 +89,12 @@ def api_app(
         redoc_url=None,
         responses=errors,
     )
-    _add_questions(app, questions, config)
-    _add_health(app, live, counters, watch)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
+    _add_questions(app, reader, config)
+    _add_health(app, live, counters, taking)
     _add_errors(app)
     if is_loopback(config.bind):
-        # A page elsewhere must not reach us by a name of its own that leads to this machine.
-        app.add_middleware(
-            TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]", "testserver"]
-        )
+        app.add_middleware(LoopbackNames)
 
     @app.middleware("http")
     async def show_token(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -100,20 +108,19 @@ def api_app(
     return app
 
 
-def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
-    def path(address: str, model: type) -> Callable[[Any], Any]:
-        # The models describe; the documents are made once, and not checked again at every answer.
-        return app.get(f"/api/v1{address}", response_model=None, responses={200: {"model": model}})
+def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
+    def path(address: str, answer: type[Answer]) -> Callable[[Any], Any]:
+        return app.get(f"/api/v1{address}", response_model=None, responses={200: response(answer)})
 
     @path("/summary", Summary)
     def summary() -> Json:
         """The figures of the first page."""
-        return Json(questions.summary())
+        return Json(reader.summary())
 
     @path("/stuck", Stuck)
     def stuck(late: bool = False, each: Each = None, limit: Limit = 1000, cursor: Cursor = None) -> Json:
         """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
-        return Json(questions.stuck(page(limit, cursor), late=late, each=each))
+        return Json(reader.stuck(page(limit, cursor), late=late, each=each))
 
     @path("/flows", Flows)
     def flows(
@@ -133,29 +140,29 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         """The flows, stuck first, then the newest."""
         since = time.time_ns() - window_s * 10**9 if window_s else 0
         search = Search(q.strip(), _states(state), since, waiting_for=waiting_for)
-        return Json(questions.flows(search, page(limit, cursor)))
+        return Json(reader.flows(search, page(limit, cursor)))
 
     @path("/flows/{key:key}", Flow)
     def flow(key: str) -> Json:
         """One flow by its key, id or trace id: its graph and its findings."""
-        return Json(_found(questions.flow(key), key, questions))
+        return Json(_found(reader.flow(key), key, reader))
 
     @path("/spans/{key:key}", Spans)
     def spans(key: str) -> Json:
         """The spans of one flow, as the OTLP request in JSON that `stitch` reads."""
-        return Json(_found(questions.spans(key), key, questions))
+        return Json(_found(reader.spans(key), key, reader))
 
     @path("/why/{key:key}", Why)
     def why(key: str) -> Json:
         """The findings of one flow."""
-        return Json(_found(questions.why(key), key, questions))
+        return Json(_found(reader.why(key), key, reader))
 
     @path("/map", Map)
     def choreography(window_s: Window = 900) -> Json:
         """Who reacts to what, how often, how fast."""
-        return Json(questions.map(window_s))
+        return Json(reader.map(window_s))
 
-    @app.post("/api/v1/stitch", response_model=None, responses={200: {"model": Stitched}})
+    @app.post("/api/v1/stitch", response_model=None, responses={200: response(Stitched)})
     async def stitch(request: Request) -> Json:
         """Stitch a trace file: OTLP, Tempo, Jaeger or Zipkin, gzipped or not. Nothing is stored.
 
@@ -163,27 +170,27 @@ def _add_questions(app: FastAPI, questions: Questions, config: Config) -> None:
         """
         coding = request.headers.get("content-encoding", "")
         body = await receive(request.stream(), coding, config.max_body_bytes)
-        return Json(await run_in_threadpool(_stitched, questions, body, config.max_body_bytes))
+        return Json(await run_in_threadpool(_stitched, reader, body, config.max_body_bytes))
 
 
-def _stitched(questions: Questions, file: bytes, limit: int) -> Answer:
+def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
     if file[:2] == b"\x1f\x8b":  # a gzipped file, sent as it is
         file = inflate(file, "gzip", limit)
-    return questions.stitch(file)
+    return reader.stitch(file)
 
 
-def _add_health(app: FastAPI, live: Live, counters: Counters, watch: Watch | None) -> None:
+def _add_health(app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool]) -> None:
     counters.registry.register(LiveFigures(live))
 
     @app.get("/healthz", response_model=None)
-    def healthz() -> Answer:
+    def healthz() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=None)
     def readyz() -> Response:
         """Spans are taken and stored; `replayed`: unfinished flows of before are watched again."""
-        if watch is not None and watch.given_up.is_set():
+        if not taking():
             return JSONResponse({"status": "failed", "error": "Spans are not taken any more."}, 503)
         return JSONResponse({"status": "ready", "replayed": live.replayed.is_set()})
 
@@ -236,9 +243,9 @@ def _add_errors(app: FastAPI) -> None:
         return said(503, str(error))
 
 
-def _found(answer: Answer | None, key: str, questions: Questions) -> Answer:
+def _found(answer: Answer | None, key: str, reader: Reader) -> Answer:
     if answer is None:
-        raise _UnknownFlowError(key, questions.nearest(key))
+        raise _UnknownFlowError(key, reader.nearest(key))
     return answer
 
 

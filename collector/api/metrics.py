@@ -6,8 +6,8 @@ import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from collector.diagnosis import State
 from collector.live.runner import Live
+from collector.model.flows import State
 
 
 class LiveFigures(Collector):
@@ -39,10 +39,15 @@ class LiveFigures(Collector):
             ("flows_learned", "Flows that taught what is normal.", snapshot.learned),
             (
                 "flows_put_early",
-                "Flows put away before they came to rest, to bound the memory.",
-                effort.put_early,
+                "Flows evicted before they came to rest, to bound the memory.",
+                effort.evicted_early,
             ),
-            ("flows_put_aside", "Flows too large to be judged.", effort.put_aside),
+            ("flows_put_aside", "Flows too large to be judged.", effort.set_aside),
             ("spans_unjudged", "Stored spans that the live part could make nothing of.", effort.spans_lost),
+            (
+                "spans_unrestored",
+                "Spans judged without the flows that the store has of them, as it did not answer.",
+                effort.spans_unrestored,
+            ),
         ):
             yield CounterMetricFamily(f"choreoscope_{name}", what, value)

@@ -4,10 +4,10 @@ import sys
 
 import click
 
-from collector.commands.answers import flow, flows, map_, stuck, why
 from collector.commands.demo import demo
-from collector.commands.errors import CommandError
+from collector.commands.failure import CommandError
 from collector.commands.imports import import_
+from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
 

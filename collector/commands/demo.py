@@ -16,7 +16,7 @@ import click
 import httpx
 
 from collector.commands.calling import called
-from collector.commands.errors import CommandError
+from collector.commands.failure import CommandError
 from collector.commands.processes import Child, start
 from collector.commands.servers import dashboard_command
 

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import click
 
 from collector import formats
-from collector.commands.errors import CommandError
-from collector.diagnosis.wording import counted
+from collector.commands.failure import CommandError
 from collector.formats import EXPECTED, Begun, FormatError, Found
+from collector.model.wording import counted
 
 _MANY, _LONG = 10, 2**24  # files, bytes: with less a bar would be gone before it is read
 

@@ -11,13 +11,13 @@ from google.protobuf.message import DecodeError
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector.commands.answers import formats, show
-from collector.commands.api import Document
+from collector.commands.api_client import Document
 from collector.commands.calling import called
-from collector.commands.errors import CommandError
+from collector.commands.failure import CommandError
 from collector.commands.files import files, found_in
-from collector.diagnosis.wording import counted
-from collector.otlp.to_protobuf import body
+from collector.commands.reading import formats, show
+from collector.formats.otlp.to_protobuf import body
+from collector.model.wording import counted
 
 _MOST = 2000  # spans of a request: a few megabytes
 _TRIES, _PATIENCE_S = 5, 10.0

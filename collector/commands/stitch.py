@@ -3,18 +3,20 @@
 from pathlib import Path
 
 import click
+import msgspec
 import pyarrow as pa
 
-from collector import conventions, memory
+from collector import allocator, conventions
 from collector.commands import text
-from collector.commands.answers import formats_with, show
-from collector.commands.errors import CommandError
+from collector.commands.failure import CommandError
 from collector.commands.files import files, found_in
+from collector.commands.reading import formats_with, show
 from collector.config import Config, ConfigError
 from collector.conventions import Naming
-from collector.documents import Document, document
 from collector.formats import Problem
+from collector.model.answers import Note
 from collector.pictures import PICTURES
+from collector.queries.causal_graph import causal_graph
 from collector.stitching import Keying
 from collector.stitching import stitch as stitched
 
@@ -31,7 +33,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     FILES are traces as OTLP (JSON, one document or one a line, or protobuf), Jaeger, Tempo or Zipkin
     write them, gzipped or not; - is the standard input.
     """
-    memory.keep()
+    allocator.keep()
     naming, keying = _settings(flow_keys)
     readings, notes = [], []
     spelled: dict[bytes, str] = {}
@@ -41,12 +43,12 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
         for octets, written in found.spelled.items():  # the smallest: files have no order
             spelled[octets] = min(written, spelled.get(octets, written))
     graph = stitched(pa.concat_tables(readings), keying)
-    answer = document(graph, spelled=spelled, notes=notes)
-    show(answer, style, PICTURES.get(style, text.stitched))
+    answer = causal_graph(graph, spelled=spelled, notes=notes)
+    show(msgspec.to_builtins(answer), style, PICTURES.get(style, text.stitched))
 
 
 def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
-    """What the collector's settings say, but for what the command itself was told."""
+    """What the collector's settings say, unless the command itself was told otherwise."""
     try:
         config = Config.from_env(only=_SETTINGS)
     except ConfigError as error:
@@ -55,5 +57,5 @@ def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
     return naming, Keying(config.key_flows)
 
 
-def _note(file: Path, problem: Problem) -> Document:
-    return {"kind": problem.kind.value, "ref": problem.ref, "text": f"{file}: {problem.text}"}
+def _note(file: Path, problem: Problem) -> Note:
+    return Note(kind=problem.kind.value, ref=problem.ref, text=f"{file}: {problem.text}")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from collector.diagnosis.wording import counted, duration
+from collector.model.wording import counted, duration
 
 Document: TypeAlias = dict[str, Any]
 

@@ -1,18 +1,20 @@
 """Flows to findings: what is owed, since when, and why. Pure: `now` is an argument."""
 
-from collector.diagnosis.expectations import Expectation, Learner
+from collector.diagnosis.expected import Expectation, Expected
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life, Place
 from collector.diagnosis.habits import Habits
-from collector.diagnosis.owed import Debt, Expected, Owed
+from collector.diagnosis.learned import Learner
+from collector.diagnosis.owed import Debt, Demands, Owed
 from collector.diagnosis.record import Names, Record, record
 from collector.diagnosis.rules import RULES, diagnose
-from collector.diagnosis.states import State, states
+from collector.diagnosis.states import states
 
 __all__ = [
     "RULES",
     "Case",
     "Cause",
     "Debt",
+    "Demands",
     "Evidence",
     "Expectation",
     "Expected",
@@ -24,7 +26,6 @@ __all__ = [
     "Owed",
     "Place",
     "Record",
-    "State",
     "diagnose",
     "record",
     "states",

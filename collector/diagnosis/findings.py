@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from collector.diagnosis.expectations import Expectation
+from collector.diagnosis.expected import Expectation
 from collector.diagnosis.owed import Debt
+from collector.model.answers import EvidenceKind
 
 
 class Cause(StrEnum):
@@ -75,7 +76,7 @@ class Life:
 class Evidence:
     """A fact that the answer rests on."""
 
-    kind: str  # "span" or "absence"
+    kind: EvidenceKind
     ref: str | None
     text: str
 

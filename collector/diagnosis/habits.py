@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.joins import Ints, Mask
+from collector.columns.joins import Ints, Mask
 
 MS = 1_000_000
 MINUTE = 60 * 10**9

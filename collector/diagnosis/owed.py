@@ -4,17 +4,26 @@ Each entry knows since when it is owed and when it is due, so that every later m
 by comparing numbers, without looking at the flow again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import networkx as nx
 import numpy as np
 
-from collector.diagnosis.expectations import Expectation, Learner
+from collector.columns.joins import (
+    Ints,
+    Mask,
+    among,
+    distinct_pairs,
+    find,
+    last_of_runs,
+    matches_in_order,
+    once,
+)
+from collector.diagnosis.expected import Expectation, Expected
 from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
-from collector.joins import Ints, Mask, among, distinct_pairs, find, last_of_runs, matches_in_order, once
 
 
 class Debt(IntEnum):
@@ -64,51 +73,38 @@ def together(*parts: Owed) -> Owed:
     )
 
 
-class Expected:
-    """What a learner expects, laid out for joins with records. Rebuilt when the learner's version changes."""
+class Demands:
+    """*expected*, laid out for joins with records."""
 
-    def __init__(self, learner: Learner) -> None:
-        self.names = learner.names
-        self.version = learner.version
-        self.steps: Mapping[int, Expectation] = learner.steps()
-        joins = learner.joins()
-        self.joins: list[tuple[tuple[int, ...], Expectation]] = sorted(joins.items())
-        self.floor = int(learner.habits.deadline_floor_ms * MS)
+    def __init__(self, expected: Expected) -> None:
+        self.expected = expected
+        self.names, self.joins = expected.names, expected.joins
+        steps = expected.steps
         self._joins_of: dict[int, list[Expectation]] = {}
-        for steps, expectation in self.joins:
-            for step in steps:
+        for needed, expectation in self.joins:
+            for step in needed:
                 self._joins_of.setdefault(step, []).append(expectation)
-        self._known = learner.known
-        self._source = learner.is_usual_source
-        going = self._one_of_each_group(step for step, e in self.steps.items() if e.progresses)
+        going = self._one_of_each_group(step for step, e in steps.items() if e.progresses)
         self._by_type = np.array(sorted(going, key=lambda step: (type_of(step), step)), np.int64)
         self._types = np.array([type_of(step) for step in self._by_type.tolist()], np.int64)
-        self._first = np.array([learner.first_seen(step) for step in self._by_type.tolist()], np.int64)
-        self._ascending = np.array(sorted(self.steps), np.int64)
-        ranked = [self.steps[step] for step in self._ascending.tolist()]
-        self._pace = _pace([(e.react.p99_ms, e.deadline_ms) for e in ranked], self.floor)
+        self._first = np.array([expected.first_seen[step] for step in self._by_type.tolist()], np.int64)
+        self._ascending = np.array(sorted(steps), np.int64)
+        ranked = [steps[step] for step in self._ascending.tolist()]
+        self._pace = _pace([(e.react.p99_ms, e.deadline_ms) for e in ranked], expected.floor)
         published = [(e.publish.p99_ms, e.publish_deadline_ms) for e in ranked]
-        self._publish_pace = _pace(published, self.floor)
-        self._ends = np.array([step for step, e in self.steps.items() if not e.progresses], np.int64)
-        emitting = [step for step, e in self.steps.items() if e.always_emits and not learner.is_joined(step)]
+        self._publish_pace = _pace(published, expected.floor)
+        self._ends = np.array([step for step, e in steps.items() if not e.progresses], np.int64)
+        emitting = [step for step, e in steps.items() if e.always_emits and step not in expected.joined]
         self._emitting = np.array(sorted(emitting), np.int64)
         self._feeding = self._what_feeds_joins()
 
-    def known(self, event_type: Ints) -> Mask:
-        """Which event types were seen often enough to know what follows them."""
-        return self._known(event_type)
-
-    def same_demands(self, other: "Expected") -> bool:
-        """Say whether both ask the same steps and joins for the same things, at whatever pace."""
+    def same_as(self, other: "Demands") -> bool:
+        """Whether both ask the same steps and joins for the same things, at whatever pace."""
         return (
             np.array_equal(self._by_type, other._by_type)
             and np.array_equal(self._emitting, other._emitting)
             and [steps for steps, _ in self.joins] == [steps for steps, _ in other.joins]
         )
-
-    def of(self, step: int, join: int) -> Expectation | None:
-        """The expectation that an entry broke; none where a handling failed before anything was learned."""
-        return self.joins[join][1] if join >= 0 else self.steps.get(step)
 
     def owed(self, record: Record) -> tuple[Owed, Mask]:
         """What the flows of *record* owe, and which of them lost telemetry of a step that happened."""
@@ -126,7 +122,7 @@ class Expected:
     def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:
         """A group takes a message once: of its services the one that took the newest stands for it."""
         newest: dict[tuple[int, int], int] = {}
-        for step in sorted(steps, key=lambda step: (self.steps[step].last, step)):
+        for step in sorted(steps, key=lambda step: (self.expected.steps[step].last, step)):
             newest[type_of(step), self.names.group_of(step)] = step
         return list(newest.values())
 
@@ -136,7 +132,7 @@ class Expected:
             return []
         leads: nx.DiGraph[int] = nx.DiGraph()
         code = self.names.event_types.code
-        emitted = {step: {code(name) for name, _ in e.emits} for step, e in self.steps.items()}
+        emitted = {step: {code(name) for name, _ in e.emits} for step, e in self.expected.steps.items()}
         for step, types in emitted.items():
             leads.add_edges_from((type_of(step), event_type) for event_type in types)
         found = []
@@ -281,7 +277,7 @@ class Expected:
         for step in np.unique(entries.step).tolist():
             for join in np.unique(entries.join[entries.step == step]).tolist():
                 mine = (entries.step == step) & (entries.join == join)
-                told = [self.of(step, join)]
+                told = [self.expected.of(step, join)]
                 told += self._joins_of.get(step, [])
                 for rank, expectation in enumerate(told):
                     if expectation is not None:
@@ -308,7 +304,7 @@ class Expected:
     def _published_by_others(self, record: Record, step: int, expectation: Expectation) -> Ints:
         messages = record.messages
         emits = [self.names.event_types.code(name) for name, _ in expectation.emits]
-        own = np.array([code for code in emits if self._source(step, code)], np.int64)
+        own = np.array([code for code in emits if (step, code) in self.expected.sources], np.int64)
         service = self.names.services.code(expectation.service)
         return once(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
 

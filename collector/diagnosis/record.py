@@ -6,10 +6,10 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from collector.joins import Ints, Mask, among, matches
+from collector.columns.dictionary import coded
+from collector.columns.joins import Ints, Mask, among, matches
 from collector.stitching import EdgeKind, Flows, Graph, Stitched
 from collector.stitching.replays import find_replays
-from collector.words import coded
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life
 from collector.diagnosis.owed import Debt
-from collector.diagnosis.wording import counted, duration
+from collector.model.wording import counted, duration
 
 Rule = Callable[[Case, Life], Finding | None]
 

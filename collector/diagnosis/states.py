@@ -1,26 +1,10 @@
 """How is each flow: running, late, stuck, failed or done?"""
 
-from enum import IntEnum
-
 import numpy as np
 
 from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Ints, Mask
-
-
-class State(IntEnum):
-    """The states of a flow, the worse the higher."""
-
-    DONE = 0
-    RUNNING = 1
-    LATE = 2
-    STUCK = 3
-    FAILED = 4
-
-    @property
-    def word(self) -> str:
-        """As it is written in answers."""
-        return self.name.lower()
+from collector.model.flows import State
 
 
 def states(owed: Owed, count: int, now: int, slack: Ints, *, open_ended: Mask) -> Ints:

@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from collector.formats import documents, jaeger, otlp, plain, zipkin
+from collector.formats import detection, exported_otlp, jaeger, lenient_otlp, zipkin
 from collector.formats.found import Format, FormatError, Found, Problem, Reading
-from collector.formats.trouble import Trouble, UnusableError
-from collector.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, decode
+from collector.formats.trouble import UnusableError
+from collector.model.notes import Trouble
 
 __all__ = ["EXPECTED", "Begun", "FormatError", "Found", "Problem", "Trouble", "begin", "finish", "read"]
 
@@ -43,7 +44,7 @@ def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lamb
 
 def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Begun:
     """`read` for a file of several: `finish` has the rest of it."""
-    bodies = documents.split(data)
+    bodies = detection.split(data)
     if not bodies:
         msg = "it is empty."
         raise FormatError(msg)
@@ -51,7 +52,7 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
     zipkins: list[Any] = []
     failed: dict[int, FormatError] = {}
     for first, some in _portions(bodies):
-        table, problems, others = plain.read(some, received_unix_nano)
+        table, problems, others = exported_otlp.read(some, received_unix_nano)
         tables.append(table)
         reading.problems += problems
         for place in others:
@@ -95,10 +96,10 @@ def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
     if body.encoding is Encoding.PROTOBUF:
         (verdict,) = decode([body], 0).verdicts
         raise FormatError(str(verdict.error))
-    document = documents.load(body.data)
-    match documents.format_of(document):
+    document = detection.load(body.data)
+    match detection.format_of(document):
         case Format.OTLP:
-            _read_whole(otlp.read, document, reading)
+            _read_whole(lenient_otlp.read, document, reading)
         case Format.JAEGER:
             _read_whole(jaeger.read, document, reading)
         case Format.ZIPKIN:

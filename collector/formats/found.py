@@ -7,10 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from collector.formats.ids import Ids
-from collector.formats.trouble import Trouble, UnusableError
-from collector.otlp import tabulate
-from collector.otlp.json_shapes import Request, ResourcePart, ScopePart, Span
+from collector.formats.otlp import tabulate
+from collector.formats.otlp.json_shapes import Request, ResourcePart, ScopePart, Span
+from collector.formats.spelled_ids import Ids
+from collector.formats.trouble import UnusableError
+from collector.model.notes import Trouble
 
 __all__ = ["Format", "FormatError", "Found", "Problem", "Reading"]
 

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.formats import status
+from collector.formats import status_tags
 from collector.formats.found import Reading
-from collector.formats.ids import ref_of
-from collector.formats.trouble import UnusableError
-from collector.formats.values import (
+from collector.formats.otlp.json_shapes import EventPart, Link, ResourcePart, Span
+from collector.formats.records import (
     SCOPE_TAGS,
     Record,
     attribute,
@@ -27,7 +26,8 @@ from collector.formats.values import (
     text,
     times,
 )
-from collector.otlp.json_shapes import EventPart, Link, ResourcePart, Span
+from collector.formats.spelled_ids import ref_of
+from collector.formats.trouble import UnusableError
 
 _READ = SCOPE_TAGS | {"span.kind", "w3c.tracestate"}
 
@@ -108,11 +108,13 @@ def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Spa
         "startTimeUnixNano": start,
         "endTimeUnixNano": end,
         "attributes": [
-            attribute(key, value) for key, value in tags if key not in _READ and not status.tells(key, value)
+            attribute(key, value)
+            for key, value in tags
+            if key not in _READ and not status_tags.tells(key, value)
         ],
         "events": [_event(log) for log in records(written, "logs")],
         "links": links,
-        "status": status.status(said),
+        "status": status_tags.status(said),
         "flags": flags & 1 if isinstance(flags, int) else 0,  # sampled; the others are Jaeger's own
     }
 

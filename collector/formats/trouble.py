@@ -1,13 +1,6 @@
 """How a reader of records says that one can not be used."""
 
-from enum import StrEnum
-
-
-class Trouble(StrEnum):
-    """What is wrong with a record, as a note calls it."""
-
-    INVALID_ID = "invalid_id"
-    UNREADABLE = "unreadable"
+from collector.model.notes import Trouble
 
 
 class UnusableError(ValueError):

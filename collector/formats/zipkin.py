@@ -11,11 +11,10 @@ from typing import Any
 
 import msgspec
 
-from collector.formats import status, zipkin_v1
+from collector.formats import status_tags, zipkin_v1
 from collector.formats.found import Reading
-from collector.formats.ids import ref_of
-from collector.formats.trouble import UnusableError
-from collector.formats.values import (
+from collector.formats.otlp.json_shapes import Link, ResourcePart, ScopePart, Span
+from collector.formats.records import (
     SCOPE_TAGS,
     Record,
     attribute,
@@ -30,7 +29,8 @@ from collector.formats.values import (
     text,
     times,
 )
-from collector.otlp.json_shapes import Link, ResourcePart, ScopePart, Span
+from collector.formats.spelled_ids import ref_of
+from collector.formats.trouble import UnusableError
 
 _LINK = "otlp.link."  # where OpenTelemetry's Collector keeps links
 _READ = SCOPE_TAGS | {"w3c.tracestate", "service.name"}
@@ -145,14 +145,14 @@ def _span(written: Record, tags: Record, reading: Reading) -> Span:
         "attributes": [
             attribute(key, value)
             for key, value in [*said, *_address("peer", remote)]
-            if not status.tells(key, value)
+            if not status_tags.tells(key, value)
         ],
         "events": [
             event(text(one.get("value")), nanoseconds(one.get("timestamp"), "timestamp of an annotation"))
             for one in records(written, "annotations")
         ],
         "links": links,
-        "status": status.status(tags),
+        "status": status_tags.status(tags),
     }
 
 

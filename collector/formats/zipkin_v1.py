@@ -6,7 +6,7 @@ A record of version 1 may hold both sides of a call; each becomes a record of it
 from collections.abc import Iterator
 from typing import Any
 
-from collector.formats.values import Record, nanoseconds, record, records, text
+from collector.formats.records import Record, nanoseconds, record, records, text
 
 # The annotations that begin and end each kind of span; they say which service is meant.
 _SIDES = {"CLIENT": ("cs", "cr"), "SERVER": ("sr", "ss"), "PRODUCER": ("ms", "ms"), "CONSUMER": ("mr", "mr")}

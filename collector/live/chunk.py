@@ -1,4 +1,4 @@
-"""Some flows that were stitched at one tick, with all that is needed to judge, join and teach them."""
+"""Flows that were stitched in one tick, with all that is needed to judge, join and learn from them."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -7,23 +7,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.conventions import Role
-from collector.diagnosis.expectations import Learner
-from collector.diagnosis.owed import Expected, Owed
+from collector.columns.joins import Ints, Mask, among, find, once
+from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
+from collector.diagnosis.expected import Expected
+from collector.diagnosis.flow_rows import flow_table, outcomes
+from collector.diagnosis.owed import Demands, Owed
 from collector.diagnosis.record import Record, record
-from collector.flowtable import flow_table, outcomes
-from collector.joins import Ints, Mask, among, find, once
-from collector.keys import NONE, Keys, pair_keys, span_keys, text_keys, trace_keys, whole
+from collector.model.readings import Role
+from collector.model.span_keys import span_keys, trace_keys
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
 
 
-@dataclass
+@dataclass(eq=False)
 class Marks:
-    """What was said or done of each flow before, and stays so whatever it grows into."""
+    """What was said or done of each flow before, and stays true whatever it grows into."""
 
     taught: Mask  # it taught, or never will
     overdue: Mask  # it was stuck or failed at some time
-    kept: Mask  # the archive has a row of it,
+    kept: Mask  # the store has a row of it,
     current: Mask  # and that row says what is known now
     counted: Mask  # it was counted as done
 
@@ -42,12 +43,12 @@ class Marks:
             np.logical_or.at(getattr(self, field.name), flow, getattr(before, field.name)[place])
 
 
-@dataclass
+@dataclass(eq=False)
 class Chunk:
-    """Flows 0 to n of one stitching.
+    """Flows 0 to n of one stitching. A chunk equals itself only.
 
-    Nothing in it changes but the marks, and what it owes when more is known. A flow that is touched
-    by new spans dies here and is stitched again, with them, in a newer chunk.
+    Nothing in it changes but the marks, and what it owes when more is known. A flow that new spans touch dies
+    here and is stitched again, with them, in a newer chunk.
     """
 
     stitched: Stitched
@@ -58,7 +59,7 @@ class Chunk:
     identified: Ints  # the flow of each
     alive: Mask
     marks: Marks
-    judged_by: Expected
+    judged_by: Demands
     owed: Owed
     unsure: Mask  # it holds an event type of which it is not known yet what follows
     lived: int = 0  # spans of living flows, when the memory last looked
@@ -110,18 +111,19 @@ class Chunk:
         here = row[place] >= 0
         self.marks.take_over(flow[here], marks, place[here])
 
-    def judge_by(self, expected: Expected, learner: Learner) -> None:
+    def judge_by(self, demands: Demands) -> None:
         """Go by what is expected now. What is owed changes only with what is demanded."""
-        if expected is self.judged_by:
+        if demands is self.judged_by:
             return
-        changed = not expected.same_demands(self.judged_by)
+        changed = not demands.same_as(self.judged_by)
         if changed:
-            self.owed, _ = expected.owed(self.record)
+            self.owed, _ = demands.owed(self.record)
         if changed or self.unsure.any():
-            self.unsure = unsure(self.record, expected)
+            self.unsure = unsure(self.record, demands.expected)
             place = self.flows.schema.get_field_index("outcome")
-            self.flows = self.flows.set_column(place, "outcome", outcomes(self.record, learner))
-        self.judged_by = expected
+            outcome = outcomes(self.record, demands.expected)
+            self.flows = self.flows.set_column(place, "outcome", outcome)
+        self.judged_by = demands
 
     def note_lost(self, flows: Mask) -> None:
         """Say of *flows* that telemetry of them was lost."""
@@ -130,32 +132,30 @@ class Chunk:
         self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
-def make(
-    rows: pa.Table, learner: Learner, expected: Expected, keying: Keying = BELIEVED
-) -> tuple[Chunk, pa.Table]:
+def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[Chunk, pa.Table]:
     """The chunk of *rows* (READINGS), and those rows that have to do with no message yet."""
     stitched = stitch(rows, keying)
     flows, spans = stitched.flows, stitched.graph.spans
-    happened = record(stitched, learner.names)
-    owed, gaps = expected.owed(happened)
+    happened = record(stitched, demands.names)
+    owed, gaps = demands.owed(happened)
     identifiers, place = identifiers_of(spans, stitched.graph.trace)
     which, flow = flows.of(place)
     met, meeting = _once(identifiers[which], flow)
-    if flows.refused:  # else each next span with such a key would bring all of its flows together
+    if flows.refused:  # otherwise the next span with such a key would bring all of its flows together
         joins = ~among(met, once(text_keys(pa.array(flows.refused, pa.string()))))
         met, meeting = met[joins], meeting[joins]
     chunk = Chunk(
         stitched=stitched,
         record=happened,
-        flows=flow_table(stitched, happened, learner),
+        flows=flow_table(stitched, happened, demands.expected),
         size=np.bincount(flows.flow, minlength=flows.count),
         identifiers=met,
         identified=meeting,
         alive=np.ones(flows.count, np.bool_),
         marks=Marks.none(flows.count),
-        judged_by=expected,
+        judged_by=demands,
         owed=owed,
-        unsure=unsure(happened, expected),
+        unsure=unsure(happened, demands.expected),
     )
     if gaps.any():
         chunk.note_lost(gaps)
@@ -174,7 +174,7 @@ def unsure(happened: Record, expected: Expected) -> Mask:
 def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Ints]:
     """(identifier, row): by its trace, its flow key and the traces it links to, a span may meet others.
 
-    *trace*: the key of each row's trace, if somebody knows it already.
+    *trace* is the key of each row's trace, if it is known already.
     """
     places = np.arange(rows.num_rows)
     links = whole(rows["link_trace_ids"])
@@ -193,8 +193,8 @@ def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Int
 def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
     """(key, row): the ids by which *rows* ask for a message.
 
-    Consumers that came without a context do, by its system and its id; and messages do that name what caused
-    them: of rows that were stitched, the *claims* of their graph, of others all that might.
+    Consumers that came without a context ask by its system and its id, and so do messages that name what caused
+    them: of stitched rows the *claims* of their graph, of others all that might.
     """
     role = np.asarray(rows["role"].to_numpy())
     linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
@@ -210,7 +210,7 @@ def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
 
 
 def offered_of(rows: pa.Table) -> tuple[Keys, Ints]:
-    """(key, row): the ids of the messages in *rows*, as others may ask for them."""
+    """(key, row): the ids of the messages in *rows*, in the form in which others ask for them."""
     place = np.flatnonzero(_publishes(np.asarray(rows["role"].to_numpy())))
     some = rows.select(["system", "message_id", "event_id"]).take(pa.array(place))
     system, message, event = (text_keys(column) for column in some.columns)

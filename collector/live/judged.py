@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from collector.diagnosis import State
-from collector.diagnosis.owed import Expected, Owed, together
+from collector.columns.joins import Ints, Mask, find
+from collector.diagnosis.expected import Expected
+from collector.diagnosis.owed import Owed, together
 from collector.diagnosis.record import terminated
-from collector.flowtable import FLOWS
-from collector.joins import Ints, Mask, find
 from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
+from collector.model.flows import FLOWS, State
 from collector.stitching import Graph
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judged:
     """A chunk at one moment. Times of *owed* are by our clock."""
 
@@ -36,7 +36,7 @@ class Judged:
 
     @property
     def may_be_kept(self) -> Mask:
-        """Which flows the archive has a row of, or will have before the next moment."""
+        """Which flows the store has a row of, or will have before the next moment."""
         kept: Mask = self.chunk.marks.kept | (self.state == State.DONE) | (self.state >= State.STUCK)
         return kept
 

@@ -1,15 +1,15 @@
-"""What is seen of those who send: who took what last, and how late it is known here."""
+"""What is seen of the senders: who took what last, and how late that is known here."""
 
 import numpy as np
 import pyarrow as pa
 
+from collector.columns.joins import Ints, groups
 from collector.diagnosis import Names
 from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Begun, Reactions, Record
-from collector.joins import Ints, groups
-from collector.live.clocks import Delays
+from collector.live.delays import Delays, RecentDelays
 
-_MOST = 100_000  # groups; whoever was first to be seen is forgotten first
+_MOST = 100_000  # steps; the one that was seen first is forgotten first
 
 
 class Lives:
@@ -19,7 +19,7 @@ class Lives:
         self._names = names
         self._delays = Delays(names.services.limit)
         self._last: dict[int, tuple[int, int]] = {}
-        self._pace = 0.0  # p95 of how much later than its message a reaction is known, ns, over the newest
+        self._pace = RecentDelays(1, 0.95)  # how much later than its message a reaction is known
 
     @property
     def last(self) -> dict[int, tuple[int, int]]:
@@ -39,7 +39,7 @@ class Lives:
         seen = (reactions.message >= 0) & (reactions.step >= 0)
         if seen.any():
             later = np.maximum(reactions.received - reactions.heard, 0)[seen]
-            self._pace = max(0.9 * self._pace, float(np.percentile(later, 95)))
+            self._pace.add(np.zeros(len(later), np.int64), later, int(reactions.received[seen].max()))
         for taken in (reactions, happened.begun):
             self._see_taken(taken)
 
@@ -51,9 +51,10 @@ class Lives:
         """How much later than it happens what is owed could be known here, of each entry."""
         return self._delays.slack(self._names.service_of(owed.step))
 
-    def quiet(self, least: float, most: float) -> int:
+    def quiet(self, least: float, most: float, now: int) -> int:
         """For how long nothing may come from a flow at rest, from *least* to *most*; all in nanoseconds."""
-        return int(min(max(least, 3 * self._pace) + self._delays.slowest, most))
+        usual = max(least, 3 * float(self._pace.usual[0]))
+        return int(min(usual + self._delays.slowest(now), most))
 
     def _see_taken(self, taken: Reactions | Begun) -> None:
         service = self._names.service_of(taken.step)

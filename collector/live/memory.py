@@ -1,5 +1,9 @@
-"""The flows that may still change, held in memory, and which of them new spans touch."""
+"""The flows that may still change, held in memory, and which of them new spans touch.
 
+Rows leave one place here only for another: until they are stitched, or dropped and counted, they are held.
+"""
+
+import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,20 +11,21 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import READINGS
-from collector.diagnosis.expectations import Learner
-from collector.diagnosis.owed import Expected
-from collector.joins import Ints, Mask, among, find, once
-from collector.keys import Keys, text_keys
+from collector.columns.joins import Ints, Mask, among, find, once
+from collector.columns.keys import Keys, text_keys
+from collector.diagnosis.owed import Demands
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
+from collector.model.readings import READINGS
 from collector.stitching import BELIEVED, Keying
 
-LARGE = 2_000  # spans: a flow of more is not stitched again for each of its next ones
+LARGE = 2_000  # spans: a flow of more is not stitched again for each new span
 _MOST_CHUNKS = 48
 _LARGE_WAIT = 60 * 10**9
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class _Loose:
     """Spans that have to do with no message so far: a message below them may still come."""
 
@@ -30,66 +35,66 @@ class _Loose:
     kept_until: int
 
 
-@dataclass(frozen=True)
-class Brought:
-    """Flows that the archive has and that come back. They teach nothing any more."""
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """Flows that come back from the store. They teach nothing any more."""
 
     rows: pa.Table  # READINGS
     ids: Sequence[str] = field(default=())
     unfinished: bool = False  # they were stuck or failed, and not done
 
     def marks(self, count: int) -> Marks:
-        """What is said of each of *count* flows that come back."""
+        """What is said of each of *count* restored flows."""
         yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
         unfinished = yes if self.unfinished else no
         return Marks(taught=yes, overdue=unfinished, kept=yes, current=no, counted=~unfinished)
 
 
 class Memory:
-    """Living chunks, loose spans, and spans of large flows that wait for more."""
+    """Living chunks, loose spans, and rows on their way into a chunk."""
 
-    def __init__(self, learner: Learner, keying: Keying = BELIEVED) -> None:
-        self.learner = learner
+    def __init__(self, demands: Demands, keying: Keying = BELIEVED) -> None:
+        self.demands = demands
         self.keying = keying
-        self._refused: Keys = np.empty(0, np.uint64)  # of the keys that are refused
-        self.expected = Expected(learner)
         self.chunks: list[Chunk] = []
+        self.due: deque[pa.Table] = deque()  # READINGS that are to be added now, the oldest first
+        self._refused: Keys = np.empty(0, np.uint64)  # of the keys that are refused
         self._loose: deque[_Loose] = deque()
-        self._waiting: list[tuple[int, pa.Table]] = []
+        self._waiting: list[tuple[int, pa.Table]] = []  # READINGS of large flows, and when they came
 
     @property
     def spans(self) -> int:
         """How many spans are held."""
-        aside = [loose.rows for loose in self._loose] + [rows for _, rows in self._waiting]
+        aside = [*(loose.rows for loose in self._loose), *(rows for _, rows in self._waiting), *self.due]
         return sum(chunk.spans for chunk in self.chunks) + sum(int(rows.num_rows) for rows in aside)
 
     def add(
-        self, new: pa.Table, identifiers: Keys, brought: Brought | None, loose_until: int
+        self, new: pa.Table, identifiers: Keys, restored: Restored | None, loose_until: int
     ) -> tuple[Chunk | None, Sequence[str]]:
         """Stitch *new* (READINGS) together with all that it touches by its *identifiers*.
 
-        Give the chunk that this made, and the ids in the archive that no flow has any more: it got an
-        earlier span, a key, or was joined to another. If it raises, nothing has changed.
+        Give the chunk that this made, and the ids in the store that no flow has any more: their flows got an
+        earlier span or a key, or were joined to others. If it raises, nothing has changed.
         """
         parts, wanted = [new], identifiers
-        if brought is not None:
-            parts.append(brought.rows)
-            wanted = np.append(identifiers, identifiers_of(brought.rows)[0])
+        if restored is not None:
+            parts.append(restored.rows)
+            wanted = np.append(identifiers, identifiers_of(restored.rows)[0])
         touched, wanted = self._reached(self.believed(once(wanted)), pa.concat_tables(parts))
         parts.extend(chunk.rows_of(flows) for chunk, flows in touched)
         taken, left = self._split_loose(wanted)
         parts.extend(taken)
-        chunk, outside = make(pa.concat_tables(parts), self.learner, self.expected, self.keying)
-        archived = list(brought.ids) if brought is not None else []
+        chunk, outside = make(pa.concat_tables(parts), self.demands, self.keying)
+        stored = list(restored.ids) if restored is not None else []
         for before, flows in touched:
             chunk.inherit(before.first_keys(flows), before.marks.of(flows))
-            archived += before.ids(flows & before.marks.kept)
-        if brought is not None:
-            keys = once(span_keys_of(brought.rows))
-            chunk.inherit(keys, brought.marks(len(keys)))
-        ids = chunk.ids(chunk.alive) if archived else []
-        vanished = sorted(set(archived) - set(ids))
-        chunk.marks.kept &= np.isin(np.array(ids, object), archived) if archived else False
+            stored += before.ids(flows & before.marks.kept)
+        if restored is not None:
+            keys = once(span_keys_of(restored.rows))
+            chunk.inherit(keys, restored.marks(len(keys)))
+        ids = chunk.ids(chunk.alive) if stored else []
+        absorbed = sorted(set(stored) - set(ids))
+        chunk.marks.kept &= np.isin(np.array(ids, object), stored) if stored else False
         chunk.marks.current[:] = False
         # From here on nothing can fail.
         for before, flows in touched:
@@ -100,12 +105,12 @@ class Memory:
             self._loose.append(_Loose(outside, identifiers, place, loose_until))
         self.chunks = [chunk for chunk in self.chunks if chunk.alive.any()]
         if not chunk.stitched.flows.count:
-            return None, vanished
+            return None, absorbed
         self.chunks.append(chunk)
-        return chunk, vanished
+        return chunk, absorbed
 
     def refuse(self, keys: Iterable[str]) -> Sequence[str]:
-        """Let *keys* join nothing any more; give those that still did. Their flows have been put apart."""
+        """Let *keys* join nothing any more; give those that still did. Their flows have been split."""
         new = sorted(set(keys) - self.keying.refused)
         if new:
             self.keying = replace(self.keying, refused=self.keying.refused | set(new))
@@ -116,33 +121,43 @@ class Memory:
         """Those of *identifiers* that do not stand for a flow key that is refused."""
         return identifiers[~among(identifiers, self._refused)] if len(self._refused) else identifiers
 
-    def due(self, new: pa.Table, now: int) -> pa.Table:
-        """Those of *new* and of what waits that are to be added now.
+    def take_in(self, new: pa.Table, now: int) -> None:
+        """Hold *new* (READINGS), and make `due` what is to be added now. If it raises, nothing has changed.
 
-        A flow of many spans costs much to stitch. Its new spans wait until they are a quarter as many
-        as it has, or for a minute: so each span is stitched about five times, however long a flow grows.
+        A flow of many spans costs much to stitch. Its new spans wait until they are a quarter as many as it has,
+        or for a minute: so each span is stitched about five times, however long a flow grows.
         """
         large = [(chunk, chunk.alive & (chunk.size >= LARGE)) for chunk in self.chunks]
         large = [(chunk, flows) for chunk, flows in large if flows.any()]
         ripe = [rows for arrived, rows in self._waiting if arrived <= now - _LARGE_WAIT]
-        young = [(arrived, rows) for arrived, rows in self._waiting if arrived > now - _LARGE_WAIT]
-        self._waiting = []
-        added = [*ripe]
-        parts = [*young, (now, new)] if new.num_rows else young
+        parts = [(arrived, rows) for arrived, rows in self._waiting if arrived > now - _LARGE_WAIT]
+        if new.num_rows:
+            parts.append((now, new))
+        due, waiting = self._split_due(parts, large)
+        rows = pa.concat_tables([READINGS.empty_table(), *ripe, *due])
+        self._waiting = waiting
+        if rows.num_rows:
+            self.due.append(rows)
+
+    def _split_due(
+        self, parts: Sequence[tuple[int, pa.Table]], large: Sequence[tuple[Chunk, Mask]]
+    ) -> tuple[list[pa.Table], list[tuple[int, pa.Table]]]:
+        """What of *parts* is due, and what goes on waiting, by the *large* flows that it belongs to."""
         if not large:
-            return pa.concat_tables([READINGS.empty_table(), *added, *(rows for _, rows in parts)])
+            return [rows for _, rows in parts], []
         of = [_owners(rows, large) for _, rows in parts]
         sizes = np.concatenate([chunk.size[flows] for chunk, flows in large])
         coming = sum((np.bincount(owner[owner >= 0], minlength=len(sizes)) for owner in of), np.zeros(1))
-        enough = np.append(4 * coming >= sizes, True)  # the last stands for those of no large flow
+        enough = np.append(4 * coming >= sizes, True)  # the last stands for rows of no large flow
+        due, waiting = [], []
         for (arrived, rows), owner in zip(parts, of, strict=True):
-            added.append(rows.filter(pa.array(enough[owner])))
+            due.append(rows.filter(pa.array(enough[owner])))
             if (waits := rows.filter(pa.array(~enough[owner]))).num_rows:
-                self._waiting.append((arrived, waits))
-        return pa.concat_tables([READINGS.empty_table(), *added])
+                waiting.append((arrived, waits))
+        return due, waiting
 
     def forget_loose(self, now: int, most: int) -> Keys:
-        """Let go of loose spans whose time is over or that are more than *most*; give their identifiers."""
+        """Forget loose spans whose time is over or that are more than *most*; give their identifiers."""
         gone = []
         held = sum(loose.rows.num_rows for loose in self._loose)
         while self._loose and (self._loose[0].kept_until < now or held > most):
@@ -150,15 +165,10 @@ class Memory:
             gone.append(self._loose.popleft().identifiers)
         return np.concatenate(gone) if gone else np.empty(0, np.uint64)
 
-    def renew(self) -> None:
-        """Take over what the learner has learned."""
-        if self.expected.version != self.learner.version:
-            self.expected = Expected(self.learner)
-
     def compact(self) -> None:
-        """Stitch chunks into one that are small, or of which most is gone: so memory is given back.
+        """Stitch small chunks, and chunks that are mostly gone, into one: that frees memory.
 
-        One that is being emptied is left alone: the next tick or two take the rest of it for nothing.
+        A chunk that is being emptied is left alone: the next tick or two take the rest of it at no cost.
         """
         chosen = []
         for chunk in self.chunks:
@@ -171,29 +181,48 @@ class Memory:
             chosen += rest[: len(rest) - _MOST_CHUNKS // 2]
         if not chosen:
             return
-        merged = self.remade([(chunk, chunk.alive) for chunk in chosen])
+        merged = self._restitched([(chunk, chunk.alive) for chunk in chosen])
         self.chunks = [chunk for chunk in self.chunks if chunk not in chosen] + merged
 
-    def halves(self, chunk: Chunk) -> list[Chunk]:
-        """Replace *chunk* by two with half of its flows each, or by nothing if it has one only."""
-        flows = np.flatnonzero(chunk.alive)
-        first, second = chunk.alive.copy(), chunk.alive.copy()
-        first[flows[len(flows) // 2 :]] = False
-        second[flows[: len(flows) // 2]] = False
-        made = self.remade([(chunk, first)]) + self.remade([(chunk, second)]) if len(flows) > 1 else []
-        self.chunks = [other for other in self.chunks if other is not chunk] + made
-        return made
+    def split(self, chunk: Chunk) -> tuple[list[Chunk], int]:
+        """Replace *chunk* by two with half of its flows each; drop it if it has only one.
 
-    def remade(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
-        """One chunk of the flows that the masks mark, with their marks; none if that is no flow."""
+        Give the new chunks, and how many spans were dropped.
+        """
+        flows = np.flatnonzero(chunk.alive)
+        made, lost = [], 0
+        for half in np.array_split(flows, 2) if len(flows) > 1 else []:
+            some, dropped = self._salvaged(chunk, half)
+            made += some
+            lost += dropped
+        if len(flows) == 1:
+            lost = chunk.living_spans
+        self.chunks = [other for other in self.chunks if other is not chunk] + made
+        return made, lost
+
+    def _salvaged(self, chunk: Chunk, flows: Ints) -> tuple[list[Chunk], int]:
+        """Chunks of *flows*, and how many spans were dropped with flows that cannot be stitched again."""
+        mask = np.zeros(len(chunk.alive), np.bool_)
+        mask[flows] = True
+        try:
+            return self._restitched([(chunk, mask)]), 0
+        except Exception:
+            if len(flows) == 1:
+                log.exception("A flow cannot be stitched again; its spans are in the store")
+                return [], int(chunk.size[mask].sum())
+        parts = [self._salvaged(chunk, half) for half in np.array_split(flows, 2)]
+        return [one for made, _ in parts for one in made], sum(lost for _, lost in parts)
+
+    def _restitched(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
+        """One chunk of the flows that the masks mark, with their marks; none if they mark no flow."""
         rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
-        merged, _ = make(rows, self.learner, self.expected, self.keying)
+        merged, _ = make(rows, self.demands, self.keying)
         for chunk, flows in chosen:
             merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
         return [merged] if merged.alive.any() else []
 
     def _reached(self, wanted: Keys, rows: pa.Table) -> tuple[list[tuple[Chunk, Mask]], Keys]:
-        """The flows that are to be stitched with *rows*, and the identifiers of all that they are of.
+        """The flows that are to be stitched with *rows*, and all their identifiers.
 
         What a flow, or a loose span, pointed at before is needed again, though nothing new names it.
         """
@@ -209,10 +238,10 @@ class Memory:
             wanted = grown
 
     def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
-        """The flows that *wanted* leads to at any number of steps, or that ids in *rows* do.
+        """The flows that *wanted* leads to in any number of steps, or that ids in *rows* lead to.
 
-        Those that are reached ask again for what they asked for: if two had that id, both must be there
-        for neither to be taken.
+        Flows that are reached ask again for what they asked for before: if two messages have that id, both must
+        be there for neither to be taken.
         """
         found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
         self._reach_askers(found, rows)

@@ -7,17 +7,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.conventions import READINGS
+from collector.columns.joins import Ints, Mask, once
+from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life
-from collector.diagnosis.owed import NOTHING, Debt, Expected, Owed
+from collector.diagnosis.owed import NOTHING, Debt, Owed
 from collector.diagnosis.record import type_of
-from collector.flowtable import FLOWS
-from collector.joins import Ints, Mask, once
+from collector.model.flows import FLOWS
+from collector.model.readings import READINGS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Done:
-    """Flows that were put away as done lately: when each ended, and after how long."""
+    """Flows that were evicted as done lately: when each ended, and after how long."""
 
     parts: tuple[tuple[Ints, npt.NDArray[np.float64]], ...] = ()  # nanoseconds, seconds
 
@@ -26,18 +27,19 @@ class Done:
         return np.concatenate([np.empty(0), *(seconds[last > since] for last, seconds in self.parts)])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Effort:
-    """What the live part itself costs and could not do."""
+    """What the live part itself costs, and what it could not do."""
 
-    tick_s: float = 0.0  # the last tick took that long
+    tick_s: float = 0.0  # of the last tick
     spans_held: int = 0
     spans_lost: int = 0  # that could not be judged; they are in the store
-    put_early: int = 0  # flows put away before they came to rest, to bound the memory
-    put_aside: int = 0  # flows too large to be judged
+    spans_unrestored: int = 0  # judged without the flows that the store has of them, as it did not answer
+    evicted_early: int = 0  # flows evicted before they came to rest, to bound the memory
+    set_aside: int = 0  # flows too large to be judged
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """Unfinished flows and what they owe; *owed* holds what is overdue, its flow a row of *flows*.
 
@@ -46,9 +48,9 @@ class Snapshot:
 
     now: int | None  # nanoseconds since the epoch; None before the first tick
     flows: pa.Table  # FLOWS
-    state: Ints  # diagnosis.State of each flow
-    kept: Mask  # of each flow: the store may have a row of it, too, which is older
-    coming: Mask  # of each flow: more of it may be on its way, so that nothing of it is called lost yet
+    state: Ints  # State of each flow
+    kept: Mask  # of each flow: the store may have a row of it, too, an older one
+    coming: Mask  # of each flow: more of it may be on its way, so nothing of it is called lost yet
     owed: Owed
     places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
     witnesses: pa.Table  # READINGS of the span that says more of each entry of `owed`; nulls without one

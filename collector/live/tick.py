@@ -1,4 +1,4 @@
-"""Every second: what was touched is stitched and judged again, what came to rest teaches and is put away."""
+"""Every second: what was touched is stitched and judged again, what came to rest is learned from and evicted."""
 
 import logging
 import time
@@ -9,21 +9,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import DEFAULT_NAMING, READINGS, Naming
-from collector.diagnosis import Debt, Habits, Learner, Names, State, states
-from collector.diagnosis.owed import Owed
-from collector.joins import Ints, Mask, groups, once
-from collector.keys import trace_keys
-from collector.live import readings
-from collector.live.archive import Archive, FlowKeeper
-from collector.live.bounds import beyond
+from collector.columns.joins import Ints, Mask, groups, once
+from collector.conventions import DEFAULT_NAMING, Naming
+from collector.diagnosis import Debt, Habits, Learner, Names, states
+from collector.diagnosis.owed import Demands, Owed
+from collector.live import trimmed
+from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
 from collector.live.lives import Lives
-from collector.live.memory import Brought, Memory
+from collector.live.memory import Memory, Restored
 from collector.live.snapshot import EMPTY, Effort, Snapshot
+from collector.model.flows import State
+from collector.model.readings import READINGS
+from collector.model.span_keys import trace_keys
 from collector.stitching import BELIEVED, Keying
-from collector.store import StoreError
+from collector.store.contracts import FlowStore, StoreError
 
 SECOND = 1_000_000_000
 RECENT = 15 * 60 * SECOND  # what "lately" means in a summary
@@ -37,12 +39,12 @@ class Pacing:
 
     quiet_s: float = 3.0  # a flow rests when nothing came for that long, or three times the usual pace
     quiet_most_s: float = 600.0
-    unsure_s: float = 60.0  # flows of which too little is known wait that long for their like
-    # No tick for longer, and telemetry may have been lost meanwhile: exporters give up after ten seconds.
+    unsure_s: float = 60.0  # flows of which too little is known wait that long for others like them
+    # Without a tick for longer, telemetry may have been lost: exporters give up after ten seconds.
     pause_s: float = 10.0
-    # Beyond it the flows that are longest at rest are put away early, and stuck ones last. About 2 KB each.
+    # Beyond it the flows that got no span for longest are evicted early, stuck ones last. About 2 KB each.
     most_spans: int = 250_000
-    most_flow_spans: int = 100_000  # a flow of more is no business run: its key is something shared
+    most_flow_spans: int = 100_000  # a flow of more is not a business run: its key is something shared
 
 
 class Tick:
@@ -50,7 +52,7 @@ class Tick:
 
     def __init__(
         self,
-        keeper: FlowKeeper,
+        store: FlowStore,
         *,
         naming: Naming = DEFAULT_NAMING,
         keying: Keying = BELIEVED,
@@ -58,14 +60,13 @@ class Tick:
         pacing: Pacing,
     ) -> None:
         self.snapshot: Snapshot = EMPTY
-        self.archive = Archive(keeper)
+        self.archive = Archive(store)
         self._naming = naming
         self._pacing = pacing
         names = Names()
         self.learner = Learner(names, habits)
-        self._memory = Memory(self.learner, keying)
+        self._memory = Memory(Demands(self.learner.expected()), keying)
         self._lives = Lives(names)
-        self._untaken: list[pa.Table] = []  # SPANS for which the archive could not be asked
         self._last: int | None = None  # the tick before
         self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # when there was no tick for long
         self._effort = Effort()
@@ -73,15 +74,16 @@ class Tick:
     def advance(self, spans: pa.Table | None, now: int) -> Snapshot:
         """Take in *spans* (SPANS; None: nothing came) and judge everything at *now*.
 
-        Raise `StoreError` if the archive failed. Nothing is lost by that: what it could not do is done
-        at a later tick, and the snapshot is that of *now*.
+        Raise `StoreError` if the store failed. Nothing is lost by that: what could not be done is done at a later
+        tick, and the snapshot is that of *now*.
         """
         began = time.perf_counter()
-        if not self.archive.rehearse and self._last and now - self._last > self._pacing.pause_s * SECOND:
+        if not self.archive.replaying and self._last and now - self._last > self._pacing.pause_s * SECOND:
             self._deaf.append((self._last, now))
         self._last = now
-        failure = self._take_in(spans, now)
-        self._memory.renew()
+        self._renew()
+        self._take_in(spans, now)
+        failure = self._place(now)
         judged = [one for chunk in list(self._memory.chunks) for one in self._judged(chunk, now)]
         held = replace(self._effort, spans_held=self._memory.spans)
         self._effort = replace(held, tick_s=time.perf_counter() - began)
@@ -96,17 +98,18 @@ class Tick:
             raise failure
         return self.snapshot
 
-    def bring(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
-        """Take in SPANS of flows that are in the store: they teach nothing."""
-        rows = readings.read(spans, self._naming)
+    def restore(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
+        """Take in SPANS of flows that the store has: they teach nothing."""
+        self._renew()
+        rows = trimmed.read(spans, self._naming)
         nothing = rows.slice(0, 0)
-        brought = Brought(rows, unfinished=unfinished)
-        self._memory.add(nothing, identifiers_of(nothing)[0], brought, now + self._quiet())
+        restored = Restored(rows, unfinished=unfinished)
+        self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
-        """Let the flows with these *ids* in SPANS teach, and keep nothing of them."""
-        rows = readings.read(spans, self._naming)
-        chunk, _ = make(rows, self.learner, self._memory.expected, self.keying)
+        """Learn from the flows with these *ids* in SPANS, and keep nothing of them."""
+        self._renew()
+        chunk, _ = make(trimmed.read(spans, self._naming), self._memory.demands, self.keying)
         self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
 
     @property
@@ -115,78 +118,117 @@ class Tick:
         return self._memory.keying
 
     def refuse(self, keys: Iterable[str]) -> None:
-        """Say again which flow keys the archive knows to be none."""
+        """Say again which flow keys the store knows to be none."""
         self._memory.refuse(keys)
 
-    def let_go(self, ids: Sequence[str]) -> None:
-        """Forget flows that the archive knows to be done; they teach, as they did then."""
+    def release(self, ids: Sequence[str]) -> None:
+        """Evict flows that the store knows to be done; learn from them, as it was learned then."""
         for chunk in self._memory.chunks:
             gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
             self.learner.learn(chunk.record, gone & ~chunk.marks.taught & ~chunk.marks.overdue)
-            self.archive.let_go(chunk, gone)
+            self.archive.release(chunk, gone)
 
     def resume(self, last: int) -> None:
         """Say when the process last heard anything before it ended."""
         self._last = last
 
-    def _take_in(self, spans: pa.Table | None, now: int) -> StoreError | None:
-        arrived, self._untaken = [*self._untaken, *([spans] if spans is not None else [])], []
-        tables = [one for one in arrived if one.num_rows]
+    def _renew(self) -> None:
+        """Go by what has been learned."""
+        expected = self.learner.expected()
+        if expected is not self._memory.demands.expected:
+            self._memory.demands = Demands(expected)
+
+    def _take_in(self, spans: pa.Table | None, now: int) -> None:
+        """Hold *spans*. From here on none of them is forgotten, whatever fails."""
+        read = self._read(spans) if spans is not None and spans.num_rows else []
+        rows = pa.concat_tables([READINGS.empty_table(), *read])
         try:
-            self._add(pa.concat_tables(tables) if tables else None, now)
-        except StoreError as error:
-            self._untaken = tables
-            return error
+            self._memory.take_in(rows, now)
+        except Exception:
+            log.exception("Spans of large flows cannot wait: they are stitched at once")
+            self._memory.due.append(rows)
+
+    def _read(self, spans: pa.Table) -> list[pa.Table]:
+        """READINGS of *spans*, except those of flows that were set aside.
+
+        A trace that cannot be read is dropped alone, and counted.
+        """
+        try:
+            rows = self.archive.without_aside(trimmed.read(spans, self._naming))
+        except Exception:
+            return [rows for part in self._halves(spans, "read") for rows in self._read(part)]
+        self._lives.see_spans(rows)
+        return [rows]
+
+    def _place(self, now: int) -> StoreError | None:
+        """Stitch the rows that are due. They stay due until that is done: if the store fails, until a later tick.
+
+        A trace that cannot be stitched is dropped alone, and counted.
+        """
+        due = self._memory.due
+        while due:
+            try:
+                self._add(due[0], now)
+            except StoreError as error:
+                if sum(rows.num_rows for rows in due) <= self._pacing.most_spans:
+                    return error
+                self._add_unrestored(due.popleft(), now)
+            except Exception:
+                due.extendleft(reversed(self._halves(due.popleft(), "stitched")))
+            else:
+                due.popleft()
         return None
 
-    def _add(self, spans: pa.Table | None, now: int) -> None:
-        """Add SPANS; those that no one can make sense of alone, so that they take no others with them."""
-        try:
-            rows = self._read(spans) if spans is not None else READINGS.empty_table()
-            rows = self._memory.due(rows, now)
-            if not rows.num_rows:
-                return
-            identifiers, _ = identifiers_of(rows)
-            brought = self.archive.bring_back(rows, self._memory.believed(once(identifiers)), self._naming)
-            chunk, vanished = self._memory.add(rows, identifiers, brought, now + self._quiet())
-            self.archive.vanish(vanished)
-            if chunk is not None:
-                self.archive.refuse(self._memory.refuse(chunk.stitched.flows.refused))
-                self._lives.see(chunk.record)
-        except StoreError:
-            raise
-        except Exception:
-            parts = _halves(spans) if spans is not None else []
-            if not parts:
-                log.exception(
-                    "%d spans can not be judged; they are in the store", spans.num_rows if spans else 0
-                )
-                lost = self._effort.spans_lost + (spans.num_rows if spans is not None else 0)
-                self._effort = replace(self._effort, spans_lost=lost)
-            for part in parts:
-                self._add(part, now)
+    def _add(self, rows: pa.Table, now: int) -> None:
+        """Stitch READINGS with the flows that they touch, in memory or in the store."""
+        believed = self._memory.believed(once(identifiers_of(rows)[0]))
+        self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
 
-    def _read(self, spans: pa.Table) -> pa.Table:
-        """READINGS of *spans*, but for those of flows that were put aside."""
-        rows = self.archive.without_aside(readings.read(spans, self._naming))
-        self._lives.see_spans(rows)
-        return rows
+    def _add_unrestored(self, rows: pa.Table, now: int) -> None:
+        """Stitch READINGS with the flows in memory alone: too many wait for a store that does not answer."""
+        log.warning("%d spans are judged without the flows that the store has of them", rows.num_rows)
+        unrestored = self._effort.spans_unrestored + rows.num_rows
+        self._effort = replace(self._effort, spans_unrestored=unrestored)
+        try:
+            self._stitch(rows, None, now)
+        except Exception:
+            self._memory.due.extendleft(reversed(self._halves(rows, "stitched")))
+
+    def _stitch(self, rows: pa.Table, restored: Restored | None, now: int) -> None:
+        identifiers, _ = identifiers_of(rows)
+        chunk, absorbed = self._memory.add(rows, identifiers, restored, now + self._quiet(now))
+        self.archive.absorb(absorbed)
+        if chunk is not None:
+            self.archive.refuse(self._memory.refuse(chunk.stitched.flows.refused))
+            self._lives.see(chunk.record)
+
+    def _halves(self, rows: pa.Table, done: str) -> list[pa.Table]:
+        """*rows* in two, no trace in both; nothing if they are of one trace, which is counted as lost."""
+        trace = trace_keys(rows["trace_id"])
+        distinct = once(trace)
+        if len(distinct) < 2:
+            log.exception("%d spans cannot be %s; they are in the store", rows.num_rows, done)
+            self._lose(rows.num_rows)
+            return []
+        first = trace < distinct[len(distinct) // 2]
+        return [rows.filter(pa.array(first)), rows.filter(pa.array(~first))]
+
+    def _lose(self, spans: int) -> None:
+        self._effort = replace(self._effort, spans_lost=self._effort.spans_lost + spans)
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
-        """What is to be said of *chunk*; of its halves, if one of its flows can not be judged."""
+        """What is to be said of *chunk*; of its halves, if one of its flows cannot be judged."""
         try:
             yield self._judge(chunk, now)
         except Exception:
-            parts = self._memory.halves(chunk)
-            if not parts:
-                log.exception("A flow can not be judged; its spans are in the store")
-                lost = self._effort.spans_lost + chunk.living_spans
-                self._effort = replace(self._effort, spans_lost=lost)
+            log.exception("A flow cannot be judged; its spans are in the store")
+            parts, lost = self._memory.split(chunk)
+            self._lose(lost)
             for part in parts:
                 yield from self._judged(part, now)
 
     def _judge(self, chunk: Chunk, now: int) -> Judged:
-        chunk.judge_by(self._memory.expected, self.learner)
+        chunk.judge_by(self._memory.demands)
         owed, count = chunk.owed, len(chunk.alive)
         since, slack = self._lives.since(owed), self._lives.slack(owed)
         forgiven = self._forgiven(replace(owed, since=since), slack) & ~chunk.marks.overdue[owed.flow]
@@ -201,12 +243,12 @@ class Tick:
         # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
         # often the last to export it.
         incomplete = np.asarray(chunk.flows["incomplete"].to_numpy())
-        coming = np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet()
+        coming = np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet(now)
         state = states(owed, count, now, slack, open_ended=(chunk.unsure | incomplete) & coming)
         return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack, coming)
 
     def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
-        """What should have come while nobody listened, and may have: lost spans are no stalled business."""
+        """What should have come while nobody listened, and may have: lost spans are not a stalled business."""
         forgiven = np.zeros(len(owed), np.bool_)
         for begin, end in self._deaf:
             # What takes longer than the pause will hardly have come within it.
@@ -220,14 +262,14 @@ class Tick:
             now=now,
             slack_of=self._lives.slack,
             life=self._lives.last,
-            expected=self._memory.expected,
+            expected=self._memory.demands.expected,
             learned=self.learner.flows,
             done=self.archive.done(now - RECENT),
             effort=self._effort,
         )
 
     def _keep(self, judged: Sequence[Judged], now: int) -> None:
-        """Write down what stopped, let what is at rest teach, and put it away."""
+        """Write down what stopped; learn from what is at rest, and evict it."""
         for one in judged:
             chunk, stuck = one.chunk, one.state >= State.STUCK
             newly = stuck & ~chunk.marks.overdue & one.alive
@@ -235,21 +277,21 @@ class Tick:
                 self._learn_misses(one, newly)
             chunk.marks.overdue |= stuck & one.alive
             self._teach(one, self._resting(one, now))
-        self.archive.settle()
+        self.archive.flush()
         for one in judged:
             # A restart would not find a flow that stopped among the newest spans.
             stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.current
-            self.archive.put(one, stopped & (not self.archive.rehearse), away=False)
+            self.archive.keep(one, stopped & (not self.archive.replaying))
             resting = self._resting(one, now)
             received = np.asarray(one.chunk.flows["received"].to_numpy())
             waited = received <= now - int(self._pacing.unsure_s * SECOND)
-            self.archive.put(one, resting & (~one.chunk.unsure | waited), away=True)
+            self.archive.evict(one, resting & (~one.chunk.unsure | waited))
         self.archive.remember(self._memory.forget_loose(now, self._pacing.most_spans // 4))
-        self.archive.offer()
+        self.archive.flush_index()
 
     def _resting(self, one: Judged, now: int) -> Mask:
         received = np.asarray(one.chunk.flows["received"].to_numpy())
-        resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet())
+        resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet(now))
         return resting
 
     def _teach(self, one: Judged, resting: Mask) -> None:
@@ -269,46 +311,37 @@ class Tick:
             mine = owed.kind == kind
             self.learner.miss(owed.step[mine], owed.since[mine], published=published)
         for place, rows in groups(owed.join, owed.join >= 0):
-            self.learner.miss_join(self._memory.expected.joins[place][0], owed.since[rows])
+            self.learner.miss_join(self._memory.demands.joins[place][0], owed.since[rows])
 
     def _bound(self, judged: Sequence[Judged], now: int) -> None:
-        """Put flows away early that are too large to be judged, or too many to be held."""
+        """Evict flows early that are too large to be judged, or too many to be held."""
         for one in judged:
             huge = one.chunk.alive & (one.chunk.size > self._pacing.most_flow_spans)
             if huge.any():
                 log.warning(
-                    "Too large to be judged, and put aside: %s. Is their flow key shared by several runs?",
+                    "Too large to be judged, and set aside: %s. Is their flow key shared by several runs?",
                     ", ".join(name[:80] for name in one.chunk.ids(huge)[:5]),
                 )
-                self.archive.put_aside(one.chunk, huge)
-                self._put_early(one, huge, now, put_aside=int(huge.sum()))
+                self.archive.set_aside(one.chunk, huge)
+                self._evict_early(one, huge, now, set_aside=int(huge.sum()))
         chosen = beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans)
         for place, flows in chosen:
-            self._put_early(judged[place], flows, now, put_early=int(flows.sum()))
+            self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
-    def _put_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
-        # Unless more of them comes nobody looks at them again, so that it is said now what they come to.
+    def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
+        # Unless more of them comes nobody looks at them again, so what they come to is decided now.
         stuck_from = one.stuck_from(now)
         comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
         one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
         try:
-            self.archive.put(one, flows, away=True, stuck_from=stuck_from)
+            self.archive.evict(one, flows, stuck_from=stuck_from)
         except StoreError as error:
             log.warning("%s. Flows leave the memory all the same; their spans are in the store.", error)
-            one.chunk.alive &= ~flows
+            self.archive.release(one.chunk, flows)
         more = {name: getattr(self._effort, name) + n for name, n in counted.items()}
         self._effort = replace(self._effort, **more)
 
-    def _quiet(self) -> int:
+    def _quiet(self, now: int) -> int:
         """For how long nothing may come from a flow at rest, in nanoseconds."""
-        return self._lives.quiet(self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND)
-
-
-def _halves(spans: pa.Table) -> list[pa.Table]:
-    """*spans* in two, no trace in both; nothing if it is one trace."""
-    trace = trace_keys(spans["trace_id"])
-    distinct = once(trace)
-    if len(distinct) < 2:
-        return []
-    first = trace < distinct[len(distinct) // 2]
-    return [spans.filter(pa.array(first)), spans.filter(pa.array(~first))]
+        least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
+        return self._lives.quiet(least, most, now)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from collector.diagnosis.wording import duration
+from collector.model.wording import duration
 
 Document: TypeAlias = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from collector.pictures.layout import HEIGHT, WIDTH, Point, layout
+from collector.pictures.placing import HEIGHT, WIDTH, Point, layout
 from collector.pictures.sketch import Document, Edge, Kind, Node, plain, sketch
 
 _CANVAS, _CARD, _TEXT, _MUTED = "#f6f7f9", "#ffffff", "#161c24", "#5b6673"

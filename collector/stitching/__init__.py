@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from collector.model.notes import NoteKind
 from collector.stitching.edges import stitch_edges
-from collector.stitching.flows import Flows, stitch_flows
-from collector.stitching.graph import Because, EdgeKind, Edges, Graph, NoteKind, Notes
+from collector.stitching.graph import Because, EdgeKind, Edges, Graph, Notes
+from collector.stitching.grouping import Flows, stitch_flows
 from collector.stitching.keyed import with_causes_by_key
 from collector.stitching.shared import BELIEVED, Keying
 

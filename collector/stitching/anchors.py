@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from collector.keys import codes_of
+from collector.columns.dictionary import coded
+from collector.columns.keys import codes_of
 from collector.stitching.graph import Graph, Mask, Rows, at, climb
 from collector.stitching.shared import Keying, shared_keys
-from collector.words import coded
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.conventions import Role
-from collector.joins import distinct_pairs
+from collector.columns.joins import distinct_pairs
+from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Pairs, at, marked
 from collector.stitching.messages import Messages

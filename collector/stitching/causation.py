@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.joins import distinct_pairs, find, matches, once, sole_pairs
-from collector.keys import codes_of, pair_keys, whole
+from collector.columns.joins import distinct_pairs, find, matches, once, sole_pairs
+from collector.columns.keys import codes_of, pair_keys, whole
 from collector.stitching.deliveries import Deliveries
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Pairs, Rows, at, marked

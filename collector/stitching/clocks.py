@@ -13,10 +13,10 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import Role
-from collector.joins import once
+from collector.columns.dictionary import coded
+from collector.columns.joins import once
+from collector.model.readings import Role
 from collector.stitching.graph import EdgeKind, Edges, Graph, Mask, Rows, numbers
-from collector.words import coded
 
 # Nanoseconds. Some senders' clocks tick once a millisecond, so that less says nothing of two clocks.
 PLAUSIBLE = 10**6

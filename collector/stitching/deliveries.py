@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.conventions import Role
-from collector.joins import among, find, sole_pairs
-from collector.keys import NONE, Keys, codes_of, pair_keys, whole
+from collector.columns.joins import among, find, sole_pairs
+from collector.columns.keys import NONE, Keys, codes_of, pair_keys, whole
+from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
 from collector.stitching.messages import Messages

@@ -6,11 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.conventions import Role
-from collector.joins import ascending, find, once, taken_lists
-from collector.keys import NONE, Keys, content_keys, span_keys, trace_keys, whole
-from collector.stitching.graph import Mask, NoteKind, Rows, circles, numbers
-from collector.words import WORD, coded, lean, taken
+from collector.columns.dictionary import WORD, coded, lean, taken
+from collector.columns.joins import ascending, find, once, taken_lists
+from collector.columns.keys import NONE, Keys, content_keys, whole
+from collector.model.copies import ranked
+from collector.model.notes import NoteKind
+from collector.model.readings import Role
+from collector.model.span_keys import span_keys, trace_keys
+from collector.stitching.graph import Mask, Rows, circles, numbers
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
 def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
     """The row of each distinct span, ascending by key; and which of those had other contents as well.
 
-    One id with two contents: the one that ended last is kept, whichever came first.
+    `model.copies` says which of several copies counts.
     """
     order = ascending(key)
     ordered = key[order]
@@ -126,9 +129,8 @@ def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
     rows = order[copies]
     table = readings.take(pa.array(rows))
     content = content_keys(table.drop_columns(["received"]))
-    # Copies differ in when they came. The first is the one that would be here without the others.
-    by = (-numbers(table, "received"), content, numbers(table, "start"), numbers(table, "end"), key[rows])
-    sorted_copies = np.lexsort(by)
+    start, end, received = (numbers(table, name) for name in ("start", "end", "received"))
+    sorted_copies = ranked(key[rows], end, start, received, content)
     order[copies] = rows[sorted_copies]
     differs = np.zeros(len(order), np.bool_)
     differs[np.flatnonzero(copies)[1:]] = np.diff(content[sorted_copies]) != 0

@@ -7,8 +7,9 @@ them, so everything here is a function of a set of spans.
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import Role
-from collector.joins import among, once
+from collector.columns.joins import among, once
+from collector.model.notes import NoteKind
+from collector.model.readings import Role
 from collector.stitching.announced import find_announced
 from collector.stitching.causation import Claims, find_claims
 from collector.stitching.clocks import early
@@ -20,7 +21,6 @@ from collector.stitching.graph import (
     EdgeKind,
     Edges,
     Graph,
-    NoteKind,
     Notes,
     Pairs,
     Rows,

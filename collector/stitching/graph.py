@@ -11,8 +11,8 @@ import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from collector.joins import ascending, once
-from collector.keys import Keys, pair_keys, whole
+from collector.columns.joins import ascending, once
+from collector.columns.keys import Keys, pair_keys, whole
 
 Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
 Mask: TypeAlias = npt.NDArray[np.bool_]

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.joins import distinct_pairs
-from collector.stitching.flows import Flows
+from collector.columns.dictionary import coded
+from collector.columns.joins import distinct_pairs
 from collector.stitching.graph import (
     REPLAY_AFTER,
     Because,
@@ -24,7 +24,7 @@ from collector.stitching.graph import (
     components,
     marked,
 )
-from collector.words import coded
+from collector.stitching.grouping import Flows
 
 
 def with_causes_by_key(graph: Graph, flows: Flows) -> Graph:

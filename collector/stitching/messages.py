@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.conventions import Role
-from collector.joins import distinct_pairs, matches_in_order
+from collector.columns.joins import distinct_pairs, matches_in_order
+from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from collector.joins import distinct_pairs, matches_in_order
+from collector.columns.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import EdgeKind, Graph, Mask, Pairs, Rows, components, marked
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from collector.conventions import Role
-from collector.joins import distinct_pairs
-from collector.keys import Keys, pair_keys
+from collector.columns.dictionary import coded
+from collector.columns.joins import distinct_pairs
+from collector.columns.keys import Keys, pair_keys
+from collector.model.readings import Role
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import (
@@ -22,7 +23,6 @@ from collector.stitching.graph import (
     repeated,
 )
 from collector.stitching.messages import Messages
-from collector.words import coded
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.conventions import Role
-from collector.stitching.graph import REPLAY_AFTER, EdgeKind, Graph, Mask, NoteKind, Rows, at, climb, marked
+from collector.model.notes import NoteKind
+from collector.model.readings import Role
+from collector.stitching.graph import REPLAY_AFTER, EdgeKind, Graph, Mask, Rows, at, climb, marked
 
 
 @dataclass(frozen=True)

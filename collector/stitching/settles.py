@@ -5,10 +5,9 @@ A settle is no reaction: what it says belongs to the reaction whose message it s
 
 import numpy as np
 
-from collector.conventions import Role
-from collector.joins import distinct_pairs, find, last_of_runs
-from collector.keys import Keys, pair_keys
-from collector.settlements import Settled
+from collector.columns.joins import distinct_pairs, find, last_of_runs
+from collector.columns.keys import Keys, pair_keys
+from collector.model.readings import Role, Settled
 from collector.stitching.deliveries import Deliveries
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Pairs, Rows, Settles, at, climb, numbers

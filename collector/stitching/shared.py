@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.conventions import Role
-from collector.keys import pair_keys
+from collector.columns.keys import pair_keys
+from collector.model.readings import Role
 from collector.stitching.graph import Graph, Mask, Rows, climb
 
 

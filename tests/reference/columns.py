@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from collector.stitching import Because, EdgeKind, NoteKind, Stitched
+from collector.model.notes import NoteKind
+from collector.stitching import Because, EdgeKind, Stitched
 from collector.stitching.clocks import clocks
 from collector.stitching.replays import find_replays
 from tests.reference import Reaction, Ref, Story

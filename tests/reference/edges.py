@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from collector.conventions import READINGS, Role
-from collector.keys import content_keys, span_keys, trace_keys
+from collector.columns.keys import content_keys
+from collector.model.readings import READINGS, Role
+from collector.model.span_keys import span_keys, trace_keys
 from collector.stitching import BELIEVED, Keying
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
@@ -43,13 +44,14 @@ class Stitcher:
     # The ground
 
     def _distinct(self, rows: Sequence[Row]) -> dict[Ref, Row]:
-        copies: dict[Ref, list[tuple[int, int, int, Row]]] = defaultdict(list)
+        copies: dict[Ref, list[tuple[int, int, int, int, Row]]] = defaultdict(list)
         for row, content in zip(rows, contents(rows), strict=True):
-            copies[row["trace_id"], row["span_id"]].append((row["end"], row["start"], content, row))
+            times = row["end"], row["start"], -row["received"]
+            copies[row["trace_id"], row["span_id"]].append((*times, content, row))
         for ref, found in copies.items():
-            if len({content for _, _, content, _ in found}) > 1:
+            if len({content for *_, content, _ in found}) > 1:
                 self.notes.add(("id_reused", ref))
-        return {ref: max(found, key=lambda copy: copy[:3])[3] for ref, found in copies.items()}
+        return {ref: max(found, key=lambda copy: copy[:4])[4] for ref, found in copies.items()}
 
     def _parents(self) -> dict[Ref, Ref]:
         parents = {}

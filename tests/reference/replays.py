@@ -1,6 +1,6 @@
 """What looks back at a run and is no part of its course."""
 
-from collector.conventions import Role
+from collector.model.readings import Role
 from tests.reference.edges import Ref, Stitcher, above
 
 HOUR = 3_600 * 10**9

@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from collector.conventions import Role
-from collector.settlements import Settled
+from collector.model.readings import Role, Settled
 from tests.reference.edges import ROOT, Ref, Stitcher
 
 

@@ -1,0 +1,31 @@
+"""The API's description, with the shapes of the answers as `model.answers` has them."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from collector.model.answers import ANSWERS, Answer
+
+_TEMPLATE = "#/components/schemas/{name}"
+
+
+def response(answer: type[Answer], description: str = "Successful Response") -> dict[str, Any]:
+    """What a path says of a response that has the shape of *answer*."""
+    schema = {"$ref": _TEMPLATE.format(name=answer.__name__)}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of *app*."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        routes=app.routes,
+        description=app.description,
+    )
+    _, shapes = msgspec.json.schema_components(ANSWERS, ref_template=_TEMPLATE)
+    document.setdefault("components", {}).setdefault("schemas", {}).update(shapes)
+    return document

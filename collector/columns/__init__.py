@@ -1,0 +1,1 @@
+"""Tools on columns, in numpy and Arrow. They know nothing of tracing."""

@@ -1,0 +1,51 @@
+"""Asks the collector's API."""
+
+import os
+from typing import Any, TypeAlias
+from urllib.parse import quote
+
+import httpx
+
+from collector.commands.calling import called
+from collector.commands.failure import CommandError
+
+Document: TypeAlias = dict[str, Any]
+
+DEFAULT = "http://127.0.0.1:4319"
+
+
+def address() -> str:
+    """Where the API is, by CHOREOSCOPE_API."""
+    return os.environ.get("CHOREOSCOPE_API", "").rstrip("/") or DEFAULT
+
+
+def named(key: str) -> str:
+    """*key* as one step of a path: also one that is "." or "..", which would lead elsewhere."""
+    return quote(key, safe="").replace(".", "%2E")
+
+
+def ask(path: str, parameters: Document | None = None) -> Document:
+    """The answer of `/api/v1` + *path*; raise `CommandError` with what to do without one."""
+    token = os.environ.get("CHOREOSCOPE_TOKEN", "")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
+    try:
+        answer = httpx.get(
+            f"{address()}/api/v1{path}", params=given, headers=headers, timeout=30, trust_env=False
+        )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        msg = (
+            f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
+            f"that runs in CHOREOSCOPE_API ({error})."
+        )
+        raise CommandError(msg) from error
+    try:
+        document = answer.json()
+    except ValueError as error:
+        msg = f"{address()} answered {answer.status_code} and no JSON: is that a collector's API?"
+        raise CommandError(msg) from error
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise CommandError(document.get("error", "not found"), code=1)
+    if answer.is_error:
+        raise CommandError(str(document.get("error", answer.status_code)))
+    return dict(document)

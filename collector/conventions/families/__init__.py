@@ -1,0 +1,37 @@
+"""All families, in the order of trust: where a span has attributes of several, the first one counts.
+
+A new one is a module here with its `LORE`, a line in `FAMILIES`, and a table of cases in tests/families/.
+"""
+
+from collector.conventions.families import (
+    aws,
+    azure,
+    brave,
+    celery,
+    cloudevents,
+    faststream,
+    google_pubsub,
+    kafka,
+    nats,
+    nservicebus,
+    rabbitmq,
+    rocketmq,
+    semantic_conventions,
+)
+from collector.conventions.lore import Lore
+
+FAMILIES: tuple[Lore, ...] = (
+    semantic_conventions.LORE,
+    cloudevents.LORE,
+    celery.LORE,
+    nservicebus.LORE,
+    kafka.LORE,
+    rocketmq.LORE,
+    azure.LORE,
+    nats.LORE,
+    rabbitmq.LORE,
+    google_pubsub.LORE,
+    aws.LORE,
+    faststream.LORE,
+    brave.LORE,
+)

@@ -1,0 +1,22 @@
+"""Azure's Service Bus and Event Hubs: their groups, their settles, and messages created one by one."""
+
+from collector.conventions.lore import Lore
+from collector.model.readings import Role, Settled
+
+LORE = Lore(
+    attributes={
+        "group": ("messaging.eventhubs.consumer.group",),
+        "deliveries": ("messaging.servicebus.message.delivery_count",),
+    },
+    last_resorts={"group": ("messaging.servicebus.destination.subscription_name",)},
+    operations={"complete": Role.SETTLE, "abandon": Role.SETTLE},
+    settles={
+        "complete": Settled.ACKED,
+        "abandon": Settled.NACKED,
+        "release": Settled.NACKED,
+        "dead_letter": Settled.TERMINATED,
+        "deadletter": Settled.TERMINATED,
+    },
+    # `Message` and `ServiceBus.message`: a CLIENT span then sends them, several at a time.
+    producer_names={"message": Role.CREATE},
+)

@@ -1,0 +1,10 @@
+"""Brave, the tracer of Zipkin's services: destinations in tags of its own."""
+
+from collector.conventions.lore import Lore
+
+LORE = Lore(
+    last_resorts={
+        "destination": ("kafka.topic", "rabbit.routing_key", "rabbit.queue", "jms.queue", "jms.topic"),
+        "event_type": ("rabbit.routing_key",),
+    }
+)

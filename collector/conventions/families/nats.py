@@ -1,0 +1,32 @@
+"""NATS, and what our own instrumentation of nats-py writes: docs/conventions.md describes it."""
+
+from collector.conventions.lore import Lore
+from collector.model.readings import Role, Settled
+
+LORE = Lore(
+    attributes={
+        "destination": ("messaging.nats.message.subject",),
+        "group": ("messaging.nats.consumer.group",),
+        "settled": ("messaging.nats.outcome",),
+        "deliveries": ("messaging.nats.delivery_count",),
+        "kept_in": ("messaging.nats.stream",),
+    },
+    operations={"nak": Role.SETTLE, "term": Role.SETTLE},
+    settles={
+        "nak": Settled.NACKED,
+        "term": Settled.TERMINATED,
+        "terminate": Settled.TERMINATED,
+    },
+    system="nats",
+    verbs={"started": Role.STARTED, "fetch": Role.FETCH},
+    delivers_once=True,  # core NATS; a stream redelivers
+    inboxes=("_INBOX.",),
+    settle_subjects=("$JS.ACK.",),
+    broker_subjects=("$JS.", "$SYS.", "$SRV."),
+    # <stream>.<consumer>.<delivery>.<sequence in the stream>.<sequence in the consumer>.<time>.<pending>; the
+    # longer form has a domain and an account before these.
+    deliveries_in=(
+        r"^\$JS\.ACK(?:\.[^.]+){2}\.(?P<n>\d+)(?:\.\d+){4}$",
+        r"^\$JS\.ACK(?:\.[^.]+){4}\.(?P<n>\d+)(?:\.\d+){4}(?:\..*)?$",
+    ),
+)

@@ -1,0 +1,46 @@
+"""OpenTelemetry's own conventions for messaging spans, 1.11 to 1.44: today's names first, then older ones."""
+
+from collector.conventions.lore import Lore
+from collector.model.readings import Role, Settled
+
+LORE = Lore(
+    attributes={
+        "operation": ("messaging.operation.type", "messaging.operation"),
+        "verb": ("messaging.operation.name",),
+        "system": ("messaging.system",),
+        "template": ("messaging.destination.template",),
+        "destination": (
+            "messaging.destination.name",
+            "messaging.destination",
+            "messaging.destination_publish.name",
+            "messaging.source.name",
+        ),
+        "group": ("messaging.consumer.group.name",),
+        "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
+    },
+    last_resorts={
+        "destination": ("messaging.url",),
+        "group": ("messaging.destination.subscription.name",),
+    },
+    operations={
+        "create": Role.CREATE,
+        "send": Role.SEND,
+        "publish": Role.SEND,
+        "receive": Role.RECEIVE,
+        "poll": Role.RECEIVE,
+        "recv": Role.RECEIVE,
+        "process": Role.PROCESS,
+        "deliver": Role.PROCESS,
+        "consume": Role.PROCESS,
+        "settle": Role.SETTLE,
+        "ack": Role.SETTLE,
+        "nack": Role.SETTLE,
+        "reject": Role.SETTLE,
+    },
+    settles={
+        "ack": Settled.ACKED,
+        "acknowledge": Settled.ACKED,
+        "nack": Settled.NACKED,
+        "reject": Settled.NACKED,
+    },
+)

@@ -1,0 +1,205 @@
+"""Which span is a message, a reaction, a settle, and what does it say of itself?
+
+Services follow the messaging conventions of many years at once. `families` has what each broker and library
+says in its own way, `roles` and `settling` decide what that means; the result has one row a span and holds
+what stitching reads and nothing else.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.dictionary import Codes, Words
+from collector.columns.joins import Ints, Mask, alike
+from collector.columns.keys import whole
+from collector.conventions.families import FAMILIES
+from collector.conventions.naming import DEFAULT_NAMING, Naming
+from collector.conventions.roles import (
+    Told,
+    delivered_once,
+    destinations_in,
+    requests,
+    roles,
+    with_a_business,
+)
+from collector.conventions.said import Said, numbers, read_attributes
+from collector.conventions.settling import deliveries_in, deliveries_of, settled_by
+from collector.formats.otlp.opened import instances
+from collector.model.readings import READINGS, Role, Settled
+from collector.model.spans import Kind, Status
+
+# Columns whose texts are few come as words, the others as texts.
+_WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
+_VALUES = ("message_id", "event_id", "kept_in", "deliveries")
+
+_LAST = 2**63 - 1  # nanosecond
+_NOTHING = pa.scalar(None, pa.string())
+
+# Bits of OTLP's Span.flags.
+_REMOTE_IS_KNOWN, _REMOTE = 0x100, 0x200
+
+
+def _names(columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
+    """The attributes of each column, in the order of trust."""
+    trusted = [lore.attributes for lore in FAMILIES] + [lore.last_resorts for lore in FAMILIES]
+    return {column: [name for names in trusted for name in names.get(column, ())] for column in columns}
+
+
+_WORD_NAMES, _VALUE_NAMES = _names(_WORDS), _names(_VALUES)
+
+
+def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
+    """READINGS, one row for each row of *spans* (SPANS), in the same order."""
+    ids = {
+        "flow_key": naming.flow_key,
+        "conversation": naming.correlation,
+        "causation": naming.causation,
+    }
+    said = read_attributes(spans, _WORD_NAMES, {**_VALUE_NAMES, **ids})
+    words = said.words
+    failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
+    told = {
+        **{column: said[column] for column in _WORDS},
+        "service": words.add(whole(spans["service"])),
+        "name": words.add(whole(spans["name"])),
+        "kind": numbers(spans["kind"], np.uint8),
+        "flags": numbers(spans["flags"], np.uint32) & np.uint32(_REMOTE_IS_KNOWN | _REMOTE),
+        "failed": numbers(failed, np.bool_),
+        "kept": said["kept_in"] >= 0,
+    }
+    # There are few ways of saying something: each is understood once, however many spans have it.
+    way, example = alike(list(told.values()))
+    meant = {
+        column: values[way]
+        for column, values in _meant(words, {name: values[example] for name, values in told.items()}).items()
+    }
+    columns = {
+        "trace_id": whole(spans["trace_id"]),
+        "span_id": whole(spans["span_id"]),
+        "parent_span_id": whole(spans["parent_span_id"]),
+        "role": pa.array(meant["role"].astype(np.uint8)),
+        "start": _times(spans["start_unix_nano"]),
+        "end": _times(spans["end_unix_nano"]),
+        "received": _times(spans["received_unix_nano"]),
+        "remote": pa.array(meant["remote"]),
+        "failed": failed,
+        "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
+        "final": pa.array(meant["final"]),
+        "request": pa.array(meant["request"]),
+        "service": words.column(told["service"]),
+        "group": words.column(meant["group"]),
+        "handler": words.column(meant["handler"]),
+        "event_type": words.column(meant["event_type"]),
+        "destination": words.column(meant["destination"]),
+        "system": words.column(told["system"]),
+        "message_id": said.texts("message_id"),
+        "event_id": said.texts("event_id"),
+        "conversation": said.texts("conversation"),
+        "causation": said.texts("causation"),
+        "flow_key": said.texts("flow_key").dictionary_encode(),
+        "settled": pa.array(meant["settled"].astype(np.uint8)),
+        "instance": _instances(spans, meant["role"]),
+        "deliveries": pa.array(_deliveries(said, meant["deliveries"])),
+        "link_trace_ids": _links(spans["link_trace_ids"], meant["role"]),
+        "link_span_ids": _links(spans["link_span_ids"], meant["role"]),
+        "dropped_links": whole(spans["dropped_links"]),
+    }
+    return pa.table(columns, schema=READINGS)
+
+
+def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
+    """What each way of saying something means, by the column of READINGS."""
+    service, name = told["service"], told["name"]
+    role = roles(words, told)
+    place = _either(told["destination"], told["template"])
+    by_name = destinations_in(words, name, np.where(place < 0, role, int(Role.NONE)))
+    destination = np.where(role == Role.NONE, -1, _either(place, by_name))
+    role = with_a_business(role, words, destination)
+    consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
+    messaging = role != Role.NONE
+    # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
+    subject = np.where(consumes, place, _either(told["template"], place))
+    event_type = _briefly(words, _either(_either(told["event_type"], subject), _either(by_name, name)))
+    return {
+        "role": role,
+        "remote": _remote(told),
+        "final": delivered_once(words, told),
+        "request": requests(words, told, role),
+        "group": np.where(consumes, _either(told["group"], service), -1),
+        "handler": np.where(consumes & (told["group"] < 0), name, -1),
+        "event_type": np.where(messaging, event_type, -1),
+        "destination": np.where(messaging, destination, -1),
+        "settled": _settled(words, told, role),
+        "deliveries": words.meanings(np.where(role == Role.SETTLE, destination, -1), deliveries_in, 0),
+    }
+
+
+def _settled(words: Words, told: Told, role: Ints) -> Ints:
+    """`Settled` of each: what a settle that went well says, or a handling says of itself."""
+    nothing = int(Settled.UNSAID)
+    found = words.meanings(told["settled"], settled_by, nothing)
+    rows = np.flatnonzero((role == Role.SETTLE) & ~told["failed"])
+    for column in ("verb", "operation", "name"):
+        rows = rows[found[rows] == nothing]
+        found[rows] = words.meanings(told[column][rows], settled_by, nothing)
+    return found
+
+
+def _remote(told: Told) -> Mask:
+    """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
+    flags = told["flags"]
+    known = flags & _REMOTE_IS_KNOWN != 0
+    return np.asarray(np.where(known, flags & _REMOTE != 0, told["kind"] == Kind.CONSUMER), dtype=np.bool_)
+
+
+def _deliveries(said: Said, settled: Ints) -> Ints:
+    """Which delivery of its message a span is about: it says so, or the subject that it *settled* on does."""
+    counts = said.texts("deliveries")
+    found = settled if counts.null_count == len(counts) else np.maximum(deliveries_of(counts), settled)
+    return found.astype(np.uint16)
+
+
+def _instances(spans: pa.Table, role: Ints) -> pa.Array:
+    """Which process announces a handling. Nobody asks it of other spans, so their resources stay encoded."""
+    announces = role == Role.STARTED
+    nobody = pa.nulls(spans.num_rows, pa.string())
+    if not announces.any():
+        return nobody
+    mask = pa.array(announces)
+    return pc.replace_with_mask(nobody, mask, instances(whole(spans["resource"]).filter(mask)))
+
+
+def _briefly(words: Words, event_type: Codes) -> Codes:
+    """Without what says where a name is from, as some families write it."""
+
+    def brief(texts: pa.Array) -> Codes:
+        for lore in FAMILIES:
+            for pattern, replacement in lore.event_types:
+                texts = pc.replace_substring_regex(texts, pattern, replacement)
+        return words.add(texts)
+
+    return words.meanings(event_type, brief, -1).astype(np.int32)
+
+
+def _either(first: Codes, second: Codes) -> Codes:
+    return np.where(first >= 0, first, second)
+
+
+def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
+    """Links, except those of a fetch: messages that came together by chance have nothing else in common."""
+    lists, fetch = whole(column), role == Role.FETCH
+    if not fetch.any():
+        return lists
+    return pc.if_else(pa.array(fetch), pa.scalar([], lists.type), lists)
+
+
+def _times(column: pa.ChunkedArray) -> pa.Array:
+    """Times as signed integers; beyond the year 2262 they are its last nanosecond."""
+    times = whole(column)
+    if (pc.max(times).as_py() or 0) > _LAST:
+        times = pc.min_element_wise(times, pa.scalar(_LAST, times.type))
+    return times.view(pa.int64())

@@ -1,0 +1,157 @@
+"""What does a span do with messages? Its attributes decide, then its kind; its name only where these leave it open."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.dictionary import Codes, Words
+from collector.columns.joins import Ints, Mask
+from collector.conventions.families import FAMILIES
+from collector.conventions.lore import Lore
+from collector.model.readings import Role
+from collector.model.spans import Kind
+
+# What one span of each way of saying something has: words, a kind, flags, whether it failed.
+Told: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+_OPERATIONS = {word: role for lore in FAMILIES for word, role in lore.operations.items()}
+_PRODUCER_NAMES = {name: role for lore in FAMILIES for name, role in lore.producer_names.items()}
+_CORRECTIONS = {wrong: right for lore in FAMILIES for wrong, right in lore.corrections.items()}
+
+# Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).
+_FITS = np.zeros((len(Role), len(Role)), np.bool_)
+_FITS[Role.NONE] = True
+_FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
+_FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
+
+
+def roles(words: Words, told: Told) -> Ints:
+    """`Role` of each. The name tells a create from a send, and a receive from a process."""
+    kind, verb, none = told["kind"], told["verb"], int(Role.NONE)
+    role = _by_own_verbs(words, told)
+    role = np.where(role == none, words.meanings(told["operation"], each(_meaning_of), none), role)
+    role = np.where(role == none, words.meanings(verb, each(_meaning_of), none), role)
+    by_kind = np.select([kind == Kind.PRODUCER, kind == Kind.CONSUMER], [Role.SEND, Role.PROCESS], none)
+    messaging = (by_kind != none) | (told["system"] >= 0) | (told["destination"] >= 0)
+    unsaid = np.flatnonzero((role == none) & messaging)
+    if len(unsaid):
+        name, plain = told["name"][unsaid], by_kind[unsaid]
+        by_name = words.meanings(name, each(_meaning_of_name), none)
+        own = words.meanings(np.where(plain == Role.SEND, name, -1), each(_meaning_of_producer), none)
+        by_name = np.where(own == none, by_name, own)
+        fits = (by_name != none) & _FITS[plain, by_name]
+        role[unsaid] = np.where(fits, by_name, plain)
+    for (wrong, of_kind), right in _CORRECTIONS.items():
+        role = np.where((role == wrong) & (kind == of_kind), int(right), role)
+    return role
+
+
+def of_system(words: Words, told: Told, lore: Lore) -> Mask:
+    """Which are of the family's own system."""
+    return np.asarray(words.meanings(told["system"], lambda texts: pc.equal(texts, lore.system), 0) == 1)
+
+
+def delivered_once(words: Words, told: Told) -> Mask:
+    """Which are of a message that its broker does not redeliver."""
+    once = np.zeros(len(told["system"]), np.bool_)
+    for lore in FAMILIES:
+        if lore.delivers_once:
+            once |= of_system(words, told, lore) & ~told["kept"]
+    return once
+
+
+def requests(words: Words, told: Told, role: Ints) -> Mask:
+    """Which send a request: by the verb or, of senders that knew none yet, by the name."""
+    sending = np.where(role == Role.SEND, np.where(told["verb"] >= 0, told["verb"], told["name"]), -1)
+    return np.asarray(words.meanings(sending, each(_asking), int(Role.NONE)) != Role.NONE)
+
+
+def with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
+    """*role*, without what is said to a broker itself, and answers to inboxes: they are not messages."""
+
+    def to(prefixes: Sequence[str]) -> Mask:
+        def begins(texts: pa.Array) -> Mask:
+            begun = [np.asarray(pc.starts_with(texts, prefix), np.bool_) for prefix in prefixes]
+            mask: Mask = np.logical_or.reduce(begun)
+            return mask
+
+        return np.asarray(words.meanings(destination, begins, 0) == 1)
+
+    publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOXES)
+    return np.select(
+        [to(_SETTLE_SUBJECTS), to(_BROKER_SUBJECTS), inbox & publishes, inbox & (role != Role.NONE)],
+        [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],
+        role,
+    )
+
+
+def parted(name: str) -> tuple[Role, str]:
+    """The role that a name says, and of what: `publish orders` (since 1.27), or `orders publish`."""
+    first, _, rest = name.partition(" ")
+    if (role := _meaning_of(first)) is not Role.NONE:
+        return role, rest.strip()
+    rest, _, last = name.rpartition(" ")
+    return _meaning_of(last), rest.strip()
+
+
+def destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
+    """What the names of spans with a *role* say of their destinations; -1 where they say nothing."""
+    named = np.where(role == Role.NONE, -1, name)
+    says = words.meanings(named, each(_meaning_of_name), -1) == role
+
+    def destinations(texts: pa.Array) -> Codes:
+        return words.add(pa.array([parted(text)[1] or None for text in texts.to_pylist()], pa.string()))
+
+    return words.meanings(np.where(says, named, -1), destinations, -1).astype(np.int32)
+
+
+def each(of: Callable[[str], Role]) -> Callable[[pa.Array], Sequence[Role]]:
+    """*of*, asked of every text of a column of few."""
+    return lambda texts: [of(text) for text in texts.to_pylist()]
+
+
+def _by_own_verbs(words: Words, told: Told) -> Ints:
+    """By verbs that only a family's own system has, and that say more than the type of the operation."""
+    none = int(Role.NONE)
+    role = np.full(len(told["verb"]), none)
+    for lore in FAMILIES:
+        if lore.verbs:
+            verb = np.where(of_system(words, told, lore), told["verb"], -1)
+            role = np.where(role == none, words.meanings(verb, each(_one_of(lore.verbs)), none), role)
+    return role
+
+
+def _one_of(verbs: Mapping[str, Role]) -> Callable[[str], Role]:
+    return lambda word: verbs.get(word, Role.NONE)
+
+
+def _meaning_of(word: str) -> Role:
+    return _OPERATIONS.get(word.lower(), Role.NONE)
+
+
+def _meaning_of_name(name: str) -> Role:
+    return parted(name)[0]
+
+
+def _meaning_of_producer(name: str) -> Role:
+    return _PRODUCER_NAMES.get(name.lower().rpartition(".")[2], Role.NONE)
+
+
+def _asking(words: str) -> Role:
+    """SEND for `request`, `request prices` and `prices request`; not for `publish request`."""
+    first, *_, last = words.split(" ") * 2
+    asks = first == "request" or (last == "request" and _meaning_of(first) is Role.NONE)
+    return Role.SEND if asks else Role.NONE
+
+
+def _all(subjects: Callable[[Lore], Sequence[str]]) -> tuple[str, ...]:
+    return tuple(prefix for lore in FAMILIES for prefix in subjects(lore))
+
+
+_INBOXES = _all(lambda lore: lore.inboxes)
+_SETTLE_SUBJECTS = _all(lambda lore: lore.settle_subjects)
+_BROKER_SUBJECTS = _all(lambda lore: lore.broker_subjects)

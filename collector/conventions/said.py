@@ -1,0 +1,78 @@
+"""What do spans say of themselves, in attributes that had other names in other years?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.dictionary import Codes, Words
+from collector.columns.keys import whole
+from collector.model.spans import ValueType
+
+Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: what its attribute is called, most trusted first
+Places: TypeAlias = npt.NDArray[np.int64]
+
+_PLAIN = r"^[ -~]+$"
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of each span, what it has for each column that was asked for."""
+
+    words: Words
+    columns: Mapping[str, Codes]  # words, or the places of values; -1 where it has none
+    values: pa.Array  # of all attributes
+
+    def __getitem__(self, column: str) -> Codes:
+        return self.columns[column]
+
+    def texts(self, column: str) -> pa.Array:
+        """The values of a column that is no word, as text; null where there is none."""
+        place = self.columns[column]
+        lacking = place < 0
+        if lacking.all():
+            return pa.nulls(len(place), pa.string())
+        return self.values.take(pa.array(place, mask=lacking)).cast(pa.string())
+
+
+def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
+    """For each column the value of the first of its names that a span (of SPANS) has.
+
+    Numbers and booleans come as text, and so do bytes of printable ASCII: a client in Python may have read a
+    name off the wire. Arrays, maps and other bytes are no names of anything and are passed over, as are
+    empty strings.
+    """
+    lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
+    types = numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
+    readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
+    readable &= numbers(pc.binary_length(values), np.int32) > 0
+    row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), numbers(pc.list_value_length(lists)))
+    # One pass over the names of all attributes finds the few that anybody asks for.
+    wanted = {**words, **others}
+    names = list(dict.fromkeys(name for column in wanted.values() for name in column))
+    found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
+    number = numbers(found.fill_null(-1), np.int32).astype(np.min_scalar_type(-len(names)))
+    if not readable.all():
+        octets = np.flatnonzero((types == ValueType.BYTES) & (number >= 0))
+        plain = pc.match_substring_regex(values.take(pa.array(octets)), _PLAIN)
+        readable[octets] = numbers(plain, np.bool_)
+        number[~readable] = -1
+    there = set(pc.unique(pa.array(number)).to_pylist())
+    known, columns = Words(), {}
+    for column, trusted in wanted.items():
+        held = np.full(spans.num_rows, -1, np.int32)
+        for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
+            if names.index(name) in there:
+                here = np.flatnonzero(number == names.index(name))
+                held[row_of[here]] = known.add(values.take(pa.array(here))) if column in words else here
+        columns[column] = held
+    return Said(known, columns, values)
+
+
+def numbers(column: Any, kind: type[np.integer[Any] | np.bool_] = np.int64) -> npt.NDArray[Any]:
+    """A whole column of numbers."""
+    return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

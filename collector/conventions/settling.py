@@ -1,0 +1,47 @@
+"""What was said to a broker of a message that it had delivered, and how often it had delivered it.
+
+A settle is its consumer's last word on a delivery: done with, to be delivered again, or never to be
+delivered again. Each broker has its own verb for each of the three.
+"""
+
+from itertools import chain
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.joins import Ints
+from collector.conventions.families import FAMILIES
+from collector.model.readings import Settled
+
+MOST_DELIVERIES = 2**16 - 1  # a higher count is shown as this one
+
+_WORDS = {verb: settled for lore in FAMILIES for verb, settled in lore.settles.items()}
+_VERBS = pa.array(list(_WORDS))
+_MEANINGS = np.array([*_WORDS.values(), Settled.UNSAID], np.int64)
+_SUBJECTS = tuple(chain.from_iterable(lore.deliveries_in for lore in FAMILIES))
+
+
+def settled_by(words: pa.Array) -> Ints:
+    """`Settled`, as each text says it: a verb, or the name of a span with one at either end."""
+    lower = pc.utf8_lower(words)  # names may be all different, so none is looked at in Python
+    first, last = (pc.replace_substring_regex(lower, end, "") for end in (" .*$", "^.* "))
+    verb = pc.coalesce(pc.index_in(first, value_set=_VERBS), pc.index_in(last, value_set=_VERBS))
+    meanings: Ints = _MEANINGS[np.asarray(pc.fill_null(verb, -1))]
+    return meanings
+
+
+def deliveries_of(counts: pa.Array) -> Ints:
+    """Which delivery of a message each of *counts* says it is, 0 where it is not a number."""
+    found = np.zeros(len(counts), np.int64)
+    if counts.null_count < len(counts):
+        rows = np.flatnonzero(pc.fill_null(pc.match_substring_regex(counts, r"^\d{1,9}$"), fill_value=False))
+        found[rows] = counts.take(pa.array(rows)).cast(pa.int64()).to_numpy()
+    return np.minimum(found, MOST_DELIVERIES)
+
+
+def deliveries_in(subjects: pa.Array) -> Ints:
+    """The same of the subjects that messages are settled on, 0 where it is none."""
+    found = [deliveries_of(pc.struct_field(pc.extract_regex(subjects, form), "n")) for form in _SUBJECTS]
+    deliveries: Ints = np.maximum.reduce(found)
+    return deliveries

@@ -1,0 +1,125 @@
+"""The rows of the flow table: what lists show of a flow, and what the store keeps of it."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.joins import distinct_pairs
+from collector.columns.keys import whole
+from collector.diagnosis.expected import Expected
+from collector.diagnosis.record import Ints, Names, Record, type_of
+from collector.model.flows import FLOWS
+from collector.stitching import Stitched
+
+
+def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Table:
+    """FLOWS, one row for each flow of *stitched*."""
+    flows, messages, reactions = stitched.flows, record.messages, record.reactions
+    spans = stitched.graph.spans
+    trace = spans["trace_id"].take(pa.array(flows.first))
+    key = pa.array(flows.key, pa.string())
+    # Requests come first: they are no events, and the last event is wanted.
+    order = np.lexsort((messages.time, ~messages.request, messages.flow))
+    latest = _last_of(messages.flow[order], order, flows.count)
+    names = expected.names
+    types = np.array([*names.event_types.names, None], object)
+    services = np.array([*names.services.names, None], object)
+    single = _first_of_each(reactions.row, reactions.flow)
+    counted = ~record.aside[reactions.row[single]]
+    wait = np.maximum(reactions.start - reactions.published, 0)[single] * counted / 1e6
+    work = np.maximum(reactions.end - reactions.start, 0)[single] * counted / 1e6
+    columns = {
+        "id": pa.array(
+            [k if k is not None else t.hex() for k, t in zip(flows.key, trace.to_pylist(), strict=True)]
+        ),
+        "key": key,
+        "traces": _traces(stitched),
+        "started": record.started,
+        "last": record.last,
+        "received": record.received,
+        "last_event_type": pa.array(types[_at(messages.type, latest)], pa.string()),
+        "last_service": pa.array(services[_at(messages.service, latest)], pa.string()),
+        "outcome": outcomes(record, expected),
+        "messages": np.bincount(messages.flow, minlength=flows.count).astype(np.int32),
+        "reactions": np.bincount(reactions.flow[single], minlength=flows.count).astype(np.int32),
+        "wait_ms": np.bincount(reactions.flow[single], wait, minlength=flows.count),
+        "work_ms": np.bincount(reactions.flow[single], work, minlength=flows.count),
+        "incomplete": flows.incomplete,
+        "names": _names(record, names, flows.count),
+    }
+    return pa.table(columns, schema=FLOWS)
+
+
+def outcomes(record: Record, expected: Expected) -> pa.Array:
+    """Of each flow the event type that ended it, by what is known now of which types end flows; or null."""
+    messages, names = record.messages, expected.names.event_types.names
+    ending = np.isin(messages.type, expected.ending_types)
+    last = np.flatnonzero(~messages.followed & ending & ~messages.request)
+    last = last[np.lexsort((messages.time[last], messages.flow[last]))]
+    ended = _last_of(messages.flow[last], last, record.flows)
+    return pa.array(np.array([*names, None], object)[_at(messages.type, ended)], pa.string())
+
+
+def _names(record: Record, names: Names, count: int) -> pa.Array:
+    """What was published, reacted to and by whom. Flows that went the same way have the same text."""
+    messages, reactions = record.messages, record.reactions
+    types = len(names.event_types.names)
+    known = reactions.step >= 0
+    step, reacted = reactions.step[known], reactions.flow[known]
+    flow = np.concatenate([messages.flow, reacted, messages.flow, reacted])
+    kind = np.concatenate([messages.type, type_of(step)])
+    service = np.concatenate([messages.service, names.service_of(step)])
+    code = np.concatenate([kind, np.where(service >= 0, types + service, -1)])
+    flow, code = distinct_pairs(flow[code >= 0], code[code >= 0])
+    offsets = np.searchsorted(flow, np.arange(count + 1))
+    # There are few ways to go: each is spelled once, and told from others by the sum of its names' keys.
+    way = np.zeros(count, np.uint64)
+    np.add.at(way, flow, _mixed(code.astype(np.uint64)))
+    _, first, which = np.unique(way, return_index=True, return_inverse=True)
+    length = (offsets[1:] - offsets[:-1])[first]
+    ends = np.cumsum(length)
+    spelled = code[np.repeat(offsets[first] - (ends - length), length) + np.arange(length.sum())]
+    vocabulary = pa.array([*names.event_types.names, *names.services.names], pa.string())
+    parts = pa.ListArray.from_arrays(
+        pa.array(np.append(0, ends), pa.int32()), vocabulary.take(pa.array(spelled))
+    )
+    return pc.binary_join(parts, "\n").take(pa.array(which))
+
+
+def _mixed(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Small numbers spread over all 64 bits (the end of splitmix64)."""
+    mixed = (codes + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _traces(stitched: Stitched) -> pa.ListArray:
+    """The distinct trace ids of each flow."""
+    flows, graph = stitched.flows, stitched.graph
+    _, first, code = np.unique(graph.trace, return_index=True, return_inverse=True)
+    flow, trace = distinct_pairs(flows.flow, code[flows.row])
+    offsets = np.searchsorted(flow, np.arange(flows.count + 1))
+    ids = whole(graph.spans["trace_id"]).take(pa.array(first[trace]))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids)
+
+
+def _first_of_each(row: Ints, flow: Ints) -> Ints:
+    """The places of the first entry of each (row, flow): a join's reaction has one for each message."""
+    _, first = np.unique(row * (int(flow.max(initial=0)) + 1) + flow, return_index=True)
+    return np.asarray(first, np.int64)
+
+
+def _last_of(flow: Ints, places: Ints, count: int) -> Ints:
+    """Of each flow the last of its *places*; -1 without one. *flow* ascends."""
+    found = np.full(count, -1)
+    found[flow] = places
+    return found
+
+
+def _at(codes: Ints, places: Ints) -> Ints:
+    """The codes at *places*; -1, which is the last name and none, where there is no place."""
+    if not len(codes):
+        return np.full(len(places), -1)
+    return np.where(places >= 0, codes[np.maximum(places, 0)], -1)

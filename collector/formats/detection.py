@@ -1,0 +1,102 @@
+"""What is in a file, by its content and never by its name: one document or many, and in whose format."""
+
+import codecs
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from collector.formats.found import Format, FormatError
+from collector.formats.lenient_otlp import WRAPPINGS
+from collector.formats.otlp import Body, Encoding
+from collector.formats.otlp.from_json import mended
+
+_REQUEST = {"resourceSpans", "resource_spans", "batches", "scopeSpans", "scope_spans"}
+_REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
+
+
+# A protobuf message with a span in it has such characters, and no text has.
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]").search
+_SHOWN = 60
+
+
+def split(data: bytes) -> list[Body]:
+    """The documents of a file: one of JSON, one on each line, or one protobuf message; or none.
+
+    Raise `FormatError` for any other text.
+    """
+    # What is piped into a file by a Windows shell.
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        data = data.decode("utf-16", "replace").encode()
+    shown = data.removeprefix(codecs.BOM_UTF8).strip()
+    if not shown:
+        return []
+    if _is_json(shown):
+        return [Body(shown, Encoding.JSON)]
+    lines = [line for line in shown.splitlines() if line.strip()]
+    # A line feed is how a protobuf request begins, so that what follows it may be any byte, "{" as well.
+    is_text = not data.startswith(b"\n")
+    if len(lines) > 1 and (_is_json(lines[0]) or (is_text and any(map(_is_json, lines)))):
+        return [Body(line.strip(), Encoding.JSON) for line in lines]
+    if shown.startswith((b"{", b"[")) and is_text:
+        return [Body(shown, Encoding.JSON)]
+    if not _BINARY(data):
+        msg = f"it is text of another kind: {shown[:_SHOWN].decode(errors='replace')!r}."
+        raise FormatError(msg)
+    return [Body(data, Encoding.PROTOBUF)]
+
+
+def _is_json(data: bytes) -> bool:
+    if not data.lstrip().startswith((b"{", b"[")):
+        return False
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def load(data: bytes) -> Any:
+    """A JSON document as plain values; raise `FormatError` if it is none."""
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):  # what other parsers let pass: halves of surrogate pairs, NaN
+        try:
+            return mended(json.loads(data))
+        except (ValueError, RecursionError) as error:
+            msg = f"it is no JSON: {error}."
+            raise FormatError(msg) from error
+
+
+def format_of(document: Any) -> Format:
+    """Whose format *document* is in; raise `FormatError` if it is in none that we know."""
+    found = _of_list(document) if isinstance(document, list) else _of_object(document)
+    if found is None:
+        begins = msgspec.json.encode(document)[:_SHOWN].decode(errors="replace")
+        msg = f"it is JSON of another kind: {begins!r}."
+        raise FormatError(msg)
+    return found
+
+
+def _of_list(entries: list[Any]) -> Format | None:
+    """The format of the first entry that tells: one that is damaged does not decide for the others."""
+    for entry in entries:
+        for one in entry if isinstance(entry, list) else [entry]:
+            found = _of_object(one)
+            if one != {} and found is not None:
+                return found
+    return None
+
+
+def _of_object(entry: Any) -> Format | None:
+    if not isinstance(entry, dict):
+        return None
+    names = set(entry)
+    if not entry or names & _REQUEST or any(isinstance(entry.get(name), dict) for name in WRAPPINGS):
+        return Format.OTLP  # of an empty request nothing is left in JSON
+    if isinstance(entry.get("data"), list | dict) or {"traceID", "spanID"} <= names:
+        return Format.JAEGER
+    if "spans" in names and {"traceID", "processes"} & names:
+        return Format.JAEGER
+    return Format.ZIPKIN if {"traceId", "id"} <= names else None

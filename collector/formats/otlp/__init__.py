@@ -1,0 +1,108 @@
+"""Bytes -> span table, and back for one flow: the only package that knows OTLP's two encodings.
+
+Many requests are read at once, because compiled code is fast on columns and slow on small pieces; yet a
+request that can not be read fails alone, and a span that can not be kept is refused alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import pyarrow as pa
+
+from collector.formats.otlp import from_json, from_protobuf
+from collector.formats.otlp.errors import OtlpError
+from collector.formats.otlp.json_shapes import Request
+from collector.formats.otlp.rows import Refusal, Rows
+from collector.formats.otlp.table import build
+from collector.formats.otlp.to_json import to_json
+from collector.model.spans import SPANS
+
+__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "tabulate", "to_json"]
+
+
+class Encoding(Enum):
+    """How a body is written, by its media type."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body, inflated."""
+
+    data: bytes
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one body: its valid spans are in the table unless there is an *error*."""
+
+    spans: int = 0
+    rejected: int = 0
+    message: str = ""  # why spans were rejected; empty if none was
+    error: OtlpError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The spans of several bodies as one `SPANS` table, and a verdict on each body, in their order."""
+
+    spans: pa.Table
+    verdicts: list[Verdict]
+
+
+_MAX_ATTRIBUTES = 16_384
+
+
+def tabulate(requests: Sequence[Request], received_unix_nano: int) -> pa.Table:
+    """`SPANS` of requests that somebody has read already, from another format; their ids are valid."""
+    return build(from_json.rows_of(requests), received_unix_nano, _MAX_ATTRIBUTES)[0]
+
+
+def decode(
+    bodies: Sequence[Body], received_unix_nano: int, *, max_attributes: int = _MAX_ATTRIBUTES
+) -> Decoded:
+    """Read *bodies*. Nothing is raised: one that can not be read has its error in its verdict.
+
+    A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`.
+    """
+    verdicts = [Verdict()] * len(bodies)
+    tables = []
+    for encoding, reader in _READERS.items():
+        places = [place for place, body in enumerate(bodies) if body.encoding is encoding]
+        if not places:
+            continue
+        places, rows, refused = _readable(reader, bodies, places, verdicts)
+        table, body_of, invalid = build(rows, received_unix_nano, max_attributes)
+        tables.append(table)
+        kept = np.bincount(body_of, minlength=len(places)).tolist()
+        for number, (place, count) in enumerate(zip(places, kept, strict=True)):
+            why = [refusals[number] for refusals in (refused, invalid) if number in refusals]
+            verdicts[place] = Verdict(count, sum(r.spans for r in why), " ".join(r.message for r in why))
+    return Decoded(pa.concat_tables(tables) if tables else SPANS.empty_table(), verdicts)
+
+
+Reader = Callable[[Sequence[bytes]], tuple[Rows, dict[int, Refusal]]]
+_READERS: dict[Encoding, Reader] = {Encoding.PROTOBUF: from_protobuf.read, Encoding.JSON: from_json.read}
+
+
+def _readable(
+    reader: Reader, bodies: Sequence[Body], places: list[int], verdicts: list[Verdict]
+) -> tuple[list[int], Rows, dict[int, Refusal]]:
+    """Read the bodies at *places* together; should one not be readable, find it and leave it out."""
+    try:
+        return places, *reader([bodies[place].data for place in places])
+    except OtlpError:
+        good = []
+        for place in places:
+            try:
+                reader([bodies[place].data])
+            except OtlpError as error:
+                verdicts[place] = Verdict(error=error)
+            else:
+                good.append(place)
+        return good, *reader([bodies[place].data for place in good])

@@ -1,0 +1,112 @@
+"""Protobuf bodies -> rows, in compiled code and for many bodies at once.
+
+`ptars` turns messages of a described type into Arrow. The description is OTLP's own with two changes.
+What only one flow on a screen needs is declared as bytes, so it stays encoded (and no depth of nesting can
+exhaust a stack), and so do attributes, which `pairs` opens. Text is declared as bytes too, so
+that one string that is not UTF-8 is repaired later and does not cost a whole request.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol
+
+import pyarrow as pa
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
+from opentelemetry.proto.common.v1 import common_pb2
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+from ptars import HandlerPool
+
+from collector.formats.otlp.errors import OtlpError
+from collector.formats.otlp.pairs import of_pairs
+from collector.formats.otlp.panics import panics_as_otlp_errors
+from collector.formats.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
+
+_ATTRIBUTES = "Span.attributes"
+LEFT_ENCODED = frozenset(
+    {
+        _ATTRIBUTES,
+        "AnyValue.array_value",
+        "AnyValue.kvlist_value",
+        "ResourceSpans.resource",
+        "ScopeSpans.scope",
+        "Span.events",
+        "Span.Link.attributes",
+    }
+)
+NOT_READ = {
+    "AnyValue.string_value_strindex",  # profiles only
+    "KeyValue.key_strindex",  # profiles only
+    "ResourceSpans.schema_url",
+    "ScopeSpans.schema_url",
+}
+
+
+class _Handler(Protocol):
+    def list_to_record_batch(self, messages: list[bytes]) -> pa.RecordBatch: ...
+
+    def schema(self) -> pa.Schema: ...
+
+
+def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
+    """Every span of *bodies*, `Rows.body` counting from 0; raise `OtlpError` if one can not be read.
+
+    Nothing is refused here: what protobuf can read has the right types.
+    """
+    try:
+        with panics_as_otlp_errors():  # a length near 2^64 makes its sums overflow
+            batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
+    except ValueError as error:
+        raise OtlpError(f"The body is no ExportTraceServiceRequest: {error}.") from error
+    by_body = batch.column(0)
+    by_resource = by_body.flatten()
+    by_scope = by_resource.field("scope_spans").flatten()
+    body = repeat(range(len(by_body)), by_body)
+    body = repeat(body, by_resource.field("scope_spans"))
+    resource = repeat(range(len(by_resource)), by_resource.field("scope_spans"))
+    spans = by_scope.field("spans")
+    rows = Rows(
+        spans=with_fields(spans.flatten(), {"attributes": lambda lists: with_entries(lists, of_pairs)}),
+        body=repeat(body, spans),
+        resources=by_resource.field("resource"),
+        resource=repeat(resource, spans),
+        scopes=by_scope.field("scope"),
+        scope=repeat(range(len(by_scope)), spans),
+    )
+    return rows, {}
+
+
+def span_type() -> pa.StructType:
+    """The type of spans as they are written, values with a column for each of their fields."""
+    by_body = _handler(LEFT_ENCODED - {_ATTRIBUTES}).schema().field("resource_spans").type
+    by_resource = by_body.value_type.field("scope_spans").type
+    return by_resource.value_type.field("spans").type.value_type
+
+
+@cache
+def _handler(left_encoded: frozenset[str]) -> _Handler:
+    pool = descriptor_pool.DescriptorPool()
+    for module in (common_pb2, resource_pb2, trace_pb2, trace_service_pb2):
+        file = FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(file)
+        for message in file.message_type:
+            _flatten(message, message.name, left_encoded)
+        pool.Add(file)
+    request = pool.FindMessageTypeByName("opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest")
+    handler: _Handler = HandlerPool([request.file]).get_for_message(request)
+    return handler
+
+
+def _flatten(message: DescriptorProto, path: str, left_encoded: frozenset[str]) -> None:
+    kept = [field for field in message.field if f"{path}.{field.name}" not in NOT_READ]
+    for field in kept:
+        if f"{path}.{field.name}" in left_encoded or field.type == FieldDescriptorProto.TYPE_STRING:
+            field.type = FieldDescriptorProto.TYPE_BYTES
+            field.ClearField("type_name")
+    del message.field[len(kept) :]
+    for place, field in enumerate(kept):
+        message.field[place].CopyFrom(field)
+    for nested in message.nested_type:
+        _flatten(nested, f"{path}.{nested.name}", left_encoded)

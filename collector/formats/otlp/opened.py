@@ -1,0 +1,153 @@
+"""Opens what the span table keeps encoded, for the one flow that is on a screen: bytes -> JSON values.
+
+Values keep their types: text, booleans, whole numbers, doubles, lists, objects and null. JSON has no word
+for two of them: bytes become `{"base64": ...}`, and doubles that are no numbers become "NaN", "Infinity"
+and "-Infinity", as in protobuf's JSON.
+"""
+
+import math
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.common.v1.common_pb2 import (
+    AnyValue,
+    ArrayValue,
+    InstrumentationScope,
+    KeyValue,
+    KeyValueList,
+)
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from collector.model.spans import ValueType
+
+MessageT = TypeVar("MessageT", bound=Message)
+Row = Mapping[str, Any]  # a row of the span table as plain values
+Json = Any  # None, bool, int, float, str, list or dict of the same
+
+
+def rows(spans: pa.Table) -> dict[str, Row]:
+    """The rows of a `SPANS` table as plain values, by ref."""
+    return {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in spans.to_pylist()}
+
+
+def attributes(span: Row) -> dict[str, Json]:
+    """What a span says about itself. Of equal keys the last one counts."""
+    parts = (span["attribute_keys"], span["attribute_types"], span["attribute_values"])
+    return {key: value(kind, octets) for key, kind, octets in zip(*parts, strict=True)}
+
+
+def events(span: Row) -> list[dict[str, Json]]:
+    """What happened during a span: name, time_unix_nano, attributes, dropped_attributes."""
+    return [
+        {
+            "name": event.name,
+            "time_unix_nano": event.time_unix_nano,
+            "attributes": _pairs(event.attributes),
+            "dropped_attributes": event.dropped_attributes_count,
+        }
+        for event in (_open(Span.Event(), octets) for octets in span["events"])
+        if event is not None
+    ]
+
+
+def links(span: Row) -> list[dict[str, Json]]:
+    """What a span refers to: ref, attributes."""
+    parts = (span["link_trace_ids"], span["link_span_ids"], span["link_attributes"])
+    return [
+        {
+            "ref": f"{trace_id.hex()}:{span_id.hex()}",
+            "attributes": _pairs(
+                pair for octets in encoded if (pair := _open(KeyValue(), octets)) is not None
+            ),
+        }
+        for trace_id, span_id, encoded in zip(*parts, strict=True)
+    ]
+
+
+def resource(span: Row) -> dict[str, Json]:
+    """The attributes of who sent a span."""
+    opened = _open(Resource(), span["resource"])
+    return {} if opened is None else _pairs(opened.attributes)
+
+
+def instances(sent_by: pa.Array) -> pa.Array:
+    """The service.instance.id of each encoded resource; null where it has none that is text."""
+    encoded = sent_by.dictionary_encode()  # as many as there are processes
+    resources = [resource({"resource": octets}) for octets in encoded.dictionary.to_pylist()]
+    names = [said.get("service.instance.id") for said in resources]
+    found = pa.array([name if isinstance(name, str) else None for name in names], pa.string())
+    return found.take(encoded.indices)
+
+
+def scope(span: Row) -> dict[str, Json]:
+    """The name, version and attributes of the instrumentation that made a span."""
+    opened = _open(InstrumentationScope(), span["scope"]) or InstrumentationScope()
+    return {"name": opened.name, "version": opened.version, "attributes": _pairs(opened.attributes)}
+
+
+def value(kind: int, octets: bytes) -> Json:
+    """One entry of `attribute_values`, whose entry in `attribute_types` is *kind*."""
+    match kind:
+        case ValueType.STRING:
+            return octets.decode(errors="replace")
+        case ValueType.BOOL:
+            return octets == b"true"
+        case ValueType.INT:
+            return int(octets)
+        case ValueType.DOUBLE:
+            return _double(float(octets))
+        case ValueType.ARRAY:
+            array = _open(ArrayValue(), octets)
+            return _unreadable(octets) if array is None else [_any(entry) for entry in array.values]
+        case ValueType.KVLIST:
+            pairs = _open(KeyValueList(), octets)
+            return _unreadable(octets) if pairs is None else _pairs(pairs.values)
+        case ValueType.BYTES:
+            return _bytes(octets)
+    return None
+
+
+def _any(found: AnyValue) -> Json:
+    match found.WhichOneof("value"):
+        case "double_value":
+            return _double(found.double_value)
+        case "array_value":
+            return [_any(entry) for entry in found.array_value.values]
+        case "kvlist_value":
+            return _pairs(found.kvlist_value.values)
+        case "bytes_value":
+            return _bytes(found.bytes_value)
+        case "string_value" | "bool_value" | "int_value" as field:
+            return getattr(found, field)
+    return None
+
+
+def _pairs(pairs: Iterable[KeyValue]) -> dict[str, Json]:
+    return {pair.key: _any(pair.value) for pair in pairs}
+
+
+def _double(number: float) -> Json:
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def _bytes(octets: bytes) -> Json:
+    return {"base64": b64encode(octets).decode()}
+
+
+def _unreadable(octets: bytes) -> Json:
+    """What stands for a value nested a hundred deep: its sender's bytes are kept, but no screen shows it."""
+    return {"unreadable_bytes": len(octets)}
+
+
+def _open(message: MessageT, octets: bytes) -> MessageT | None:
+    try:
+        message.ParseFromString(octets)
+    except DecodeError:  # nested too deeply, or no UTF-8 within
+        return None
+    return message

@@ -1,0 +1,1 @@
+"""Requests in: transports take bytes, the intake makes them durable before they are answered."""

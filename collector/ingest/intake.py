@@ -1,0 +1,274 @@
+"""Group commit: the only writer of spans. A request is answered when its spans are on the disk.
+
+Requests that arrive while an insert runs wait, still as bytes, and go together into the next one: so the
+cost of reading and of syncing is shared by as many as there are, and a lone request waits for nobody.
+One group is read while the one before it is being stored.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from collector.columns.keysets import KeySet
+from collector.config import Config
+from collector.counters import Counters
+from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
+from collector.ingest.watch import Watch
+from collector.model.copies import each_once
+from collector.model.span_keys import spread_span_keys
+from collector.model.spans import SPANS
+from collector.store.contracts import SpanStore, StoreError
+
+_GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
+_AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be read while the one before is stored
+_LINGER_S = 0.01
+_PATIENCE_S = 1.0  # with those who are behind: senders shall not wait for them for ever
+_REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
+_REMEMBERED_SPANS = 1_000_000
+
+_STOPPING = "The collector is stopping."
+_UNREADABLE = "The request can not be read"
+
+log = logging.getLogger(__name__)
+
+
+class OverloadError(Exception):
+    """Too much waits already: the sender should try again in a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Durable, but for *rejected* spans that can not be kept; *message* says why."""
+
+    rejected: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    body: Body
+    answer: asyncio.Future[Accepted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    waiting: list[_Waiting]
+    decoded: Decoded
+
+
+class Intake:
+    """Takes bodies, stores their spans, answers. To be used within one event loop."""
+
+    def __init__(
+        self,
+        store: SpanStore,
+        config: Config,
+        counters: Counters,
+        on_stored: Callable[[pa.Table], None] = lambda spans: None,
+        behind: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """*on_stored* is called in the event loop with each group once it is durable.
+
+        The group is a `SPANS` table and may hold spans that were stored before. The call must be quick;
+        what it raises is logged, as the spans are stored already. While whoever gets them is *behind*,
+        groups come more slowly.
+        """
+        self._store, self._config, self._counters = store, config, counters
+        self._on_stored, self._behind = on_stored, behind
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._inserting = False
+        self._last_size = 0
+        self._arrived = asyncio.Event()
+        self._closing = False
+        self._decoded: asyncio.Queue[_Group | None] = asyncio.Queue(maxsize=1)
+        self._decoder = ThreadPoolExecutor(1, "decode")
+        self._inserter = ThreadPoolExecutor(1, "insert")
+        self._recent = KeySet()
+        self._last_received = 0
+        self.watch = Watch(counters)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to take bodies; look up first what may be sent again."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._inserter, self._remember)
+        self._tasks = [
+            asyncio.create_task(self._kept(name, work))
+            for name, work in (("read", self._read), ("commit", self._commit))
+        ]
+
+    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
+        """Return once the spans of *data* are durable.
+
+        Raise `OtlpError` if it can not be read, `OverloadError` or `StoreError` if it should be sent again.
+        """
+        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
+        if self._closing or full:
+            self._counters.requests_refused.labels("overloaded").inc()
+            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
+        answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(data, encoding), answer))
+        self._waiting_bytes += len(data)
+        self._arrived.set()
+        return await answer
+
+    async def close(self) -> None:
+        """Take nothing more, and return when everything accepted was stored and answered."""
+        self._closing = True
+        self._arrived.set()
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # whatever died was logged
+        self._decoder.shutdown()
+        self._inserter.shutdown()
+
+    async def _kept(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        await self.watch.keep(name, work)
+        if self.watch.given_up.is_set():
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Send everybody away who waits, and whoever comes."""
+        self._closing = True
+        self._arrived.set()
+        while not self._decoded.empty():
+            if (group := self._decoded.get_nowait()) is not None:
+                _fail(group.waiting, OverloadError(_STOPPING))
+        _fail(self._waiting, OverloadError(_STOPPING))
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+
+    async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
+        while waiting := await self._next_group():
+            bodies = [one.body for one in waiting]
+            # Strictly rising, so that "received after" never splits a group.
+            self._last_received = max(time.time_ns(), self._last_received + 1)
+            with _answered(waiting):
+                decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
+                await self._decoded.put(_Group(waiting, decoded))
+        await self._decoded.put(None)
+
+    async def _next_group(self) -> list[_Waiting]:
+        """Those who wait now, or the first to come; nobody when closing."""
+        while not self._waiting and not self._closing:
+            await self._arrival()
+        # An insert costs 8 ms of work before its first span, so a group is worth waiting for: until
+        # the insert before it is done, and then until those have come back who were just answered.
+        while self._inserting and not self._closing and self._waiting_bytes < _AHEAD_BYTES:
+            await self._arrival()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._behind() and not self._closing:  # another thread says so
+                    await asyncio.sleep(_LINGER_S)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_S):
+                while len(self._waiting) < self._last_size and not self._closing:
+                    await self._arrival()
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not group or size + len(self._waiting[0].body.data) <= _GROUP_BYTES):
+            group.append(self._waiting.popleft())
+            size += len(group[-1].body.data)
+        self._waiting_bytes -= size
+        self._last_size = len(group)
+        self._counters.waiting_bytes.set(self._waiting_bytes)
+        return group
+
+    async def _arrival(self) -> None:
+        """Return when somebody came, or an insert ended."""
+        self._arrived.clear()
+        await self._arrived.wait()
+
+    def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
+        try:
+            return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
+        except Exception as error:  # a fault of ours: it must cost one request, and not its neighbours
+            if len(bodies) == 1:
+                log.exception("A request of %d bytes could not be read", len(bodies[0].data))
+                return Decoded(SPANS.empty_table(), [Verdict(error=OtlpError(f"{_UNREADABLE}: {error}"))])
+        half = len(bodies) // 2
+        parts = [self._decode(some, received_unix_nano) for some in (bodies[:half], bodies[half:])]
+        spans = pa.concat_tables([part.spans for part in parts])
+        return Decoded(spans, [verdict for part in parts for verdict in part.verdicts])
+
+    async def _commit(self) -> None:
+        while group := await self._decoded.get():
+            with _answered(group.waiting):
+                await self._store_group(group)
+
+    async def _store_group(self, group: _Group) -> None:
+        spans = group.decoded.spans
+        received, rejected = spans.num_rows, sum(verdict.rejected for verdict in group.decoded.verdicts)
+        self._counters.received.inc(received + rejected)
+        self._counters.refused.labels("invalid").inc(rejected)
+        self._inserting = True
+        try:
+            spans, new = await asyncio.get_running_loop().run_in_executor(self._inserter, self._insert, spans)
+        except BaseException as error:  # whatever it is, the spans may not be durable
+            log.error("%d spans were not stored: %s", received, error)
+            self._counters.refused.labels("store").inc(received)
+            self._counters.requests_refused.labels("store").inc(len(group.waiting))
+            _fail(group.waiting, StoreError(str(error)))
+            if not isinstance(error, Exception):
+                raise
+            return
+        finally:
+            self._inserting = False
+            self._arrived.set()
+        self._counters.stored.inc(new)
+        self._counters.duplicate.inc(received - new)
+        self._answer(group)
+        self._tell(spans)
+
+    def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
+        """Store *spans*; give what was stored, and how many of them had not been stored before."""
+        key = spread_span_keys(spans["trace_id"], spans["span_id"])
+        spans = each_once(spans, key)  # of several copies in one group, readers could not tell which counts
+        with self._counters.commit_seconds.time():
+            self._store.write(spans)
+        return spans, self._recent.add(key)
+
+    def _answer(self, group: _Group) -> None:
+        for one, verdict in zip(group.waiting, group.decoded.verdicts, strict=True):
+            if verdict.error is not None:
+                self._counters.requests_refused.labels("undecodable").inc()
+                _fail([one], verdict.error)
+            elif not one.answer.done():
+                one.answer.set_result(Accepted(verdict.rejected, verdict.message))
+
+    def _tell(self, spans: pa.Table) -> None:
+        try:
+            if spans.num_rows:
+                self._on_stored(spans)
+        except Exception:
+            log.exception("The live part could not take %d stored spans", spans.num_rows)
+
+    def _remember(self) -> None:
+        since = time.time_ns() - _REMEMBERED_S * 10**9
+        # Latest first; the set takes the newest last.
+        ids = self._store.ids_since(since, _REMEMBERED_SPANS)
+        self._recent.add(spread_span_keys(ids["trace_id"], ids["span_id"])[::-1])
+
+
+@contextlib.contextmanager
+def _answered(waiting: list[_Waiting]) -> Iterator[None]:
+    """Let nobody of *waiting* wait for ever, should what handles them die."""
+    try:
+        yield
+    except BaseException:
+        _fail(waiting, StoreError("The collector failed on this request: send it again."))
+        raise
+
+
+def _fail(waiting: Iterable[_Waiting], error: Exception) -> None:
+    for one in waiting:
+        if not one.answer.done():  # done: its sender hung up
+            one.answer.set_exception(error)

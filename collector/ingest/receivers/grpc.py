@@ -1,0 +1,88 @@
+"""OTLP over gRPC: TraceService/Export, taken as raw bytes so that decoding waits for its group."""
+
+from typing import NoReturn
+
+import grpc
+from grpc.aio import Server, ServicerContext
+
+from collector.config import Config
+from collector.counters import Counters
+from collector.formats.otlp import Encoding, OtlpError
+from collector.ingest.intake import Intake, OverloadError
+from collector.ingest.receivers.other_signals import Signal, refusal
+from collector.ingest.receivers.responses import CODES, encode, response, retry_info, status
+from collector.store.contracts import StoreError
+from collector.web.access import allowed
+
+_RETRY_AFTER_S = 2
+_SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
+
+
+def grpc_server(intake: Intake, config: Config, counters: Counters) -> Server:
+    """A server that has its handlers, but no port yet."""
+    receiver = _Receiver(intake, config, counters)
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", config.max_body_bytes),
+            ("grpc.so_reuseport", 0),  # a port that is taken must be an error, not shared
+        ]
+    )
+    for package, service, method in (
+        ("trace", "Trace", receiver.traces),
+        ("metrics", "Metrics", receiver.metrics),
+        ("logs", "Logs", receiver.logs),
+    ):
+        handlers = {"Export": grpc.unary_unary_rpc_method_handler(method)}
+        name = _SERVICE.format(package, service)
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+    return server
+
+
+class _Receiver:
+    def __init__(self, intake: Intake, config: Config, counters: Counters) -> None:
+        self._intake, self._config, self._counters = intake, config, counters
+
+    async def traces(self, data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+        await self._authorize(context)
+        try:
+            accepted = await self._intake.accept(data, Encoding.PROTOBUF)
+        except OtlpError as error:
+            await _refuse(context, 400, str(error))
+        except (OverloadError, StoreError) as error:
+            await _refuse(context, 503, str(error), _RETRY_AFTER_S)
+        return encode(response(accepted), Encoding.PROTOBUF)
+
+    async def metrics(self, data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+        return await self._not_kept(Signal.METRICS, data, context)
+
+    async def logs(self, data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+        return await self._not_kept(Signal.LOGS, data, context)
+
+    async def _not_kept(self, signal: Signal, data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
+        await self._authorize(context)
+        self._counters.requests_refused.labels("no_traces").inc()
+        try:
+            return encode(refusal(signal, data, Encoding.PROTOBUF), Encoding.PROTOBUF)
+        except OtlpError as error:
+            await _refuse(context, 400, str(error))
+
+    async def _authorize(self, context: ServicerContext[bytes, bytes]) -> None:
+        shown = dict(context.invocation_metadata() or ()).get("authorization")
+        if not allowed(shown if isinstance(shown, str) else None, self._config.token):
+            self._counters.requests_refused.labels("unauthorized").inc()
+            await _refuse(context, 401, "authorization: Bearer with the collector's token is expected.")
+
+
+async def _refuse(
+    context: ServicerContext[bytes, bytes], http_code: int, message: str, retry_after_s: int | None = None
+) -> NoReturn:
+    """End the call with an error; say when to retry in both of the places that exporters look at."""
+    details = status(http_code, message, retry_after_s)
+    metadata: list[tuple[str, bytes]] = [("grpc-status-details-bin", details.SerializeToString())]
+    if retry_after_s is not None:
+        metadata.append(("google.rpc.retryinfo-bin", retry_info(retry_after_s).SerializeToString()))
+    await context.abort(_BY_NUMBER[CODES[http_code]], message, tuple(metadata))
+    raise AssertionError("abort() raises")
+
+
+_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}

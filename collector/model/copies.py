@@ -1,0 +1,44 @@
+"""Which copy of a span counts? A span may be sent several times, with the same contents or with others.
+
+The copy that ended last; of those the one that started last; of those the one received first, because it would be
+here without the others. The store sorts by the same rule (`store.contracts.SpanStore`).
+"""
+
+import numpy as np
+import pyarrow as pa
+
+from collector.columns.joins import Ints, ascending
+from collector.columns.keys import Keys, content_keys
+
+_LAST = 2**63 - 1  # READINGS hold no later times
+
+
+def ranked(key: Keys, end: Ints, start: Ints, received: Ints, content: Keys) -> Ints:
+    """The places of copies in order: by *key*, and of equal keys the one that counts last.
+
+    *content* decides only between copies that are alike in all times, and makes the order that of the set.
+    """
+    return np.lexsort((content, -received, start, end, key))
+
+
+def each_once(spans: pa.Table, key: Keys) -> pa.Table:
+    """*spans* (SPANS), of each span the copy that counts, in their order; *key* tells spans apart.
+
+    Usually there is nothing to do.
+    """
+    order = ascending(key)
+    ordered = key[order]
+    same = np.append(ordered[1:] == ordered[:-1], False)[: len(ordered)]
+    if not same.any():
+        return spans
+    copies = order[same | np.append(False, same[:-1])]
+    table = spans.take(pa.array(copies))
+    end, start, received = (
+        np.minimum(table[name].to_numpy(), np.uint64(_LAST)).astype(np.int64)
+        for name in ("end_unix_nano", "start_unix_nano", "received_unix_nano")
+    )
+    by = ranked(key[copies], end, start, received, content_keys(table))
+    counts = np.append(np.diff(key[copies][by]) != 0, True)
+    kept = np.ones(len(key), np.bool_)
+    kept[copies[by[~counts]]] = False
+    return spans.filter(pa.array(kept))

@@ -1,0 +1,49 @@
+"""Notes: repairs and doubts that are attached to data, so that the user sees them."""
+
+from enum import IntEnum, StrEnum
+
+
+class NoteKind(IntEnum):
+    """A repair or a doubt about a span; answers have the names in lower case."""
+
+    MISSING_PARENT = 0
+    MISSING_LINK_TARGET = 1
+    DROPPED_LINKS = 2
+    CLOCK_SKEW = 3
+    END_BEFORE_START = 4
+    CYCLE = 5
+    SELF_LINK = 6
+    ID_REUSED = 7
+    REPLAY = 8
+    UNCLEAR_CAUSE = 9
+    SHARED_KEY = 10
+
+    @property
+    def word(self) -> str:
+        """As it is written in answers."""
+        return self.name.lower()
+
+
+# What a lost span leaves behind; the other notes are about what is there.
+LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
+
+# The sentence of each. A clock skew has one for each pair of services: see `queries.clock_notes`.
+SENTENCES = {
+    NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
+    NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",
+    NoteKind.DROPPED_LINKS: "its sender dropped links, so messages that it handled may be missing here",
+    NoteKind.REPLAY: "it began an hour or more after its message was published: a replay, or a long wait",
+    NoteKind.UNCLEAR_CAUSE: "the message that it names as its cause is here, but no single reaction to it is",
+    NoteKind.SHARED_KEY: "its flow key is on too many other flows as well, so it names none of them",
+    NoteKind.END_BEFORE_START: "it ends before it starts",
+    NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",
+    NoteKind.SELF_LINK: "it names itself as its cause, which was passed over",
+    NoteKind.ID_REUSED: "its id came with two contents; the one that ended last is shown",
+}
+
+
+class Trouble(StrEnum):
+    """What is wrong with a record of a file of which no span can be made."""
+
+    INVALID_ID = "invalid_id"
+    UNREADABLE = "unreadable"

@@ -1,0 +1,194 @@
+"""The list of flows, wherever they are: in memory, or in the store."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.joins import Ints, Mask
+from collector.columns.keys import codes_of, whole
+from collector.diagnosis.record import reactor_of
+from collector.live.snapshot import Snapshot
+from collector.model.answers import FlowItem, Flows
+from collector.model.flows import State
+from collector.queries.paging import Page, cursor_after
+from collector.queries.sources import Sources
+from collector.store.contracts import Place, Search, begins_trace_id
+
+# The rank of each state in lists: stuck and failed first.
+_RANK = np.array([3, 2, 1, 0, 0])
+
+
+def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
+    """The flows that *search* asks for: stuck first, then the newest.
+
+    Those in memory and those in the store are one list: a flow that is evicted meanwhile keeps its place, so
+    that it is neither skipped nor shown twice while pages are turned.
+    """
+    snapshot, store = sources.live.snapshot, sources.flows
+    elsewhere = in_store_alone(snapshot, search)
+    every = matching(snapshot, replace(search, states=()))
+    counts: dict[str, int] = {
+        state.word: int(n)
+        for state, n in zip(State, np.bincount(snapshot.state[every], minlength=5), strict=True)
+    }
+    for code, n in store.counts(in_store_alone(snapshot, replace(search, states=()))).items():
+        counts[State(code).word] += n
+    total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
+    after = Place(*wanted.after) if wanted.after else None
+    # One more than is shown tells whether there is another page.
+    here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
+    entries = list(zip(_places(snapshot, here), items_of(snapshot, here), strict=True))
+    for row in store.found(elsewhere, wanted.limit + 1, after).to_pylist():
+        item = stored_item(row)
+        entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
+    entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
+    shown = entries[: wanted.limit]
+    following = cursor_after(shown[-1][0]) if len(entries) > len(shown) else None
+    return Flows(flows=[item for _, item in shown], total=total, next_cursor=following, counts=counts)
+
+
+def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
+    """Keys of flows that look like *name*: for a key that was mistyped, or is only a beginning."""
+    for length in (len(name), max(len(name) - 2, 3), 3):
+        if found := flows(sources, Search(name[:length]), Page(most)).flows:
+            return [item.name for item in found]
+    return []
+
+
+def in_store_alone(snapshot: Snapshot, search: Search) -> Search:
+    """*search* for the store's rows of flows that are not in memory: what is there is newer."""
+    return replace(search, without=snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist())
+
+
+def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:
+    """The rows that *mask* marks, as they are listed, from *after* on."""
+    rows = np.flatnonzero(mask)
+    rank, last = _RANK[snapshot.state[rows]], np.asarray(snapshot.flows["last"].to_numpy())[rows]
+    names = np.array(snapshot.flows["id"].take(pa.array(rows)).to_pylist(), object)
+    if after is not None:
+        later = (rank > after.rank) | ((rank == after.rank) & (last < after.last))
+        later |= (rank == after.rank) & (last == after.last) & (names > after.id)
+        rows, rank, last, names = rows[later], rank[later], last[later], names[later]
+    by_name = np.argsort(names, kind="stable")
+    return rows[by_name[np.lexsort((-last[by_name], rank[by_name]))]]
+
+
+def _places(snapshot: Snapshot, rows: Ints) -> list[Place]:
+    chosen = snapshot.flows.select(["last", "id"]).take(pa.array(rows)).to_pylist()
+    ranks = _RANK[snapshot.state[rows]].tolist()
+    return [Place(rank, row["last"], row["id"]) for rank, row in zip(ranks, chosen, strict=True)]
+
+
+def matching(snapshot: Snapshot, search: Search) -> Mask:
+    """Which of the unfinished flows *search* asks for."""
+    flows = snapshot.flows
+    mask = np.asarray(flows["last"].to_numpy()) > search.since
+    if search.states:
+        mask &= np.isin(snapshot.state, list(search.states))
+    if search.waiting_for:
+        mask &= _owed(snapshot, lambda service, _: service == search.waiting_for)
+    if search.text:
+        mask &= _mentioning(snapshot, search.text)
+    return mask
+
+
+def _owed(snapshot: Snapshot, wanted: Callable[[str | None, str | None], bool]) -> Mask:
+    """Which flows have something overdue of which *wanted* says so: asked once for each (service, event)."""
+    owed = snapshot.owed
+    kinds, kind = np.unique(np.stack([owed.step, owed.join]), axis=1, return_inverse=True)
+    hits = [wanted(*owed_by(snapshot, step, join)) for step, join in kinds.T.tolist()]
+    found = np.zeros(snapshot.flows.num_rows, np.bool_)
+    found[owed.flow[np.array(hits, np.bool_)[kind]]] = True
+    return found
+
+
+def _mentioning(snapshot: Snapshot, text: str) -> Mask:
+    """Which flows have *text* in their id, an event type or service, what they wait for, or begin a trace id.
+
+    Upper and lower case are the same.
+    """
+    flows = snapshot.flows
+    hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
+    found = np.array(hit.to_numpy(zero_copy_only=False))
+    ways = whole(flows["names"]).dictionary_encode()  # as many as there are ways to go
+    mentions = pc.match_substring(ways.dictionary, text, ignore_case=True).to_numpy(zero_copy_only=False)
+    found |= mentions[codes_of(ways)]
+    lower = text.lower()
+    found |= _owed(snapshot, lambda *words: any(lower in word.lower() for word in words if word))
+    if begins_trace_id(text):
+        traces = whole(flows["traces"])
+        owner = np.repeat(np.arange(flows.num_rows), np.diff(traces.offsets.to_numpy()))
+        starts = [trace.hex().startswith(text.lower()) for trace in traces.flatten().to_pylist()]
+        found[owner[np.array(starts, np.bool_)]] = True
+    return found
+
+
+def items_of(snapshot: Snapshot, places: Ints) -> list[FlowItem]:
+    """The flow entries of these rows of the snapshot."""
+    owed = snapshot.owed
+    entry = longest_owed(snapshot)[places]
+    overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
+    rows = snapshot.flows.take(pa.array(places)).to_pylist()
+    for place, row in zip(places.tolist(), rows, strict=True):
+        row["incomplete"] = row["incomplete"] and not snapshot.coming[place]
+    found = []
+    for place, debt, row in zip(places.tolist(), entry.tolist(), rows, strict=True):
+        state = State(int(snapshot.state[place]))
+        if debt < 0:
+            found.append(_item(row, state, None, None, None))
+            continue
+        service, event_type = owed_by(snapshot, int(owed.step[debt]), int(owed.join[debt]))
+        late = round(float(overdue[debt]), 3) if state >= State.LATE else None
+        found.append(_item(row, state, service, event_type, late))
+    return found
+
+
+def stored_item(row: Mapping[str, Any]) -> FlowItem:
+    """The flow entry of one row of STORED_FLOWS."""
+    return _item(row, State(row["state"]), None, None, None)
+
+
+def longest_owed(snapshot: Snapshot) -> Ints:
+    """Of each flow the overdue entry that is owed longest; -1 without one."""
+    entry = np.full(snapshot.flows.num_rows, -1)
+    newest_first = np.argsort(snapshot.owed.since, kind="stable")[::-1]
+    entry[snapshot.owed.flow[newest_first]] = newest_first
+    return entry
+
+
+def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str | None]:
+    """(service, event type) that is waited for."""
+    expected = snapshot.expected
+    if expected is None:
+        return None, None
+    expectation = expected.of(step, join)
+    service, _ = expected.names.of_reactor(reactor_of(step))
+    return service, expectation.next_event_type if expectation else None
+
+
+def _item(
+    row: Mapping[str, Any], state: State, service: str | None, event_type: str | None, overdue: float | None
+) -> FlowItem:
+    return FlowItem(
+        id=row["id"],
+        key=row["key"],
+        state=state.word,
+        started_unix_nano=row["started"],
+        last_unix_nano=row["last"],
+        last_event_type=row["last_event_type"],
+        last_service=row["last_service"],
+        waiting_for=service,
+        waiting_for_event=event_type,
+        traces=[trace.hex() for trace in row["traces"]],
+        outcome=row["outcome"] if state is State.DONE else None,
+        messages=row["messages"],
+        reactions=row["reactions"],
+        incomplete=row["incomplete"],
+        wait_ms=round(row["wait_ms"], 3),
+        work_ms=round(row["work_ms"], 3),
+        overdue_s=overdue,
+    )

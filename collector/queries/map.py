@@ -1,0 +1,62 @@
+"""The choreography of a window: who reacts to what in its newest flows, and where flows stopped."""
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from collector.columns.keys import whole
+from collector.diagnosis import Names, record
+from collector.live.tick import SECOND
+from collector.model.answers import Finding, Map, MapStuck
+from collector.model.flows import State
+from collector.queries.choreography import choreography
+from collector.queries.sources import Sources
+from collector.queries.stitched_run import ids_of, stitched_again
+from collector.store.contracts import Search
+
+_MAP_FLOWS = 1_000  # the newest, of which a map is drawn
+
+
+def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) -> Map:
+    """The map of the last *window_s* seconds; *found* is what is stuck now."""
+    snapshot = sources.live.snapshot
+    since = time.time_ns() - window_s * SECOND
+    stored = sources.flows.newest(since, _MAP_FLOWS)
+    last = np.asarray(snapshot.flows["last"].to_numpy())
+    recent = np.argsort(last, kind="stable")[-_MAP_FLOWS:]
+    recent = recent[last[recent] > since]
+    unfinished = snapshot.flows.take(pa.array(recent))
+    state = dict(zip(stored["id"].to_pylist(), stored["state"].to_pylist(), strict=True))
+    state.update(zip(unfinished["id"].to_pylist(), snapshot.state[recent].tolist(), strict=True))
+    traces = pa.concat_arrays([whole(stored["traces"]).flatten(), whole(unfinished["traces"]).flatten()])
+    stitched = stitched_again(sources, sources.spans.spans_of(traces.unique().to_pylist()))
+    names = Names()
+    # A batch's trace brings parts of flows along that are not among the newest.
+    states = [State(state[name]).word if name in state else None for name in ids_of(stitched)]
+    steps = snapshot.expected.steps.values() if snapshot.expected else ()
+    awaited = {step.triggers[0] for step in steps if step.progresses}
+    drawn = choreography(record(stitched, names), names, states, awaited)
+    done = sources.flows.counts(Search(since=since, states=(State.DONE,))).get(State.DONE, 0)
+    return Map(
+        flows=len(state),
+        flows_in_window=max(done + len(recent), len(state)),
+        events=drawn.events,
+        reactions=drawn.reactions,
+        emits=drawn.emits,
+        variants=drawn.variants,
+        stuck=_stopped(found),
+    )
+
+
+def _stopped(found: Iterable[Finding]) -> list[MapStuck]:
+    by_step: dict[tuple[str, str, str | None], set[str]] = {}
+    for finding in found:
+        missing = finding.missing
+        what = (finding.stopped_at.event_type, missing.service, missing.next_event_type)
+        by_step.setdefault(what, set()).add(finding.flow)
+    return [
+        MapStuck(event_type=event, missing_service=service, next_event_type=following, flows=len(flows))
+        for (event, service, following), flows in by_step.items()
+    ]

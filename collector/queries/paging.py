@@ -1,0 +1,39 @@
+"""Lists come in pages. A cursor names the last entry that was seen, so a list may change meanwhile."""
+
+import base64
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+_Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
+_Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
+
+
+class QuestionError(Exception):
+    """A question that cannot be answered as it was asked; the text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which part of a list is wanted: what comes behind an entry."""
+
+    limit: int = 1000
+    after: tuple[int, int, str] | None = None  # of the last entry that was seen
+
+
+def page(limit: int, cursor: str | None) -> Page:
+    """The page at *cursor*, as an earlier answer gave it; raise `QuestionError` for any other."""
+    if not cursor:
+        return Page(limit)
+    try:
+        after = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=_Cursor)
+    except (ValueError, msgspec.MsgspecError) as error:
+        msg = f"cursor is '{cursor[:40]}': expected the next_cursor of an earlier answer, or none."
+        raise QuestionError(msg) from error
+    return Page(limit, after)
+
+
+def cursor_after(entry: tuple[int, int, str]) -> str:
+    """The cursor of the page after *entry*."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(entry)).decode()

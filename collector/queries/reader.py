@@ -1,0 +1,81 @@
+"""The read side of a collector: all questions in one object, for every face. Blocking: call from a worker thread."""
+
+import time
+
+from collector import formats
+from collector.model.answers import Flow, Flows, Map, Note, Spans, Stitched, Stuck, Summary, Why
+from collector.queries import flow_list
+from collector.queries.causal_graph import causal_graph
+from collector.queries.flow import flow, place_of, spans
+from collector.queries.kept import Kept
+from collector.queries.map import choreography_map
+from collector.queries.paging import Page
+from collector.queries.sources import Sources
+from collector.queries.stitched_run import stitched_again
+from collector.queries.stuck import Findings, all_findings, page_of, why
+from collector.queries.summary import COUNTED_FOR_S, summary
+from collector.store.contracts import Search
+
+_MAP_KEPT_S = 4.0
+
+
+class Reader:
+    """Answers questions from *sources*. What costs much is worked out once for all who ask at the same time."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self._stuck: dict[bool, Kept[Findings]] = {late: Kept() for late in (False, True)}
+        self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
+        self._counted: Kept[dict[int, int]] = Kept(COUNTED_FOR_S)
+
+    def summary(self) -> Summary:
+        """The figures of the first page."""
+        return summary(self.sources, self._counted)
+
+    def flows(self, search: Search, wanted: Page) -> Flows:
+        """The flows that *search* asks for, stuck first."""
+        return flow_list.flows(self.sources, search, wanted)
+
+    def nearest(self, name: str) -> list[str]:
+        """Keys of flows that look like *name*."""
+        return flow_list.nearest(self.sources, name)
+
+    def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
+        """What is stuck, and why; with *late* also what is late; with *each* so many of each cohort."""
+        replayed = self.sources.live.replayed.is_set()
+        return page_of(self._findings(late=late), wanted, each=each, replayed=replayed)
+
+    def why(self, name: str) -> Why | None:
+        """The findings of one flow; None if there is no such flow."""
+        replayed = self.sources.live.replayed.is_set()
+        snapshot = self.sources.live.snapshot
+        place = place_of(snapshot, name)
+        if place is None and not self.sources.flows.named(name).num_rows:
+            return None
+        return why(snapshot, place, replayed=replayed)
+
+    def flow(self, name: str) -> Flow | None:
+        """One flow, whole; None if there is no such flow."""
+        return flow(self.sources, name)
+
+    def spans(self, name: str) -> Spans | None:
+        """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
+        return spans(self.sources, name)
+
+    def map(self, window_s: int) -> Map:
+        """The choreography of the newest flows of the last *window_s* seconds."""
+        found = self._findings(late=False).found
+        return self._maps.get(window_s, lambda: choreography_map(self.sources, window_s, found))
+
+    def stitch(self, file: bytes) -> Stitched:
+        """The graph of the spans in *file*, inflated; raise `FormatError` if it is not a trace file.
+
+        Each record and line that cannot be used is a note.
+        """
+        found = formats.read(file, time.time_ns())
+        notes = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
+        return causal_graph(stitched_again(self.sources, found.spans), spelled=found.spelled, notes=notes)
+
+    def _findings(self, *, late: bool) -> Findings:
+        snapshot = self.sources.live.snapshot
+        return self._stuck[late].get(snapshot, lambda: all_findings(snapshot, late=late))

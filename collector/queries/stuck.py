@@ -1,0 +1,278 @@
+"""What is stuck, and why: the overdue entries of a snapshot, each asked of the rules."""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import networkx as nx
+import numpy as np
+import pyarrow as pa
+
+from collector.columns.joins import Ints, once
+from collector.diagnosis import Case, Debt, Place, diagnose
+from collector.diagnosis import Finding as Verdict
+from collector.diagnosis.habits import MS
+from collector.diagnosis.record import reactor_of, type_of
+from collector.live.snapshot import Snapshot
+from collector.model.answers import (
+    Cohort,
+    Evidence,
+    Expectation,
+    Finding,
+    Missing,
+    StoppedAt,
+    Stuck,
+    Why,
+)
+from collector.model.flows import State
+from collector.queries.paging import Page, cursor_after
+
+MOST_CASES = 20_000  # more at once are counted, and not told one by one
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All findings of one moment: each one that is told, and how many there are."""
+
+    found: Sequence[Finding]  # oldest first
+    cohorts: Sequence[Cohort]
+    total: int
+    flows: int
+
+
+def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
+    """All findings, oldest first, and their cohorts: those with the same events, debtor and cause."""
+    entries = entries_of(snapshot, late=late)
+    found = findings(snapshot, _told(snapshot, entries))
+    flows = len(once(snapshot.owed.flow[entries]))
+    return Findings(found, cohorts(found), len(entries), flows)
+
+
+def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) -> Stuck:
+    """The part of *every* that *wanted* asks for; with *each*, of the oldest so many of each cohort."""
+    found = _first_of_each(every.found, each) if each else every.found
+    first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
+    shown = found[first : first + wanted.limit]
+    following = cursor_after(_order(shown[-1])) if first + len(shown) < len(found) and shown else None
+    return Stuck(
+        stuck=list(shown),
+        cohorts=list(every.cohorts),
+        total=every.total,
+        flows=every.flows,
+        replayed=replayed,
+        next_cursor=following,
+    )
+
+
+def why(snapshot: Snapshot, flow: int | None, *, replayed: bool) -> Why:
+    """The findings of the flow in this row of *snapshot*; none of one that is not in memory."""
+    found = [] if flow is None else findings(snapshot, entries_of(snapshot, late=True, flow=flow))
+    return Why(stuck=list(found), cohorts=cohorts(found), replayed=replayed)
+
+
+def _told(snapshot: Snapshot, entries: Ints) -> Ints:
+    """At most MOST_CASES of *entries*: of each thing owed the oldest, so that no incident hides another."""
+    if len(entries) <= MOST_CASES:
+        return entries
+    owed = snapshot.owed
+    _, kind = np.unique(
+        np.stack([owed.kind[entries], owed.step[entries], owed.join[entries]]), axis=1, return_inverse=True
+    )
+    by_kind = np.argsort(kind, kind="stable")
+    first = np.searchsorted(kind[by_kind], kind[by_kind])
+    rank = np.empty(len(entries), np.int64)
+    rank[by_kind] = np.arange(len(entries)) - first
+    return entries[np.sort(np.argsort(rank, kind="stable")[:MOST_CASES])]
+
+
+def _first_of_each(found: Sequence[Finding], each: int) -> Sequence[Finding]:
+    """The oldest *each* findings of every cohort."""
+    taken: Counter[str] = Counter()
+    kept = []
+    for finding in found:
+        if taken[finding.cohort] < each:
+            taken[finding.cohort] += 1
+            kept.append(finding)
+    return kept
+
+
+def _order(finding: Finding) -> tuple[int, int, str]:
+    return 0, finding.since_unix_nano, f"{finding.flow} {finding.stopped_at.ref} {_written(finding.missing)}"
+
+
+def _written(missing: Missing) -> dict[str, Any]:
+    return msgspec.structs.asdict(missing)
+
+
+def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
+    """The overdue entries, oldest first: of flows past a deadline only those that are past it too."""
+    owed, now = snapshot.owed, snapshot.now or 0
+    past = (now - owed.since - snapshot.slack > owed.deadline) | owed.final
+    wanted = past if not late else np.ones(len(owed), np.bool_)
+    if flow is not None:
+        wanted &= owed.flow == flow
+    rows = np.flatnonzero(wanted)
+    return rows[np.argsort(owed.since[rows], kind="stable")]
+
+
+def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
+    """The finding of each entry."""
+    if snapshot.expected is None or not len(entries):
+        return []
+    places, witnesses = (_places(spans.take(entries)) for spans in (snapshot.places, snapshot.witnesses))
+    ids = snapshot.flows["id"].take(snapshot.owed.flow[entries]).to_pylist()
+    keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
+    lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
+    after = _after(snapshot)
+    blocked: dict[str | None, list[str]] = {}
+    found = []
+    for place, entry in enumerate(entries.tolist()):
+        step = int(snapshot.owed.step[entry])
+        # A batch's span says nothing of the messages in it; the step does.
+        event_type = snapshot.expected.names.event_types.names[type_of(step)]
+        where = places[place]
+        assert where is not None
+        stopped = replace(where, event_type=event_type)
+        case = _case(snapshot, entry, stopped, witnesses[place])
+        verdict = diagnose(case, lives[step])
+        state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
+        if case.next_event_type not in blocked:
+            blocked[case.next_event_type] = _blocked(after, case.next_event_type)
+        beyond = blocked[case.next_event_type]
+        found.append(_finding(case, verdict, ids[place], keys[place], state, beyond))
+    return sorted(_in_cohorts(found), key=_order)
+
+
+def _places(spans: pa.Table) -> list[Place | None]:
+    """What each of *spans* (READINGS) says of itself; None where there is none."""
+    columns = ["trace_id", "span_id", "event_type", "service", "destination", "error", "instance"]
+    return [
+        Place(f"{trace_id.hex()}:{span_id.hex()}", *said) if trace_id is not None else None
+        for trace_id, span_id, *said in zip(*(spans[name].to_pylist() for name in columns), strict=True)
+    ]
+
+
+def cohorts(found: Iterable[Finding]) -> list[Cohort]:
+    """Findings that are one incident, by what they share; the largest first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in found:
+        groups.setdefault(finding.cohort, []).append(finding)
+    rows = []
+    for name, members in groups.items():
+        since = [member.since_unix_nano for member in members]
+        first = members[0]
+        rows.append(
+            Cohort(
+                id=name,
+                event_type=first.stopped_at.event_type,
+                triggers=first.missing.triggers,
+                missing_service=first.missing.service,
+                next_event_type=first.missing.next_event_type,
+                cause=first.cause,
+                sentence=first.sentence,
+                flows=len({member.flow for member in members}),
+                first_unix_nano=min(since),
+                last_unix_nano=max(since),
+                oldest_unix_nano=min(since),
+            )
+        )
+    return sorted(rows, key=lambda row: (-row.flows, row.first_unix_nano, row.id))
+
+
+def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None) -> Case:
+    owed, expected = snapshot.owed, snapshot.expected
+    assert expected is not None
+    service, group = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
+    return Case(
+        debt=Debt(int(owed.kind[entry])),
+        stopped_at=stopped,
+        service=service,
+        group=group,
+        since=int(owed.since[entry]),
+        now=snapshot.now or 0,
+        due_ms=float(owed.due[entry] / MS),
+        deadline_ms=float(owed.deadline[entry] / MS),
+        expectation=expected.of(int(owed.step[entry]), int(owed.join[entry])),
+        attempts=int(snapshot.attempts[entry]),
+        final=bool(owed.final[entry]),
+        terminated=bool(snapshot.terminated[entry]),
+        witness=witness,
+    )
+
+
+def _finding(
+    case: Case, verdict: Verdict, flow: str, key: str | None, state: State, blocked: list[str]
+) -> Finding:
+    place = case.stopped_at
+    triggers = [place.event_type]
+    if case.debt is Debt.JOIN and case.expectation is not None:
+        triggers = sorted(case.expectation.triggers)
+    return Finding(
+        flow=flow,
+        key=key,
+        state=state.word,
+        since_unix_nano=case.since,
+        overdue_s=round(case.overdue_s, 3),
+        stopped_at=StoppedAt(
+            ref=place.ref, event_type=place.event_type, service=place.service, destination=place.destination
+        ),
+        missing=Missing(
+            service=case.service,
+            group=case.group,
+            next_event_type=case.next_event_type,
+            triggers=triggers,
+        ),
+        cause=str(verdict.cause),
+        sentence=verdict.sentence,
+        expectation=_expectation(case),
+        evidence=[Evidence(kind=fact.kind, ref=fact.ref, text=fact.text) for fact in verdict.evidence],
+        blocked=blocked,
+        cohort="",
+    )
+
+
+def _expectation(case: Case) -> Expectation | None:
+    if case.expectation is None:
+        return None
+    pace = case.expectation.publish if case.debt is Debt.MESSAGE else case.expectation.react
+    return Expectation(
+        source="learned",
+        n=pace.n,
+        p50_ms=pace.p50_ms,
+        p95_ms=pace.p95_ms,
+        p99_ms=pace.p99_ms,
+        deadline_ms=case.deadline_ms,
+    )
+
+
+def _in_cohorts(found: Iterable[Finding]) -> Iterator[Finding]:
+    """*found* with their cohorts, which are numbered in the order in which they began."""
+    names: dict[tuple[tuple[str, ...], str, str], str] = {}
+    for finding in found:
+        # Of a join it is chance which of its events came last, and so where the flow stopped.
+        what = (tuple(finding.missing.triggers), finding.missing.service, finding.cause)
+        yield msgspec.structs.replace(finding, cohort=names.setdefault(what, f"c{len(names) + 1}"))
+
+
+def _after(snapshot: Snapshot) -> "nx.DiGraph[str]":
+    """Which event type normally leads to which."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    if snapshot.expected is not None:
+        for expectation in snapshot.expected.steps.values():
+            for emitted, share in expectation.emits:
+                if share >= 0.5:
+                    graph.add_edge(expectation.triggers[0], emitted)
+    return graph
+
+
+def _blocked(after: "nx.DiGraph[str]", start: str | None) -> list[str]:
+    """The event types that normally come after *start*, which is missing, the nearest first."""
+    if start is None or start not in after:
+        return []
+    distance = nx.single_source_shortest_path_length(after, start)
+    return sorted(
+        (name for name, steps in distance.items() if steps), key=lambda name: (distance[name], name)
+    )

@@ -1,0 +1,62 @@
+"""The figures of the first page."""
+
+import contextlib
+import time
+
+import numpy as np
+
+from collector.live.snapshot import Snapshot
+from collector.live.tick import RECENT, SECOND
+from collector.model.answers import Learning, SpanCounts, Summary
+from collector.model.flows import State
+from collector.queries.flow_list import in_store_alone
+from collector.queries.kept import Kept
+from collector.queries.sources import Sources
+from collector.queries.stuck import entries_of
+from collector.store.contracts import Search, StoreError
+
+COUNTED_FOR_S = 5.0  # counting takes longer with every flow that was ever kept
+
+
+def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
+    """The summary of now; *counted* keeps how many stopped flows are in the store alone."""
+    live, now = sources.live, time.time_ns()
+    snapshot = live.snapshot
+    minute = now - 60 * SECOND
+    counts = np.bincount(snapshot.state, minlength=len(State))
+    ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
+    seconds = snapshot.done.after(now - RECENT)
+    for state, count in counted.get(
+        None, lambda: _stopped_elsewhere(sources, snapshot, counted.last)
+    ).items():
+        counts[state] += count
+    states: dict[str, int] = {state.word: int(counts[state]) for state in State}
+    states["done"] += len(seconds)
+    per_minute = len(snapshot.done.after(minute)) + int((ended > minute).sum())
+    past = entries_of(snapshot, late=False)
+    oldest = (now - int(snapshot.owed.since[past].min())) / SECOND if len(past) else None
+    return Summary(
+        now_unix_nano=now,
+        tick_unix_nano=snapshot.now,
+        tick_s=live.tick_s,
+        replayed=live.replayed.is_set(),
+        states=states,
+        done_per_minute=float(per_minute),
+        p95_s=_rounded(float(np.percentile(seconds, 95)) if len(seconds) else None),
+        oldest_stuck_s=_rounded(oldest),
+        spans=SpanCounts(**sources.counters.spans()),
+        otlp=sources.addresses,
+        learning=Learning(flows=snapshot.learned, expectations=live.expectations),
+    )
+
+
+def _stopped_elsewhere(sources: Sources, snapshot: Snapshot, last: dict[int, int] | None) -> dict[int, int]:
+    """How many flows that stopped are in the store alone, by state; the *last* count if the store cannot say."""
+    stopped = Search(states=(State.STUCK, State.FAILED))
+    with contextlib.suppress(StoreError):
+        return sources.flows.counts(in_store_alone(snapshot, stopped))
+    return last or {}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

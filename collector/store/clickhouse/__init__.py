@@ -1,0 +1,1 @@
+"""ClickHouse: embedded in the process, or a server. The only SQL; both speak the same."""

@@ -1,0 +1,91 @@
+"""A database and the connections to it: one that writes, and a few that read at the same time."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from collector.store.contracts import StoreError
+
+READERS = 4  # connections: one slow question must not hold up the next
+
+# What all connections ask for.
+SETTINGS = {
+    "log_queries": 0,  # nobody reads the engine's own tables of its queries
+    "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
+    "output_format_arrow_low_cardinality_as_dictionary": 0,
+}
+
+
+class Database:
+    """One database. Its methods may be called from any thread; all raise `StoreError`.
+
+    A write waits for other writes, a question only while as many are being answered as there are readers.
+    """
+
+    def __init__(self, connect: Callable[[], Any], readers: int = READERS) -> None:
+        self._connect = connect
+        self._writing: Any = None  # connections are opened when they are needed first
+        self._write_lock = threading.Lock()
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()  # the one used last has its caches warm
+        for _ in range(readers):
+            self._idle.put(None)
+        self._readers = readers
+
+    def execute(self, statement: str) -> None:
+        """Run a statement that answers nothing."""
+        with self._writer() as writer, _failing_as_store_error("carry out a statement"):
+            writer.command(statement)
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append *rows*; where the table says fsync, they are on the disk when this returns."""
+        with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
+            writer.insert_arrow(table, rows)
+
+    def query(self, question: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+        """The answer's rows. Values go into `{name:Type}` places of *question*, never into its text."""
+        with self._reader() as reader, _failing_as_store_error("answer a query"):
+            return reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
+
+    def close(self) -> None:
+        """End all connections, when the questions under way are answered."""
+        for _ in range(self._readers):
+            if (reader := self._idle.get()) is not None:
+                reader.close()
+        with self._write_lock:
+            if self._writing is not None:
+                self._writing.close()
+
+    @contextmanager
+    def _writer(self) -> Iterator[Any]:
+        with self._write_lock:
+            if self._writing is None:
+                self._writing = self._connected()
+            yield self._writing
+
+    @contextmanager
+    def _reader(self) -> Iterator[Any]:
+        reader = self._idle.get()
+        try:
+            if reader is None:
+                reader = self._connected()
+            yield reader
+        finally:
+            self._idle.put(reader)
+
+    def _connected(self) -> Any:
+        with _failing_as_store_error("be reached"):
+            return self._connect()
+
+
+@contextmanager
+def _failing_as_store_error(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ClickHouseError, OSError, pa.ArrowException) as error:
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(f"The store could not {what}: {first_line[:300]}") from error

@@ -1,0 +1,142 @@
+"""The embedded ClickHouse: one engine a process, on one folder that nobody else may use meanwhile."""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+
+from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.clickhouse.migrations import VERSION
+
+# What the engine may keep in memory. A collector is a guest on a developer's machine.
+_MIB = 1024 * 1024
+_LIMITS = {
+    "mark_cache_size": 32 * _MIB,
+    "primary_index_cache_size": 32 * _MIB,
+    "index_mark_cache_size": 1 * _MIB,
+    "compiled_expression_cache_size": 1 * _MIB,
+}
+_MEMORY = ":memory:"
+_STAMP = "schema-version"
+# A change of a table writes some kilobytes. On a disk without room for them it leaves an empty file behind, and
+# the engine does not start with one.
+_ROOM = 16 * _MIB
+
+
+class FolderError(Exception):
+    """The data folder cannot be used, and nothing in it was touched."""
+
+
+class Engine:
+    """ClickHouse on *folder*, which it locks, or in memory without one.
+
+    Raise `FolderError` if the folder is locked, or was written by a newer version.
+    """
+
+    def __init__(self, folder: Path | None, memory_limit: int) -> None:
+        self.folder = folder
+        if folder is not None:
+            _check_version(folder)
+        self._lock = None if folder is None else _lock(folder)
+        self.options = {**_LIMITS, "max_server_memory_usage": memory_limit}
+        try:
+            # The engine lives as long as its first connection.
+            self._first = self.connect("default")
+        except BaseException:
+            self._unlock()
+            raise
+
+    def connect(self, database: str) -> Any:
+        """Open a connection to *database*, which must be there."""
+        return clickhouse_connect.get_client(
+            interface="chdb",
+            path=_MEMORY if self.folder is None else str(self.folder / "clickhouse"),
+            database=database,
+            settings=SETTINGS,
+            chdb_options=self.options,
+        )
+
+    def database(self, name: str) -> Database:
+        """Open the database *name*; make it if it is not there."""
+        if not int(
+            self._first.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": name})
+        ):
+            self.require_room()
+            self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
+        return Database(lambda: self.connect(name))
+
+    def require_room(self) -> None:
+        """Raise `FolderError` if the disk is too full to change a table."""
+        if self.folder is None:
+            return
+        disk = os.statvfs(self.folder)
+        free = disk.f_bavail * disk.f_frsize
+        if free < _ROOM:
+            raise FolderError(
+                f"The disk of the data folder {self.folder} has {free:,} bytes free: preparing its tables needs"
+                f" {_ROOM:,}. Free some space and start again; nothing was changed."
+            )
+
+    def stamp(self) -> None:
+        """Write down which version of the schema the folder has, so that an older program refuses it."""
+        if self.folder is None or _stamped(self.folder) == str(VERSION):
+            return
+        written = self.folder / f"{_STAMP}.new"
+        with written.open("w") as file:
+            file.write(f"{VERSION}\n")
+            file.flush()
+            os.fsync(file.fileno())  # a stamp that power loss leaves empty would be none
+        written.rename(self.folder / _STAMP)
+
+    def drop(self, name: str) -> None:
+        """Remove the database *name* with all that is in it."""
+        self._first.command(f"DROP DATABASE IF EXISTS `{name}` SYNC")
+
+    def close(self) -> None:
+        """Stop the engine and give the folder free. Databases must have been closed before."""
+        self._first.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+
+
+def _lock(folder: Path) -> int:
+    """Hold *folder* until the returned descriptor is closed, be it by the end of the process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FolderError(
+            f"The data folder {folder} can not be used: {error.strerror}. CHOREOSCOPE_DATA names another."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise FolderError(
+            f"The data folder {folder} is in use by another collector:"
+            " stop that one, or name another folder in CHOREOSCOPE_DATA."
+        ) from error
+    return lock
+
+
+def _stamped(folder: Path) -> str:
+    """What the folder's stamp says; empty without one."""
+    try:
+        return (folder / _STAMP).read_text(errors="replace").strip()
+    except OSError:  # a new folder; or one that cannot be used, as taking the lock will tell
+        return ""
+
+
+def _check_version(folder: Path) -> None:
+    written = _stamped(folder)
+    if written and not (written.isascii() and written.isdigit() and int(written) <= VERSION):
+        raise FolderError(
+            f"The data folder {folder} was written by a newer version"
+            f" (its schema is {written[:20]!r}, ours {VERSION}):"
+            " use that version, or name another folder in CHOREOSCOPE_DATA."
+        )

@@ -1,0 +1,261 @@
+"""Flows in ClickHouse: those that came to rest, and how to find them again. See `contracts.FlowStore`."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from collector.columns.joins import Ints, Mask
+from collector.columns.keys import Keys
+from collector.model.flows import FLOWS, STORED_FLOWS
+from collector.model.spans import SPANS
+from collector.store.clickhouse.connections import Database
+from collector.store.contracts import Place, Search, SpanStore, begins_trace_id
+
+# What was put away while it ran is stuck from a time on, if nothing more came of it.
+_STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
+_COLUMNS = ", ".join(_STATE if name == "state" else name for name in STORED_FLOWS.names)
+_TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
+# The values of the parameter `listed`, as JSON: an array for a parameter takes time with the square of its length,
+# minutes for 100,000 ids.
+_VALUES = "JSONExtract({{listed:String}}, 'Array({})')"
+_LISTED = f"(SELECT arrayJoin({_VALUES}))"
+_LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('String')})"
+# Stuck first, then late, running and done; of each the newest.
+_RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
+_GONE = 255  # the state of a row whose flow is part of another now
+_MOST_BYTES = 100_000  # of one value: a server takes 128 KiB
+
+
+class ClickHouseFlows:
+    """The flows of *database*, which must have been migrated; *spans* are in the same one."""
+
+    def __init__(self, database: Database, spans: SpanStore, clock: Callable[[], int] = time.time_ns) -> None:
+        self._database = database
+        self._spans = spans
+        self._clock = clock
+        self._version = 0
+        self._version_lock = threading.Lock()
+
+    def put(
+        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+    ) -> None:
+        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced or, with *only_new*, stays."""
+        stuck_from = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
+        if only_new:
+            kept = self._here(flows["id"].to_pylist())
+            new = np.array([name not in kept for name in flows["id"].to_pylist()], np.bool_)
+            flows, state, taught = flows.filter(pa.array(new)), state[new], taught[new]
+            stuck_from = stuck_from[new]
+        if not flows.num_rows:
+            return
+        rows = flows.append_column("state", pa.array(state.astype(np.uint8)))
+        rows = rows.append_column("taught", pa.array(taught))
+        rows = rows.append_column("stuck_from", pa.array(stuck_from))
+        stored = pa.array(np.full(flows.num_rows, self._next_version(), np.uint64))
+        rows = rows.append_column("stored_unix_nano", stored)
+        for name in _TEXTS:
+            place = rows.schema.get_field_index(name)
+            rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
+        self._database.insert("flows", rows)
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Remove the flows of these ids."""
+        kept = sorted(self._here(ids))
+        empty = {field.name: pa.nulls(len(kept), field.type) for field in FLOWS}
+        zeros = {
+            field.name: pa.array(np.zeros(len(kept), field.type.to_pandas_dtype()), field.type)
+            for field in FLOWS
+            if field.type not in (pa.string(), pa.list_(pa.binary(16)))
+        }
+        no_traces = pa.array([[]] * len(kept), pa.list_(pa.binary(16)))
+        gone = pa.table({**empty, **zeros, "id": kept, "traces": no_traces}, schema=FLOWS)
+        self.put(gone, np.full(len(kept), _GONE), np.zeros(len(kept), np.bool_), only_new=False)
+
+    def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
+        """Keep durably which trace leads to the flow that has a message of each of *ids*."""
+        self._database.insert("message_ids", pa.table({"id": ids, "trace_id": trace_ids}))
+
+    def offering(self, ids: Keys) -> pa.Array:
+        """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
+        question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {_LISTED.format('UInt64')}"  # our own words
+        answer = self._in_parts(question, ids.tolist())
+        return pa.array([] if answer is None else _bytes(answer["trace_id"]), pa.binary(16)).unique()
+
+    def refuse(self, keys: Sequence[str]) -> None:
+        """Remember durably that these are no flow keys."""
+        self._database.insert("refused_keys", pa.table({"key": pa.array(keys, pa.string())}))
+
+    def refused_keys(self) -> list[str]:
+        """The flow keys that were found to be none."""
+        found: list[str] = self._database.query("SELECT DISTINCT key FROM refused_keys")["key"].to_pylist()
+        return found
+
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
+        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
+        traces = {trace for trace in trace_ids.to_pylist() if trace is not None}
+        found: dict[str, None] = {}
+        for condition, values in (
+            (f"id IN {_LISTED.format('String')}", flow_keys.to_pylist()),
+            (f"hasAny(traces, {_LISTED_TRACES})", [trace.hex() for trace in traces]),
+        ):
+            question = f"SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"  # our own words
+            answer = self._in_parts(question, values)
+            if answer is not None:
+                traces.update(_bytes(answer["trace_id"]))
+                found |= dict.fromkeys(answer["id"].to_pylist())
+        return list(found), self._spans.spans_of(traces) if traces else SPANS.empty_table()
+
+    def named(self, name: str) -> pa.Table:
+        """STORED_FLOWS with this key, id or trace id (hex); no row where there is none."""
+        found = self._ask("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
+        if found.num_rows or len(name) != 32 or not begins_trace_id(name):
+            return found
+        answer = self._database.query(
+            "SELECT DISTINCT id FROM flows WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100",
+            {"trace": name},
+        )
+        return self._ask("id IN {ids:Array(String)}", {"ids": answer["id"].to_pylist()}, limit=1)
+
+    def done_among(self, ids: Sequence[str], done: int) -> list[str]:
+        """Those of *ids* whose flow is here in the state *done*."""
+        question = (
+            f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')}"  # our own words
+            " AND state = {done:UInt8}"
+        )
+        answer = self._in_parts(question, ids, {"done": done})
+        return [] if answer is None else answer["id"].to_pylist()
+
+    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
+        """STORED_FLOWS that taught and were received before that time: of each outcome the newest."""
+        return self._ask(
+            "taught AND received <= {before:Int64}",
+            {"before": before},
+            limit=limit,
+            order=f"received DESC, id LIMIT {each:d} BY outcome, last_event_type",
+        )
+
+    def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
+        """The keys and the trace ids of the newest *limit* flows that were received before that time."""
+        answer = self._database.query(
+            "SELECT key, traces FROM flows WHERE received <= {before:Int64}"
+            " ORDER BY received DESC LIMIT {limit:UInt32}",
+            {"before": before, "limit": limit},
+        )
+        traces = answer["traces"].combine_chunks().flatten().cast(pa.binary(16))
+        return pc.if_else(pc.equal(answer["key"], ""), None, answer["key"]), traces
+
+    def unfinished(self, limit: int) -> pa.Table:
+        """STORED_FLOWS that are stuck or failed, as far as is known here, the newest first."""
+        return self._ask("state IN (3, 4)", {}, limit=limit)
+
+    def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
+        """STORED_FLOWS that *search* asks for: stuck first, then the newest; from *after* on."""
+        condition, parameters = _condition(search)
+        if after is not None:
+            condition += f" AND ({_RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
+            parameters |= {"rank": after.rank, "at": after.last, "id": after.id}
+        return self._ask(condition, parameters, limit=limit, order=f"{_RANK}, last DESC, id")
+
+    def counts(self, search: Search) -> dict[int, int]:
+        """How many flows *search* would find, by state."""
+        condition, parameters = _condition(search)
+        answer = self._database.query(
+            f"SELECT {_STATE}, count() AS n FROM flows FINAL"  # see _condition
+            f" WHERE {condition} AND state != 255 GROUP BY state",
+            {**parameters, "now": self._clock()},
+        )
+        return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
+
+    def newest(self, since: int, limit: int) -> pa.Table:
+        """STORED_FLOWS whose last activity was after *since*, the newest *limit*."""
+        return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
+
+    def _next_version(self) -> int:
+        """Higher than that of any row that was written before: a clock may be set back."""
+        with self._version_lock:
+            if not self._version:
+                newest = self._database.query("SELECT max(stored_unix_nano) AS newest FROM flows")
+                self._version = int(newest["newest"][0].as_py() or 0)
+            self._version = max(self._clock(), self._version + 1)
+            return self._version
+
+    def _here(self, ids: Sequence[str]) -> set[str]:
+        """Those of *ids* that are here."""
+        question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"  # our own words
+        answer = self._in_parts(question, ids)
+        return set() if answer is None else set(answer["id"].to_pylist())
+
+    def _in_parts(
+        self, question: str, values: Sequence[str | int], more: dict[str, object] | None = None
+    ) -> pa.Table | None:
+        """The answers to *question* for all *values*, which are more than one question may hold; None of none."""
+        answers = [
+            self._database.query(question, {"listed": part, **(more or {})}) for part in _chunks(values)
+        ]
+        return pa.concat_tables(answers) if answers else None
+
+    def _ask(
+        self,
+        condition: str,
+        parameters: dict[str, object],
+        limit: int,
+        order: str = "last DESC, id",
+    ) -> pa.Table:
+        answer = self._database.query(
+            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"  # our own words; values are parameters
+            f" ORDER BY {order} LIMIT {{limit:UInt32}}",
+            {**parameters, "limit": limit, "now": self._clock()},
+        )
+        columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
+        for name in _TEXTS:
+            empty = pc.equal(columns[name], "")
+            columns[name] = pc.if_else(empty, None, columns[name])
+        return pa.table(columns, schema=STORED_FLOWS)
+
+
+def _condition(search: Search) -> tuple[str, dict[str, object]]:
+    """WHERE of *search*: fixed words; every value is a parameter."""
+    parts, parameters = ["last > {since:Int64}"], {"since": search.since}
+    values: dict[str, object] = dict(parameters)
+    if search.text:
+        traces = " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces)"
+        parts.append(
+            "(positionCaseInsensitiveUTF8(id, {text:String}) > 0"
+            " OR positionCaseInsensitiveUTF8(names, {text:String}) > 0"
+            f"{traces if begins_trace_id(search.text) else ''})"
+        )
+        values["text"] = search.text
+    if search.waiting_for:
+        parts.append("0")
+    if search.states:
+        parts.append("state IN {states:Array(UInt8)}")
+        values["states"] = list(search.states)
+    if search.without:
+        for number, ids in enumerate(_chunks(search.without)):
+            name = f"without_{number}"
+            parts.append(f"id NOT IN (SELECT arrayJoin(JSONExtract({{{name}:String}}, 'Array(String)')))")
+            values[name] = ids
+    return " AND ".join(parts), values
+
+
+def _chunks(values: Sequence[str | int]) -> Iterator[str]:
+    """JSON lists of *values*, each short enough for one parameter, unless one value alone is too long."""
+    chunk: list[str] = []
+    size = 0
+    for value in map(json.dumps, values):
+        if chunk and size + len(value) > _MOST_BYTES:
+            yield f"[{','.join(chunk)}]"
+            chunk, size = [], 0
+        chunk.append(value)
+        size += len(value) + 1
+    if chunk:
+        yield f"[{','.join(chunk)}]"
+
+
+def _bytes(column: pa.ChunkedArray) -> list[bytes]:
+    return [value for value in column.cast(pa.binary(16)).to_pylist() if value is not None]

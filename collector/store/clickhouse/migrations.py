@@ -1,0 +1,62 @@
+"""Brings a database to this version's schema: numbered files of statements, each run only if it is needed.
+
+What a migration adds is written in its first line. If all of that is there, nothing is run and nothing is
+written: a start on a full disk changes nothing. A migration that was killed halfway is run again whole, and its
+statements pass over what they find done.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+
+from collector.store.clickhouse.connections import Database
+
+_ADDS = re.compile(r"^-- Adds: (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step of the schema."""
+
+    number: int
+    adds: frozenset[str]  # tables, and `table.column`s
+    statements: tuple[str, ...]
+
+
+def _read() -> tuple[Migration, ...]:
+    folder = files("collector.store.clickhouse").joinpath("schema")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    found = []
+    for number, name in enumerate(names, 1):
+        text = folder.joinpath(name).read_text(encoding="utf-8")
+        adds = _ADDS.search(text)
+        if adds is None or not name.startswith(f"{number:04}_"):
+            raise ValueError(
+                f"{name}: expected {number:04}_ before its name, and a line '-- Adds: ...' in it"
+            )
+        lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
+        statements = tuple(one.strip() for one in "\n".join(lines).split(";") if one.strip())
+        found.append(Migration(number, frozenset(adds[1].split(", ")), statements))
+    return tuple(found)
+
+
+MIGRATIONS = _read()
+VERSION = MIGRATIONS[-1].number
+
+
+def migrate(database: Database, before: Callable[[], None] = lambda: None) -> None:
+    """Run what is missing in *database*; call *before* ahead of each change."""
+    for migration in MIGRATIONS:
+        if migration.adds <= there(database):
+            continue
+        before()
+        for statement in migration.statements:
+            database.execute(statement)
+
+
+def there(database: Database) -> frozenset[str]:
+    """The tables of *database*, and their columns."""
+    answer = database.query("SELECT table, name FROM system.columns WHERE database = currentDatabase()")
+    pairs = list(zip(answer["table"].to_pylist(), answer["name"].to_pylist(), strict=True))
+    return frozenset({table for table, _ in pairs} | {f"{table}.{name}" for table, name in pairs})

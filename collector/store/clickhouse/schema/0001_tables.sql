@@ -1,0 +1,92 @@
+-- Adds: spans, flows, refused_keys, message_ids
+
+-- One row for each copy of a span, the columns of model/spans.py under the same names and with the same meaning.
+-- Rows with equal (trace_id, span_id) are copies of one span: store/contracts.py says which of them counts.
+CREATE TABLE IF NOT EXISTS spans
+(
+    trace_id           FixedString(16),
+    span_id            FixedString(8),
+    parent_span_id     FixedString(8),
+    name               LowCardinality(String),
+    kind               UInt8,
+    start_unix_nano    UInt64 CODEC(Delta, LZ4),
+    end_unix_nano      UInt64 CODEC(Delta, LZ4),
+    status_code        UInt8,
+    status_message     String,
+    service            LowCardinality(String),
+    attribute_keys     Array(LowCardinality(String)),
+    attribute_types    Array(UInt8),
+    attribute_values   Array(String),
+    link_trace_ids     Array(FixedString(16)),
+    link_span_ids      Array(FixedString(8)),
+    link_attributes    Array(Array(String)),
+    events             Array(String),
+    dropped_attributes UInt32,
+    dropped_events     UInt32,
+    dropped_links      UInt32,
+    trace_state        LowCardinality(String),
+    flags              UInt32,
+    resource           LowCardinality(String),
+    scope              LowCardinality(String),
+    received_unix_nano UInt64 CODEC(Delta, LZ4),
+    INDEX by_trace trace_id TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = MergeTree
+-- A day of arrival is what retention drops, whole.
+PARTITION BY toYYYYMMDD(fromUnixTimestamp64Nano(toInt64(received_unix_nano), 'UTC'))
+-- In order of arrival a merge appends whole blocks. In order of traces it took rows one by one from all its
+-- parts, a sixth of all the work a span makes. The index above finds traces.
+ORDER BY received_unix_nano
+-- Groups are small beside a day of spans. Waiting for more parts before a merge writes each span about twice
+-- instead of three or four times, a tenth of all the work a span makes.
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 20;
+
+-- One row for each flow that came to rest (or is stuck, so that a restart finds it again), the columns of
+-- model/flows.py; an empty string where they have null. The row with the highest stored_unix_nano is the flow; its
+-- state is 255 when it became part of another. A late span asks which flow its trace belongs to: the index answers.
+CREATE TABLE IF NOT EXISTS flows
+(
+    id               String,
+    key              String,
+    traces           Array(FixedString(16)),
+    started          Int64 CODEC(Delta, LZ4),
+    last             Int64 CODEC(Delta, LZ4),
+    received         Int64 CODEC(Delta, LZ4),
+    last_event_type  LowCardinality(String),
+    last_service     LowCardinality(String),
+    outcome          LowCardinality(String),
+    messages         Int32,
+    reactions        Int32,
+    wait_ms          Float64,
+    work_ms          Float64,
+    incomplete       Bool,
+    names            LowCardinality(String),
+    state            UInt8,
+    taught           Bool,
+    stuck_from       Int64 CODEC(Delta, LZ4),
+    stored_unix_nano UInt64 CODEC(Delta, LZ4),
+    INDEX by_trace traces TYPE bloom_filter(0.001) GRANULARITY 1
+)
+ENGINE = ReplacingMergeTree(stored_unix_nano)
+ORDER BY id
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- Flow keys that were on too many flows to name one: never believed again.
+CREATE TABLE IF NOT EXISTS refused_keys
+(
+    key String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY key
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- The ids of messages of flows that came to rest, for spans that ask for them later: a key of the id, and the
+-- trace of the flow's first span.
+CREATE TABLE IF NOT EXISTS message_ids
+(
+    id       UInt64,
+    trace_id FixedString(16)
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (id, trace_id)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -1,0 +1,101 @@
+"""A ClickHouse server over HTTP: the same SQL as the embedded engine."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+
+from collector.store.clickhouse.connections import SETTINGS, Database
+
+_SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATIENCE_S = 30  # of one question or insert: a server that takes longer is as good as gone
+EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for TLS)"
+
+
+class AddressError(Exception):
+    """An address of a store that cannot be used. The text shows no password."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server is, and who asks it."""
+
+    interface: str
+    host: str
+    port: int
+    database: str
+    user: str = "default"
+    password: str = field(default="", repr=False)
+
+    @property
+    def shown(self) -> str:
+        """The address without the password."""
+        scheme = next(name for name, (interface, _) in _SCHEMES.items() if interface == self.interface)
+        return f"{scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+def address(text: str) -> Address:
+    """Read *text*; raise `AddressError` if it is not an address as `EXPECTED`."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise AddressError(f"its host or port cannot be read ({error})") from error
+    if parts.scheme not in _SCHEMES:
+        raise AddressError(f"it begins with '{parts.scheme[:20]}:'" if parts.scheme else "it has no scheme")
+    if not parts.hostname:
+        raise AddressError("it names no host")
+    database = parts.path.strip("/")
+    if not _NAME.fullmatch(database):
+        raise AddressError(f"its database is '{database[:40]}': expected a name of letters, digits and _")
+    interface, usual = _SCHEMES[parts.scheme]
+    return Address(
+        interface=interface,
+        host=parts.hostname,
+        port=port or usual,
+        database=database,
+        user=unquote(parts.username or "default"),
+        password=unquote(parts.password or ""),
+    )
+
+
+class Server:
+    """The database of *where*, which is made if it is not there."""
+
+    def __init__(self, where: Address) -> None:
+        self._where = where
+        first = Database(lambda: self.connect("default"), readers=1)
+        try:
+            found = first.query(
+                "SELECT count() AS n FROM system.databases WHERE name = {n:String}", {"n": where.database}
+            )
+            if not found["n"][0].as_py():
+                first.execute(f"CREATE DATABASE IF NOT EXISTS `{where.database}`")
+        finally:
+            first.close()
+
+    def connect(self, database: str) -> Any:
+        """Open a connection to *database*, which must be there."""
+        return clickhouse_connect.get_client(
+            interface=self._where.interface,
+            host=self._where.host,
+            port=self._where.port,
+            username=self._where.user,
+            password=self._where.password,
+            database=database,
+            settings=SETTINGS,
+            compress=False,
+            # Questions of several threads may not share a session, and none of ours needs one.
+            autogenerate_session_id=False,
+            # In the body: an address has room for far fewer trace ids than we ask for.
+            form_encode_query_params=True,
+            connect_timeout=10,
+            send_receive_timeout=_PATIENCE_S,
+        )
+
+    def database(self) -> Database:
+        """Connections of its own to the database."""
+        return Database(lambda: self.connect(self._where.database))

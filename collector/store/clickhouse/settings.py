@@ -1,0 +1,48 @@
+"""What the store has to remember of itself: its schema's version, and the secret of its keys."""
+
+import secrets
+import time
+
+import pyarrow as pa
+
+from collector.columns.keys import Secret
+from collector.store.clickhouse.connections import Database
+
+_SCHEMA, _IDS, _TEXTS = "schema_version", "key_secret_ids", "key_secret_texts"
+
+
+def schema_version(database: Database) -> int:
+    """The version of the schema that was written down last; 0 if none was."""
+    return int(_read(database).get(_SCHEMA, "0"))
+
+
+def write_schema_version(database: Database, version: int) -> None:
+    """Write down that the schema has this *version*."""
+    if schema_version(database) != version:
+        _write(database, {_SCHEMA: str(version)})
+
+
+def secret(database: Database) -> Secret:
+    """The secret of the keys in *database*; made when it is asked for first.
+
+    Where message ids were kept under keys without a secret already, texts go on without one: their keys could
+    not be made again.
+    """
+    known = _read(database)
+    if _IDS not in known:
+        kept = int(database.query("SELECT count() AS n FROM message_ids")["n"][0].as_py())
+        texts = Secret().texts if kept else secrets.token_hex(8)
+        known = {_IDS: str(secrets.randbits(64)), _TEXTS: texts}
+        _write(database, known)
+    return Secret(ids=int(known[_IDS]), texts=known[_TEXTS])
+
+
+def _read(database: Database) -> dict[str, str]:
+    answer = database.query("SELECT name, value FROM settings FINAL")
+    return dict(zip(answer["name"].to_pylist(), answer["value"].to_pylist(), strict=True))
+
+
+def _write(database: Database, values: dict[str, str]) -> None:
+    stored = pa.array([time.time_ns()] * len(values), pa.uint64())
+    rows = {"name": list(values), "value": list(values.values()), "stored_unix_nano": stored}
+    database.insert("settings", pa.table(rows))

@@ -1,0 +1,83 @@
+"""Spans in ClickHouse: the writer and the reader of the table `spans`. See `contracts.SpanStore`."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from collector.model.spans import SPANS
+from collector.store.clickhouse.connections import Database
+
+_COLUMNS = ", ".join(SPANS.names)
+_IDS_A_QUERY = 3_000  # in hex 99,000 bytes: a server takes 128 KiB for one value
+# Which of several copies of a span counts, the first of this order. READINGS hold no later times than `_LAST`.
+_LAST = 2**63 - 1
+_BEST = f"least(end_unix_nano, {_LAST}) DESC, least(start_unix_nano, {_LAST}) DESC, received_unix_nano"
+
+
+class ClickHouseSpans:
+    """The spans of *database*, which must have been migrated."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, spans: pa.Table) -> None:
+        """Return once *spans* (SPANS) are durable."""
+        if spans.num_rows:
+            self._database.insert("spans", spans)
+
+    def spans_of(self, trace_ids: Iterable[bytes]) -> pa.Table:
+        """SPANS of these traces (16 bytes each), each span once, in no particular order."""
+        ids = [trace_id.hex() for trace_id in set(trace_ids)]
+        asked = [ids[start : start + _IDS_A_QUERY] for start in range(0, len(ids), _IDS_A_QUERY)]
+        question = (
+            f"SELECT {_COLUMNS} FROM spans WHERE trace_id IN"  # our own column names
+            " (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {ids:String}))), 16))"
+            f" ORDER BY {_BEST} LIMIT 1 BY trace_id, span_id"
+        )
+        return _joined([self._ask(question, ids=",".join(some)) for some in asked])
+
+    def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
+        """About *limit* SPANS received after that time, in the order of their arrival, every copy."""
+        return self._ask(
+            f"SELECT {_COLUMNS} FROM spans WHERE received_unix_nano > {{since:UInt64}}"
+            " ORDER BY received_unix_nano LIMIT {limit:UInt64} WITH TIES",
+            since=received_unix_nano,
+            limit=limit,
+        )
+
+    def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
+        """(trace_id, span_id) of at most *limit* copies received after that time, latest first."""
+        return self._database.query(
+            "SELECT trace_id, span_id FROM spans WHERE received_unix_nano > {since:UInt64}"
+            " ORDER BY received_unix_nano DESC LIMIT {limit:UInt64}",
+            {"since": received_unix_nano, "limit": limit},
+        )
+
+    def arrival_of_newest(self, limit: int, since: int) -> int:
+        """One nanosecond before the oldest of the newest *limit* copies that came after *since*; else *since*."""
+        answer = self._database.query(
+            "SELECT min(received_unix_nano) AS arrival FROM (SELECT received_unix_nano FROM spans"
+            " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"
+            " LIMIT {limit:UInt64})",
+            {"since": since, "limit": limit},
+        )
+        return max(int(answer["arrival"][0].as_py() or 0) - 1, since)
+
+    def span_count(self) -> int:
+        """How many distinct spans there are."""
+        count: int = self._database.query("SELECT uniqExact(trace_id, span_id) AS n FROM spans")["n"][
+            0
+        ].as_py()
+        return count
+
+    def _ask(self, question: str, **parameters: int | str) -> pa.Table:
+        return _as_spans(self._database.query(question, parameters))
+
+
+def _as_spans(answer: pa.Table) -> pa.Table:
+    columns = [answer[field.name].cast(field.type) for field in SPANS]
+    return pa.table(columns, schema=SPANS)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables) if tables else SPANS.empty_table()

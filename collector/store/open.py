@@ -1,0 +1,78 @@
+"""Opens the store that the settings name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from collector.columns.keys import Secret
+from collector.store.clickhouse import server, settings
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import Engine, FolderError
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.migrations import VERSION, migrate, there
+from collector.store.clickhouse.server import EXPECTED, AddressError
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import StoreError, Stores
+
+__all__ = ["EXPECTED", "AddressError", "ClickHouseStore", "FolderError", "open_store"]
+
+DATABASE = "choreoscope"
+
+
+class ClickHouseStore:
+    """An open store in ClickHouse, wherever that runs."""
+
+    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
+        self.place = place
+        self._connected, self._closed = connected, closed
+        self._databases: list[Database] = []
+        self.secret = Secret()
+
+    def prepare(self, before: Callable[[], None] = lambda: None) -> None:
+        """Bring the schema up to date; call *before* ahead of each change. Raise `StoreError` if it is newer."""
+        database = self._connected()
+        try:
+            if "settings" in there(database) and settings.schema_version(database) > VERSION:
+                raise StoreError(
+                    f"The store {self.place} was written by a newer version (its schema is"
+                    f" {settings.schema_version(database)}, ours {VERSION}): use that version, or another database."
+                )
+            migrate(database, before)
+            settings.write_schema_version(database, VERSION)
+            self.secret = settings.secret(database)
+        finally:
+            database.close()
+
+    def stores(self) -> Stores:
+        """Stores over connections of their own."""
+        database = self._connected()
+        self._databases.append(database)
+        spans = ClickHouseSpans(database)
+        return Stores(spans, ClickHouseFlows(database, spans))
+
+    def close(self) -> None:
+        """Close all connections, and give the place free."""
+        for database in self._databases:
+            database.close()
+        self._closed()
+
+
+def open_store(folder: Path, memory_limit: int, address: str = "") -> ClickHouseStore:
+    """The embedded store on *folder* or, with an *address*, the one on that server.
+
+    Raise `FolderError`, `StoreError` or `AddressError` if it cannot be used.
+    """
+    if address:
+        where = server.address(address)
+        remote = server.Server(where)
+        store = ClickHouseStore(where.shown, remote.database, lambda: None)
+        store.prepare()
+        return store
+    engine = Engine(folder, memory_limit)
+    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    try:
+        store.prepare(engine.require_room)
+        engine.stamp()
+    except BaseException:
+        store.close()
+        raise
+    return store

@@ -1,0 +1,1 @@
+"""What the HTTP and gRPC faces share: access, bodies, ports and servers."""

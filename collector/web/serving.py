@@ -1,0 +1,91 @@
+"""Ports and the servers on them."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+# Who is likely to hold a port of ours.
+_HOLDERS = {
+    4317: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
+    4318: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
+}
+
+
+class PortError(Exception):
+    """A port that can not be had, in one line."""
+
+    def __init__(self, bind: str, port: int, variable: str, reason: str) -> None:
+        holder = _HOLDERS.get(port, "another collector or another program holds it")
+        super().__init__(
+            f"Port {port} on {bind} can not be opened ({reason}): probably {holder}."
+            f" Stop that one, or choose another port for ours with {variable}."
+        )
+
+
+def address(bind: str, port: int) -> str:
+    """How *bind* and *port* are written together, in addresses and for gRPC."""
+    return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+
+
+def listen(bind: str, port: int, variable: str) -> socket.socket:
+    """Open a listening socket; raise `PortError`, which names the *variable* that chooses another."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((bind, port))
+        opened.listen(1024)
+    except OSError as error:
+        opened.close()
+        raise PortError(bind, port, variable, error.strerror or str(error)) from error
+    return opened
+
+
+class HttpServer(uvicorn.Server):
+    """An ASGI application on a socket, until it is told to stop; signals are somebody else's business."""
+
+    def __init__(self, app: Any, opened: socket.socket) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                loop="none",
+                lifespan="off",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                date_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._socket = opened
+        self._running: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signals alone."""
+        yield
+
+    async def start(self) -> None:
+        """Return once requests are answered."""
+        self._running = asyncio.create_task(self.serve(sockets=[self._socket]))
+        while not self.started and not self._running.done():  # uvicorn sets a flag only
+            await asyncio.sleep(0.005)
+        if not self.started:
+            await self.ended()
+
+    async def ended(self) -> None:
+        """Return when it serves no more, whatever the reason; raise what ended it."""
+        if self._running is not None:
+            await asyncio.shield(self._running)
+
+    async def stop(self) -> None:
+        """Take no more requests, and return when those that are here were answered."""
+        self.should_exit = True
+        if self._running is not None:
+            await self._running

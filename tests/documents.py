@@ -1,0 +1,55 @@
+"""Answers as the plain values that JSON has: what tests look at, and what scripts see."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
+
+import msgspec
+
+from collector.conventions import DEFAULT_NAMING
+from collector.counters import Counters
+from collector.live.snapshot import Snapshot
+from collector.model.answers import Answer, Otlp
+from collector.queries import causal_graph as graphs
+from collector.queries import stuck as queries
+from collector.queries.paging import Page
+from collector.queries.sources import LiveView, Sources
+from collector.stitching import Stitched
+from tests.scenes import Watch
+
+Document: TypeAlias = dict[str, Any]
+
+
+def plain(answer: Answer) -> Document:
+    """*answer* as JSON has it."""
+    document: Document = msgspec.to_builtins(answer)
+    return document
+
+
+def fields(kind: type[Answer], document: Any) -> None:
+    """*document* has the fields of *kind* and no others, with values of the promised types."""
+    assert msgspec.to_builtins(msgspec.convert(document, kind)) == document
+
+
+def sources(watch: Watch) -> Sources:
+    """What questions about *watch* are answered from: its live part has no thread."""
+    live = SimpleNamespace(
+        snapshot=watch.snapshot,
+        keying=watch.tick.keying,
+        tick_s=0.0,
+        replayed=threading.Event(),
+        expectations=0,
+    )
+    nowhere = Otlp(grpc="", http="")
+    return Sources(watch.spans, watch.flows, cast("LiveView", live), Counters(), DEFAULT_NAMING, nowhere)
+
+
+def document(stitched: Stitched, *args: Any, **how: Any) -> Document:
+    """The causal graph of *stitched*."""
+    return plain(graphs.causal_graph(stitched, *args, **how))
+
+
+def stuck(snapshot: Snapshot, *, late: bool = False, each: int | None = None) -> Document:
+    """All that is stuck, in one page; with *each* the oldest so many of each cohort."""
+    every = queries.all_findings(snapshot, late=late)
+    return plain(queries.page_of(every, Page(10**6), each=each, replayed=True))

@@ -1,0 +1,94 @@
+"""One rule says which copy of a span counts: in a group, in the store, and in memory alike."""
+
+from collections.abc import Sequence
+from itertools import permutations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector import conventions
+from collector.model.copies import each_once
+from collector.model.span_keys import spread_span_keys
+from collector.stitching import stitch
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from tests.factories import NOW, SECOND, Value, request, span, table, trace_id
+from tests.scenes import Watch, order
+
+Copy = tuple[str, int, int, int]  # event type, start, end, received
+
+
+def sent(copies: Sequence[Copy]) -> list[pa.Table]:
+    """SPANS of one span as it came several times."""
+    said: dict[str, Value] = {"messaging.operation.type": "send", "messaging.destination.name": "orders"}
+    return [
+        table(
+            request(
+                span(id="a", start=start, end=end, attributes={**said, "cloudevents.event_type": event}),
+            ),
+            received=NOW + received,
+        )
+        for event, start, end, received in copies
+    ]
+
+
+def in_memory(tables: Sequence[pa.Table]) -> list[str]:
+    """The event type of the one message that stitching makes of *tables*."""
+    graph = stitch(conventions.read(pa.concat_tables(tables))).graph
+    events: list[str] = graph.spans["event_type"].to_pylist()
+    return events
+
+
+times = st.integers(0, 3)
+copies = st.lists(st.tuples(st.sampled_from(["A", "B"]), times, times), min_size=1, max_size=4)
+
+
+@given(copies)
+def test_memory_and_group_agree_whatever_came_first(found: list[tuple[str, int, int]]) -> None:
+    numbered = [(event, start, end, at) for at, (event, start, end) in enumerate(found)]
+    tables = sent(numbered)
+
+    ways = {tuple(in_memory(list(way))) for way in permutations(tables)}
+    (counts,) = ways
+    every = pa.concat_tables(tables)
+    (kept,) = each_once(every, spread_span_keys(every["trace_id"], every["span_id"])).to_pylist()
+    assert [kept["attribute_values"][2].decode()] == list(counts)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counts"),
+    [
+        (("long", 0, 9, 0), ("short", 0, 5, 1), "long"),
+        (("short", 0, 5, 0), ("long", 0, 9, 1), "long"),
+        (("early", 0, 9, 0), ("late", 1, 9, 1), "late"),
+        (("first", 0, 9, 0), ("again", 0, 9, 1), "first"),
+    ],
+)
+def test_the_store_shows_the_copy_that_memory_shows(
+    database: Database, first: Copy, second: Copy, counts: str
+) -> None:
+    """It showed the one received last: a page changed its mind when a flow left the memory."""
+    store = ClickHouseSpans(database)
+    tables = sent([first, second])
+    for one in tables:
+        store.write(one)
+
+    assert in_memory(tables) == in_memory([store.spans_of([trace_id("trace")])]) == [counts]
+
+
+def test_a_flow_says_the_same_in_memory_and_when_it_is_shown(watch: Watch) -> None:
+    """A retry that a client cut short is no news of a handling that had ended well."""
+    placed = order("A-1", watch.now, down={"payment"})
+    watch.receive(placed)
+    cut_short = [(service, type(one).FromString(one.SerializeToString())) for service, one in placed]
+    for _, one in cut_short:
+        one.end_time_unix_nano -= 1
+        one.name = "cut short"
+    watch.receive(cut_short)
+
+    stored = watch.spans.spans_of([trace_id("A-1")])
+    assert "cut short" not in stored["name"].to_pylist()
+    assert stored.num_rows == len(placed)
+    assert watch.now - NOW < 60 * SECOND

@@ -1,0 +1,56 @@
+"""What is answered of a flow while it is still on its way."""
+
+from dataclasses import replace
+
+from collector.queries import Reader
+from collector.queries.paging import Page
+from tests.documents import sources
+from tests.scenes import Watch, order, without
+
+
+def questions(watch: Watch) -> Reader:
+    """Answers about what *watch* sees."""
+    return Reader(sources(watch))
+
+
+def notes(watch: Watch, key: str) -> set[str]:
+    """The kinds of the notes on a flow."""
+    asked = questions(watch).flow(key)
+    assert asked is not None
+    return {note.kind for note in asked.notes}
+
+
+def test_span_whose_parent_is_on_its_way_is_not_called_an_orphan(watch: Watch) -> None:
+    """Parents end after their children, and are sent after them: a chip that comes and goes says nothing."""
+    watch.receive(without(order("A-1", watch.now, down={"payment"}), "A-1/OrderPlaced"))
+    assert notes(watch, "A-1") == set()
+    watch.wait(8)
+
+    assert notes(watch, "A-1") == {"missing_parent", "missing_link_target"}
+
+
+def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: Watch) -> None:
+    """A hundred are stuck, and a dozen of them held: the first page says a hundred."""
+    watch.tick._pacing = replace(watch.tick._pacing, most_spans=100)
+    for number in range(100):
+        watch.receive(order(f"A-{number}", watch.now, down={"payment"}), after_s=0.01)
+    watch.wait(12)
+    watch.receive(order("B-1", watch.now))
+    held = watch.snapshot.flows.num_rows
+
+    states = questions(watch).summary().states
+
+    assert held < 100
+    assert states["stuck"] == 100
+    assert states["failed"] == 0
+
+
+def test_an_empty_list_says_whether_it_is_known_to_be_empty(watch: Watch) -> None:
+    """After a start the past is lived again: until then nobody can say that nothing is stuck."""
+    watch.receive(order("A-1", watch.now))
+    asked = questions(watch)
+    for known in (False, True):
+        why = asked.why("A-1")
+        assert why is not None
+        assert asked.stuck(Page(10), late=False).replayed is why.replayed is known
+        asked.sources.live.replayed.set()

@@ -1,0 +1,263 @@
+"""The embedded store on a folder keeps the promises of every store, and its folder."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from collector.columns.keys import PUBLIC, text_keys
+from collector.model.flows import State
+from collector.store.clickhouse.connections import READERS, Database
+from collector.store.clickhouse.embedded import Engine, FolderError
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.migrations import VERSION, migrate
+from collector.store.clickhouse.settings import secret
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import Search, StoreError
+from tests.conftest import new_database, new_stores
+from tests.factories import NOW, SECOND, request, span, table, trace_id
+from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract, flows, put
+
+
+@pytest.fixture
+def opened(engine: Engine) -> Iterator[Opened]:
+    with new_stores(engine) as opened:
+        yield opened
+
+
+class TestSpanStore(SpanStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestFlowStore(FlowStoreContract):
+    """Embedded, on a folder."""
+
+
+def test_a_slow_question_holds_up_no_other(database: Database) -> None:
+    """A page that counts for seconds must not stop another page, nor a write."""
+    asking = [threading.Thread(target=database.query, args=["SELECT sleep(2)"]) for _ in range(READERS - 1)]
+    for one in asking:
+        one.start()
+    for number in range(5):
+        assert database.query("SELECT 1 AS n")["n"].to_pylist() == [1]
+        database.insert("refused_keys", pa.table({"key": [str(number)]}))
+    still = [one.is_alive() for one in asking]
+    for one in asking:
+        one.join()
+
+    assert all(still)
+
+
+def test_a_flow_that_finishes_is_done_though_the_clock_was_set_back(database: Database) -> None:
+    """By a wall clock its row would be older than the one that says stuck, and lose against it for good."""
+    spans = ClickHouseSpans(database)
+    for state, now in ((State.STUCK, NOW), (State.DONE, NOW - 60 * SECOND)):
+        store = ClickHouseFlows(database, spans, clock=lambda now=now: now)  # type: ignore[misc]
+        put(store, flows("A-1"), state)
+
+        assert store.counts(Search()) == {state: 1}
+
+
+def test_values_in_queries_are_data(database: Database) -> None:
+    nasty = "'; DROP TABLE spans; --\\ {x:String}"
+
+    answer = database.query("SELECT {it:String} AS it", {"it": nasty})
+
+    assert answer["it"].to_pylist() == [nasty]
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda d: d.query("SELECT nobody"),
+        lambda d: d.execute("DROP TABLE nobody"),
+        lambda d: d.insert("nobody", table(request(span()))),
+    ],
+)
+def test_what_the_engine_refuses_is_a_store_error_of_one_line(database: Database, fails: object) -> None:
+    assert callable(fails)
+    with pytest.raises(StoreError, match=r"^The store could not .*: Code: \d+") as caught:
+        fails(database)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_in_use_is_refused_untouched(engine: Engine) -> None:
+    before = _contents(engine.folder)
+
+    with pytest.raises(FolderError, match=r"in use by another collector: .* CHOREOSCOPE_DATA"):
+        Engine(engine.folder, 2**29)
+
+    assert _contents(engine.folder).keys() >= before.keys()
+
+
+def test_a_folder_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
+    """An older program would read half of it wrongly, and write what the newer one no longer expects."""
+    for stamp in (f"{VERSION + 1}\n", "a later idea\n"):
+        (tmp_path / "schema-version").write_text(stamp)
+
+        with pytest.raises(FolderError, match=r"newer version .* CHOREOSCOPE_DATA"):
+            Engine(tmp_path, 2**29)
+
+        assert [path.name for path in tmp_path.iterdir()] == ["schema-version"]
+        assert (tmp_path / "schema-version").read_text() == stamp
+
+
+def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(FolderError, match=r"can not be used: Not a directory.*CHOREOSCOPE_DATA"):
+        Engine(tmp_path / "file" / "data", 2**29)
+
+
+# What older versions did not have yet, the newest first.
+OLDER = [
+    "DROP TABLE settings",
+    "ALTER TABLE flows DROP COLUMN stuck_from",
+    "ALTER TABLE flows DROP COLUMN names",
+]
+
+
+@pytest.mark.parametrize("steps", range(1, len(OLDER) + 1))
+def test_a_folder_of_an_older_version_gets_what_is_missing(database: Database, steps: int) -> None:
+    """A new version opens the data of an old one; what it could not know then is empty."""
+    for statement in OLDER[:steps]:
+        database.execute(statement)
+    database.execute("INSERT INTO flows (id, key, state) VALUES ('A-1', 'A-1', 0)")
+
+    migrate(database)
+
+    found = ClickHouseFlows(database, ClickHouseSpans(database)).named("A-1").to_pylist()
+    assert [(row["id"], row["names"]) for row in found] == [("A-1", None)]
+    assert secret(database) == secret(database)
+
+
+def test_what_is_there_is_not_migrated_again(database: Database) -> None:
+    """A start on a full disk must write nothing."""
+    changes: list[None] = []
+
+    migrate(database, before=lambda: changes.append(None))
+
+    assert changes == []
+
+
+def test_the_secret_of_the_keys_is_kept_and_differs_from_store_to_store(engine: Engine) -> None:
+    with new_database(engine) as one, new_database(engine) as other:
+        found = secret(one)
+
+        assert secret(one) == found
+        assert secret(other) not in (found, PUBLIC)
+        assert len(found.texts) == len(PUBLIC.texts)
+
+
+def test_message_ids_from_before_there_was_a_secret_are_still_found(database: Database) -> None:
+    """Their keys cannot be made again: the texts are not kept."""
+    store = ClickHouseFlows(database, ClickHouseSpans(database))
+    store.offer(text_keys(pa.array(["message 1"])), pa.array([trace_id("A-1")], pa.binary(16)))
+
+    assert secret(database).texts == PUBLIC.texts
+    assert secret(database).ids != PUBLIC.ids
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of 48 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    """Fill *disk* until less than *left* bytes are free."""
+    filler = disk / "filler"
+    with filler.open("ab", buffering=0) as file:
+        while (free := os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize) > left:
+            file.write(bytes(free - left))
+    return filler
+
+
+@pytest.mark.parametrize("left", [0, 4096])
+def test_a_start_on_a_full_disk_changes_nothing(small_disk: Path, left: int) -> None:
+    """It once left an empty table file, with which no later start succeeded."""
+    folder = small_disk / "data"
+    assert in_a_process(folder, "a") == "1"
+    filler = fill(small_disk, left)
+    before = _all_files(folder)
+
+    assert in_a_process(folder) == "1"
+    assert [name for name, size in _all_files(folder).items() if not size] == [
+        name for name, size in before.items() if not size
+    ]
+    filler.unlink()
+    assert in_a_process(folder, "b") == "2"
+
+
+def test_a_change_of_tables_on_a_full_disk_is_refused_before_it_begins(small_disk: Path) -> None:
+    folder = small_disk / "data"
+    assert in_a_process(folder, "a", "older") == "1"
+    filler = fill(small_disk, 4096)
+
+    for _ in range(2):
+        assert re.match(
+            r"FolderError: The disk of .* has [\d,]+ bytes free: .* Free some", in_a_process(folder)
+        )
+    filler.unlink()
+    assert in_a_process(folder, "b") == "2"
+
+
+def in_a_process(folder: Path, *does: str) -> str:
+    """What a process says that opens *folder*: how many spans there are, or why not.
+
+    It writes the span that is named first, and makes the folder that of an older version.
+    """
+    script = f"""
+import sys
+from pathlib import Path
+from collector.store.open import open_store
+from tests.factories import request, span, table
+folder, *does = sys.argv[1:]
+try:
+    opened = open_store(Path(folder), 2**29)
+    spans = opened.stores().spans
+    if does:
+        spans.write(table(request(span(id=does[0]))))
+    print(spans.span_count())
+    for statement in {OLDER} if "older" in does else []:
+        spans._database.execute(statement)
+    opened.close()
+except Exception as error:
+    print(f"{{type(error).__name__}}: {{error}}")
+"""
+    command = [sys.executable, "-c", script, str(folder), *does]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("stamp", ["", "1\n"])
+def test_a_stamp_that_power_loss_left_empty_is_written_again(tmp_path: Path, stamp: str) -> None:
+    (tmp_path / "schema-version").write_text(stamp)
+
+    assert in_a_process(tmp_path, "a") == "1"
+    assert (tmp_path / "schema-version").read_text() == f"{VERSION}\n"
+
+
+def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
+    """In processes of their own: this one has its engine already."""
+    assert [in_a_process(tmp_path, name) for name in ("a", "b")] == ["1", "2"]
+
+
+def _all_files(folder: Path) -> dict[str, int]:
+    return {str(path): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def _contents(folder: Path | None) -> dict[str, int]:
+    assert folder is not None
+    return {str(path): path.stat().st_size for path in folder.iterdir() if path.is_file()}

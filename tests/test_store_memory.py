@@ -1,0 +1,32 @@
+"""The embedded store in memory keeps the promises of every store."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from collector.store.clickhouse.embedded import Engine
+from tests.conftest import Engines, new_stores
+from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
+
+
+@pytest.fixture(scope="module")
+def in_memory(engines: Engines) -> Iterator[Engine]:
+    """A process has one engine: that on the folder ends, and is opened again when it is asked for."""
+    engines.close()
+    engine = Engine(None, memory_limit=2**29)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def opened(in_memory: Engine) -> Iterator[Opened]:
+    with new_stores(in_memory) as opened:
+        yield opened
+
+
+class TestSpanStore(SpanStoreContract):
+    """In memory."""
+
+
+class TestFlowStore(FlowStoreContract):
+    """In memory."""

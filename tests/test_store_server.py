@@ -1,0 +1,144 @@
+"""A ClickHouse server over HTTP keeps the promises of every store, and a collector runs on one."""
+
+import threading
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import chdb
+import pytest
+from clickhouse_connect.driver._chdbclient import build_connection_string
+
+from collector.config import Config
+from collector.store.clickhouse.server import AddressError, address
+from collector.store.contracts import StoreError
+from collector.store.open import ClickHouseStore, open_store
+from tests.collecting import Collector, until
+from tests.conftest import Engines
+from tests.factories import request, span, table
+from tests.scenes import order
+from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
+from tests.stores.front import PASSWORD, Front
+
+_numbers = count()
+NOWHERE = Path("nowhere")
+
+
+@pytest.fixture(scope="module")
+def front(engines: Engines) -> Iterator[Front]:
+    """A server on the engine that the tests share."""
+    engine = engines.on_folder()
+    assert engine.folder is not None
+    place = build_connection_string(str(engine.folder / "clickhouse"), engine.options)
+    with Front(lambda: chdb.connect(place)).running() as front:  # type: ignore[no-untyped-call]
+        yield front
+
+
+@pytest.fixture
+def on_server(front: Front) -> Iterator[ClickHouseStore]:
+    store = open_store(NOWHERE, 0, front.address(f"server_{next(_numbers)}"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def opened(on_server: ClickHouseStore) -> Opened:
+    return on_server.stores
+
+
+class TestSpanStore(SpanStoreContract):
+    """On a server."""
+
+
+class TestFlowStore(FlowStoreContract):
+    """On a server."""
+
+
+def test_a_slow_question_holds_up_no_other(front: Front, on_server: ClickHouseStore) -> None:
+    spans = on_server.stores().spans
+    front.slow, front.released = (lambda statement: "uniqExact" in statement), threading.Event()
+    asking = threading.Thread(target=spans.span_count)
+    asking.start()
+    until(lambda: any("uniqExact" in statement for statement in front.statements))
+    try:
+        assert spans.ids_since(0, 1).num_rows == 0
+        spans.write(table(request(span())))
+        assert asking.is_alive()
+    finally:
+        front.slow = lambda statement: False
+        front.released.set()
+        asking.join()
+
+
+def test_what_it_refuses_is_a_store_error_of_one_line(front: Front, on_server: ClickHouseStore) -> None:
+    with pytest.raises(StoreError, match="^The store could not .*") as refused:
+        open_store(NOWHERE, 0, front.address("shop", password="wrong"))
+    assert "\n" not in str(refused.value)
+    assert "wrong" not in str(refused.value)
+
+
+def test_a_server_that_is_not_there_is_a_store_error(front: Front) -> None:
+    nobody = front.address("shop").replace(f":{front.port}/", ":9/")
+
+    with pytest.raises(StoreError, match="could not be reached|could not"):
+        open_store(NOWHERE, 0, nobody)
+
+
+def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:
+    place = front.address("newer")
+    store = open_store(NOWHERE, 0, place)
+    store.stores().flows.refuse([])
+    store.close()
+    engine = front.connect()
+    engine.query("INSERT INTO newer.settings VALUES ('schema_version', '999', 9999999999999999999)")
+    engine.close()
+
+    with pytest.raises(StoreError, match="newer version .*999"):
+        open_store(NOWHERE, 0, place)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("https://host/db", "begins with 'https:'"),
+        ("host:8123/db", "begins with 'host:'"),
+        ("clickhouse://user:s3cret@/db", "names no host"),
+        ("clickhouse://user:s3cret@host:http/db", "cannot be read"),
+        ("clickhouse://user:s3cret@host", "its database is ''"),
+        ("clickhouse://user:s3cret@host/a`b", "its database is 'a`b'"),
+    ],
+)
+def test_an_address_that_cannot_be_used_says_what_is_wrong_and_no_secret(text: str, wrong: str) -> None:
+    with pytest.raises(AddressError, match=wrong) as refused:
+        address(text)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_an_address_has_all_its_parts() -> None:
+    found = address("clickhouses://re%40der:s%2F1@host/shop")
+
+    assert (found.interface, found.host, found.port, found.database) == ("https", "host", 8443, "shop")
+    assert (found.user, found.password) == ("re@der", "s/1")
+    assert "s/1" not in found.shown + repr(found) + repr(Config(store="clickhouse://u:s/1@h/d"))
+
+
+def test_a_collector_keeps_what_it_takes_on_a_server(front: Front, tmp_path: Path) -> None:
+    """The same questions, answered by a second collector after the first has ended."""
+    place = front.address("collector")
+    first = Collector(tmp_path, CHOREOSCOPE_STORE=place).start()
+    try:
+        first.send(order("A-1", 10**18))
+        until(lambda: first.ask("/flows")["total"] == 1)
+    finally:
+        assert first.stop() == 0
+    again = Collector(tmp_path, CHOREOSCOPE_STORE=place).start()
+    try:
+        until(lambda: again.ask("/flows")["total"] == 1)
+        assert len(again.ask("/flows/A-1")["messages"]) == 5
+    finally:
+        assert again.stop() == 0
+
+    said = (tmp_path / "collector.log").read_text()
+    assert f"data in clickhouse://reader@127.0.0.1:{front.port}/collector" in said
+    assert PASSWORD not in said
+    assert not (tmp_path / "data").exists()
