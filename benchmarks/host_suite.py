@@ -26,25 +26,25 @@ from pathlib import Path
 import pytest
 
 WAYS = ("without", "with it, without context", "with it")
-# Plugins of ours that these tests are not made for.
+# Our pytest plugins, which these tests are not made for.
 OURS = ("randomly", "asyncio", "xdist", "cacheprovider", "hypothesispytest")
 OPTIONS = ["-q", "--tb=short", "--timeout=60", *(f"-pno:{name}" for name in OURS)]
 
 
 class Results:
-    """A plugin of pytest that keeps what came of each test."""
+    """A pytest plugin that keeps the result of each test."""
 
     def __init__(self) -> None:
         self.of: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the worst of setup, call and teardown."""
+        """Keep the worst result of setup, call and teardown."""
         if report.when == "call" or not report.passed:
             self.of[report.nodeid] = report.outcome
 
 
 def instrument() -> None:
-    """Instrument this process as a service has it."""
+    """Instrument this process as a service would be."""
     from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
@@ -60,7 +60,7 @@ def instrument() -> None:
 
 
 def results(checkout: str, way: str, options: list[str]) -> dict[str, str]:
-    """What came of each test of *checkout*, run in a process of its own."""
+    """The result of each test of *checkout*, run in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "results.json"
         path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"]))
@@ -76,7 +76,7 @@ def results(checkout: str, way: str, options: list[str]) -> dict[str, str]:
 
 
 def run(way: str, kept: str, options: list[str]) -> None:
-    """Run tests of the working folder in this process, and keep what came of them."""
+    """Run the working folder's tests in this process, and write their results to the file *kept*."""
     if way != "without":
         instrument()
     plugin = Results()
@@ -86,12 +86,12 @@ def run(way: str, kept: str, options: list[str]) -> None:
 
 
 def differing(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """The tests with results that are not the same."""
+    """The tests whose results differ."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def main() -> None:
-    """Run them each way, and say where they differ."""
+    """Run the tests each way, and print where they differ."""
     checkout, *options = sys.argv[1:]
     found = {way: results(checkout, way, ["tests", *options]) for way in WAYS}
     for way in WAYS:

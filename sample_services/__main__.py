@@ -19,7 +19,7 @@ log = logging.getLogger("shop")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; give the exit status, 2 for a setting that makes no sense."""
+    """Run what the command line asks for; return the exit status, 2 for an invalid setting."""
     given = _parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if given.verbose else logging.INFO,
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         datefmt="%H:%M:%S",
         stream=sys.stderr,
     )
-    # It warns of a child that ends while it begins, as Ctrl-C makes them.
+    # asyncio warns of children that end while they are starting, as on Ctrl-C.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     logging.getLogger("urllib3").setLevel(logging.INFO)
     try:

@@ -1,4 +1,4 @@
-"""Counts everything that happens, and changes nothing: it may start late, or never."""
+"""Counts every event and changes nothing: it may start late, or never."""
 
 import asyncio
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Final
 
 from nats.errors import Error
 
-from .consuming import be_pushed
+from .consuming import take_pushed
 from .events import Event
 from .shop import Shop
 
@@ -18,11 +18,11 @@ _counts: Counter[str] = Counter()
 async def run(shop: Shop) -> None:
     """Count until the shop stops."""
     _counts.update((await shop.state.get("counts")) or {})
-    await asyncio.gather(be_pushed(shop, react), _save(shop))
+    await asyncio.gather(take_pushed(shop, react), _save(shop))
 
 
 async def react(event: Event, _: Shop) -> Sequence[Event]:
-    """Count the event. Nothing follows from it."""
+    """Count the event; publish nothing."""
     _counts[event.type] += 1
     return ()
 

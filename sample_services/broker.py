@@ -1,4 +1,4 @@
-"""The connection to NATS: made when NATS is there, kept when it goes, one word for each change."""
+"""The connection to NATS: waits for NATS, survives outages, logs one line for each change."""
 
 import asyncio
 import logging
@@ -15,14 +15,14 @@ from .events import STREAM, STREAM_SUBJECTS
 from .state import KEEP_S
 
 RETRY_S: Final = 0.5
-# The stream is a demonstration's, not an archive.
+# The stream serves a demonstration, it is not an archive.
 STREAM_BYTES: Final = 256 * 1024 * 1024
 
 
 async def connect(url: str, name: str, log: logging.Logger) -> Client:
     """A connection called *name*, as soon as NATS at *url* answers; it never gives up.
 
-    While NATS is away the services wait; what changes is told in one line.
+    While NATS is away the services wait; each change is logged in one line.
     """
     client = Client()
     told = {"away": False}
@@ -56,7 +56,7 @@ async def connect(url: str, name: str, log: logging.Logger) -> Client:
 
 
 async def ensure_stream(client: Client, log: logging.Logger) -> None:
-    """Make the shop's stream if it is not there; wait while JetStream is not."""
+    """Create the shop's stream if it is missing; wait until JetStream is available."""
     config = StreamConfig(
         name=STREAM,
         subjects=[STREAM_SUBJECTS],
@@ -67,7 +67,7 @@ async def ensure_stream(client: Client, log: logging.Logger) -> None:
         duplicate_window=120,
     )
     told = False
-    # A request that reaches a server whose JetStream is just starting is lost.
+    # A server loses requests that arrive while its JetStream is starting.
     jetstream = client.jetstream(timeout=1.0)
     while True:
         try:
@@ -78,7 +78,7 @@ async def ensure_stream(client: Client, log: logging.Logger) -> None:
             told = True
             await asyncio.sleep(RETRY_S)
         except APIError:
-            # It is there with other limits, and those are its owner's choice.
+            # It exists with other limits, which are its owner's choice.
             await jetstream.stream_info(STREAM)
             return
         else:

@@ -1,4 +1,4 @@
-"""How a service takes events: from a queue it shares, in batches, pushed to it, or while it listens."""
+"""How a service receives events: from a shared queue, in batches, by push, or on core NATS."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from nats.js.errors import NotFoundError
 from opentelemetry.instrumentation.nats import handles
 
 from .events import STREAM, STREAM_SUBJECTS, SUBJECTS
-from .handling import (
+from .reacting import (
     ACK_WAIT_S,
     FINISH_S,
     Reaction,
@@ -28,19 +28,19 @@ from .handling import (
 )
 from .shop import Shop
 
-# Enough at once to catch up after an outage, little enough to leave the others room.
+# Enough to catch up after an outage, few enough to leave room for other processes.
 AT_ONCE: Final = 16
 BATCH: Final = 10
-# One round of a batch consumer: parcels wait this long for company.
+# One round of a batch consumer: a parcel waits this long for others.
 ROUND_S: Final = 0.25
 # Also how long a stop waits for a fetch that is under way.
 FETCH_S: Final = 1.0
-# How often a consumer looks whether it is still there.
+# How often a service checks that its consumer still exists.
 CHECK_S: Final = 1.0
 
 
 async def take(shop: Shop, events: Sequence[str], react: Reaction) -> None:
-    """React to *events* from the service's durable pull consumer, which its processes share."""
+    """React to *events* from the durable pull consumer that the service's processes share."""
     queue = _Queue(shop, events)
     in_hand: dict[object, Msg] = {}
     running: set[asyncio.Task[None]] = set()
@@ -60,12 +60,12 @@ async def take(shop: Shop, events: Sequence[str], react: Reaction) -> None:
 
 
 async def take_batches(shop: Shop, events: Sequence[str], react: Reaction, work: str) -> None:
-    """React to *events* up to ten at a time, as one piece of work; *work* names one event's part."""
+    """React to up to ten *events* at a time, as one piece of work; *work* names the part of one event."""
     queue = _Queue(shop, events)
     in_hand: dict[object, Msg] = {}
     keeping = asyncio.create_task(keep_alive(in_hand))
     while not shop.stop.is_set():
-        # As a plain list: they are not handed over one by one here.
+        # A plain list: its messages are not handed over one by one.
         messages = list.copy(await queue.fetch(BATCH))
         if messages:
             in_hand.update(enumerate(messages))
@@ -78,8 +78,8 @@ async def take_batches(shop: Shop, events: Sequence[str], react: Reaction, work:
     keeping.cancel()
 
 
-async def be_pushed(shop: Shop, react: Reaction) -> None:
-    """React to everything in the stream, from the start of this consumer on."""
+async def take_pushed(shop: Shop, react: Reaction) -> None:
+    """React to everything in the stream that is published after this consumer is created."""
 
     async def on_message(message: Msg) -> None:
         await attempt(shop, message, react)
@@ -99,18 +99,18 @@ async def be_pushed(shop: Shop, react: Reaction) -> None:
             else:
                 await subscription.consumer_info()
         except NotFoundError:
-            # NATS came back without the consumer.
+            # NATS restarted without the consumer.
             subscription = None
             await shop.prepare_again()
         except Error as error:
             shop.log.debug("not subscribed: %s", error)
         await shop.pause(CHECK_S)
     if subscription is not None:
-        await hear_out(subscription)
+        await drain(subscription)
 
 
 async def listen(shop: Shop, events: Sequence[str], react: Reaction) -> None:
-    """React to *events* while they fly by: core NATS, nothing is kept and nothing comes again."""
+    """React to *events* on core NATS: nothing is stored or redelivered."""
 
     @handles
     async def hear(message: Msg) -> None:
@@ -122,21 +122,21 @@ async def listen(shop: Shop, events: Sequence[str], react: Reaction) -> None:
             try:
                 await hear(message)
             except Exception as error:
-                # It is on the span; there is nobody to give the message back to.
+                # The span has the error; core NATS cannot redeliver the message.
                 shop.log.debug("a reaction failed: %s", error)
 
     subscriptions = [await shop.client.subscribe(SUBJECTS[event], queue=shop.service) for event in events]
     hearing = [asyncio.create_task(hear_all(subscription)) for subscription in subscriptions]
     await shop.stop.wait()
     for subscription in subscriptions:
-        await hear_out(subscription)
+        await drain(subscription)
     _, late = await asyncio.wait(hearing, timeout=FINISH_S)
     for task in late:
         task.cancel()
 
 
 class _Queue:
-    """The durable pull consumer of a service, made when it is first needed or has gone."""
+    """The durable pull consumer of a service, created when it is first needed or has disappeared."""
 
     def __init__(self, shop: Shop, events: Sequence[str]) -> None:
         self._shop = shop
@@ -145,13 +145,13 @@ class _Queue:
             filter_subjects=[SUBJECTS[event] for event in events],
             ack_wait=ACK_WAIT_S,
             max_deliver=-1,
-            # What fails waits for its next try in here, and must not keep the rest out.
+            # Failed messages that wait for a retry count here, and must not block the others.
             max_ack_pending=512,
         )
         self._pull: JetStreamContext.PullSubscription | None = None
 
     async def fetch(self, most: int) -> list[Msg]:
-        """Up to *most* messages as soon as there is one; none after a second without."""
+        """Up to *most* messages as soon as there is one; none after a second without any."""
         try:
             if self._pull is None:
                 self._pull = await self._open()
@@ -173,7 +173,7 @@ class _Queue:
 
     async def _open(self) -> JetStreamContext.PullSubscription:
         await self._shop.prepare_again()
-        # Also brings a consumer that is there already up to date.
+        # Updates the consumer if it exists already.
         await self._shop.stream.add_consumer(STREAM, self._config)
         return await self._shop.stream.pull_subscribe(
             "", durable=self._shop.service, stream=STREAM, config=self._config
@@ -181,14 +181,14 @@ class _Queue:
 
 
 def _pushed() -> ConsumerConfig:
-    # Few in flight: pushed messages wait in the client, and their time runs there.
+    # Few in flight: pushed messages wait in the client while their ack wait runs.
     return ConsumerConfig(
         deliver_policy=DeliverPolicy.NEW, ack_wait=2 * ACK_WAIT_S, max_deliver=-1, max_ack_pending=8
     )
 
 
-async def hear_out(subscription: Subscription) -> None:
-    """Take no more, and handle what has arrived already, but not for long."""
+async def drain(subscription: Subscription) -> None:
+    """Receive no more messages, and handle those that have arrived, for at most `FINISH_S`."""
     try:
         await asyncio.wait_for(subscription.drain(), FINISH_S)  # type: ignore[no-untyped-call]
     except (TimeoutError, Error):

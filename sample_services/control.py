@@ -23,11 +23,11 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class PortTaken(RuntimeError):  # noqa: N818 -- it says what happened
-    """The control's port is held by another process; the text says what to do."""
+    """Another process holds the control's port; the text says what to do."""
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """The socket to serve on; raise `PortTaken` when somebody else has it."""
+    """The socket to serve on; raise `PortTaken` if another process holds the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,7 +82,7 @@ def app(supervisor: Supervisor) -> ASGIApp:
 
 
 class _LoopbackOnly:
-    """Refuses requests under another host's name, which a web page elsewhere could send."""
+    """Refuses requests whose Host is not a loopback name: a web page elsewhere could send them."""
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 STREAM: Final = "SHOP"
 STREAM_SUBJECTS: Final = "shop.>"
 
-# Everything under shop. is kept by the stream; an e-mail that nobody takes is lost.
+# The stream keeps everything under shop.; an e-mail that nobody receives is lost.
 SUBJECTS: Final[Mapping[str, str]] = {
     "OrderPlaced": "shop.order.placed",
     "StockReserved": "shop.stock.reserved",
@@ -30,17 +30,17 @@ SUBJECTS: Final[Mapping[str, str]] = {
 }
 
 _REQUIRED: Final = ("ce-id", "ce-type", "ce-source", "ce-subject", "correlationid")
-# Printable ASCII without the three that the NATS binding of CloudEvents escapes.
+# Printable ASCII without the three characters that the NATS binding of CloudEvents escapes.
 _SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"%')
 
 
 class NotAnEvent(ValueError):  # noqa: N818 -- it says what the message is
-    """A message that is none of the shop's events; its text says what is wrong with it."""
+    """A message that is not one of the shop's events; the text says what is wrong with it."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One fact. `id` is unique for each source, `data` is what a JSON object can hold."""
+    """One fact. `id` is unique per source; `data` must fit into a JSON object."""
 
     type: str
     order_id: str
@@ -58,13 +58,13 @@ class Event:
 
     @property
     def stored(self) -> bool:
-        """Whether the stream keeps it; otherwise it is sent and forgotten."""
+        """Whether the stream keeps it; otherwise it is fire-and-forget."""
         return self.subject.startswith("shop.")
 
     def then(self, kind: str, service: str, **data: Any) -> "Event":
         """The fact of type *kind* that *service* publishes because of this one.
 
-        Its id follows from the order and the type: a handler that runs twice
+        Its id is derived from the order and the type: a handler that runs twice
         publishes the same event twice, and the stream keeps one of them.
         """
         return Event(
@@ -101,7 +101,7 @@ class Event:
 
 
 def read(headers: Mapping[str, str] | None, body: bytes) -> Event:
-    """The event that a message with *headers* and *body* is; raise `NotAnEvent` if it is none."""
+    """The event in a message with *headers* and *body*; raise `NotAnEvent` if there is none."""
     found = {name.lower(): unquote(value) for name, value in (headers or {}).items()}
     missing = [name for name in _REQUIRED if not found.get(name)]
     if missing:

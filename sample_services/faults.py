@@ -1,7 +1,7 @@
 """What can be broken on purpose, and how a service learns of it.
 
-Faults are kept in a JetStream key-value bucket, one key for each service, so
-that every process of a service sees the same, also one that starts later.
+Faults are kept in a JetStream key-value bucket, one key per service, so that
+every process of a service sees the same fault, even one that starts later.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 DEFAULT_DELAY_MS: Final = 3000
 MAX_DELAY_MS: Final = 600_000
-# In the midst of its work: the word that it had begun is out by then.
+# It dies in mid-work: the "started" span has been sent by then.
 DYING_S: Final = 1.0
 # What a shell shows for a process that died of SIGABRT.
 CRASHED: Final = 134
@@ -40,16 +40,16 @@ log = logging.getLogger("faults")
 
 
 class FaultError(ValueError):
-    """A fault that makes no sense; its text names the field, its value and what was expected."""
+    """An invalid fault; the text names the field, its value and what was expected."""
 
 
 class BrokenOnPurpose(RuntimeError):  # noqa: N818 -- it is what the span of a failing handler says
-    """The error in which a failing service's handlers end."""
+    """The error that the handlers of a failing service raise."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One service's fault. `share` is 0 to 1 of its messages, `delay_ms` counts for a slow one."""
+    """One service's fault. `share` is the part of its messages, 0 to 1; `delay_ms` is for a slow service."""
 
     kind: str
     share: float = 1.0
@@ -60,16 +60,16 @@ class Fault:
         return asdict(self)
 
     def touches(self, event_id: str) -> bool:
-        """Whether this message is within the share; the same each time it is delivered."""
+        """Whether this message is within the share; the same at each delivery."""
         return (zlib.crc32(event_id.encode()) % 10_000) < self.share * 10_000
 
     def silences(self, event_id: str) -> bool:
-        """Whether what follows from this message is kept from being published."""
+        """Whether the events that follow from this message are not to be published."""
         return self.kind == "silent" and self.touches(event_id)
 
 
 def parse(document: object) -> Fault:
-    """The fault in a JSON *document*; raise `FaultError` where it is none."""
+    """The fault in a JSON *document*; raise `FaultError` if it is invalid."""
     if not isinstance(document, dict):
         raise FaultError(
             f'the fault is {json.dumps(document)}: expected an object such as {{"kind": "stopped"}}.'
@@ -89,21 +89,21 @@ def parse(document: object) -> Fault:
 
 
 async def open_bucket(client: Client) -> KeyValue:
-    """The bucket of faults, made if it is not there."""
+    """The bucket of faults, created if it is missing."""
     return await client.jetstream(timeout=ANSWER_S).create_key_value(bucket=BUCKET)
 
 
 class Watch:
-    """The fault of one service, as it is now."""
+    """The current fault of one service."""
 
     def __init__(self, service: str) -> None:
         self._service = service
         self.fault: Fault | None = None
-        # A process that starts broken must not handle one message as if it were whole.
+        # A process that starts with a fault must not handle any message without it.
         self.known = asyncio.Event()
 
     async def follow(self, client: Client) -> None:
-        """Keep `fault` up to date until cancelled, over restarts of NATS too."""
+        """Keep `fault` up to date until cancelled, across restarts of NATS too."""
         while True:
             try:
                 await self._follow_one_connection(client)
@@ -111,7 +111,7 @@ class Watch:
                 await asyncio.sleep(0.5)
 
     async def _follow_one_connection(self, client: Client) -> None:
-        # A watch is an ephemeral consumer, which a restarted NATS has forgotten.
+        # A watch is an ephemeral consumer, which does not survive a restart of NATS.
         connections = client.stats["reconnects"]
         bucket = await open_bucket(client)
         watcher = await bucket.watch(self._service)
@@ -122,7 +122,7 @@ class Watch:
                     entry = await watcher.updates(timeout=1.0)  # type: ignore[no-untyped-call]
                 except TimeoutError:
                     continue
-                # The bucket's present content comes first, then a None, then changes.
+                # The bucket's current content comes first, then a None, then changes.
                 if isinstance(entry, KeyValue.Entry):
                     found = self._read(entry)
                 self.fault = found
@@ -132,7 +132,7 @@ class Watch:
                 await watcher.stop()  # type: ignore[no-untyped-call]
 
     async def strike(self, event_id: str) -> None:
-        """Do what the fault, if there is one, does to a message that is about to be handled."""
+        """Apply the fault, if there is one, to a message that is about to be handled."""
         fault = self.fault
         if fault is None:
             return
@@ -142,7 +142,7 @@ class Watch:
             raise BrokenOnPurpose(f"failing on purpose for {fault.share:.0%} of the messages")
         elif fault.kind == "crashing" and random.random() < fault.share:
             await asyncio.sleep(DYING_S)
-            # Mended meanwhile, it would take the spans of whole handlings with it.
+            # If mended meanwhile, a crash would lose the spans of healthy handlings.
             if self.fault == fault:
                 os._exit(CRASHED)
 

@@ -1,4 +1,4 @@
-"""Looks at each placed order, asks how risky it is, and clears it."""
+"""Checks each placed order, asks for its risk score, and clears it."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,6 @@ async def run(shop: Shop) -> None:
 
 
 async def react(event: Event, shop: Shop) -> Sequence[Event]:
-    """Clear the order after a look at it."""
+    """Check the order, then clear it."""
     await shop.work(15, 45)
     return (event.then("OrderCleared", shop.service, score=await score.ask(event, shop)),)

@@ -13,7 +13,7 @@ async def run(shop: Shop) -> None:
 
 
 async def react(event: Event, shop: Shop) -> Sequence[Event]:
-    """Reserve, or undo the reservation."""
+    """Reserve the stock, or release it."""
     await shop.work(8, 25)
     if event.type == "OrderPlaced":
         reservation = {"item": event.data.get("item"), "quantity": event.data.get("quantity"), "held": True}

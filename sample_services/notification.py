@@ -1,4 +1,4 @@
-"""Writes to customers about what it happens to hear; what it misses is never sent."""
+"""Writes to customers about the events it receives; those it misses are never sent."""
 
 from collections.abc import Sequence
 
@@ -13,6 +13,6 @@ async def run(shop: Shop) -> None:
 
 
 async def react(_: Event, shop: Shop) -> Sequence[Event]:
-    """Send one e-mail. Nothing follows from it."""
+    """Send one e-mail; publish nothing."""
     await shop.work(1, 4)
     return ()

@@ -1,4 +1,4 @@
-"""Places orders, and tells their end: shipped, or cancelled."""
+"""Places orders, and publishes how they end: shipped, or cancelled."""
 
 import asyncio
 import random
@@ -13,19 +13,19 @@ from opentelemetry import baggage, context, trace
 from .consuming import take
 from .events import Event
 from .shop import Shop
-from .telemetry import ORDER_ID
+from .tracing import ORDER_ID
 
 ITEMS: Final = ("kettle", "lamp", "notebook", "rucksack", "teapot", "umbrella")
 
-# Digits and capitals without vowels and look-alikes: nothing to misread, no words by chance.
+# Digits and capitals without vowels and look-alikes: nothing to misread, no accidental words.
 _ALPHABET: Final = "23456789BCDFGHJKLMNPQRSTVWXZ"
-# The services start together; those that only listen should not miss the first order.
+# The services start together; those on core NATS should not miss the first order.
 OPENING_S: Final = 1.0
 _tracer = trace.get_tracer(__name__)
 
 
 def order_id(hundredths: int) -> str:
-    """An order id for a time in hundredths of a second since the epoch: short, and never used again."""
+    """An order id for a time in hundredths of a second since the epoch: short, and never reused."""
     digits = []
     while hundredths:
         hundredths, digit = divmod(hundredths, len(_ALPHABET))
@@ -34,7 +34,7 @@ def order_id(hundredths: int) -> str:
 
 
 async def run(shop: Shop) -> None:
-    """React to the ends of orders, and place new ones at the set rate."""
+    """React to orders that end, and place new ones at the configured rate."""
     await asyncio.gather(take(shop, ("ParcelPicked", "StockReleased"), react), place_orders(shop))
 
 
@@ -48,7 +48,7 @@ async def react(event: Event, shop: Shop) -> Sequence[Event]:
 
 
 async def place_orders(shop: Shop) -> None:
-    """Place orders until the shop stops, evenly but not like clockwork; none while NATS is away."""
+    """Place orders until the shop stops, at slightly irregular intervals; none while NATS is away."""
     settings = shop.settings
     last = placed = 0
     await shop.pause(OPENING_S)
@@ -67,12 +67,12 @@ async def place_orders(shop: Shop) -> None:
 
 
 def is_due(number: int, share: float) -> bool:
-    """Whether the order after *number* others is one of the *share* that is spread evenly among them."""
+    """Whether the order after *number* others belongs to a *share* that is spread evenly over all orders."""
     return int((number + 1) * share) > int(number * share)
 
 
 async def place(shop: Shop, order: str, expired_card: bool = False) -> Event:
-    """Place one order; the order's id travels as baggage from here on."""
+    """Place one order; its id travels as baggage from here on."""
     data: dict[str, Any] = {
         "item": random.choice(ITEMS),
         "quantity": random.randint(1, 3),

@@ -17,7 +17,7 @@ async def run(shop: Shop) -> None:
 
 
 async def react(event: Event, shop: Shop) -> Sequence[Event]:
-    """Charge the card once, however often the event comes."""
+    """Charge the card once, however often the event is delivered."""
     with _tracer.start_as_current_span("charge card") as span:
         span.set_attribute("payment.amount_cents", int(event.data.get("total_cents", 0)))
         await shop.work(20, 50)

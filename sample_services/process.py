@@ -1,4 +1,4 @@
-"""One process of one service: from its start to its orderly end."""
+"""One process of one service, from start to clean shutdown."""
 
 import asyncio
 import logging
@@ -9,29 +9,29 @@ from typing import Final
 
 from nats.errors import Error
 
-from . import telemetry
+from . import tracing
 from .services import SERVICES
 from .settings import Settings
 from .shop import Shop
 
-# With the fetch and the reactions that are under way, a stop takes at most about three seconds.
+# With a fetch and reactions under way, a stop takes at most about three seconds.
 FLUSH_S: Final = 1.0
 
 
 def run(service: str, settings: Settings, instance: int = 1, supervised: bool = False) -> int:
-    """Run *service* until it is asked to stop; give the exit status.
+    """Run *service* until it is asked to stop; return the exit status.
 
-    A *supervised* process also stops when its standard input ends, which
-    happens with its supervisor, however that one ended.
+    A *supervised* process also stops when its standard input closes, which
+    happens when its supervisor ends, even if that was killed.
     """
     log = logging.getLogger(service if SERVICES[service].processes == 1 else f"{service} {instance}")
-    provider = telemetry.set_up(service, instance)
+    provider = tracing.set_up(service, instance)
     try:
         asyncio.run(_serve(service, settings, supervised, log))
     finally:
-        telemetry.shut_down(provider, FLUSH_S)
+        tracing.shut_down(provider, FLUSH_S)
     sys.stderr.flush()
-    # A thread may still be retrying an export; nothing is left to wait for.
+    # A thread may still be retrying an export: do not wait for it.
     os._exit(0)
 
 
@@ -63,7 +63,7 @@ async def _serve(service: str, settings: Settings, supervised: bool, log: loggin
 
 async def _close(shop: Shop) -> None:
     try:
-        # The last acknowledgements leave.
+        # Send the last acknowledgements.
         await asyncio.wait_for(shop.client.flush(), 0.5)
         await asyncio.wait_for(shop.client.close(), 0.5)
     except (TimeoutError, Error) as error:

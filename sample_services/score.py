@@ -1,4 +1,4 @@
-"""How risky is an order? A question with an answer, asked and answered in core NATS."""
+"""How risky is an order? A request and its reply on core NATS."""
 
 import json
 from typing import Final
@@ -6,18 +6,18 @@ from typing import Final
 from nats.aio.msg import Msg
 from nats.errors import Error
 
-from .consuming import hear_out
+from .consuming import drain
 from .events import Event
 from .shop import Shop
 
 SUBJECT: Final = "score.order"
-# Without an answer by then an order is looked at without one.
+# After this time an order is cleared without a score.
 ANSWER_S: Final = 1.0
 RISKY: Final = 100
 
 
 async def run(shop: Shop) -> None:
-    """Answer until the shop stops; the processes that do so share the questions."""
+    """Answer until the shop stops; the processes of the service share the requests."""
 
     async def on_question(message: Msg) -> None:
         fault, question = shop.faults.fault, message.data.decode()
@@ -29,11 +29,11 @@ async def run(shop: Shop) -> None:
 
     subscription = await shop.client.subscribe(SUBJECT, queue=shop.service, cb=on_question)
     await shop.stop.wait()
-    await hear_out(subscription)
+    await drain(subscription)
 
 
 async def ask(event: Event, shop: Shop) -> int | None:
-    """The score of the order in *event*, 0 to 99; None while nobody answers."""
+    """The score of the order in *event*, 0 to 99; None if nobody answers."""
     try:
         answer = await shop.client.request(SUBJECT, event.body(), timeout=ANSWER_S)
     except Error as error:

@@ -1,4 +1,4 @@
-"""The services of the shop: what runs each of them, and in how many processes."""
+"""The services of the shop: the function that runs each, and its number of processes."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .shop import Shop
 
 @dataclass(frozen=True)
 class Service:
-    """What a process of this service runs until it is asked to stop, and how many there are."""
+    """What a process of this service runs until it is asked to stop, and the number of processes."""
 
     run: Callable[[Shop], Awaitable[None]]
     processes: int = 1

@@ -1,4 +1,4 @@
-"""What can be set from outside, by variables of the environment or options of the command."""
+"""What can be set from outside, by environment variables or command-line options."""
 
 import os
 from collections.abc import Mapping
@@ -6,33 +6,33 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-# What NATS does not answer within this is tried again; it answers within milliseconds.
+# Requests that NATS does not answer within this time are retried; it answers within milliseconds.
 ANSWER_S = 2.0
 
 
 class SettingError(ValueError):
-    """A setting that cannot be used; its text says which, and what was expected."""
+    """An invalid setting; the text names it and says what was expected."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One process's settings; the defaults are a shop on one machine."""
+    """The settings of one process; the defaults suit a shop on one machine."""
 
-    # Where NATS listens when nothing is said to it.
+    # Where NATS listens by default.
     nats_url: str = "nats://127.0.0.1:4222"
-    # Breaking services is for the machine they run on: loopback only.
+    # Only the machine they run on may break services: loopback only.
     control_host: str = "127.0.0.1"
     control_port: int = 4320
-    # Enough for a lively picture, little enough for two cores.
+    # Enough for a lively picture, few enough for two cores.
     orders_per_second: float = 5.0
     # None: as long as the shop is open.
     orders: int | None = None
-    # How many customers pay with a card that has expired: each of them is a declined payment.
+    # The share of customers whose card has expired; each of their payments is declined.
     expired_cards: float = 0.08
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> "Settings":
-        """Read ``NATS_URL`` and ``CHOREOSCOPE_SHOP``; raise `SettingError` for one that is no address."""
+        """Read ``NATS_URL`` and ``CHOREOSCOPE_SHOP``; raise `SettingError` for an invalid address."""
         url = env.get("NATS_URL") or cls.nats_url
         if urlsplit(url).scheme not in ("nats", "tls", "ws", "wss") or not urlsplit(url).hostname:
             raise SettingError(f"NATS_URL is {url!r}: expected an address such as nats://127.0.0.1:4222.")

@@ -1,4 +1,4 @@
-"""Prepares the shipment of an order that is both paid and cleared, in whichever order it hears of it."""
+"""Prepares the shipment of an order that is both paid and cleared, whichever comes first."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,11 +17,11 @@ async def run(shop: Shop) -> None:
 
 
 async def react(event: Event, shop: Shop) -> Sequence[Event]:
-    """Note what has happened; the event that completes the two prepares the shipment.
+    """Note what has happened; the event that completes the pair prepares the shipment.
 
-    Which one that is, is decided by the stored document alone: of two changes
-    at once one is refused and made again. The same event coming again gives
-    the same answer, so that a crash in between loses no shipment.
+    The stored document alone decides which one that is: of two concurrent changes
+    one is refused and retried. A redelivered event gets the same answer, so a
+    crash in between loses no shipment.
     """
     await shop.work(5, 15)
     known = await shop.state.change(event.order_id, lambda document: note(document, event.type))
@@ -31,7 +31,7 @@ async def react(event: Event, shop: Shop) -> Sequence[Event]:
 
 
 def note(document: Document, event_type: str) -> Document:
-    """*document* with the fact that *event_type* happened, and by what it became complete."""
+    """*document* with *event_type* noted as happened, and the type that completed it."""
     happened = sorted({*document.get("happened", ()), event_type})
     noted = {**document, "happened": happened}
     if "completed_by" not in document and set(NEEDED) <= set(happened):

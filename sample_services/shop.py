@@ -1,4 +1,4 @@
-"""What a service has to hand: its name, the broker, its state, its faults, and how it publishes."""
+"""What a service works with: its name, the broker, its state, its faults, and how it publishes."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ class Shop:
 
     @classmethod
     async def open(cls, service: str, settings: Settings, stop: asyncio.Event, log: logging.Logger) -> "Shop":
-        """Connect as *service*; returns when NATS, the stream and the service's bucket are there."""
+        """Connect as *service*; return when NATS, the stream and the service's bucket are available."""
         client = await broker.connect(settings.nats_url, service, log)
         while True:
             try:
@@ -53,23 +53,23 @@ class Shop:
                 )
 
     async def prepare_again(self) -> None:
-        """Make what the service needs in NATS once more: it may have come back empty."""
+        """Create what the service needs in NATS again: NATS may have restarted empty."""
         await broker.ensure_stream(self.client, self.log)
         self.state = await State.open(self.client, self.service)
 
     async def publish(self, event: Event) -> None:
-        """Publish *event*: returns when the stream has it, or at once for one that is not kept."""
+        """Publish *event*; return when the stream has stored it, or at once if none stores it."""
         if event.stored:
             await self.stream.publish(event.subject, event.body(), headers=event.headers())
         else:
             await self.client.publish(event.subject, event.body(), headers=event.headers())
 
     async def work(self, least_ms: int, most_ms: int) -> None:
-        """Take the time that a real service would take for its own work."""
+        """Take as long as the work of a real service would."""
         await asyncio.sleep(random.uniform(least_ms, most_ms) / 1000)
 
     async def pause(self, seconds: float) -> bool:
-        """Wait; say whether the service was asked to stop meanwhile."""
+        """Wait; return whether the service was asked to stop meanwhile."""
         try:
             await asyncio.wait_for(self.stop.wait(), seconds)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""What a service has to know after a restart: small JSON documents in a JetStream bucket of its own."""
+"""What a service must remember across restarts: small JSON documents in its own JetStream bucket."""
 
 import json
 from collections.abc import Callable
@@ -17,14 +17,14 @@ Document = dict[str, Any]
 
 
 class State:
-    """Documents by key; each change is made to the newest one or not at all."""
+    """Documents by key; a change applies to the newest version or not at all."""
 
     def __init__(self, bucket: KeyValue) -> None:
         self._bucket = bucket
 
     @classmethod
     async def open(cls, client: Client, service: str) -> "State":
-        """The bucket of *service*, made if it is not there."""
+        """The bucket of *service*, created if it is missing."""
         stream = client.jetstream(timeout=ANSWER_S)
         bucket = await stream.create_key_value(bucket=f"shop-{service}", ttl=KEEP_S, direct=True)
         return cls(bucket)
@@ -34,7 +34,7 @@ class State:
         return (await self._read(key))[0]
 
     async def add(self, key: str, document: Document) -> bool:
-        """Store *document* under *key* unless there is one; say whether it was stored."""
+        """Store *document* under *key* unless there is one; return whether it was stored."""
         try:
             await self._bucket.create(key, json.dumps(document).encode())
         except KeyWrongLastSequenceError:
@@ -44,8 +44,8 @@ class State:
     async def change(self, key: str, change: Callable[[Document], Document]) -> Document:
         """Replace the document under *key* (an empty one at first) by what *change* makes of it.
 
-        When another process was quicker, *change* is asked again with what
-        that one stored: of two that complete a document, one sees it complete.
+        If another process was quicker, *change* is called again with what that
+        process stored: of two that complete a document, one sees it complete.
         """
         while True:
             document, revision = await self._read(key)

@@ -1,4 +1,4 @@
-"""Runs every service as a process of its own, breaks and mends them, and leaves none behind."""
+"""Runs every service in a process of its own, breaks and mends services, and leaves no process behind."""
 
 import asyncio
 import contextlib
@@ -24,23 +24,23 @@ STOP_S: Final = 5.0
 
 
 class NoBroker(RuntimeError):  # noqa: N818 -- it says what is missing
-    """A fault can not be noted because NATS is away."""
+    """A fault cannot be stored because NATS is away."""
 
 
 @dataclass
 class _Place:
-    """Where one process of a service runs, again and again."""
+    """A slot for one process of a service, restarted when it ends."""
 
     service: str
     instance: int
     process: asyncio.subprocess.Process | None = None
-    # Set to look again whether it should run; set while it does.
+    # `wake` asks for a new check whether it should run; `started` is set while it runs.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     started: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Supervisor:
-    """The processes of the shop and what is broken about them."""
+    """The processes of the shop and their faults."""
 
     def __init__(self, settings: Settings, without: frozenset[str] = frozenset()) -> None:
         self._settings = settings
@@ -92,13 +92,13 @@ class Supervisor:
             await self._client.close()
 
     async def break_service(self, name: str, fault: Fault) -> None:
-        """Put *fault* on a service; raise `NoBroker` when that can not be noted."""
+        """Put *fault* on a service; raise `NoBroker` if it cannot be stored."""
         await self._note(name, json.dumps(fault.as_json()).encode())
         self._faults[name] = fault
         await self._apply(name)
 
     async def mend(self, name: str) -> None:
-        """Take the fault off a service; raise `NoBroker` when that can not be noted."""
+        """Take the fault off a service; raise `NoBroker` if that cannot be stored."""
         await self._note(name, None)
         self._faults.pop(name, None)
         await self._apply(name)
@@ -107,7 +107,7 @@ class Supervisor:
         client = await broker.connect(self._settings.nats_url, "shop", log)
         self._client = client
         while True:
-            # A shop that is started is whole, whatever was broken when the last one ended.
+            # A shop starts without faults, whatever was broken when the last one ended.
             try:
                 bucket = await faults.open_bucket(client)
                 for name in set(SERVICES) - set(self._faults):
@@ -131,7 +131,7 @@ class Supervisor:
             raise NoBroker(f"NATS did not keep the fault of {name}: {error}") from error
 
     async def _apply(self, name: str) -> None:
-        """End or wake the service's processes, as its fault says."""
+        """Stop or wake the service's processes, according to its fault."""
         places = [place for place in self._places if place.service == name]
         if self._is_stopped(name):
             await asyncio.gather(*(self._end(place) for place in places))
@@ -146,7 +146,7 @@ class Supervisor:
         return fault is not None and fault.kind == "stopped"
 
     async def _keep(self, place: _Place) -> None:
-        """Start the place's process, and start it again when it ends unasked."""
+        """Start the place's process, and restart it when it ends unasked."""
         while not self._closing:
             place.wake.clear()
             if self._is_stopped(place.service):
@@ -155,7 +155,7 @@ class Supervisor:
             process = place.process = await self._start(place)
             place.started.set()
             if self._closing or self._is_stopped(place.service):
-                # Asked for while it was being started.
+                # The stop was requested while it was starting.
                 await self._end(place)
             status = await process.wait()
             place.started.clear()
@@ -171,8 +171,8 @@ class Supervisor:
             await asyncio.sleep(RESTART_S)
 
     async def _start(self, place: _Place) -> asyncio.subprocess.Process:
-        # Its standard input is a pipe from here that nobody writes to: it ends
-        # when this process does, and tells the child to stop.
+        # Its standard input is a pipe that nobody writes to: it closes when this
+        # process ends, which tells the child to stop.
         settings = self._settings
         options = ["--supervised", "--instance", str(place.instance)]
         options += ["--rate", str(settings.orders_per_second), "--expired-cards", str(settings.expired_cards)]
@@ -183,8 +183,8 @@ class Supervisor:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sample_services", place.service, *options),
             stdin=asyncio.subprocess.PIPE,
-            # A terminal's Ctrl-C is for the supervisor: a child that is still
-            # importing would answer it with a traceback.
+            # A terminal's Ctrl-C is for the supervisor alone: a child that is
+            # still importing would print a traceback.
             process_group=0,
         )
 

@@ -1,4 +1,4 @@
-"""Picks prepared shipments, up to ten parcels in one round."""
+"""Picks the parcels of prepared shipments, up to ten in one round."""
 
 from collections.abc import Sequence
 

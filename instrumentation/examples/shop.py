@@ -1,11 +1,11 @@
-"""Two services in one program: an order is placed, and stock is reserved for it.
+"""Two services in one program: one places an order, the other reserves stock for it.
 
-Run it beside a NATS server with JetStream (`nats-server -js`):
+Run it with a NATS server with JetStream (`nats-server -js`):
 
     python shop.py                                   # spans on the terminal
     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python shop.py
 
-Everything of OpenTelemetry is in `trace_this_program`; the rest is plain nats-py.
+`trace_this_program` sets up OpenTelemetry; apart from `process`, the rest is plain nats-py.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProces
 
 
 def trace_this_program() -> None:
-    """Send spans to a collector where one is named, else show them on the terminal."""
+    """Send spans to the collector that the environment names, else print them to the terminal."""
     exporter: SpanExporter = ConsoleSpanExporter()
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415

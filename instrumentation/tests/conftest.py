@@ -1,4 +1,4 @@
-"""A real NATS server, a connection to it, and the spans that came out."""
+"""A real NATS server, a connection to it, and the spans that it produces."""
 
 import contextlib
 import shutil
@@ -68,7 +68,7 @@ async def nc(nats_url: str, spans: Spans) -> AsyncIterator[Client]:
 async def js(nc: Client) -> AsyncIterator[JetStreamContext]:
     """JetStream with one stream, ORDERS on ``orders.>``, empty at first."""
     stream = nc.jetstream()
-    # In memory: of one on the disk, what the last test left may be there again.
+    # In memory: a stream on disk may come back with what the last test left.
     await stream.add_stream(name="ORDERS", subjects=["orders.>"], storage=StorageType.MEMORY)
     yield stream
     await stream.delete_stream("ORDERS")

@@ -1,4 +1,4 @@
-"""A service in another language, and what is to be seen when it answers one message with another."""
+"""A service in another language, and the checks when it answers one message with another."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from .support import Spans, id_of, links_of, parent_of, trace_of, until
 async def exchange(
     name: str, command: Sequence[str], folder: Path, nc: Client, nats_url: str, spans: Spans
 ) -> None:
-    """Ask what *command* starts in *folder*: each side is caused by the other, and knows the order."""
+    """Ask the service that *command* starts in *folder*: each side sees its cause and the order."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=os.environ | {"NATS_URL": nats_url}, stdout=asyncio.subprocess.PIPE
     )
@@ -31,7 +31,7 @@ async def exchange(
         return said
 
     async def hear(message: Msg) -> None:
-        """Nothing is done with the answer."""
+        """Ignore the answer."""
 
     try:
         assert await word() == {"ready": True}

@@ -1,4 +1,4 @@
-"""The spans that came out, and how tests look at them."""
+"""The spans that tests produce, and how tests look at them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Tracer
 
 
 class Spans:
-    """What has ended so far, found by what a span says about itself."""
+    """The spans that have ended so far, by kind."""
 
     def __init__(self) -> None:
         self.exporter = InMemorySpanExporter()
@@ -38,7 +38,7 @@ class Spans:
 
 
 async def until(condition: Callable[[], object], within: float = 5.0) -> None:
-    """Wait for what happens in another task; fail when it does not."""
+    """Wait until *condition* is true, up to *within* seconds; then fail."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     while not condition():

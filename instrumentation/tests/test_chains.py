@@ -1,4 +1,4 @@
-"""Many messages through every way of consuming, and for each one: who caused it, and what did it cause?
+"""Many messages through every way of consuming; for each one: what caused it, and what did it cause?
 
 `CHAINS=10000 pytest instrumentation/tests/test_chains.py` sends that many each way.
 """
@@ -22,7 +22,7 @@ SUBJECT = "orders.placed"
 
 
 class Service:
-    """What answers each order, and knows when it has answered all of them."""
+    """Answers each order, and knows when all of them are answered."""
 
     def __init__(self, nc: Client, js: JetStreamContext) -> None:
         self.nc = nc
@@ -31,14 +31,14 @@ class Service:
         self.left = COUNT
 
     async def work(self, message: Msg) -> None:
-        """Publish what *message* causes."""
+        """Publish the answer to *message*."""
         number = (message.headers or {})["ce-id"].removeprefix("order-")
         await asyncio.sleep(0)
         await self.nc.publish("answers", b"", headers={"ce-id": f"answer-{number}"})
         self.left -= 1
 
     async def work_and_settle(self, message: Msg) -> None:
-        """The same, of a message that has to be acknowledged."""
+        """The same for a message that must be acknowledged."""
         await self.work(message)
         await message.ack()
 
@@ -168,7 +168,7 @@ EACH_BY_ITSELF = (
 
 
 async def run(nc: Client, js: JetStreamContext, consume: Callable[[Service], Awaitable[None]]) -> None:
-    """Send the orders while *consume* answers them."""
+    """Publish the orders while *consume* answers them."""
     service = Service(nc, js)
     consuming = asyncio.ensure_future(consume(service))
     await asyncio.wait(
@@ -195,7 +195,7 @@ def by_number(spans: list[ReadableSpan], kind: str) -> dict[int, ReadableSpan]:
 async def test_each_answer_leads_to_its_order(
     nc: Client, js: JetStreamContext, spans: Spans, consume: Callable[[Service], Awaitable[None]]
 ) -> None:
-    """A chain that is cut, or leads to a neighbour's order, would show a choreography that never was."""
+    """A chain that is cut, or leads to another order, would show a choreography that never happened."""
     await run(nc, js, consume)
     await until(lambda: len(spans.handled) == COUNT)
     orders, handled = by_number(spans.sent, "order"), by_number(spans.handled, "order")

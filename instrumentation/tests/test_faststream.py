@@ -1,4 +1,4 @@
-"""FastStream with its own telemetry on: one span for each thing, whoever makes it."""
+"""FastStream with and without its own telemetry: one span per operation either way."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A service in Go on the other side, with the carrier that everybody puts around its headers."""
+"""A service in Go on the other side, with the usual carrier around its headers."""
 
 import shutil
 import subprocess
@@ -31,10 +31,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(600)
-async def test_context_goes_to_go_and_comes_back(
-    service: Path, nc: Client, nats_url: str, spans: Spans
-) -> None:
-    """Go's carrier writes `Traceparent` and finds nothing else, and NATS leaves names as they are."""
+async def test_context_travels_to_go_and_back(service: Path, nc: Client, nats_url: str, spans: Spans) -> None:
+    """Go's carrier writes and finds only `Traceparent`, and NATS does not change names."""
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=spans.provider, capital_headers=True)
     await exchange("go", ("./service",), service, nc, nats_url, spans)

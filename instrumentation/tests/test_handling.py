@@ -1,4 +1,4 @@
-"""One CONSUMER span for each message handled: linked, a child of the sender, and active."""
+"""One CONSUMER span per handled message: linked to its sender's span, a child of it, and current."""
 
 import asyncio
 
@@ -20,8 +20,8 @@ async def ignore(message: Msg) -> None:
     """Handle nothing."""
 
 
-async def test_callback_runs_in_a_span_linked_to_the_sender_and_its_child(nc: Client, spans: Spans) -> None:
-    """The link is the convention's word for causality, the parent keeps the flow in one trace."""
+async def test_callback_span_is_linked_to_the_sender_and_its_child(nc: Client, spans: Spans) -> None:
+    """The link is how the conventions express causality; the parent keeps the flow in one trace."""
     seen: list[int] = []
 
     async def handle(message: Msg) -> None:
@@ -55,8 +55,8 @@ async def test_callback_runs_in_a_span_linked_to_the_sender_and_its_child(nc: Cl
     }
 
 
-async def test_error_of_a_handler_is_on_its_span_and_goes_on_unchanged(nc: Client, spans: Spans) -> None:
-    """nats-py gives it to the host's error callback, and that has to be the very same."""
+async def test_handler_error_is_on_its_span_and_propagates_unchanged(nc: Client, spans: Spans) -> None:
+    """nats-py passes it to the host's error callback, which must get the same object."""
     raised = ValueError("out of stock")
     reported: list[Exception] = []
 
@@ -80,7 +80,7 @@ async def test_error_of_a_handler_is_on_its_span_and_goes_on_unchanged(nc: Clien
 
 
 async def test_context_ends_with_the_handler(nc: Client, spans: Spans) -> None:
-    """The next message is nobody's child but its own sender's."""
+    """The next message is a child of its own sender only."""
     await nc.subscribe("plain.many", cb=ignore)
     with spans.tracer.start_as_current_span("ambient"):
         # A subscription made inside a span does not tie its messages to that span.
@@ -94,7 +94,7 @@ async def test_context_ends_with_the_handler(nc: Client, spans: Spans) -> None:
 
 @pytest.mark.parametrize("name", ["traceparent", "Traceparent", "TRACEPARENT"])
 async def test_context_is_found_in_any_case(nc: Client, spans: Spans, name: str) -> None:
-    """Go writes ``Traceparent``; a lookup by exact case loses its whole flow."""
+    """Go writes ``Traceparent``: a case-sensitive lookup would lose its whole flow."""
     with suppress_instrumentation():
         await nc.subscribe("plain.go", cb=ignore)
     subscription = await nc.subscribe("plain.go", cb=ignore)
@@ -121,7 +121,7 @@ async def test_context_is_found_in_any_case(nc: Client, spans: Spans, name: str)
     ],
 )
 async def test_malformed_context_is_ignored(nc: Client, spans: Spans, value: str) -> None:
-    """The message is handled all the same; it begins a trace of its own."""
+    """The message is still handled, in a trace of its own."""
     await nc.subscribe("plain.malformed", cb=ignore)
     with suppress_instrumentation():
         await nc.publish("plain.malformed", b"", headers={"traceparent": value})
@@ -131,8 +131,10 @@ async def test_malformed_context_is_ignored(nc: Client, spans: Spans, value: str
     assert not handled.links
 
 
-async def test_push_consumer_says_stream_consumer_and_attempt(js: JetStreamContext, spans: Spans) -> None:
-    """JetStream delivers to an inbox: the span tells of the consumer, not of that."""
+async def test_push_consumer_span_names_stream_consumer_and_attempt(
+    js: JetStreamContext, spans: Spans
+) -> None:
+    """JetStream delivers to an inbox: the span names the consumer, not the inbox."""
     attempts: list[int] = []
 
     async def handle(message: Msg) -> None:
@@ -158,8 +160,8 @@ async def test_push_consumer_says_stream_consumer_and_attempt(js: JetStreamConte
     assert second["messaging.message.id"] == "e-1"
 
 
-async def test_acknowledged_by_nats_py_itself(js: JetStreamContext, spans: Spans) -> None:
-    """Without `manual_ack` nats-py wraps the callback once more; there is still one span."""
+async def test_callback_that_nats_py_acknowledges_has_one_span(js: JetStreamContext, spans: Spans) -> None:
+    """Without `manual_ack` nats-py wraps the callback again; there is still one span."""
     await js.subscribe("orders.placed", "workers", cb=ignore)
     await js.publish("orders.placed", b"x")
     await until(lambda: spans.handled)
@@ -170,7 +172,7 @@ async def test_acknowledged_by_nats_py_itself(js: JetStreamContext, spans: Spans
 
 
 async def test_process_marks_a_message_from_any_subscription(nc: Client, spans: Spans) -> None:
-    """An iterator's messages are handled where only the host knows."""
+    """Only the host knows where it handles an iterator's messages."""
     subscription = await nc.subscribe("plain.iterated", queue="readers")
     await nc.publish("plain.iterated", b"")
     message = await subscription.next_msg()
@@ -184,7 +186,7 @@ async def test_process_marks_a_message_from_any_subscription(nc: Client, spans: 
 
 
 async def test_span_around_the_handling_is_linked(nc: Client, spans: Spans) -> None:
-    """The parent is the sender's, so the host's own span around it is said with a link."""
+    """The parent is the sender's span, so the host's own span around it becomes a link."""
     subscription = await nc.subscribe("plain.ambient")
     await nc.publish("plain.ambient", b"")
     message = await subscription.next_msg()
@@ -194,7 +196,7 @@ async def test_span_around_the_handling_is_linked(nc: Client, spans: Spans) -> N
     assert links_of(handled) == [id_of(spans.sent[0]), work.get_span_context().span_id]
 
 
-async def test_live_subscriptions_fall_silent_with_uninstrument(nc: Client, spans: Spans) -> None:
+async def test_live_subscriptions_stop_tracing_after_uninstrument(nc: Client, spans: Spans) -> None:
     seen: list[Msg] = []
 
     async def handle(message: Msg) -> None:
@@ -217,7 +219,7 @@ async def test_plain_function_is_refused_as_nats_py_does(nc: Client, spans: Span
 async def test_consumer_with_several_filters_names_the_one_that_matched(
     js: JetStreamContext, spans: Spans
 ) -> None:
-    """A template is there to group by; a list of all of them would group nothing."""
+    """A template serves to group spans; a list of all filters would group nothing."""
     config = ConsumerConfig(filter_subjects=["orders.placed", "orders.paid.*"])
     pull = await js.pull_subscribe("", durable="both", stream="ORDERS", config=config)
     await js.publish("orders.paid.late", b"")

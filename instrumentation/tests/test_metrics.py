@@ -1,4 +1,4 @@
-"""The metrics of the messaging conventions, as a reader of an SDK's meter sees them."""
+"""The metrics of the messaging conventions, as an SDK's metric reader sees them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -50,7 +50,7 @@ def measured(spans: Spans) -> Iterator[Measured]:
     provider.shutdown()
 
 
-async def test_sending_is_counted_and_timed_with_its_failures(nc: Client, measured: Measured) -> None:
+async def test_sends_and_failed_sends_are_counted_and_timed(nc: Client, measured: Measured) -> None:
     for number in range(3):
         await nc.publish(f"plain.{number}", b"")
     with pytest.raises(NoRespondersError):

@@ -1,4 +1,4 @@
-"""A service in Node on the other side: context goes there and comes back."""
+"""A service in Node on the other side: context travels there and back."""
 
 import shutil
 import subprocess
@@ -31,9 +31,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("capitals", [False, True])
-async def test_context_goes_to_node_and_comes_back(
+async def test_context_travels_to_node_and_back(
     service: Path, nc: Client, nats_url: str, spans: Spans, capitals: bool
 ) -> None:
-    """With names as JavaScript writes them, and as Go does. (Python writes a space in baggage as a plus.)"""
+    """With header names as JavaScript and as Go write them. (Python writes a space in baggage as a plus.)"""
     command = ("node", "service.js", *(["capitals"] if capitals else []))
     await exchange("node", command, service, nc, nats_url, spans)

@@ -1,4 +1,4 @@
-"""What can be asked for, and that none of it reaches the host as a failure."""
+"""The options, and that none of them makes the host fail."""
 
 import asyncio
 import functools
@@ -74,7 +74,7 @@ def broken_function(*_: Any) -> Any:
 
 @dataclass
 class BrokenObject:
-    """Has no hash, as dataclasses have none."""
+    """Unhashable, as dataclasses are."""
 
     name: str = "broken"
 
@@ -96,7 +96,7 @@ async def test_hook_that_fails_is_logged_once_and_messages_go_on(
     assert len([record for record in caplog.records if "failed" in record.getMessage()]) == 1
 
 
-async def test_template_function_names_what_only_the_host_knows(nc: Client, spans: Spans) -> None:
+async def test_template_function_replaces_ids_that_only_the_host_knows(nc: Client, spans: Spans) -> None:
     def template(subject: str) -> str | None:
         return "pets.*" if subject.startswith("pets.") else None
 
@@ -111,7 +111,7 @@ async def test_template_function_names_what_only_the_host_knows(nc: Client, span
     assert attributes(spans.sent[0])["messaging.destination.name"] == "pets.rex"
 
 
-async def test_old_names_are_said_as_well_where_both_are_asked_for(
+async def test_old_attribute_names_are_added_on_request(
     nc: Client, js: JetStreamContext, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http, messaging/dup")
@@ -131,7 +131,7 @@ async def test_old_names_are_said_as_well_where_both_are_asked_for(
         assert said["messaging.message_payload_size_bytes"] == said["messaging.message.body.size"] == 2
 
 
-async def test_old_names_are_not_said_otherwise(
+async def test_old_attribute_names_are_left_out_otherwise(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "messaging")
@@ -140,7 +140,7 @@ async def test_old_names_are_not_said_otherwise(
     assert "messaging.operation" not in attributes(spans.sent[0])
 
 
-async def test_stores_are_messages_where_asked_for(js: JetStreamContext, spans: Spans) -> None:
+async def test_stores_are_messages_on_request(js: JetStreamContext, spans: Spans) -> None:
     again(spans, stores=True)
     store = await js.create_key_value(bucket="state")
     watcher = await store.watch("*")
@@ -152,8 +152,8 @@ async def test_stores_are_messages_where_asked_for(js: JetStreamContext, spans: 
     assert {span.name for span in spans.handled} == {"process $KV.state.*"}
 
 
-async def test_handling_that_has_begun_is_announced(js: JetStreamContext, nc: Client, spans: Spans) -> None:
-    """The span of a handler that hangs never comes; this word of it is here at once."""
+async def test_handling_is_announced_when_it_begins(js: JetStreamContext, nc: Client, spans: Spans) -> None:
+    """The span of a handler that hangs never arrives; its announcement arrives at once."""
     again(spans, started=True)
     release = asyncio.Event()
 
@@ -181,7 +181,7 @@ async def test_handling_that_has_begun_is_announced(js: JetStreamContext, nc: Cl
 
 
 async def test_every_announcement_has_its_handling(js: JetStreamContext, spans: Spans) -> None:
-    """One that had none would look like a handler that hangs."""
+    """An announcement without one would look like a handler that hangs."""
     again(spans, started=True)
     pull = await js.pull_subscribe("orders.placed", durable="stock")
     for _ in range(6):
@@ -203,10 +203,10 @@ async def test_every_announcement_has_its_handling(js: JetStreamContext, spans: 
     assert len(started) == len(spans.handled)
 
 
-async def test_processor_that_fails_costs_no_handling_its_span(
+async def test_failing_span_processor_loses_no_handling_span(
     js: JetStreamContext, nc: Client, spans: Spans
 ) -> None:
-    """Neither does the host see it, nor does a span stay open for it."""
+    """The host does not see the failure, and no span stays open because of it."""
     begun: list[str] = []
 
     class Failing(SpanProcessor):
@@ -235,7 +235,7 @@ async def test_processor_that_fails_costs_no_handling_its_span(
 
 
 async def test_baggage_reaches_every_span_of_the_service(nc: Client, spans: Spans) -> None:
-    """Also those of libraries that never heard of messages, but not those of other flows."""
+    """Even those of libraries that know nothing of messages, but not those of other flows."""
 
     async def handle(message: Msg) -> None:
         with spans.tracer.start_as_current_span("database"):
@@ -251,7 +251,7 @@ async def test_baggage_reaches_every_span_of_the_service(nc: Client, spans: Span
     assert all("other" not in attributes(span) for span in spans.all)
 
 
-async def test_baggage_reaches_no_span_any_more_once_it_is_over(spans: Spans) -> None:
+async def test_baggage_reaches_no_span_after_uninstrument(spans: Spans) -> None:
     NatsInstrumentor().uninstrument()
     context = baggage.set_baggage("order.id", "A-1")
     spans.tracer.start_span("database", context).end()
@@ -271,8 +271,8 @@ async def test_baggage_keys_may_come_from_the_environment(
     assert "order.id" not in attributes(spans.sent[0])
 
 
-async def test_one_client_alone(nats_url: str) -> None:
-    """Its subscriptions too, those that it has already; and everything is as it was afterwards."""
+async def test_one_client_instrumented(nats_url: str) -> None:
+    """With the subscriptions it already has; uninstrumenting restores everything."""
     spans, seen = Spans(), asyncio.Queue[bytes]()
 
     async def handle(message: Msg) -> None:
@@ -306,7 +306,7 @@ async def test_one_client_alone(nats_url: str) -> None:
         await others.close()
 
 
-async def test_one_client_left_out(nc: Client, nats_url: str, spans: Spans) -> None:
+async def test_one_client_uninstrumented(nc: Client, nats_url: str, spans: Spans) -> None:
     quiet = await nats.connect(nats_url)
     NatsInstrumentor.uninstrument_client(quiet)
     await quiet.publish("plain.quiet", b"")
@@ -318,7 +318,7 @@ async def test_one_client_left_out(nc: Client, nats_url: str, spans: Spans) -> N
 async def test_unsampled_messages_are_not_described(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody will see is not computed either."""
+    """Attributes that nobody will see are not computed."""
     provider = TracerProvider(sampler=ALWAYS_OFF)
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=provider)
@@ -340,8 +340,8 @@ async def test_unsampled_messages_are_not_described(
     assert described == []
 
 
-def test_event_loops_in_threads_keep_to_themselves(nats_url: str, spans: Spans) -> None:
-    """Contexts are a task's, and nothing of ours belongs to a loop."""
+def test_event_loops_in_threads_do_not_interfere(nats_url: str, spans: Spans) -> None:
+    """A context belongs to a task, and no state of the package belongs to a loop."""
 
     def one(number: int) -> None:
         async def main() -> None:
@@ -379,8 +379,8 @@ def test_event_loops_in_threads_keep_to_themselves(nats_url: str, spans: Spans) 
         assert attributes(handled)["messaging.destination.template"] in (f"loops.{number}.>", "loops.*.>")
 
 
-async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) -> None:
-    """Taking ours away must not take theirs, and putting ours back must not make two spans of one message."""
+async def test_later_wrapper_of_publish_survives_uninstrument(nc: Client, spans: Spans) -> None:
+    """Removing our wrapper must not remove theirs; restoring ours must not make two spans per message."""
     ours = Client.publish
     seen: list[str] = []
 
@@ -406,8 +406,10 @@ async def test_who_wraps_a_method_after_us_keeps_it(nc: Client, spans: Spans) ->
 
 
 @pytest.mark.parametrize("by_wrapt", [True, False])
-async def test_who_wraps_a_way_of_taking_after_us_keeps_it(nc: Client, spans: Spans, by_wrapt: bool) -> None:
-    """As for a method that every message passes: one span of one handling, and theirs is theirs."""
+async def test_later_wrapper_of_subscribe_survives_uninstrument(
+    nc: Client, spans: Spans, by_wrapt: bool
+) -> None:
+    """As with publish: one span per handling, and their wrapper stays."""
     ours = vars(Client)["subscribe"]
     seen: list[str] = []
 
@@ -439,11 +441,11 @@ async def test_who_wraps_a_way_of_taking_after_us_keeps_it(nc: Client, spans: Sp
 
 
 async def test_a_sampler_finds_every_attribute_that_it_asks_for(nc: Client, spans: Spans) -> None:
-    """Attributes are worked out late, but a sampler decides by them."""
+    """Attributes are computed late, but a sampler decides by them."""
     seen: list[dict[str, Any]] = []
 
     class ByBody(Sampler):
-        """Drops what is empty."""
+        """Drops empty messages."""
 
         def should_sample(
             self,

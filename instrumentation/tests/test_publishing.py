@@ -1,4 +1,4 @@
-"""One PRODUCER span for each message, and its context on the wire."""
+"""One PRODUCER span per message, and its context on the wire."""
 
 import logging
 from typing import Any
@@ -39,7 +39,7 @@ async def heard(subscription: Subscription) -> Msg:
 
 
 async def test_message_carries_the_context_of_the_span_that_sent_it(nc: Client, spans: Spans) -> None:
-    """Without this nothing downstream can be tied to its cause."""
+    """Without it nothing downstream can be traced back to its cause."""
     subscription = await nc.subscribe("plain.one")
     await nc.publish("plain.one", b"body")
 
@@ -51,7 +51,7 @@ async def test_message_carries_the_context_of_the_span_that_sent_it(nc: Client, 
     )
 
 
-async def test_send_span_has_the_conventions_shape(nc: Client, spans: Spans) -> None:
+async def test_send_span_follows_the_conventions(nc: Client, spans: Spans) -> None:
     await nc.publish("plain.shape", b"12345", headers=dict(EVENT))
 
     (sent,) = spans.sent
@@ -80,7 +80,7 @@ async def test_send_span_has_the_conventions_shape(nc: Client, spans: Spans) -> 
 
 
 async def test_callers_headers_stay_untouched(nc: Client, js: JetStreamContext, spans: Spans) -> None:
-    """A host may send the same dict again, with the next message's context."""
+    """A host may reuse the dict for the next message, which has another context."""
     headers = {"X-Mine": "1"}
     await nc.publish("plain.copy", b"", headers=headers)
     await js.publish("orders.copy", b"", headers=headers)
@@ -91,7 +91,7 @@ async def test_callers_headers_stay_untouched(nc: Client, js: JetStreamContext, 
 
 
 async def test_stale_context_in_callers_headers_is_replaced_in_any_case(nc: Client, spans: Spans) -> None:
-    """A forwarded message brings its old context along; two of them would contradict each other."""
+    """A forwarded message still has its old context; two contexts would contradict each other."""
     subscription = await nc.subscribe("plain.forward")
     await nc.publish("plain.forward", b"", "", {"Traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "Other": "x"})
     headers = (await heard(subscription)).headers or {}
@@ -114,7 +114,7 @@ async def test_baggage_travels_and_its_named_keys_are_attributes(nc: Client, spa
 async def test_stream_publish_is_one_span_with_its_acknowledgement(
     js: JetStreamContext, spans: Spans
 ) -> None:
-    """The request inside it, its inbox and its reply are no messages of the host's."""
+    """Its inner request, its inbox and its reply are not messages of the host."""
     with spans.tracer.start_as_current_span("handle") as outer:
         acknowledgement = await js.publish("orders.placed", b"x")
     (sent,) = spans.sent
@@ -126,7 +126,7 @@ async def test_stream_publish_is_one_span_with_its_acknowledgement(
     assert len(spans.all) == 2
 
 
-async def test_duplicate_is_told(js: JetStreamContext, spans: Spans) -> None:
+async def test_duplicate_is_marked(js: JetStreamContext, spans: Spans) -> None:
     for _ in range(2):
         await js.publish("orders.placed", b"x", headers={"Nats-Msg-Id": "once"})
     first, second = (span.attributes or {} for span in spans.sent)
@@ -135,16 +135,16 @@ async def test_duplicate_is_told(js: JetStreamContext, spans: Spans) -> None:
     assert first["messaging.message.id"] == second["messaging.message.id"] == "once"
 
 
-async def test_publish_inside_a_stream_publish_later_on_is_not_swallowed(
+async def test_publish_after_a_stream_publish_is_not_swallowed(
     js: JetStreamContext, nc: Client, spans: Spans
 ) -> None:
-    """A span's context lives on in tasks begun there; only the one inner publish is not a message."""
+    """A span's context lives on in tasks started there; only the one inner publish is not a message."""
     await js.publish("orders.first", b"")
     await nc.publish("plain.second", b"")
     assert [span.name for span in spans.sent] == ["send orders.first", "send plain.second"]
 
 
-async def test_failed_publish_ends_in_an_error_and_raises_the_same(
+async def test_failed_publish_ends_in_an_error_and_raises_it_unchanged(
     nc: Client, js: JetStreamContext, spans: Spans
 ) -> None:
     with pytest.raises(NoStreamResponseError):
@@ -162,8 +162,8 @@ async def test_failed_publish_ends_in_an_error_and_raises_the_same(
     assert spans.sent[0].events[0].name == "exception"
 
 
-async def test_misuse_fails_as_it_does_without_us(nc: Client, spans: Spans) -> None:
-    """Missing and wrong arguments are the host's own mistake, and its own error to see."""
+async def test_misuse_fails_as_it_does_uninstrumented(nc: Client, spans: Spans) -> None:
+    """Missing and wrong arguments are the host's mistake, and it must see the original error."""
     with pytest.raises(TypeError, match="subject"):
         await nc.publish()  # type: ignore[call-arg]
     with pytest.raises(AttributeError):
@@ -172,8 +172,8 @@ async def test_misuse_fails_as_it_does_without_us(nc: Client, spans: Spans) -> N
         await nc.publish("plain.big", b"x" * (nc.max_payload + 1))
 
 
-async def test_message_at_the_payload_limit_still_goes(nc: Client, spans: Spans) -> None:
-    """Headers count at the server: ours must not be what breaks the connection."""
+async def test_message_at_the_payload_limit_is_still_sent(nc: Client, spans: Spans) -> None:
+    """The server counts headers: ours must not break the connection."""
     subscription = await nc.subscribe("plain.limit")
     await nc.publish("plain.limit", b"x" * nc.max_payload)
     message = await heard(subscription)
@@ -183,8 +183,8 @@ async def test_message_at_the_payload_limit_still_goes(nc: Client, spans: Spans)
 
 
 @pytest.mark.parametrize("value", ["v", "\u00e9"])
-async def test_headers_at_the_payload_limit_still_go(nc: Client, spans: Spans, value: str) -> None:
-    """A server closes the connection of whoever sends more, and the host would lose it for our sake."""
+async def test_headers_at_the_payload_limit_are_still_sent(nc: Client, spans: Spans, value: str) -> None:
+    """A server closes the connection of a client that sends more: the host would lose it because of us."""
     size = len(value.encode())
     filling = value * ((nc.max_payload - len(b"NATS/1.0\r\nk: \r\n\r\n") - 8) // size)
     subscription = await nc.subscribe("plain.headers")
@@ -201,10 +201,10 @@ async def test_headers_at_the_payload_limit_still_go(nc: Client, spans: Spans, v
     ("name", "value"),
     [("a b", "v"), ("a:b", "v"), ("", "v"), (1, "v"), ("k", b"v"), ("k", 1), ("k", None), ("k", "\ud800")],
 )
-async def test_what_a_propagator_writes_and_nats_does_not_have_stays_here(
+async def test_propagator_headers_that_nats_does_not_allow_are_dropped(
     nc: Client, spans: Spans, name: Any, value: Any
 ) -> None:
-    """Jaeger's makes a header's name of each baggage key: no message may be refused for it."""
+    """Jaeger's propagator makes a header name of each baggage key: no message may be refused for it."""
 
     class Odd(TraceContextTextMapPropagator):
         def inject(self, carrier: Any, *context: Any, **setter: Any) -> None:
@@ -236,8 +236,8 @@ async def test_plumbing_makes_no_spans(nc: Client, js: JetStreamContext, spans: 
     assert spans.all == ()
 
 
-async def test_unsampled_span_still_passes_its_context_on(nc: Client, spans: Spans) -> None:
-    """Whoever comes next has to know that this flow is not sampled."""
+async def test_unsampled_span_still_propagates_its_context(nc: Client, spans: Spans) -> None:
+    """The next service must know that this flow is not sampled."""
     NatsInstrumentor().uninstrument()
     NatsInstrumentor().instrument(tracer_provider=TracerProvider(sampler=ALWAYS_OFF))
     subscription = await nc.subscribe("plain.unsampled")
@@ -246,7 +246,9 @@ async def test_unsampled_span_still_passes_its_context_on(nc: Client, spans: Spa
     assert int(flags, 16) & 1 == 0
 
 
-async def test_suppressed_and_uninstrumented_clients_publish_plainly(nc: Client, spans: Spans) -> None:
+async def test_suppressed_and_uninstrumented_clients_publish_without_context(
+    nc: Client, spans: Spans
+) -> None:
     subscription = await nc.subscribe("plain.off")
     with suppress_instrumentation():
         await nc.publish("plain.off", b"1")
@@ -257,7 +259,7 @@ async def test_suppressed_and_uninstrumented_clients_publish_plainly(nc: Client,
     assert spans.all == ()
 
 
-async def test_our_own_failure_reaches_the_log_once_and_the_host_never(
+async def test_our_own_failure_is_logged_once_and_never_reaches_the_host(
     nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     nothing: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""Pull consumers: the host fetches, and what it does then is still caused by the message."""
+"""Pull consumers: the host fetches a message, and the message causes what the host does next."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ async def place(js: JetStreamContext, count: int) -> None:
 async def test_publish_after_fetch_is_caused_by_the_message(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """A worker of plain nats-py, not one line changed, does not cut the flow."""
+    """An unchanged worker on plain nats-py does not cut the flow."""
     await place(js, 1)
     (message,) = await pull.fetch()
     await js.publish("orders.reserved", b"")
@@ -43,7 +43,7 @@ async def test_publish_after_fetch_is_caused_by_the_message(
     assert (handled.attributes or {})["messaging.consumer.group.name"] == "stock"
 
 
-async def test_next_fetch_ends_what_was_never_settled(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
+async def test_next_fetch_ends_an_unsettled_handling(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
     await place(js, 1)
     messages = await pull.fetch()
     with pytest.raises(TimeoutError):
@@ -52,7 +52,7 @@ async def test_next_fetch_ends_what_was_never_settled(js: JetStreamContext, pull
     del messages
     (handled,) = spans.handled
     assert parent_of(spans.sent[-1]) is None
-    # Ended where the task went on, not where the message was dropped.
+    # Ended when the task moved on, not when the message was dropped.
     assert (handled.end_time or 0) - (handled.start_time or 0) < 150_000_000
 
 
@@ -69,10 +69,10 @@ async def test_loop_over_a_batch_gives_each_message_its_own_span(
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-async def test_task_for_each_message_ends_its_span_by_settling(
+async def test_task_per_message_ends_its_span_by_settling(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """The loop has long gone on when a task settles: the task's work counts, not the loop's."""
+    """The loop has long moved on when a task settles: the task's work counts, not the loop's."""
     await place(js, 2)
 
     async def handle(message: object, seconds: float) -> None:
@@ -93,7 +93,7 @@ async def test_task_for_each_message_ends_its_span_by_settling(
 async def test_gather_over_a_batch_ties_nothing_to_the_wrong_message(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """All handlers are made before one runs; unknown is better than the last one's."""
+    """All handlers are created before one runs: no parent is better than the last message's."""
     await place(js, 2)
 
     async def handle(message: object) -> None:
@@ -157,7 +157,7 @@ async def test_cancelled_handling_ends_its_span(js: JetStreamContext, pull: Pull
 async def test_batch_is_one_span_with_a_link_for_each_message(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """Two flows meet in one span: it may be in neither's trace, and each link tells its own."""
+    """Two flows meet in one span: it belongs in neither trace, and each link describes its own message."""
     await place(js, 2)
     messages = await pull.fetch(2)
     async with process_batch(messages) as batch:
@@ -185,7 +185,7 @@ async def test_batch_is_one_span_with_a_link_for_each_message(
     assert [(span.attributes or {})["order.id"] for span in picked] == ["A-0", "A-1"]
 
 
-async def test_failed_batch_and_empty_batch(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
+async def test_failed_and_empty_batches(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
     async with process_batch([]):
         pass
     assert spans.handled == []
@@ -197,8 +197,8 @@ async def test_failed_batch_and_empty_batch(js: JetStreamContext, pull: Pull, sp
     assert (handled.attributes or {})["error.type"] == "ZeroDivisionError"
 
 
-async def test_core_message_without_a_subscription_left(nc: Client, spans: Spans) -> None:
-    """A subscription that took its last message is gone before the message is handled."""
+async def test_core_message_whose_subscription_is_gone(nc: Client, spans: Spans) -> None:
+    """A subscription that took its last message is removed before the message is handled."""
     subscription = await nc.subscribe("plain.once", max_msgs=1)
     await nc.publish("plain.once", b"")
     message = await subscription.next_msg()
@@ -207,9 +207,7 @@ async def test_core_message_without_a_subscription_left(nc: Client, spans: Spans
     assert [span.name for span in spans.handled] == ["process plain.once"]
 
 
-async def test_everything_is_as_before_after_uninstrument(
-    js: JetStreamContext, pull: Pull, spans: Spans
-) -> None:
+async def test_uninstrument_restores_everything(js: JetStreamContext, pull: Pull, spans: Spans) -> None:
     NatsInstrumentor().uninstrument()
     await place(js, 2)
     messages = await pull.fetch(2)

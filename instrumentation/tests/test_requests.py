@@ -1,4 +1,4 @@
-"""A question and its answer are one exchange, however the host asks."""
+"""A request and its reply are one exchange, however the host sends the request."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ async def scores(nc: Client) -> None:
 @pytest.mark.parametrize("old_style", [False, True])
 @pytest.mark.usefixtures("scores")
 async def test_request_and_reply_are_one_exchange(nc: Client, spans: Spans, old_style: bool) -> None:
-    """One span asks and one answers: the inbox between them is plumbing."""
+    """One span for the request, one for the reply: the inbox between them is plumbing."""
     with spans.tracer.start_as_current_span("check"):
         reply = await nc.request("score.ask", b"A-17", 2, old_style)
     assert reply.data == b"7"
@@ -54,9 +54,9 @@ async def test_request_lasts_until_its_answer(nc: Client, spans: Spans) -> None:
     assert (asked.attributes or {})["messaging.message.id"] == "e-1"
 
 
-async def test_question_that_nobody_hears_and_one_that_nobody_answers(nc: Client, spans: Spans) -> None:
+async def test_requests_without_responder_or_reply_end_in_errors(nc: Client, spans: Spans) -> None:
     async def silent(message: Msg) -> None:
-        """Say nothing."""
+        """Do not reply."""
 
     await nc.subscribe("score.silent", cb=silent)
     with pytest.raises(NoRespondersError):
@@ -70,7 +70,7 @@ async def test_question_that_nobody_hears_and_one_that_nobody_answers(nc: Client
 
 
 async def test_many_replies_leave_the_context_alone(nc: Client, spans: Spans) -> None:
-    """Gathering answers on an inbox of one's own is part of the question, not another reaction."""
+    """Collecting replies on the host's own inbox is part of the request, not another reaction."""
     for _ in range(3):
 
         async def answer(message: Msg) -> None:
@@ -81,7 +81,7 @@ async def test_many_replies_leave_the_context_alone(nc: Client, spans: Spans) ->
     replies = await nc.subscribe(inbox)
     work = await nc.subscribe("work")
     await nc.publish("work", b"")
-    await work.next_msg()  # let go at once, and still what the following is done for
+    await work.next_msg()  # not kept, but still the cause of what follows
     await nc.publish("who.is.there", b"", reply=inbox)
     for _ in range(3):
         await replies.next_msg()
@@ -133,7 +133,7 @@ async def test_publish_async_without_a_stream_ends_in_its_error(js: JetStreamCon
 async def test_publish_async_that_nobody_acknowledges_ends_with_its_connection(
     nc: Client, nats_url: str, spans: Spans
 ) -> None:
-    """What was sent and never stored is what a reader looks for."""
+    """A message that was sent and never stored is what a reader looks for."""
     await nc.subscribe("plain.swallowed")
     await nc.flush()
     client = await nats.connect(nats_url)
@@ -151,7 +151,7 @@ async def test_publish_async_that_nobody_acknowledges_ends_with_its_connection(
 async def test_publish_inside_a_request_of_another_subject_is_a_message(
     nc: Client, js: JetStreamContext, spans: Spans
 ) -> None:
-    """A callback's task may have begun inside a request, and has its context; it is no part of it."""
+    """A callback's task may start inside a request and inherit its context, but is not part of it."""
     asked: list[Msg] = []
 
     async def answer(message: Msg) -> None:

@@ -1,4 +1,4 @@
-"""As a stranger starts it: the example as it is, and a program that knows nothing of us."""
+"""As a new user runs it: the unchanged example, and a program that knows nothing of the package."""
 
 import json
 import os
@@ -25,7 +25,7 @@ asyncio.run(main())
 
 
 def run(nats_url: str, *command: str) -> list[dict[str, Any]]:
-    """The spans that a program shows on the terminal."""
+    """The spans that a program prints to the terminal."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     ended = subprocess.run(
         command,
@@ -55,8 +55,8 @@ def test_example_shows_one_flow(nats_url: str) -> None:
     assert len({span["context"]["trace_id"] for span in spans}) == 1
 
 
-def test_program_is_traced_without_a_line_of_its_own(nats_url: str, tmp_path: Path) -> None:
-    """The entry point is what `opentelemetry-instrument` finds this package by."""
+def test_unchanged_program_is_traced(nats_url: str, tmp_path: Path) -> None:
+    """`opentelemetry-instrument` finds this package by its entry point."""
     program = tmp_path / "program.py"
     program.write_text(PLAIN)
     launcher = shutil.which("opentelemetry-instrument", path=sysconfig.get_path("scripts"))

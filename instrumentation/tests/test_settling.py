@@ -1,4 +1,4 @@
-"""How a message was settled: when, how, and that it was not."""
+"""Whether, when and how a message was settled."""
 
 import asyncio
 from typing import Any
@@ -44,7 +44,7 @@ def outcome(span: ReadableSpan) -> object:
     ],
 )
 @pytest.mark.parametrize("marked", [True, False])
-async def test_each_settle_is_told_apart(
+async def test_each_way_of_settling_is_recorded(
     js: JetStreamContext, pull: Pull, spans: Spans, settle: Any, expected: str, details: object, marked: bool
 ) -> None:
     await js.publish("orders.placed", b"")
@@ -65,10 +65,10 @@ async def test_each_settle_is_told_apart(
 
 
 async def test_handling_that_ends_without_settling_is_visible(js: JetStreamContext, spans: Spans) -> None:
-    """It looks like success, and the broker will deliver again."""
+    """It looks like success, but the broker will redeliver."""
 
     async def forgetful(message: Msg) -> None:
-        """Return without a word."""
+        """Return without settling."""
 
     await js.subscribe("orders.placed", durable="forgetful", cb=forgetful, manual_ack=True)
     await js.publish("orders.placed", b"")
@@ -77,8 +77,10 @@ async def test_handling_that_ends_without_settling_is_visible(js: JetStreamConte
     assert spans.handled[0].status.status_code is StatusCode.UNSET
 
 
-async def test_where_nothing_can_be_settled_nothing_is_unsettled(js: JetStreamContext, spans: Spans) -> None:
-    """Core NATS, and consumers that are not to acknowledge."""
+async def test_messages_without_acknowledgement_are_never_unsettled(
+    js: JetStreamContext, spans: Spans
+) -> None:
+    """Core NATS, and consumers that do not acknowledge."""
     seen: list[Msg] = []
 
     async def handle(message: Msg) -> None:
@@ -104,10 +106,10 @@ async def test_settling_twice_raises_as_nats_py_does(js: JetStreamContext, pull:
     assert outcome(handled) == "ack"
 
 
-async def test_settling_after_the_handling_is_a_span_below_it(
+async def test_settling_after_the_handling_is_a_child_span(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """The handling's span is on its way already; that it was given back must not be lost."""
+    """The handling's span has been sent by then, and the nak must not be lost."""
     await js.publish("orders.placed", b"")
     (message,) = await pull.fetch()
     with pytest.raises(RuntimeError):
@@ -127,7 +129,7 @@ async def test_settling_after_the_handling_is_a_span_below_it(
     assert attributes["messaging.nats.outcome"] == "nak"
 
 
-async def test_batch_tells_how_each_of_its_messages_was_settled(
+async def test_batch_records_how_each_message_was_settled(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
     await js.publish("orders.placed", b"", headers={"ce-id": "e-1"})
@@ -143,10 +145,10 @@ async def test_batch_tells_how_each_of_its_messages_was_settled(
     ]
 
 
-async def test_handler_that_hangs_keeps_its_word_in_progress(
+async def test_hanging_handler_keeps_its_in_progress_event(
     js: JetStreamContext, pull: Pull, spans: Spans
 ) -> None:
-    """Cancelled by whoever lost patience: the span says so, and that nothing was settled."""
+    """When it is cancelled, the span says so, and that nothing was settled."""
     await js.publish("orders.placed", b"")
     (message,) = await pull.fetch()
 

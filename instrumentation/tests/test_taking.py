@@ -1,4 +1,4 @@
-"""`next_msg` and `async for`: the host takes a message, and what it does then is caused by it."""
+"""`next_msg` and `async for`: the host takes a message, which causes what the host does next."""
 
 import asyncio
 import gc
@@ -52,7 +52,7 @@ async def test_iterator_gives_each_message_its_span(nc: Client, spans: Spans) ->
 
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize("iterated", [False, True])
-async def test_push_consumer_that_is_asked(
+async def test_push_consumer_without_a_callback(
     js: JetStreamContext, spans: Spans, ordered: bool, iterated: bool
 ) -> None:
     config = ConsumerConfig(ack_wait=30)
@@ -82,7 +82,7 @@ async def test_push_consumer_that_is_asked(
 async def test_what_follows_the_settling_is_not_caused_by_the_message(
     js: JetStreamContext, spans: Spans
 ) -> None:
-    """Also where another task settles it, or a span of the host's lies around."""
+    """Even if another task settles it, or inside a span of the host."""
     subscription = await js.subscribe("orders.placed", durable="stock")
     await js.publish("orders.placed", b"")
     await js.publish("orders.placed", b"")
@@ -118,17 +118,17 @@ async def test_batch_fetch_is_one_span_with_a_link_to_each_message(
 
 
 async def test_fetch_that_brings_nothing_makes_no_span(js: JetStreamContext, spans: Spans) -> None:
-    """A worker that waits for work would make one a second."""
+    """An idle worker would make one a second."""
     pull = await js.pull_subscribe("orders.placed", durable="stock")
     for batch in (1, 5):
-        # On a busy machine nats-py lets asyncio's own error out, of which its is one.
+        # On a busy machine nats-py raises asyncio's own error, the base class of its error.
         with pytest.raises(TimeoutError):
             await pull.fetch(batch, timeout=0.1)
     assert spans.all == ()
 
 
-async def test_messages_of_a_batch_in_any_way_of_taking_them(js: JetStreamContext, spans: Spans) -> None:
-    """By index, by pop, by slice: each is handed over when the host comes to it, and once."""
+async def test_batch_messages_can_be_taken_in_any_way(js: JetStreamContext, spans: Spans) -> None:
+    """By index, by pop, by slice: each is handed over when the host reaches it, and only once."""
     pull = await js.pull_subscribe("orders.placed", durable="stock")
     for _ in range(4):
         await js.publish("orders.placed", b"")
@@ -144,7 +144,7 @@ async def test_messages_of_a_batch_in_any_way_of_taking_them(js: JetStreamContex
 
 
 async def test_batch_handled_in_a_thread(js: JetStreamContext, spans: Spans) -> None:
-    """A thread of a pool does other work afterwards, which the message is no cause of."""
+    """A pool's thread does other work afterwards, which the message does not cause."""
     for _ in range(3):
         await js.publish("orders.placed", b"")
     pull = await js.pull_subscribe("orders.placed", durable="stock")
@@ -166,7 +166,7 @@ async def test_batch_handled_in_a_thread(js: JetStreamContext, spans: Spans) -> 
         await loop.run_in_executor(pool, list, messages)
     assert len(spans.handled) == 1
     del messages
-    # The loop may hold what the thread gave back for a moment longer.
+    # The loop may hold the thread's result a moment longer.
     await until(lambda: gc.collect() >= 0 and len(spans.handled) == 3)
     outcomes = [(span.attributes or {})["messaging.nats.outcome"] for span in spans.handled]
     assert outcomes == ["ack", "unsettled", "unsettled"]
@@ -204,7 +204,7 @@ async def test_decorated_handler_has_a_precise_span(js: JetStreamContext, spans:
 async def test_thousands_of_messages_in_five_styles_at_once_keep_their_chains(
     nc: Client, js: JetStreamContext, spans: Spans
 ) -> None:
-    """Every reply names the message that it answers, and is the child of that one's handling."""
+    """Every answer is a child of the handling of the message that it answers."""
     count = 500
 
     async def callback(message: Msg) -> None:

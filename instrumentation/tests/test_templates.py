@@ -1,4 +1,4 @@
-"""Names of spans group what belongs together, so what changes from message to message is not in them."""
+"""Span names group related messages, so they leave out the parts that vary between messages."""
 
 import pytest
 from opentelemetry.instrumentation.nats.templates import template

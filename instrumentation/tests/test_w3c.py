@@ -1,4 +1,4 @@
-"""The short way through the usual headers ends where the propagators' own ends."""
+"""The fast path for common headers has the same result as the propagators."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, Trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 STOCK = CompositePropagator([TraceContextTextMapPropagator(), W3CBaggagePropagator()])
-# How fast examples are made says how busy the machine is, and nothing about us.
+# The speed of making examples depends on the machine's load, not on this package.
 UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 USUAL = f"00-{'a' * 32}-{'b' * 16}-01"
 
@@ -80,8 +80,8 @@ carried = st.fixed_dictionaries(
 @example({"Traceparent": USUAL, "Baggage": "order.id=A-17"})
 @example({"traceparent": USUAL, "baggage": "a=,b=1"})
 @example({"traceparent": f"00-{'0' * 32}-{'b' * 16}-01", "baggage": "a=1"})
-def test_a_message_carries_what_the_propagators_find(given_headers: dict[str, str]) -> None:
-    """A trace that begins anew because of a header that others accept is a flow cut in two."""
+def test_extract_agrees_with_the_propagators(given_headers: dict[str, str]) -> None:
+    """A trace that starts anew because of a header that others accept cuts a flow in two."""
     folded = {name.lower(): value for name, value in given_headers.items()}
     folded |= {name: given_headers[name] for name in folded if name in given_headers}
     expected = STOCK.extract(folded, Context())
@@ -100,10 +100,10 @@ def test_a_message_carries_what_the_propagators_find(given_headers: dict[str, st
     st.dictionaries(words, st.one_of(words, st.integers(), st.just("v" * 300)), max_size=3),
 )
 @example(1, 2, 1, None, {"order.id": "A-17"})
-def test_a_message_is_given_what_the_propagators_would_give(
+def test_inject_agrees_with_the_propagators(
     trace_id: int, span_id: int, flags: int, state: TraceState | None, said: dict[str, Any]
 ) -> None:
-    """What is written by one version of us is read by all of theirs."""
+    """All their versions must be able to read what this package writes."""
     span = NonRecordingSpan(SpanContext(trace_id, span_id, False, TraceFlags(flags), state))
     around = Context()
     for key, value in said.items():
@@ -113,8 +113,8 @@ def test_a_message_is_given_what_the_propagators_would_give(
     assert (headers.inject(None, span, around, False) or {}) == expected
 
 
-def test_any_other_propagator_is_asked_itself() -> None:
-    """Whoever sets another one has a reason, as has who changes one of the default's parts."""
+def test_any_other_propagator_does_its_own_work() -> None:
+    """A host has a reason for setting another one, or for changing a part of the default one."""
 
     class Closed(TraceContextTextMapPropagator):
         def extract(self, carrier: Any, context: Context | None = None, getter: Any = None) -> Context:

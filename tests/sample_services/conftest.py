@@ -1,4 +1,4 @@
-"""One NATS server and one receiver of spans for each module of tests."""
+"""One NATS server and one span receiver per test module."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from .harness import NatsServer, Receiver
 
 @pytest.fixture(scope="module")
 def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    """A NATS server with nothing in it."""
+    """An empty NATS server."""
     server = NatsServer(tmp_path_factory.mktemp("nats"))
     server.start()
     yield server
@@ -18,7 +18,7 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 @pytest.fixture(scope="module")
 def receiver() -> Iterator[Receiver]:
-    """A receiver that has not got a span yet."""
+    """A receiver without any spans yet."""
     listening = Receiver()
     yield listening
     listening.close()

@@ -1,4 +1,4 @@
-"""A shop of real processes on a real NATS server, and a receiver of the spans they send."""
+"""A shop of real processes on a real NATS server, and a receiver for their spans."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens now."""
+    """A port of 127.0.0.1 that is free now."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -33,7 +33,7 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], T], within_s: float = 10.0, what: str = "it") -> T:
-    """The first true answer of *condition*; fail when there is none in time."""
+    """The first true result of *condition*; fail if there is none within *within_s* seconds."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
         assert time.monotonic() < deadline, f"{what} did not happen within {within_s:g} s"
@@ -42,7 +42,7 @@ def until(condition: Callable[[], T], within_s: float = 10.0, what: str = "it") 
 
 
 class NatsServer:
-    """A NATS server with JetStream on a free port, which can be stopped and started again."""
+    """A NATS server with JetStream on a free port; it can be stopped and restarted."""
 
     def __init__(self, store: Path) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class NatsServer:
 
 @dataclass(frozen=True)
 class Seen:
-    """One span as it arrived, with what the tests ask it."""
+    """One span as it arrived, with the properties that tests need."""
 
     service: str
     instance: str
@@ -162,12 +162,12 @@ class Receiver:
         return [seen for seen in self.spans if seen.is_reaction and seen.service == service]
 
     def orders(self, event_type: str) -> set[str]:
-        """The orders to which an event of this type happened."""
+        """The orders with an event of this type."""
         return {seen.order for seen in self.messages(event_type) if seen.order}
 
 
 class ShopProcess:
-    """The supervisor, or one service alone, as a person starts it."""
+    """The supervisor, or one service alone, started as a user starts it."""
 
     def __init__(self, nats_url: str, otlp_url: str, *options: str, **variables: str) -> None:
         self.control = f"http://127.0.0.1:{free_port()}"
@@ -196,15 +196,15 @@ class ShopProcess:
             self.lines.extend(line.rstrip() for line in lines)
 
     def stop(self, within_s: float = 8.0) -> int:
-        """End it as Ctrl-C or a supervisor would; give the exit status."""
+        """Terminate it as a supervisor would; return the exit status."""
         if self.process.poll() is None:
             self.process.terminate()
         status = self.process.wait(within_s)
         self._reading.join(within_s)
         return status
 
-    def minds_sigterm(self) -> bool:
-        """Whether it ends in order by now: before it has said what it does then, the system just ends it."""
+    def handles_sigterm(self) -> bool:
+        """Whether it has a SIGTERM handler by now: before that, the system ends it at once."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         caught = int(status.split("SigCgt:")[1].split()[0], 16)
         return bool(caught >> (signal.SIGTERM - 1) & 1)
@@ -219,7 +219,7 @@ class ShopProcess:
 
 
 def alive(pid: int) -> bool:
-    """Whether a process with this id runs (one that waits to be collected does not)."""
+    """Whether a process with this id runs (a zombie does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:
@@ -229,7 +229,7 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def running(nats: NatsServer, receiver: Receiver, *options: str) -> Iterator[ShopProcess]:
-    """A shop for the length of a block; none of it is left after it."""
+    """A shop for the duration of a block; it is stopped afterwards."""
     shop = ShopProcess(nats.url, receiver.url, *options)
     try:
         yield shop
@@ -238,5 +238,5 @@ def running(nats: NatsServer, receiver: Receiver, *options: str) -> Iterator[Sho
 
 
 def run(coroutine: Any) -> Any:
-    """The result of *coroutine*, for tests that look at NATS in between."""
+    """The result of *coroutine*, for tests that look into NATS meanwhile."""
     return asyncio.run(coroutine)

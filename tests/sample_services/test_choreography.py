@@ -1,4 +1,4 @@
-"""Twelve orders through the whole shop, looked at from the spans that its services sent."""
+"""Twelve orders through the whole shop, checked by the spans of its services."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from .harness import NatsServer, Receiver, Seen, plain, running, until
 ORDERS = 12
 DECLINED = 3
 
-# Who reacts to what; the order service reacts to how an order ends for the others.
+# Which services react to which event; the order service reacts to the last event of the others.
 REACTS = {
     "OrderPlaced": {"inventory", "fraud", "analytics", "notification"},
     "StockReserved": {"payment", "analytics"},
@@ -28,7 +28,7 @@ SCORE = "score.order"
 
 @pytest.fixture(scope="module")
 def shop(nats: NatsServer, receiver: Receiver) -> Receiver:
-    """What arrived from a shop that has placed its orders and was closed."""
+    """The spans of a shop that has placed its orders and was stopped."""
     options = ("--rate", "10", "--orders", str(ORDERS), "--expired-cards", str(DECLINED / ORDERS))
     with running(nats, receiver, *options):
         until(lambda: len(ended(receiver)) == ORDERS, 30, "the end of every order")
@@ -36,7 +36,7 @@ def shop(nats: NatsServer, receiver: Receiver) -> Receiver:
 
 
 def too_early(seen: Seen) -> bool:
-    """Whether a question was asked while the service that answers was still starting."""
+    """Whether a request was sent while the service that answers was still starting."""
     return seen.name == f"request {SCORE}" and "NoRespondersError" in seen.span.status.message
 
 
@@ -56,7 +56,7 @@ def test_every_order_is_shipped_or_cancelled(shop: Receiver) -> None:
 
 
 def test_declined_payment_is_compensated(shop: Receiver) -> None:
-    """Nobody tells inventory to give the stock back: it hears that the payment was declined."""
+    """Nobody tells inventory to release the stock: it reacts to the declined payment."""
     declined = shop.orders("PaymentDeclined")
     assert declined == shop.orders("StockReleased") == shop.orders("OrderCancelled")
     assert not declined & shop.orders("PaymentCaptured")
@@ -64,7 +64,7 @@ def test_declined_payment_is_compensated(shop: Receiver) -> None:
 
 
 def test_reactions_are_linked_to_the_facts_they_react_to(shop: Receiver) -> None:
-    """Who reacts to what can be read from links alone, across processes and brokers."""
+    """Links alone show which service reacts to what, across processes and brokers."""
     messages = by_id([seen for seen in shop.spans if seen.is_message])
     found: dict[str, set[str]] = {}
     for seen in shop.spans:
@@ -78,7 +78,7 @@ def test_reactions_are_linked_to_the_facts_they_react_to(shop: Receiver) -> None
 
 
 def test_join_publishes_exactly_once(shop: Receiver) -> None:
-    """Payment and clearance come in either order; the later one ships, and only that one."""
+    """Payment and clearance come in either order; only the later one prepares the shipment."""
     prepared = shop.messages("ShipmentPrepared")
     assert Counter(seen.order for seen in prepared) == Counter(shop.orders("PaymentCaptured"))
     reactions = by_id(shop.reactions("shipping"))
@@ -100,8 +100,8 @@ def test_two_payment_processes_share_one_consumer(shop: Receiver) -> None:
     assert sum(handled.values()) == ORDERS
 
 
-def test_batch_is_linked_to_each_parcel_of_it(shop: Receiver) -> None:
-    """One span for several orders: the links tell which, and what follows tells for which."""
+def test_batch_is_linked_to_each_of_its_parcels(shop: Receiver) -> None:
+    """One span for several orders: the links name them, and each span that follows names its own."""
     batches = shop.reactions("warehouse")
     assert max(len(batch.span.links) for batch in batches) > 1
     linked = [plain(link.attributes) for batch in batches for link in batch.span.links]
@@ -139,7 +139,7 @@ def test_facts_name_their_conversation_and_their_cause(shop: Receiver) -> None:
 
 
 def test_email_is_fire_and_forget(shop: Receiver) -> None:
-    """It is on no stream, so nothing but the sending is known of it."""
+    """No stream stores it, so only its sending is known."""
     composed = shop.messages("EmailComposed")
     assert len(composed) == ORDERS
     assert {seen.attributes["messaging.destination.name"] for seen in composed} == {"notify.email"}
@@ -147,7 +147,7 @@ def test_email_is_fire_and_forget(shop: Receiver) -> None:
 
 
 def test_score_is_one_exchange(shop: Receiver) -> None:
-    """Asked inside the look at an order, answered in one handling; inboxes are nobody's business."""
+    """Requested inside the fraud check, answered in one handling; no span shows the inbox."""
     every = [seen for seen in shop.spans if seen.name == f"request {SCORE}"]
     asked = [seen for seen in every if not too_early(seen)]
     answered = [seen for seen in shop.spans if seen.name == f"process {SCORE}"]
@@ -160,7 +160,7 @@ def test_score_is_one_exchange(shop: Receiver) -> None:
     assert not [seen for seen in shop.spans if "_INBOX" in seen.name]
 
 
-def test_every_reaction_was_announced_and_says_how_it_was_settled(shop: Receiver) -> None:
+def test_every_reaction_is_announced_and_records_its_outcome(shop: Receiver) -> None:
     reactions = by_id([seen for seen in shop.spans if seen.is_reaction])
     announced = [seen for seen in shop.spans if seen.name.startswith("started ")]
     assert {seen.span.links[0].span_id for seen in announced} == set(reactions)
@@ -177,7 +177,7 @@ def test_every_reaction_was_announced_and_says_how_it_was_settled(shop: Receiver
 
 
 def test_healthy_orders_end_within_two_seconds(shop: Receiver) -> None:
-    """Slower ones would look late before anything is broken. Measured: 0.35 s."""
+    """Slower orders would look late before anything is broken. Measured: 0.35 s."""
     started = {seen.order: seen.span.start_time_unix_nano for seen in shop.messages("OrderPlaced")}
     finished = {
         seen.order: seen.span.start_time_unix_nano

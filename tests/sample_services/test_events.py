@@ -1,4 +1,4 @@
-"""Facts on the wire: CloudEvents in NATS headers, there and back."""
+"""Facts on the wire: the round trip of CloudEvents through NATS headers."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ texts = st.text(min_size=1).filter(
 def test_event_arrives_as_it_was_sent(
     order: str, identity: str, correlation: str, cause: str | None, data: dict[str, str]
 ) -> None:
-    """NATS headers hold printable ASCII; what else an id holds is escaped, as the binding says."""
+    """NATS headers hold printable ASCII; anything else in an id is escaped, as the binding requires."""
     event = Event("OrderPlaced", order, identity, "/shop/order", correlation, cause, data=data)
     headers = event.headers()
     assert all(value.isascii() and value.isprintable() and " " not in value for value in headers.values())
@@ -50,7 +50,7 @@ def test_following_event_names_its_cause_and_keeps_its_conversation() -> None:
     assert following.subject == "shop.stock.reserved"
 
 
-def test_only_what_the_stream_keeps_is_deduplicated() -> None:
+def test_only_stored_events_are_deduplicated() -> None:
     assert placed.headers()["Nats-Msg-Id"] == placed.id
     assert "Nats-Msg-Id" not in placed.then("EmailComposed", "order").headers()
 
@@ -64,14 +64,14 @@ def test_only_what_the_stream_keeps_is_deduplicated() -> None:
         (placed.headers(), b"[]", "the body is a JSON list"),
     ],
 )
-def test_what_is_no_event_says_why(headers: dict[str, str] | None, body: bytes, sentence: str) -> None:
+def test_reading_a_non_event_says_why(headers: dict[str, str] | None, body: bytes, sentence: str) -> None:
     with pytest.raises(NotAnEvent, match=sentence):
         read(headers, body)
 
 
 @given(st.permutations([*NEEDED, *NEEDED]))
 def test_join_is_complete_once_and_stays_so(happened: list[str]) -> None:
-    """In any order and however often events come, one type completes it, and always the same."""
+    """Whatever the order and number of deliveries, one type completes the join, always the same."""
     document: dict[str, object] = {}
     completed = []
     for event_type in happened:
@@ -83,7 +83,7 @@ def test_join_is_complete_once_and_stays_so(happened: list[str]) -> None:
 
 
 @given(st.integers(0, 10**12), st.integers(0, 10**12))
-def test_order_ids_differ_as_their_times_do(one: int, other: int) -> None:
+def test_order_ids_differ_exactly_when_their_times_do(one: int, other: int) -> None:
     assert (order_id(one) == order_id(other)) == (one == other)
 
 
@@ -93,7 +93,7 @@ def test_share_of_expired_cards_is_spread_evenly(orders: int, share: float) -> N
 
 
 def test_every_event_is_documented() -> None:
-    """Who builds on the shop's spans reads the table, not the code."""
+    """Users who build on the shop's spans read the table, not the code."""
     table = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
     for event_type, subject in SUBJECTS.items():
         assert f"| `{event_type}` | `{subject}`" in table

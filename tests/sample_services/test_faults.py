@@ -1,4 +1,4 @@
-"""A shop that is broken on purpose, and what its spans show of it."""
+"""A shop that is broken on purpose, and what its spans show."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ from .harness import NatsServer, Receiver, Seen, ShopProcess, plain, running, un
 
 @pytest.fixture(scope="module")
 def shop(nats: NatsServer, receiver: Receiver) -> Iterator[ShopProcess]:
-    """A shop in which orders flow, none of them declined."""
+    """A shop with orders on their way, none of them declined."""
     with running(nats, receiver, "--rate", "10", "--expired-cards", "0") as process:
         until(lambda: receiver.orders("OrderShipped"), 20, "the first shipped order")
         yield process
@@ -21,7 +21,7 @@ def shop(nats: NatsServer, receiver: Receiver) -> Iterator[ShopProcess]:
 
 @pytest.fixture(autouse=True)
 def mended(shop: ShopProcess, receiver: Receiver) -> Iterator[None]:
-    """Every test finds the shop whole, and leaves it so."""
+    """Every test finds and leaves the shop without faults."""
     yield
     for service in httpx.get(f"{shop.control}/faults").json()["services"]:
         if service["fault"]:
@@ -30,7 +30,7 @@ def mended(shop: ShopProcess, receiver: Receiver) -> Iterator[None]:
 
 
 def flows(receiver: Receiver) -> None:
-    """Wait for orders that are placed from now on to be shipped."""
+    """Wait until an order that is placed from now on is shipped."""
     known = receiver.orders("OrderPlaced")
     until(lambda: receiver.orders("OrderShipped") - known, 20, "an order placed now and shipped")
 
@@ -50,7 +50,7 @@ def mend(shop: ShopProcess, service: str) -> dict[str, object]:
 
 
 def waiting(receiver: Receiver, after: str, before: str) -> set[str]:
-    """The orders to which *after* happened, and *before* did not yet."""
+    """The orders with an *after* event but no *before* event yet."""
     return receiver.orders(after) - receiver.orders(before)
 
 
@@ -59,7 +59,7 @@ def failed(reactions: list[Seen]) -> list[Seen]:
 
 
 def test_stopped_service_has_no_processes_until_it_is_mended(shop: ShopProcess, receiver: Receiver) -> None:
-    """Both payment processes really end; what waited for them is paid when they are back."""
+    """Both payment processes really end; the orders that waited are paid when they are back."""
     assert break_(shop, "payment", "stopped") == {
         "service": "payment",
         "processes": 2,
@@ -71,14 +71,14 @@ def test_stopped_service_has_no_processes_until_it_is_mended(shop: ShopProcess, 
     until(lambda: stuck and stuck <= receiver.orders("OrderShipped"), 45, "the end of the orders that waited")
 
 
-def test_failing_service_ends_in_errors_and_its_messages_come_again(
+def test_failing_service_raises_errors_and_its_messages_are_redelivered(
     shop: ShopProcess, receiver: Receiver
 ) -> None:
     break_(shop, "inventory", "failing")
     broken = "sample_services.faults.BrokenOnPurpose"
 
     def errors() -> list[Seen]:
-        # Another test sends what is no event, on which inventory fails as well.
+        # Another test sends a message that is not an event, on which inventory fails too.
         seen = failed(receiver.reactions("inventory"))
         return [one for one in seen if one.attributes["error.type"] == broken]
 
@@ -93,7 +93,7 @@ def test_failing_service_ends_in_errors_and_its_messages_come_again(
     counts = sorted(seen.attributes["messaging.nats.delivery_count"] for seen in tried)
     assert counts == list(range(1, len(tried) + 1))
     assert len(tried) > 1
-    # The one that worked is the last, and it published once.
+    # The last attempt succeeded, and it published once.
     assert sum(seen.order == error.order for seen in receiver.messages("StockReserved")) == 1
 
 
@@ -116,7 +116,7 @@ def test_silent_service_handles_and_publishes_nothing(shop: ShopProcess, receive
 
     until(lambda: len(unanswered()) > 5)
     found = unanswered()
-    # Not just late: what was about to be cleared has been by now.
+    # Not just late: an order about to be cleared has been cleared by now.
     time.sleep(0.5)
     silent = {seen.order for seen in found} - receiver.orders("OrderCleared")
     assert silent
@@ -140,7 +140,7 @@ def test_slow_service_takes_its_time(shop: ShopProcess, receiver: Receiver) -> N
 
 
 def test_crashing_service_loses_no_message(shop: ShopProcess, receiver: Receiver) -> None:
-    """It dies between delivery and acknowledgement; what it held comes again, to whoever is there."""
+    """It dies between delivery and acknowledgement; its messages are redelivered to a live process."""
     break_(shop, "fraud", "crashing")
     until(lambda: any("fraud 1 ended with 134" in line for line in shop.lines), what="the crash")
     mend(shop, "fraud")
@@ -157,8 +157,8 @@ def test_crashing_service_loses_no_message(shop: ShopProcess, receiver: Receiver
     assert sum(seen.order == held for seen in receiver.reactions("fraud")) == 1
 
 
-def test_service_can_be_stopped_and_mended_in_haste(shop: ShopProcess, receiver: Receiver) -> None:
-    """Also while its processes are just being started or ended."""
+def test_service_can_be_stopped_and_mended_in_quick_succession(shop: ShopProcess, receiver: Receiver) -> None:
+    """Even while its processes are being started or ended."""
     for _ in range(3):
         break_(shop, "payment", "stopped")
         mend(shop, "payment")
@@ -168,10 +168,10 @@ def test_service_can_be_stopped_and_mended_in_haste(shop: ShopProcess, receiver:
     assert [service["running"] for service in shown if service["service"] == "payment"] == [0]
 
 
-def test_message_that_is_no_event_is_put_aside(
+def test_message_that_is_not_an_event_is_skipped(
     shop: ShopProcess, nats: NatsServer, receiver: Receiver
 ) -> None:
-    """Whoever gets it says what is wrong with it, once, and goes on with the next."""
+    """Each service that receives it reports once what is wrong, and continues with the next message."""
 
     async def publish() -> None:
         connection = await client_library.connect(nats.url)
@@ -215,14 +215,14 @@ def test_message_that_is_no_event_is_put_aside(
         (b" " * 20_000, "the body is longer than 16384 bytes."),
     ],
 )
-def test_fault_that_makes_no_sense_is_refused(shop: ShopProcess, body: bytes, sentence: str) -> None:
+def test_invalid_fault_is_refused(shop: ShopProcess, body: bytes, sentence: str) -> None:
     answer = httpx.put(f"{shop.control}/faults/payment", content=body)
     assert answer.status_code == 400
     assert answer.json()["error"].startswith(sentence)
 
 
 def test_unknown_service_and_foreign_host_are_refused(shop: ShopProcess) -> None:
-    """A web page elsewhere can send requests here, but not under a loopback name."""
+    """A web page elsewhere can send requests here, but not with a loopback Host."""
     unknown = httpx.delete(f"{shop.control}/faults/bakery")
     assert unknown.status_code == 404
     assert unknown.json()["error"].startswith("service is 'bakery': expected one of order, inventory,")

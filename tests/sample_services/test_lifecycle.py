@@ -1,4 +1,4 @@
-"""Starting, stopping and surviving: the processes of the shop and what is left of them."""
+"""Starting, stopping and surviving outages: the processes of the shop."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 from .harness import NatsServer, Receiver, ShopProcess, alive, free_port, running, until
 
 
-def test_no_child_is_left_after_an_orderly_end(nats: NatsServer, receiver: Receiver) -> None:
+def test_no_child_is_left_after_a_clean_stop(nats: NatsServer, receiver: Receiver) -> None:
     with running(nats, receiver, "--rate", "5") as shop:
         until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
@@ -25,7 +25,7 @@ def test_no_child_is_left_after_an_orderly_end(nats: NatsServer, receiver: Recei
 
 
 def test_no_child_is_left_after_a_kill(nats: NatsServer, receiver: Receiver) -> None:
-    """A supervisor that is killed can tell nobody; its children see it go."""
+    """A killed supervisor cannot stop its children; they notice that it is gone."""
     with running(nats, receiver, "--rate", "5") as shop:
         until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
@@ -34,7 +34,7 @@ def test_no_child_is_left_after_a_kill(nats: NatsServer, receiver: Receiver) -> 
 
 
 def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: Receiver) -> None:
-    """A terminal sends SIGINT to the whole group, also while the children are still starting."""
+    """A terminal sends SIGINT to the whole group, even while the children are still starting."""
     with running(nats, receiver, "--rate", "5") as shop:
         until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
@@ -45,10 +45,10 @@ def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: R
 
 
 @pytest.mark.parametrize("service", ["inventory", "notification", "analytics", "warehouse"])
-def test_one_service_alone_ends_in_order(nats: NatsServer, receiver: Receiver, service: str) -> None:
-    """Whichever way it consumes: it finishes, says goodbye to NATS, and sends its last spans."""
+def test_one_service_alone_stops_cleanly(nats: NatsServer, receiver: Receiver, service: str) -> None:
+    """However it consumes: it finishes its work, closes the connection, and sends its last spans."""
     with running(nats, receiver, service) as shop:
-        until(shop.minds_sigterm, what="a process that ends when it is asked to")
+        until(shop.handles_sigterm, what="a process that ends when it is asked to")
         time.sleep(1)
         begun = time.monotonic()
         assert shop.stop() == 0
@@ -56,7 +56,7 @@ def test_one_service_alone_ends_in_order(nats: NatsServer, receiver: Receiver, s
     assert shop.lines == []
 
 
-def test_without_nats_it_says_so_once_and_goes_on_when_there_is_one(
+def test_missing_nats_is_logged_once_and_waited_for(
     tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
 ) -> None:
     nats = NatsServer(tmp_path_factory.mktemp("late"))
@@ -83,7 +83,7 @@ def test_stopping_while_there_is_no_nats(
 def test_orders_flow_again_after_nats_was_away(
     tmp_path_factory: pytest.TempPathFactory, receiver: Receiver
 ) -> None:
-    """Consumers, watches and the load all find their way back, and the state is still there."""
+    """Consumers, watches and the load all recover, and the state is still there."""
     nats = NatsServer(tmp_path_factory.mktemp("restarted"))
     nats.start()
     with running(nats, receiver, "--rate", "10", "--expired-cards", "0") as shop:
@@ -99,8 +99,8 @@ def test_orders_flow_again_after_nats_was_away(
             10,
             "the fault",
         )
-        # "12:00:00 payment 1: no NATS at ...": who noticed says so, and says it once. A process that
-        # had nothing to say to the broker in that second may not have noticed.
+        # "12:00:00 payment 1: no NATS at ...": each process that noticed logs it once. A process that
+        # did not talk to the broker in that second may not have noticed.
         said = [line.partition(" ")[2].partition(":")[0] for line in shop.lines if "no NATS at" in line]
         assert said
         assert len(said) == len(set(said))
@@ -108,7 +108,7 @@ def test_orders_flow_again_after_nats_was_away(
 
 
 def test_analytics_can_come_late_and_changes_nothing(nats: NatsServer) -> None:
-    """It begins with what happens from then on, and the orders do not notice."""
+    """It starts with the events from then on, and does not affect the orders."""
     receiver = Receiver()
 
     def shipped() -> set[str]:
@@ -124,8 +124,8 @@ def test_analytics_can_come_late_and_changes_nothing(nats: NatsServer) -> None:
     receiver.close()
 
 
-def test_collector_that_is_away_is_one_line(nats: NatsServer) -> None:
-    """And a stop does not wait for it."""
+def test_unreachable_collector_is_one_log_line(nats: NatsServer) -> None:
+    """And a stop does not wait for the collector."""
     nowhere = f"http://127.0.0.1:{free_port()}"
     shop = ShopProcess(nats.url, nowhere, "order", "--rate", "20", OTEL_EXPORTER_OTLP_TIMEOUT="1")
     until(lambda: shop.lines, 20, "the word about the collector")
@@ -150,7 +150,7 @@ def test_collector_that_is_away_is_one_line(nats: NatsServer) -> None:
         ),
     ],
 )
-def test_setting_that_makes_no_sense_is_one_line(options: list[str], sentence: str) -> None:
+def test_invalid_setting_is_one_line(options: list[str], sentence: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "sample_services", *options],
         capture_output=True,
@@ -163,7 +163,7 @@ def test_setting_that_makes_no_sense_is_one_line(options: list[str], sentence: s
     assert ended.stderr.count("\n") == 1
 
 
-def test_taken_port_is_one_line_with_the_way_out() -> None:
+def test_taken_port_is_one_line_with_a_remedy() -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

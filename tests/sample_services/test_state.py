@@ -1,4 +1,4 @@
-"""State in NATS: what two processes do to one document at once, and what faults are made of."""
+"""State in NATS: concurrent changes to one document, and faults."""
 
 import asyncio
 import logging
@@ -13,8 +13,8 @@ from sample_services.state import State
 from .harness import NatsServer
 
 
-async def test_of_two_changes_at_once_none_is_lost(nats: NatsServer) -> None:
-    """The join of shipping hangs on it: the second to change sees what the first one did."""
+async def test_concurrent_changes_are_all_kept(nats: NatsServer) -> None:
+    """The join of shipping depends on it: the second change sees the first one."""
     connection = await client_library.connect(nats.url)
     state = await State.open(connection, "test")
 
@@ -29,7 +29,7 @@ async def test_of_two_changes_at_once_none_is_lost(nats: NatsServer) -> None:
     await connection.close()
 
 
-async def test_fault_is_known_at_once_and_forgotten_when_mended(nats: NatsServer) -> None:
+async def test_fault_is_known_at_once_and_cleared_when_mended(nats: NatsServer) -> None:
     connection = await client_library.connect(nats.url)
     bucket = await faults.open_bucket(connection)
     watch = faults.Watch("fraud")
@@ -44,7 +44,7 @@ async def test_fault_is_known_at_once_and_forgotten_when_mended(nats: NatsServer
 
     await bucket.put("fraud", b'{"kind": "silent", "share": 0.5}')
     await becomes(Fault("silent", 0.5))
-    # Another process of the service, which starts later, finds it too.
+    # Another process of the service that starts later finds it too.
     late = faults.Watch("fraud")
     also = asyncio.create_task(late.follow(connection))
     await asyncio.wait_for(late.known.wait(), 5)
@@ -61,10 +61,8 @@ async def test_fault_is_known_at_once_and_forgotten_when_mended(nats: NatsServer
     await connection.close()
 
 
-async def test_stream_that_is_there_is_left_as_it_is(
-    nats: NatsServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its limits are for whoever made it to choose."""
+async def test_existing_stream_is_left_unchanged(nats: NatsServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Its owner chooses its limits."""
     log = logging.getLogger("test")
     connection = await broker.connect(nats.url, "test", log)
     for _ in range(2):
@@ -80,8 +78,8 @@ async def test_stream_that_is_there_is_left_as_it_is(
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
-def test_fault_touches_its_share_of_messages_and_always_the_same(share: float) -> None:
-    """A message that fails has to fail again, or a failing service would heal itself."""
+def test_fault_always_touches_the_same_share_of_messages(share: float) -> None:
+    """A failed message must fail again, or a failing service would recover by itself."""
     fault = Fault("failing", share)
     touched = [fault.touches(f"OrderPlaced/A-{number}") for number in range(2000)]
     assert abs(sum(touched) / 2000 - share) < 0.05

@@ -1,4 +1,4 @@
-// A service in Go with the usual carrier around its headers: what it hears it answers, as a child of the asker.
+// A Go service with the usual carrier around its headers: it answers each message, as a child of the sender's span.
 package main
 
 import (
@@ -47,7 +47,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	connection.Flush() // the server knows of it now
+	connection.Flush() // the server has the subscription now
 	words.Encode(object{"ready": true})
 	select {}
 }

@@ -1,5 +1,5 @@
-// A service in Node with the usual carrier around its headers: what it hears it answers, as a child of the asker.
-// Go's header type writes its names with capitals; "capitals" as an argument does the same.
+// A Node service with the usual carrier around its headers: it answers each message, as a child of the sender's span.
+// Go's header type capitalizes names; so does the argument "capitals".
 import { connect, headers } from "nats";
 import { context, propagation, trace, TraceFlags } from "@opentelemetry/api";
 import { W3CTraceContextPropagator, W3CBaggagePropagator, CompositePropagator } from "@opentelemetry/core";
@@ -17,7 +17,7 @@ propagation.setGlobalPropagator(
 
 const connection = await connect({ servers: process.env.NATS_URL, name: "node" });
 const asked = connection.subscribe("node.asked");
-await connection.flush(); // the server knows of it now
+await connection.flush(); // the server has the subscription now
 console.log(JSON.stringify({ ready: true }));
 for await (const message of asked) {
   const received = propagation.extract(context.active(), message.headers, carrier);

@@ -1,13 +1,13 @@
-"""Traces and metrics for plain nats-py services: every message published and every message handled is a span.
+"""Traces and metrics for plain nats-py services: every message published or handled becomes a span.
 
     from opentelemetry.instrumentation.nats import NatsInstrumentor
 
     NatsInstrumentor().instrument()
 
 Publishing injects the current context and baggage into the message's headers.
-Handling runs in a span that is linked to the message's sender and is its child.
-Where the host fetches messages itself, `process`, `handles` and `process_batch`
-say exactly which code handles which message.
+Handling runs in a span that links to the sender's span and is its child.
+A host that fetches messages itself can use `process`, `handles` and
+`process_batch` to mark exactly which code handles which message.
 """
 
 import os
@@ -51,7 +51,7 @@ _HOOKS: Final[tuple[tuple[type, str, Any], ...]] = (
     (JetStreamContext, "pull_subscribe", taking.pull_subscribe),
     (JetStreamContext.PullSubscription, "fetch", taking.fetch),
 )
-# What every message passes is not to pass wrapt as well.
+# Every message passes through these, so they are spared the cost of wrapt.
 _IN_PLACE: Final[tuple[tuple[type, str, Any], ...]] = (
     (Client, "publish", publishing.publish),
     (Msg, "ack", settling.settle),
@@ -63,7 +63,7 @@ _IN_PLACE: Final[tuple[tuple[type, str, Any], ...]] = (
 
 
 class _Wrapped:
-    """Whether nats-py is wrapped, and for whom: the process as a whole, single clients, or both."""
+    """Whether nats-py is wrapped, and for what: the whole process, single clients, or both."""
 
     def __init__(self) -> None:
         self.hooks = False
@@ -78,7 +78,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Instruments nats-py: the whole process with `instrument`, one connection with `instrument_client`."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Say which nats-py this is for, as requirements."""
+        """Return the supported versions of nats-py, as requirement strings."""
         return _instruments
 
     def _instrument(self, **options: Any) -> None:
@@ -107,23 +107,23 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         response_hook: ResponseHook | None = None,
         process_hook: ProcessHook | None = None,
     ) -> None:
-        """Instrument one connection, with the subscriptions that it has already.
+        """Instrument one connection, including the subscriptions it already has.
 
-        Its options hold for it whether the process is instrumented or not.
+        Its options apply whether or not the process is instrumented.
 
-        *tracer_provider*, *meter_provider*: the global ones when not given.
+        *tracer_provider*, *meter_provider*: default to the global ones.
         *baggage_keys*: the baggage entries that become attributes of every span
-        of the tracer provider, and of a batch's links; ``("order.id",)``.
-        *destination_template*: gives a subject without the ids in it
-        (``orders.A-17.placed`` as ``orders.*.placed``), or None to leave it to
-        the package, which replaces what looks like an id.
-        *stores*: whether key-value and object stores are messages too; no.
-        *started*: whether each handling is announced when it begins, so that one
-        that never ends can be told from one that never began; no.
-        *capital_headers*: whether context goes out under names like ``Traceparent``
-        as well, the only ones that Go's ``propagation.HeaderCarrier`` finds; no.
+        of the tracer provider, and of a batch's links; default ``("order.id",)``.
+        *destination_template*: maps a subject to one without ids
+        (``orders.A-17.placed`` to ``orders.*.placed``), or to None to use the
+        package's own rule, which replaces tokens that look like ids.
+        *stores*: whether key-value and object stores count as messages; default no.
+        *started*: whether to announce each handling when it begins, so that one
+        that never ends can be told from one that never began; default no.
+        *capital_headers*: whether to send context under names such as ``Traceparent``
+        too, the only ones that Go's ``propagation.HeaderCarrier`` finds; default no.
         *request_hook* is called with ``(span, subject, payload, headers)`` before
-        a message goes out, *response_hook* with ``(span, answer)`` when a request
+        a message is sent, *response_hook* with ``(span, answer)`` when a request
         has its reply or a stream has acknowledged, *process_hook* with
         ``(span, message)`` before a message is handled. A hook that raises is
         logged once.
@@ -147,7 +147,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     @staticmethod
     def uninstrument_client(client: Client) -> None:
-        """Make no more spans for *client*, though the process may be instrumented."""
+        """Make no more spans for *client*, even if the process is instrumented."""
         telemetry.use_for(client, None)
         callbacks.restore_subscriptions(client)
         _wrapped.clients.discard(client)
@@ -167,7 +167,7 @@ def _telemetry(
     process_hook: ProcessHook | None = None,
     **_: Any,
 ) -> telemetry.Telemetry:
-    """The telemetry that these options ask for; those not given are as the environment says."""
+    """The telemetry for these options; the environment decides those that are not given."""
     if baggage_keys is None:
         named = os.environ.get(_BAGGAGE_KEYS, "order.id").split(",")
         baggage_keys = [key.strip() for key in named if key.strip()]

@@ -1,7 +1,7 @@
-"""What a connection and a message say about themselves, as span attributes.
+"""Span attributes that describe a connection and a message.
 
-Names are those of the messaging and CloudEvents conventions 1.44. NATS has no
-page there, so what only NATS has is under ``messaging.nats.*``.
+Names follow the messaging and CloudEvents conventions 1.44. NATS has no page
+there, so attributes that only NATS has are under ``messaging.nats.*``.
 """
 
 from collections.abc import Callable, ItemsView, Iterator, Mapping
@@ -46,7 +46,7 @@ DEFAULT_PORT: Final = 4222
 
 EVENT_ID: Final = "cloudevents.event_id"
 OLD_OPERATION: Final = "messaging.operation"
-# What today's attributes were called up to 1.24; said as well where
+# The names of these attributes up to 1.24, written as well where
 # OTEL_SEMCONV_STABILITY_OPT_IN asks for both.
 _OLD_NAMES: Final = {
     DESTINATION: "messaging.destination",
@@ -58,8 +58,8 @@ _OLD_NAMES: Final = {
 }
 _OLD_OPERATIONS: Final = {"send": "publish"}
 
-# CloudEvents in binary mode (one header for each attribute), and its
-# correlation extension, which also occurs without the rest of CloudEvents.
+# CloudEvents in binary mode (one header per attribute), and its correlation
+# extension, which is also used without the rest of CloudEvents.
 _FROM_HEADERS: Final = (
     ("ce-id", EVENT_ID),
     ("ce-source", "cloudevents.event_source"),
@@ -73,7 +73,7 @@ _FROM_HEADERS: Final = (
 )
 
 _MESSAGE_ID_HEADER: Final = "nats-msg-id"
-# Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
+# Few senders means few sets of header names; with many, the cache merely does not help.
 _MOST_SETS_OF_NAMES: Final = 256
 
 _ACK_PREFIX: Final = "$JS.ACK."
@@ -82,10 +82,10 @@ _ACK_TOKENS_LONG: Final = 11
 
 
 class Deferred(Mapping[str, AttributeValue]):
-    """Attributes that are worked out when somebody looks at them.
+    """Attributes that are computed when they are first read.
 
-    A sampler may look, and the SDK does where the span is recorded: one that is
-    not costs nothing.
+    A sampler may read them, and the SDK does if it records the span: a span
+    that is not recorded costs nothing.
     """
 
     __slots__ = ("_details", "_found", "_work_out")
@@ -96,7 +96,7 @@ class Deferred(Mapping[str, AttributeValue]):
         self._found: Attributes | None = None
 
     def found(self) -> Attributes:
-        """All of them, in a dict that is not to be changed."""
+        """All attributes; the caller must not modify the dict."""
         found = self._found
         if found is None:
             found = self._found = self._work_out(*self._details)
@@ -112,12 +112,12 @@ class Deferred(Mapping[str, AttributeValue]):
         return len(self._found or self.found())
 
     def items(self) -> ItemsView[str, AttributeValue]:
-        """As a dict has them: the inherited view would look up each one."""
+        """The dict's own view: the inherited one would look up each item."""
         return self.found().items()
 
 
 def with_old_names(described: Attributes) -> Attributes:
-    """*described*, and the same once more under the names of the conventions up to 1.24."""
+    """*described*, with the same values also under the names of the conventions up to 1.24."""
     old = {_OLD_NAMES[name]: value for name, value in described.items() if name in _OLD_NAMES}
     operation = old.get(OLD_OPERATION)
     if isinstance(operation, str):
@@ -126,20 +126,20 @@ def with_old_names(described: Attributes) -> Attributes:
 
 
 @lru_cache(_MOST_SETS_OF_NAMES)
-def _telling(names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], str | None]:
-    """Of headers with these *names*: (name, attribute) of each that says something, and which has the id."""
+def _known_headers(names: tuple[str, ...]) -> tuple[tuple[tuple[str, str], ...], str | None]:
+    """(name, attribute) for each of *names* that becomes an attribute, and the name of the id header."""
     lower = headers.lower_case(names)
     pairs = tuple((lower[header], attribute) for header, attribute in _FROM_HEADERS if header in lower)
     return pairs, lower.get(_MESSAGE_ID_HEADER)
 
 
 def add_headers(found: Attributes, given: Mapping[str, Any]) -> None:
-    """Add identity, cause and CloudEvents attributes to *found*, as far as the headers *given* have them."""
-    pairs, identity = _telling(tuple(given))
+    """Add the identity, cause and CloudEvents attributes that the headers *given* contain to *found*."""
+    pairs, identity = _known_headers(tuple(given))
     for name, attribute in pairs:
         value = given[name]
         if value and isinstance(value, str):
-            # The NATS binding percent-encodes what is not printable ASCII.
+            # The NATS binding percent-encodes everything except printable ASCII.
             found[attribute] = unquote(value) if "%" in value else value
     known = (identity and given[identity]) or found.get(EVENT_ID)
     if known:
@@ -147,22 +147,22 @@ def add_headers(found: Attributes, given: Mapping[str, Any]) -> None:
 
 
 def is_from_stream(reply: str | None) -> bool:
-    """Whether a message that is answered at *reply* came from JetStream, and can be settled."""
+    """Whether a message with the reply subject *reply* came from JetStream and can be settled."""
     return reply is not None and reply.startswith(_ACK_PREFIX)
 
 
 def of_delivery(reply: str) -> Attributes:
-    """What JetStream wrote into a message's acknowledgement subject; nothing for core NATS."""
+    """The attributes in a JetStream message's acknowledgement subject; none for core NATS."""
     found: Attributes = {}
     add_delivery(found, reply)
     return found
 
 
 def add_delivery(found: Attributes, reply: str) -> bool:
-    """Add to *found* what `of_delivery` says, and say whether it is anything.
+    """Add the attributes of `of_delivery` to *found*; return whether there are any.
 
-    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``,
-    in its longer form with a domain and an account before the stream.
+    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``;
+    the longer form has a domain and an account before the stream.
     """
     if not reply.startswith(_ACK_PREFIX):
         return False
@@ -184,14 +184,14 @@ def add_delivery(found: Attributes, reply: str) -> bool:
 
 
 def of_message(message: Any) -> Attributes:
-    """What about one received message (a ``nats.aio.msg.Msg``) may differ within a batch, but its subject."""
+    """Attributes of a received message (a ``nats.aio.msg.Msg``) that vary in a batch, except its subject."""
     found: Attributes = {}
     add_message(found, message)
     return found
 
 
 def add_message(found: Attributes, message: Any) -> None:
-    """Add to *found* what `of_message` says."""
+    """Add the attributes of `of_message` to *found*."""
     found[BODY_SIZE] = len(message.data)
     given = message.headers
     if given:
@@ -202,7 +202,7 @@ def add_message(found: Attributes, message: Any) -> None:
 
 
 def stream_position(stream: str, sequence: object) -> str:
-    """The id of a message that has no other: where it lies in its stream."""
+    """The id of a message that has no other: its position in its stream."""
     return f"{stream}:{sequence}"
 
 

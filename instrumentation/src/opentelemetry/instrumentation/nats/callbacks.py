@@ -1,4 +1,4 @@
-"""Callbacks: one handling around each call."""
+"""Callbacks: one handling per call."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -19,9 +19,9 @@ _CALLBACK_AT: Final = 2
 async def subscribe(
     wrapped: Callable[..., Awaitable[Any]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``Client.subscribe``, through which JetStream's push subscriptions pass too."""
+    """Wrap ``Client.subscribe``, which JetStream's push subscriptions use too."""
     callback: Any = args[_CALLBACK_AT] if len(args) > _CALLBACK_AT else kwargs.get("cb")
-    # What nats-py would refuse is left for it to refuse.
+    # nats-py refuses any other callback with an error of its own.
     if not _is_accepted(callback):
         return await wrapped(*args, **kwargs)
     traced = Traced(callback)
@@ -41,7 +41,7 @@ def _is_accepted(callback: Any) -> bool:
 
 @harmless
 def instrument_subscriptions(client: Any) -> None:
-    """Put a span around the callbacks of the subscriptions that *client* has already."""
+    """Trace the callbacks of the subscriptions that *client* already has."""
     for subscription in list(client._subs.values()):
         callback = subscription._cb
         if _is_accepted(callback) and not isinstance(getattr(callback, "__self__", None), Traced):
@@ -52,7 +52,7 @@ def instrument_subscriptions(client: Any) -> None:
 
 @harmless
 def restore_subscriptions(client: Any) -> None:
-    """Give the subscriptions of *client* their own callbacks back."""
+    """Restore the original callbacks of *client*'s subscriptions."""
     for subscription in list(client._subs.values()):
         traced = getattr(subscription._cb, "__self__", None)
         if isinstance(traced, Traced):
@@ -60,7 +60,7 @@ def restore_subscriptions(client: Any) -> None:
 
 
 class Traced:
-    """A subscription's callback with a span around each call of it."""
+    """A subscription's callback with a span around each call."""
 
     def __init__(self, callback: Callable[[Any], Awaitable[None]]) -> None:
         self.callback = callback
@@ -87,7 +87,7 @@ class Traced:
         connected = connection(message._client)
         if connected is None or connected.is_internal(message.subject) or is_status(message):
             return None
-        # The first message may be here before the subscription is.
+        # The first message may arrive before `subscribe` returns.
         subscription = self.subscription or message._client._subs.get(message._sid)
         source = Source() if subscription is None else of_subscription(subscription)
         if self._foreign:

@@ -1,4 +1,4 @@
-"""Baggage on every span: the flow key reaches the spans of a service that never heard of it."""
+"""Baggage on every span: the flow key reaches all spans of a service, even of code that does not know it."""
 
 import weakref
 from typing import Any
@@ -9,15 +9,15 @@ from opentelemetry.trace import TracerProvider
 
 from .telemetry import harmless
 
-# A provider takes span processors and gives none back, so each gets one, which is told what to copy.
+# A span processor cannot be removed from its provider, so each provider gets one whose keys can change.
 _processors: "weakref.WeakKeyDictionary[Any, Any]" = weakref.WeakKeyDictionary()
 
 
 @harmless
 def copy_to_spans(provider: TracerProvider, keys: tuple[str, ...]) -> bool:
-    """Put the baggage entries *keys* on every span of *provider* from now on; say whether it could be done.
+    """Copy the baggage entries *keys* to every span of *provider* from now on; return whether that works.
 
-    It can not where the provider is none of the SDK's, or not set yet.
+    It does not if the provider is not the SDK's, or is not set yet.
     """
     if not keys and provider not in _processors:
         return False
@@ -34,22 +34,22 @@ def copy_to_spans(provider: TracerProvider, keys: tuple[str, ...]) -> bool:
 
 
 def forget() -> None:
-    """Copy nothing any more."""
+    """Stop copying."""
     for processor in _processors.values():
         processor.keys = ()
 
 
 def _new_processor() -> Any:
-    # The package needs the API only; who has a provider to add this to has the SDK.
+    # The package requires only the API; a provider that takes processors comes with the SDK.
     from opentelemetry.sdk.trace import SpanProcessor  # noqa: PLC0415
 
     class BaggageToAttributes(SpanProcessor):
-        """Copies the baggage entries under `keys` to each span that begins."""
+        """Copies the baggage entries under `keys` to each span when it starts."""
 
         keys: tuple[str, ...] = ()
 
         def on_start(self, span: Any, parent_context: Context | None = None) -> None:
-            # Nothing is carried in a context that has nothing in it; None is the current one.
+            # An empty context carries no baggage; None means the current context.
             if parent_context is not None and not parent_context:
                 return
             for key in self.keys:

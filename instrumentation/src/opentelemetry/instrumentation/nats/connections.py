@@ -1,4 +1,4 @@
-"""What is the same for all messages of one connection, and for those of one subject: computed once."""
+"""What all messages of one connection, or of one subject, have in common: computed once."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,22 +25,22 @@ from .telemetry import Telemetry
 
 _KEPT: Final = "_opentelemetry_connection"
 _RESERVED: Final = ("$",)
-# What is left of the reserved subjects when stores are messages too.
+# The reserved subjects when stores count as messages.
 _RESERVED_BUT_STORES: Final = ("$JS.", "$SYS.", "$SRV.")
-# The names of operations on messages, and their types; every other is the verb of a settling.
+# Operation names and their types; every other name is a verb that settles a message.
 _TYPES: Final = {"send": "send", "request": "send", "process": "process", "fetch": "receive"}
-# Templates are few; where they are not, somebody's template function is none.
+# There are few templates, unless a host's template function leaves ids in.
 _MOST_OPERATIONS: Final = 256
-# Subjects may be as many as there are orders; those that come again are found at once.
+# There may be as many subjects as orders; the cache serves those that recur.
 _MOST_SUBJECTS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is done with the messages of one template: how its spans are called, and what is the same for all.
+    """An operation on the messages of one template: the name of its spans, and what they have in common.
 
-    *group* is what it is counted by, and *common* what a span begins with besides
-    the message's subject. Neither is to be changed.
+    *group* holds the attributes of its metrics, *common* the initial attributes of
+    its spans except the message's subject. Callers must not modify either.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Operation:
     old_names: bool
 
     def described(self, subject: str) -> Attributes:
-        """What the span of a message of *subject* begins with."""
+        """The initial attributes of the span of a message of *subject*."""
         described = {**self.common, DESTINATION: subject}
         return with_old_names(described) if self.old_names else described
 
 
 class Connection:
-    """One connection of a client to one server, as one telemetry sees it."""
+    """One connection of a client to one server, under one telemetry."""
 
     __slots__ = (
         "_client_id",
@@ -88,7 +88,7 @@ class Connection:
         self._taking = lru_cache(_MOST_SUBJECTS)(self._taking_from)
 
     def holds(self, client: Any, telemetry: Telemetry) -> bool:
-        """Whether it is still the connection that *client* has."""
+        """Whether this is still *client*'s connection under *telemetry*."""
         return (
             self._info is client._server_info
             and self._server is client._current_server
@@ -96,12 +96,12 @@ class Connection:
         )
 
     def _sending(self, verb: str, subject: str) -> Operation:
-        """Sending a message to *subject*."""
+        """The operation that sends a message to *subject*."""
         template = self.telemetry.template(subject)
         return self._operation(verb, template, DESTINATION if template == subject else TEMPLATE, None)
 
     def taking(self, verb: str, subject: str, source: Source) -> Operation:
-        """Doing something with a message of *subject* that came from *source*."""
+        """The operation *verb* on a message of *subject* from *source*."""
         subjects = source.subjects
         return self._taking(verb, subjects, source.group, subject if len(subjects) != 1 else subjects[0])
 
@@ -112,7 +112,7 @@ class Connection:
         return self._operation(verb, template, TEMPLATE, group)
 
     def taking_many(self, verb: str, template: str | None, source: Source) -> Operation:
-        """Doing something with messages from *source* that have *template* in common, or nothing."""
+        """The operation *verb* on messages from *source*; *template* is None if they share none."""
         return self._operation(verb, template, TEMPLATE, source.group)
 
     def _new_operation(self, verb: str, template: str | None, named: str, consumers: str | None) -> Operation:
@@ -128,15 +128,15 @@ class Connection:
     def is_internal(self, subject: str) -> bool:
         """Whether *subject* belongs to the broker or to a client's plumbing.
 
-        Everything that begins with ``$`` is reserved by NATS: ``$JS.`` (API calls
-        and acknowledgements), ``$SYS.``, ``$SRV.``, and the key-value and object
-        stores' ``$KV.`` and ``$O.``. An inbox is where one reply goes.
+        NATS reserves everything that begins with ``$``: ``$JS.`` (API calls and
+        acknowledgements), ``$SYS.``, ``$SRV.``, and ``$KV.`` and ``$O.`` of the
+        key-value and object stores. An inbox receives a reply.
         """
         return subject.startswith(self._inboxes)
 
 
 def connection(client: Any) -> Connection | None:
-    """The connection that *client* (a ``nats.aio.client.Client``) has, where spans are wanted, else None."""
+    """The connection of *client* (a ``nats.aio.client.Client``), or None if no spans are wanted."""
     telemetry = telemetries.of(client)
     if telemetry is None:
         return None

@@ -1,4 +1,4 @@
-"""Where messages come from: the subscription's subjects, and who shares its messages."""
+"""Where messages come from: the subscription's subjects, and the group that shares its messages."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -14,11 +14,11 @@ _NO_ACKNOWLEDGEMENT: Final = "none"
 
 
 class Source:
-    """What a subscription is known to be.
+    """What is known about a subscription.
 
-    `explicit` turns true with the first message that the host opens a span for
-    itself, and ends the guessing about the ones after it. `foreign` turns true
-    where another instrumentation opens the spans, and ends ours altogether.
+    `explicit` becomes true when the host first opens a span for a message itself;
+    later messages are then not guessed. `foreign` becomes true when another
+    instrumentation opens the spans; this package then opens none.
     """
 
     __slots__ = ("explicit", "foreign", "group", "settles", "subjects")
@@ -33,14 +33,14 @@ class Source:
         self.foreign = False
 
     def template(self, subject: str, otherwise: Callable[[str], str]) -> str:
-        """The subscription's subject under which *subject* came; see `template_of`."""
+        """The template of *subject*, from the subscription's subjects; see `template_of`."""
         return template_of(self.subjects, subject, otherwise)
 
 
 def template_of(subjects: tuple[str, ...], subject: str, otherwise: Callable[[str], str]) -> str:
-    """Which of the *subjects* that were asked for *subject* came under.
+    """The pattern among a subscription's *subjects* that *subject* matches.
 
-    Where that is not known, or names one subject only, what *otherwise* makes of it.
+    If none is known to match, or it has no wildcard, *otherwise* makes the template.
     """
     found = (
         subjects[0]
@@ -51,7 +51,7 @@ def template_of(subjects: tuple[str, ...], subject: str, otherwise: Callable[[st
 
 
 def remember(holder: Any, source: Source) -> None:
-    """Keep *source* with the message or the subscription that came from it."""
+    """Attach *source* to *holder*, a message or a subscription."""
     setattr(holder, _SOURCE, source)
 
 
@@ -65,7 +65,7 @@ def of_config(config: Any) -> Source:
 
 
 def of_subscription(subscription: Any) -> Source:
-    """The source behind a ``nats.aio.subscription.Subscription``, made at the first question."""
+    """The source of a ``nats.aio.subscription.Subscription``, made when first asked for."""
     known = getattr(subscription, _SOURCE, None)
     if isinstance(known, Source):
         return known
@@ -73,7 +73,7 @@ def of_subscription(subscription: Any) -> Source:
     if consumer is not None:
         source = of_config(consumer._ccreq)
     elif subscription._subject.startswith(_INBOX):
-        # Where a push consumer delivers to, before nats-py has said so.
+        # A push consumer delivers to an inbox, and nats-py has not attached the consumer yet.
         return Source()
     else:
         source = Source((subscription._subject,), subscription._queue or None)
@@ -82,7 +82,7 @@ def of_subscription(subscription: Any) -> Source:
 
 
 def source_of(message: Any) -> Source:
-    """Where *message* came from; a source that says nothing when that cannot be found out."""
+    """Where *message* came from; an empty source if that is unknown."""
     known = getattr(message, _SOURCE, None)
     if isinstance(known, Source):
         return known
@@ -93,7 +93,7 @@ def source_of(message: Any) -> Source:
 
 
 def origins(messages: Iterable[Any], keys: tuple[str, ...]) -> list[Link]:
-    """A link for each message that carries a context, with what is that message's own on it."""
+    """A link for each message that carries a context, with that message's own attributes."""
     found = []
     for message in messages:
         context, origin = headers.extract(message.headers)

@@ -1,7 +1,8 @@
-"""FastStream beside us: where its own telemetry makes the spans of handling, ours makes none.
+"""FastStream: where its own telemetry traces the handling, this package does not.
 
-Its middleware runs inside the callback, or after the fetch, that we see first;
-so a handling that it comes to is withdrawn, and its subscription left to it.
+Its middleware runs inside the callback, or after the fetch, that this package
+sees first. A handling that reaches the middleware is therefore withdrawn, and
+its subscription is left to FastStream.
 """
 
 import sys
@@ -25,7 +26,7 @@ class _State:
 
 
 def step_back() -> None:
-    """Leave messages to FastStream's telemetry from now on, or from when it is imported."""
+    """Leave messages to FastStream's telemetry, from now on or from its import on."""
     _State.wanted = True
     if not _State.asked:
         _State.asked = True
@@ -35,7 +36,7 @@ def step_back() -> None:
 
 
 def forget() -> None:
-    """Take no notice of FastStream any more."""
+    """Stop watching FastStream's telemetry."""
     _State.wanted = False
     if _MODULE in sys.modules:
         unwrap(getattr(sys.modules[_MODULE], _CLASS), "consume_scope")
@@ -43,7 +44,7 @@ def forget() -> None:
 
 @harmless
 def takes_over(callback: Any) -> bool:
-    """Whether *callback* is FastStream's, and its telemetry is on there."""
+    """Whether *callback* belongs to FastStream with its telemetry on."""
     module = sys.modules.get(_MODULE)
     if module is None:
         return False

@@ -20,11 +20,11 @@ _HANDLING: Final = "_opentelemetry_handling"
 
 
 class Handling:
-    """One CONSUMER span, with a link and a parent to the one that sent the message.
+    """One CONSUMER span that links to the sender's span and is its child.
 
-    The link is what the conventions ask for; the parent keeps the whole of a
-    flow in one trace where each message is handled by itself. *ambient* is the
-    span in which the host took the message, which a parent must not hide.
+    The conventions ask for the link; the parent keeps a flow in one trace where
+    each message is handled alone. *ambient* is the host's own span around the
+    handling: it becomes a link too, because the sender takes its place as parent.
     """
 
     __slots__ = (
@@ -69,11 +69,11 @@ class Handling:
             if options.process_hook is not None:
                 telemetry.call(options.process_hook, span, message)
         self.context: Context = trace.set_span_in_context(span, carried)
-        # Not through setattr, which a dataclass of the host's may refuse.
+        # A dataclass of the host may refuse setattr.
         object.__setattr__(message, _HANDLING, self)
 
     def settled(self, how: str, details: Mapping[str, AttributeValue]) -> None:
-        """The message was settled; *how* is the verb."""
+        """Record that the message was settled; *how* is the verb."""
         if self.recording:
             self.span.add_event(how, details or None)
         if how != "in_progress":
@@ -83,13 +83,13 @@ class Handling:
 
     @harmless
     def failed(self, error: BaseException) -> None:
-        """The handling raised *error*."""
+        """Record that the handling raised *error*."""
         self._error = name_of(error)
         fail(self.span, error)
 
     @harmless
     def end(self, at: int | None = None) -> None:
-        """End the span, *at* a time in nanoseconds or now; what is not settled by then is said to be so."""
+        """End the span, *at* a time in nanoseconds or now; a message not settled by then is unsettled."""
         if self.ended:
             return
         self.ended = True
@@ -100,7 +100,7 @@ class Handling:
         self._instruments.processed(self.operation.group, seconds, self._error)
 
     def give_up(self) -> None:
-        """Another instrumentation has a span for this message: forget ours, and make no more."""
+        """Drop this span, and make no more for its source: another instrumentation traces it."""
         self.ended = True
         self.source.foreign = True
 
@@ -108,7 +108,7 @@ class Handling:
 def _described(
     operation: Operation, message: Any, carried: Context, baggage_keys: tuple[str, ...]
 ) -> attributes.Attributes:
-    """What the span of handling *message* begins with."""
+    """The initial attributes of the span that handles *message*."""
     found = {**operation.common, attributes.DESTINATION: message.subject}
     attributes.add_message(found, message)
     if baggage_keys:
@@ -117,6 +117,6 @@ def _described(
 
 
 def handling_of(message: Any) -> Handling | None:
-    """The latest handling of *message*."""
+    """The latest handling of *message*, or None."""
     found = getattr(message, _HANDLING, None)
     return found if isinstance(found, Handling) else None

@@ -1,10 +1,10 @@
 """Handling that the host does not mark: from the hand-over of a message to its settling.
 
-A message that the host takes (`next_msg`, `async for`, `fetch`) is handled in the
-host's own code. Its span begins with the hand-over and is active from there on,
-so that what is published in between is its child. It ends when the message is
-settled, in whichever task, or else where the task took the next one or ended. With
-``async with process(message)`` nothing is guessed.
+The host's own code handles the messages that it takes (`next_msg`, `async for`,
+`fetch`). The span starts at the hand-over and stays active, so that anything
+published meanwhile is its child. It ends when any task settles the message,
+otherwise when its task takes the next message or ends. ``async with
+process(message)`` replaces the guess.
 """
 
 import asyncio
@@ -53,10 +53,10 @@ class Handover(Handling):
         weakref.finalize(message, self._drop).atexit = False
 
     def enter(self) -> None:
-        """The current task is at it now.
+        """Make this the handling of the current task.
 
-        A thread without a loop has no task that says when it goes on to something
-        else: there it is never current, and lasts as long as somebody has the message.
+        In a thread without a loop no task shows when the work moves on: there the
+        span is never current, and lasts as long as the message is referenced.
         """
         self._over_since = None
         self._in_thread = not _is_in_loop()
@@ -65,7 +65,7 @@ class Handover(Handling):
             contexts.attach(contexts.set_value(_HELD, self, self.context))
 
     def leave(self) -> None:
-        """This task goes on to something else; another may still be at it, if it has the message."""
+        """This task moves on; another that references the message may still be handling it."""
         if self._over_since is None:
             self._over_since = time.time_ns()
         if self._dropped_at is not None:
@@ -73,14 +73,14 @@ class Handover(Handling):
         self._step_out()
 
     def settled(self, how: str, details: Mapping[str, AttributeValue]) -> None:
-        """The message was settled, and with that its handling is over."""
+        """Record that the message was settled, which ends its handling."""
         super().settled(how, details)
         if how != "in_progress" and not self.adopted:
             self.end()
             self._step_out()
 
     def _drop(self) -> None:
-        """Nobody has the message any more; its handling is over when its task has gone on as well."""
+        """Nothing references the message any more: its handling ends once its task has moved on too."""
         self._dropped_at = time.time_ns()
         if self._in_thread or self._over_since is not None:
             self._end_unsettled()
@@ -90,20 +90,20 @@ class Handover(Handling):
             self.end(self._over_since or self._dropped_at)
 
     def adopt(self) -> None:
-        """The host marks the handling itself: from here on it says when it ends."""
+        """The host marks the handling itself, and decides from here on when it ends."""
         self.adopted = True
         self.source.explicit = True
         self._step_out()
 
     def withdraw(self) -> None:
-        """It was no handling. Its span vanishes, unless others refer to it already."""
+        """This was not a handling: drop its span, unless other spans already refer to it."""
         self.adopt()
         if self.used or self._announced:
             self.end(self._over_since)
         self.ended = True
 
     def outside(self) -> Context | None:
-        """The context that the host is in once the handling is over; None while it is not."""
+        """The host's context once the handling is over; None before."""
         return self._outside if self.ended else None
 
     def _step_out(self) -> None:
@@ -111,7 +111,7 @@ class Handover(Handling):
             contexts.attach(self._outside)
 
 
-# What each task was handed last: a task that ends is done with it.
+# The last hand-over to each task; it ends with the task.
 _latest: "weakref.WeakKeyDictionary[asyncio.Task[Any], Handover]" = weakref.WeakKeyDictionary()
 
 
@@ -139,14 +139,14 @@ def _end_of_task(task: "asyncio.Task[Any]") -> None:
 
 
 def current() -> Handover | None:
-    """The hand-over in whose context the caller runs."""
+    """The hand-over in whose context the caller runs, or None."""
     found = contexts.get_value(_HELD)
     return found if isinstance(found, Handover) else None
 
 
 @harmless
 def outside() -> Context | None:
-    """Where to publish when the caller still runs in the context of a handling that is over, else None."""
+    """The context to publish in if the caller still runs in that of a finished handling, else None."""
     holding = current()
     if holding is None:
         return None
@@ -156,7 +156,7 @@ def outside() -> Context | None:
 
 @harmless
 def release(source: Source | None = None) -> None:
-    """The current task is done with the message it was handed last, or last from *source*."""
+    """The current task is done with its last message; with *source*, only if the message came from there."""
     holding = current()
     if holding is not None and (source is None or holding.source is source):
         holding.leave()
@@ -164,7 +164,7 @@ def release(source: Source | None = None) -> None:
 
 @harmless
 def begin(message: Any) -> None:
-    """*message* is handed to the current task."""
+    """Hand *message* over to the current task."""
     connected = connection(message._client)
     source = source_of(message)
     if connected is None or source.explicit or source.foreign or is_status(message):
@@ -180,7 +180,7 @@ def begin(message: Any) -> None:
 
 
 class HandedOver(list[Any]):
-    """A fetched batch; each message is handed over when the host comes to it."""
+    """A fetched batch; each message is handed over when the host reaches it."""
 
     def __iter__(self) -> Iterator[Any]:
         for message in super().__iter__():
@@ -202,7 +202,7 @@ class HandedOver(list[Any]):
         return found
 
     def pop(self, place: SupportsIndex = -1) -> Any:
-        """Take one out, which is how some hosts come to it."""
+        """Remove a message and hand it over: some hosts take messages this way."""
         found = super().pop(place)
         begin(found)
         return found

@@ -1,7 +1,7 @@
-"""Context in and out of NATS headers.
+"""Inject context into NATS headers, and extract it.
 
-NATS keeps the case of header names and gives them no meaning, so a producer in
-Go writes ``Traceparent`` where one in Python writes ``traceparent``.
+NATS preserves the case of header names and gives them no meaning, so a producer
+in Go writes ``Traceparent`` where one in Python writes ``traceparent``.
 """
 
 import re
@@ -18,7 +18,7 @@ from . import w3c
 
 Headers = Mapping[str, Any]
 
-# Senders are few, and so are the sets of names in their headers; where they are not, nothing is gained.
+# Few senders means few sets of header names; with many, the cache merely does not help.
 _MOST_SETS_OF_NAMES: Final = 256
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
@@ -26,13 +26,13 @@ _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 @lru_cache(_MOST_SETS_OF_NAMES)
 def lower_case(names: tuple[str, ...]) -> Mapping[str, str]:
-    """How each of *names* is spelled; of two that differ in case only, it is the lower-case one."""
+    """The spelling of each of *names*, by lower-case name; if two differ only in case, lower case wins."""
     lower = {name.lower(): name for name in names}
     return lower | {name: name for name in names if name in lower}
 
 
 class _AnyCase(Getter[Headers]):
-    """Finds a header whatever the case of its name."""
+    """Finds a header in any case."""
 
     def get(self, carrier: Headers, key: str) -> list[str] | None:
         name = lower_case(tuple(carrier)).get(key.lower())
@@ -47,11 +47,11 @@ _ANY_CASE: Final = _AnyCase()
 
 
 def extract(given: Headers | None) -> tuple[Context, SpanContext]:
-    """The context that a message with the headers *given* carries, and its sender's span.
+    """The context that the headers *given* carry, and the sender's span context.
 
-    The context is empty and the span not valid where it carries none, or a
-    malformed one. It starts from nothing: whatever is current here (the span in
-    which the subscription was made, say) is none of the message's business.
+    Without a context, or with a malformed one, the first is empty and the second
+    invalid. Extraction starts from an empty context: the current one (such as the
+    span in which the subscription was made) has nothing to do with the message.
     """
     if given and w3c.is_in_force():
         usual = w3c.extract(given, lower_case(tuple(given)))
@@ -62,10 +62,10 @@ def extract(given: Headers | None) -> tuple[Context, SpanContext]:
 
 
 def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -> Headers | None:
-    """A copy of the headers *given* that carries *span* in the context *around*, and no other.
+    """A copy of the headers *given* that carries *span* in the context *around*, and no other context.
 
-    None when there is nothing to carry. With *capitals* it does so twice, the
-    second time with names as Go's ``HeaderCarrier`` looks for them.
+    None when there is nothing to carry. With *capitals* the context is written
+    twice, the second time under the names that Go's ``HeaderCarrier`` looks for.
     """
     carrier = w3c.inject(span, around) if w3c.is_in_force() else None
     if carrier is None:
@@ -86,13 +86,13 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
 
 
 def _is_sendable(name: object, value: object) -> bool:
-    """Whether NATS has such headers: a propagator may write others, and nats-py would refuse the message."""
+    """Whether NATS allows this header: a propagator may write others, and nats-py refuses such a message."""
     return (
         isinstance(name, str) and isinstance(value, str) and _NAME(name) is not None and value.isprintable()
     )
 
 
 def _without(given: Headers, carrier: dict[str, str]) -> Headers:
-    """*given* without what *carrier* has, whatever the case of the names."""
+    """*given* without the headers in *carrier*, in any case."""
     replaced = {name.lower() for name in carrier}
     return {name: value for name, value in given.items() if name.lower() not in replaced}

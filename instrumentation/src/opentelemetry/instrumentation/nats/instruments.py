@@ -1,4 +1,4 @@
-"""The conventions' metrics: how long sending and handling take, and how many messages there were."""
+"""The metrics of the conventions: durations of sending and handling, and message counts."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from opentelemetry.metrics import Meter
 from opentelemetry.util.types import AttributeValue
 
-# The boundaries that the conventions advise, in seconds.
+# Bucket boundaries that the conventions advise, in seconds.
 _BOUNDARIES: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 
 Group = dict[str, AttributeValue]
@@ -38,17 +38,17 @@ class Instruments:
         )
 
     def sent(self, group: Mapping[str, AttributeValue], seconds: float, error: str | None) -> None:
-        """One send that took *seconds*, whether it failed with *error* or not."""
+        """Record one send that took *seconds*; *error* is the error type if it failed."""
         attributes = group if error is None else {**group, "error.type": error}
         self._operation.record(seconds, attributes)
         self._sent.add(1, attributes)
 
     def received(self, group: Mapping[str, AttributeValue], count: int, seconds: float | None = None) -> None:
-        """*count* messages were handed over, after a call of *seconds* where there was one."""
+        """Record that *count* messages were handed over; *seconds* is the duration of a fetch."""
         self._consumed.add(count, group)
         if seconds is not None:
             self._operation.record(seconds, group)
 
     def processed(self, group: Mapping[str, AttributeValue], seconds: float, error: str | None) -> None:
-        """One handling that took *seconds*, whether it failed with *error* or not."""
+        """Record one handling that took *seconds*; *error* is the error type if it failed."""
         self._process.record(seconds, group if error is None else {**group, "error.type": error})

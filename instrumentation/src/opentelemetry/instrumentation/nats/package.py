@@ -1,3 +1,3 @@
-"""What this package instruments, in the form of a requirements file."""
+"""What this package instruments, as requirement strings."""
 
 _instruments = ("nats-py >= 2.10, < 3",)

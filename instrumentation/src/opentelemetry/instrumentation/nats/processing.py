@@ -1,4 +1,4 @@
-"""`process`, `handles` and `process_batch`: the precise spans of handling, opened by the host."""
+"""`process`, `handles` and `process_batch`: precise handling spans, opened by the host."""
 
 import functools
 import time
@@ -37,11 +37,11 @@ class _Handling(AbstractContextManager[T], AbstractAsyncContextManager[T], Gener
         self._token: Any = None
 
     def _start(self) -> Context | None:
-        """Begin the span and give the context for the block; None for no span."""
+        """Start the span and return the context of the block; None if there is no span."""
         raise NotImplementedError
 
     def _target(self) -> T:
-        """What ``as`` names."""
+        """The value that ``as`` binds."""
         raise NotImplementedError
 
     def __enter__(self) -> T:
@@ -59,7 +59,7 @@ class _Handling(AbstractContextManager[T], AbstractAsyncContextManager[T], Gener
         self._end(error)
 
     def _end(self, error: BaseException | None) -> None:
-        """End the span, and harm nobody by it."""
+        """End the span; never raise."""
         raise NotImplementedError
 
     async def __aenter__(self) -> T:
@@ -86,7 +86,7 @@ class _Processing(_Handling[Span]):
             return None
         guess = handling_of(self._message)
         if isinstance(guess, Handover) and not guess.ended and not guess.adopted:
-            # One span for one handling: the guess becomes the host's.
+            # One span per handling: the host takes over the guessed one.
             guess.adopt()
             if (around := _ambient()) is not None:
                 guess.span.add_link(around)
@@ -107,21 +107,21 @@ class _Processing(_Handling[Span]):
 
 
 class Batch:
-    """The messages that are handled in one go, inside `process_batch`."""
+    """The messages handled together inside `process_batch`."""
 
     def __init__(self, handling: "_BatchProcessing") -> None:
         self._handling = handling
 
     @property
     def span(self) -> Span:
-        """The one span of the batch; an invalid one while nothing is instrumented."""
+        """The one span of the batch; an invalid span while nothing is instrumented."""
         return self._handling.span
 
     @contextmanager
     def handling(self, message: Any) -> Iterator[None]:
-        """Work for one *message* of the batch: what is published here carries its baggage.
+        """Work on one *message* of the batch: anything published here carries its baggage.
 
-        The span stays the batch's: a part of the work has none of its own.
+        The batch's span stays current: a part of the work has no span of its own.
         """
         context = _with_baggage_of(message)
         if context is None:
@@ -137,7 +137,7 @@ class Batch:
 class _BatchProcessing(_Handling[Batch]):
     def __init__(self, messages: Sequence[Any]) -> None:
         super().__init__()
-        # Not through the list's own iterator, which would hand each one over.
+        # Bypasses the iterator of `HandedOver`, which would hand over each message.
         self._messages = list(list.__iter__(messages) if isinstance(messages, list) else messages)
 
     @harmless
@@ -151,7 +151,7 @@ class _BatchProcessing(_Handling[Batch]):
             source_of(message).explicit = True
             guess = handling_of(message)
             if isinstance(guess, Handover) and not guess.ended:
-                # The host looked at it before, but handles it in here.
+                # The host looked at the message before, but handles it here.
                 guess.withdraw()
         if connected is None or source.foreign:
             return None
@@ -199,21 +199,21 @@ class _BatchProcessing(_Handling[Batch]):
 
 
 def process(message: Any) -> _Handling[Span]:
-    """Mark the handling of one message: ``async with`` it, around the code that handles *message*.
+    """Mark the handling of one message: put ``async with`` around the code that handles *message*.
 
-    Inside the block the message's span, which ``as`` names, is current, so what is
-    published there is caused by the message. An exception ends the span with
-    an error and goes on unchanged. Works with ``with`` as well, with messages
-    from any kind of subscription, and does nothing while not instrumented.
+    Inside the block the message's span (bound by ``as``) is current, so anything
+    published there is caused by the message. An exception ends the span with an
+    error and propagates unchanged. ``with`` works too, as do messages from any
+    kind of subscription. Does nothing while nothing is instrumented.
     """
     return _Processing(message)
 
 
 def handles(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Mark a coroutine function as what handles a message: each call of it is a `process` block.
+    """Decorate a coroutine function that handles a message: each call runs in a `process` block.
 
-    The message is the first ``Msg`` among its arguments; a call without one is a
-    call like any other.
+    The message is the first ``Msg`` among the arguments; a call without one is
+    not traced.
     """
 
     @functools.wraps(function)
@@ -228,16 +228,16 @@ def handles(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
 
 
 def process_batch(messages: Sequence[Any]) -> _Handling[Batch]:
-    """Mark the handling of many messages in one go: ``async with`` it, as a `Batch`.
+    """Mark the handling of many messages at once: ``async with`` binds a `Batch`.
 
     One span in a trace of its own, with a link to each message; wrap the work
-    for one of them in ``with batch.handling(message):``.
+    on one of them in ``with batch.handling(message):``.
     """
     return _BatchProcessing(messages)
 
 
 def _ambient() -> SpanContext | None:
-    """The host's own span around the handling, to be linked because a parent hides it."""
+    """The host's own span around the handling, for a link: its parent is the sender."""
     span = trace.get_current_span().get_span_context()
     return span if span.is_valid else None
 

@@ -1,4 +1,4 @@
-"""Sending: one PRODUCER span for each message, with its answer, and its context in the message's headers."""
+"""Sending: one PRODUCER span per message until its answer, with its context in the message's headers."""
 
 import time
 from asyncio import CancelledError, Future
@@ -16,23 +16,23 @@ from .connections import Connection, Operation, connection
 from .headers import inject
 from .telemetry import Telemetry, fail, harmless, name_of
 
-# Where `headers` are among the arguments of `request` and of JetStream's two publishes.
+# The position of `headers` in the arguments of `request` and of JetStream's two publish methods.
 _HEADERS_AT: Final = 4
 
 _BROKERS_OWN: Final = "$JS."
 
 _UNACKNOWLEDGED: Final = "unacknowledged"
 
-# "NATS/1.0", its line end, and the empty line after the last header.
+# Bytes of "NATS/1.0", its line end, and the empty line after the last header.
 _FRAME: Final = 12
-# ": " and the line end of each header.
+# Bytes of ": " and the line end of each header.
 _MARKS: Final = 4
-# How many bytes a character may have.
+# The most bytes that a character has.
 _WIDEST: Final = 4
 
 
 class Sending:
-    """One message on its way: from the call that sends it to the answer, where one is waited for."""
+    """One message being sent: from the call that sends it to the answer, if one is awaited."""
 
     __slots__ = ("_around", "_begun", "_error", "_group", "_open", "_subject", "_telemetry", "span")
 
@@ -54,12 +54,12 @@ class Sending:
         self._begun = time.perf_counter()
 
     def is_of(self, subject: object) -> bool:
-        """Whether a publish to *subject* in here is this message's way out, and no other message."""
+        """Whether a publish to *subject* during this call sends this message, not another one."""
         return self._open and self._subject == subject
 
     @harmless
     def carried_by(self, client: Any, payload: Any, reply: Any, given: Any) -> Any:
-        """The headers to send for those *given*: a copy with this sending's context, where it fits."""
+        """The headers to send: a copy of *given* with this span's context if that fits, else *given*."""
         if reply:
             self.span.set_attribute(attributes.REPLY_TO, reply)
         carrying = inject(given, self.span, self._around, self._telemetry.options.capitals)
@@ -67,12 +67,12 @@ class Sending:
 
     @harmless
     def answered(self, answer: Any) -> None:
-        """A reply or an acknowledgement came: *answer*."""
+        """Call the response hook with *answer*, a reply or an acknowledgement."""
         self._telemetry.call(self._telemetry.options.response_hook, self.span, answer)
 
     @harmless
     def acknowledged(self, answer: Any) -> None:
-        """The stream has said where the message is now, and whether it was there before."""
+        """Record the stream's acknowledgement: the message's position, and whether it is a duplicate."""
         if self.span.is_recording():
             self.span.set_attribute(attributes.STREAM, answer.stream)
             self.span.set_attribute(attributes.SEQUENCE, answer.seq)
@@ -87,20 +87,20 @@ class Sending:
 
     @harmless
     def failed(self, error: BaseException) -> None:
-        """It raised *error*."""
+        """Record that sending raised *error*."""
         self._error = name_of(error)
         fail(self.span, error)
 
     @harmless
     def end(self) -> None:
-        """It has its answer, or will have none."""
+        """End the span: the answer has come, or none will."""
         self._open = False
         self.span.end()
         self._telemetry.instruments.sent(self._group, time.perf_counter() - self._begun, self._error)
 
     @harmless
     def abandoned(self) -> None:
-        """Nobody waits for the answer any more, and it never came."""
+        """End the span with an error if the answer never came: nothing awaits it any more."""
         if self._open:
             self._error = _UNACKNOWLEDGED
             self.span.set_attribute("error.type", _UNACKNOWLEDGED)
@@ -109,11 +109,11 @@ class Sending:
 
     @harmless
     def end_with(self, answer: "Future[Any]") -> None:
-        """End with what *answer* has, without making it look as if the host had looked."""
+        """End with the outcome of *answer*, without marking its exception as retrieved."""
         if answer.cancelled():
             self.failed(CancelledError())
         else:
-            # Its `exception()` would silence asyncio's word on an error that nobody looked at.
+            # `exception()` would silence asyncio's warning that an exception was never retrieved.
             error = getattr(answer, "_exception", None)
             if error is None:
                 self.acknowledged(answer.result())
@@ -123,9 +123,10 @@ class Sending:
 
 
 class _Acknowledgement:
-    """What a future calls when it has the answer to *sending*; gone with the future where it never has.
+    """Done callback of the future for the answer to *sending*.
 
-    A connection that closes leaves its futures as they are.
+    A connection that closes leaves its futures pending; this object is then
+    collected with the future, which ends the span.
     """
 
     __slots__ = ("_sending",)
@@ -143,7 +144,7 @@ class _Acknowledgement:
 def _described(
     operation: Operation, subject: str, payload: Any, given: Any, around: Context, telemetry: Telemetry
 ) -> attributes.Attributes:
-    """What the span of sending *payload* to *subject* begins with."""
+    """The initial attributes of the span that sends *payload* to *subject*."""
     found = {**operation.common, attributes.DESTINATION: subject, attributes.BODY_SIZE: len(payload)}
     if given:
         attributes.add_headers(found, given)
@@ -156,7 +157,7 @@ _sending: ContextVar[Sending | None] = ContextVar("nats-sending", default=None)
 
 
 def publish(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-    """What ``Client.publish`` becomes, through which every message of a client passes."""
+    """The replacement of ``Client.publish``, through which every message of a client passes."""
 
     async def around(
         self: Any,
@@ -171,7 +172,7 @@ def publish(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
         if outer is not None and outer.is_of(subject):
             headers = outer.carried_by(self, payload, reply, headers) or headers
             return await original(self, subject, payload, reply, headers, *more, **others)
-        # Acknowledgements are as many as messages, and pass without a look at anything else.
+        # There are as many acknowledgements as messages: they pass without further checks.
         if isinstance(subject, str) and subject.startswith(_BROKERS_OWN):
             return await original(self, subject, payload, reply, headers, *more, **others)
         sending = _begin(self, "send", subject, payload, headers)
@@ -192,11 +193,11 @@ def publish(original: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable
 async def request(
     wrapped: Callable[..., Awaitable[Any]], client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``Client.request``: one span from the call to the reply."""
+    """Wrap ``Client.request``: one span from the call to the reply."""
     outer = _sending.get()
     if outer is not None and outer.is_of(args[0] if args else kwargs.get("subject")):
         return await wrapped(*args, **kwargs)
-    sending = _begin(client, "request", *_said(args, kwargs))
+    sending = _begin(client, "request", *_sent(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     return await _exchange(wrapped, args, kwargs, sending, sending.answered)
@@ -205,8 +206,8 @@ async def request(
 async def publish_to_stream(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``JetStreamContext.publish``: one span from the call to the stream's acknowledgement."""
-    sending = _begin(stream._nc, "send", *_said(args, kwargs))
+    """Wrap ``JetStreamContext.publish``: one span from the call to the stream's acknowledgement."""
+    sending = _begin(stream._nc, "send", *_sent(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     return await _exchange(wrapped, args, kwargs, sending, sending.acknowledged)
@@ -215,8 +216,8 @@ async def publish_to_stream(
 async def publish_async(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``JetStreamContext.publish_async``: one span until the acknowledgement is there."""
-    sending = _begin(stream._nc, "send", *_said(args, kwargs))
+    """Wrap ``JetStreamContext.publish_async``: one span from the call to the stream's acknowledgement."""
+    sending = _begin(stream._nc, "send", *_sent(args, kwargs))
     if sending is None:
         return await wrapped(*args, **kwargs)
     token = _sending.set(sending)
@@ -237,13 +238,13 @@ async def _exchange(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     sending: Sending,
-    told: Callable[[Any], None],
+    on_answer: Callable[[Any], None],
 ) -> Any:
-    """Send, wait, and let *told* have the answer; what goes out meanwhile is this sending's."""
+    """Send, wait, and pass the answer to *on_answer*; a publish meanwhile may be this sending's."""
     token = _sending.set(sending)
     try:
         answer = await wrapped(*args, **kwargs)
-        told(answer)
+        on_answer(answer)
         return answer
     except BaseException as error:
         sending.failed(error)
@@ -258,8 +259,8 @@ def _restore(token: "Token[Sending | None]") -> None:
     _sending.reset(token)
 
 
-def _said(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """The subject, the payload and the headers in the arguments of `request`, or of JetStream's publishes."""
+def _sent(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """The subject, payload and headers in the arguments of `request` or of JetStream's publish methods."""
     return (
         args[0] if args else kwargs.get("subject"),
         args[1] if len(args) > 1 else kwargs.get("payload", b""),
@@ -274,16 +275,16 @@ def _begin(client: Any, verb: str, subject: Any, payload: Any, given: Any) -> Se
         return None
     around = contexts.get_current()
     if around:
-        if _is_told_by_another():
+        if _is_traced_by_another():
             return None
         outside = handover.outside()
-        # An empty context is one too: the host was in none.
+        # An empty context counts: it means that the host was in none.
         around = around if outside is None else outside
     return Sending(connected, around, verb, subject, payload, given)
 
 
-def _is_told_by_another() -> bool:
-    """Whether the caller is another instrumentation, a framework's, which has a span for this message."""
+def _is_traced_by_another() -> bool:
+    """Whether another instrumentation, such as a framework's, already has a span for this message."""
     around: Any = trace.get_current_span()
     return (
         getattr(around, "kind", None) is SpanKind.PRODUCER
@@ -295,12 +296,12 @@ def _is_told_by_another() -> bool:
 def _fits(client: Any, payload: Any, carrying: Mapping[str, Any]) -> bool:
     """Whether the server will take *payload* with these headers.
 
-    A server counts headers in its payload limit, and nats-py does not: near
-    the limit a message goes without our context rather than not at all.
+    A server counts headers in its payload limit, nats-py does not: near the
+    limit a message goes without context rather than not at all.
     """
     if client._server_info.get("headers") is False:
         return False
-    # Only near the limit is it worth while to encode them: a character is four bytes at most.
+    # Encode only near the limit: a character has at most four bytes.
     characters = sum(map(len, carrying)) + sum(map(len, carrying.values()))
     marks = _FRAME + _MARKS * len(carrying)
     if len(payload) + marks + _WIDEST * characters <= client._max_payload:

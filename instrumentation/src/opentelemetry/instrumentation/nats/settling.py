@@ -1,4 +1,4 @@
-"""How a message was settled: told on the span of its handling, with the time at which it happened."""
+"""How and when a message was settled: an event on the span of its handling."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -14,14 +14,14 @@ from .deliveries import source_of
 from .handling import Handling, handling_of
 from .telemetry import fail, harmless, name_of
 
-# What of the verbs is not said to the broker by its own name.
-_SAID: Final = {"ack_sync": "ack"}
+# Methods that are not named like the verb they send to the broker.
+_VERBS: Final = {"ack_sync": "ack"}
 
 
 def settle(original: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """What ``Msg.ack``, ``ack_sync``, ``nak``, ``term`` and ``in_progress`` become."""
+    """The replacement of ``Msg.ack``, ``ack_sync``, ``nak``, ``term`` and ``in_progress``."""
     name = original.__name__
-    verb = _SAID.get(name, name)
+    verb = _VERBS.get(name, name)
 
     async def around(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -51,13 +51,13 @@ def _note(
     if batch is not None and batch.is_recording():
         batch.add_event(verb, {**details, **_identity(message)})
     elif verb != "in_progress":
-        _tell_late(message, handling, verb, details, error)
+        _record_late(message, handling, verb, details, error)
 
 
 def _details(
     verb: str, args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException | None
 ) -> dict[str, AttributeValue]:
-    """What there is to say about a settling besides that it was."""
+    """The attributes of a settling: the delay of a nak, and the error if it failed."""
     details: dict[str, AttributeValue] = {}
     if verb == "nak":
         delay = args[0] if args else kwargs.get("delay")
@@ -69,19 +69,19 @@ def _details(
 
 
 def _identity(message: Any) -> dict[str, AttributeValue]:
-    """Which message of a batch an event is about."""
+    """The attributes that name the message of a batch that an event is about."""
     own = attributes.of_message(message)
     return {name: own[name] for name in (attributes.MESSAGE_ID, attributes.SEQUENCE) if name in own}
 
 
-def _tell_late(
+def _record_late(
     message: Any,
     handling: Handling | None,
     verb: str,
     details: dict[str, AttributeValue],
     error: BaseException | None,
 ) -> None:
-    """Make a span of a settling that no open span of a handling can tell."""
+    """Make a span for a settling when no handling span is open to record it."""
     connected = connection(message._client)
     source = source_of(message)
     if connected is None or source.foreign or not attributes.is_from_stream(message.reply):

@@ -1,4 +1,4 @@
-"""Word that a handling has begun: its own span is sent only when it has ended, and may never be."""
+"""Announce that a handling has begun: its own span is sent only when it ends, which may never happen."""
 
 import time
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ def announce(
     context: Context,
     origins: Sequence[Link] = (),
 ) -> None:
-    """Send a span of no length that links to the span of *handling*, and then to *origins*.
+    """Send a span of zero length that links to the span of *handling*, then to *origins*.
 
-    It has what the handling's span has, but for the operation's type: it is no
-    operation on a message, and must not be counted as a handling of its own.
+    It has the attributes of the handling's span except the operation type: it is
+    not an operation on a message, and must not be counted as a handling.
     """
     said = {**described, attributes.OPERATION_NAME: "started"}
     said.pop(attributes.OPERATION_TYPE, None)

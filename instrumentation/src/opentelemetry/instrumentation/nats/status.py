@@ -1,4 +1,4 @@
-"""Which messages are words of the broker's own: heartbeats, flow control, no responders, no messages."""
+"""Which messages are the broker's own: heartbeats, flow control, no responders, no messages."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ _DIGITS: Final = 3
 
 
 def is_status(message: Any) -> bool:
-    """Whether *message* is a status and no message of a publisher's: a number in its header, and no body."""
+    """Whether *message* is a status, not published by anyone: a number in its header, and no body."""
     if message.data or not message.headers:
         return False
     status = message.headers.get(_STATUS)

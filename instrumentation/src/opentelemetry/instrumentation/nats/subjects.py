@@ -1,11 +1,11 @@
-"""Which filter does a subject fall under?"""
+"""Does a filter match a subject?"""
 
 _ANY = "*"
 _REST = ">"
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Whether *subject* is one of those that *pattern* (with ``*`` and ``>``) stands for."""
+    """Whether *pattern* (with ``*`` and ``>``) matches *subject*."""
     if pattern == subject:
         return True
     wanted = pattern.split(".")

@@ -20,21 +20,21 @@ _SOURCE: Final = "_opentelemetry_source"
 async def next_msg(
     wrapped: Callable[..., Awaitable[Any]], subscription: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``Subscription.next_msg``, which a push subscription's own calls too."""
+    """Wrap ``Subscription.next_msg``, which a push subscription's own `next_msg` calls too."""
     return await _one(wrapped, subscription, args, kwargs)
 
 
 async def next_of_iterator(
     wrapped: Callable[..., Awaitable[Any]], iterator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around the iterator that ``async for`` runs over."""
+    """Wrap the iterator that ``async for`` runs over."""
     return await _one(wrapped, iterator._sub, args, kwargs)
 
 
 async def _one(
     wrapped: Callable[..., Awaitable[Any]], subscription: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    # A fetch takes its messages through here, and hands them over itself.
+    # `fetch` takes its messages through here too, and hands them over itself.
     if _PULLED in subscription.__dict__:
         return await wrapped(*args, **kwargs)
     _ask(subscription)
@@ -45,7 +45,7 @@ async def _one(
 
 @harmless
 def _ask(subscription: Any) -> None:
-    """Who asks for the next message of a subscription is done with its last one."""
+    """Asking a subscription for its next message ends the work on its last one."""
     if telemetries.of(subscription._conn) is not None:
         handover.release(of_subscription(subscription))
 
@@ -69,7 +69,7 @@ async def fetch(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> list[Any]:
-    """Around ``PullSubscription.fetch``."""
+    """Wrap ``PullSubscription.fetch``."""
     source = _ask_for_many(subscription)
     begun, since = time.time_ns(), time.perf_counter()
     messages = await wrapped(*args, **kwargs)
@@ -119,7 +119,7 @@ def _received(
     begun: int,
     since: float,
 ) -> None:
-    """Count what a fetch brought; a batch has a span that says which messages came together."""
+    """Count the fetched messages; a batch gets a span that says which messages came together."""
     telemetry = connected.telemetry
     template = common_template(telemetry, source, messages)
     operation = connected.taking_many("fetch", template, source)
@@ -153,7 +153,7 @@ def common_template(telemetry: Telemetry, source: Source, messages: list[Any]) -
 async def pull_subscribe(
     wrapped: Callable[..., Awaitable[Any]], stream: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Around ``JetStreamContext.pull_subscribe``, which alone knows the subjects asked for."""
+    """Wrap ``JetStreamContext.pull_subscribe``: only its arguments name the subjects."""
     subscription = await wrapped(*args, **kwargs)
     _remember_subjects(subscription, args, kwargs)
     return subscription

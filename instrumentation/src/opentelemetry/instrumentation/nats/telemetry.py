@@ -1,4 +1,4 @@
-"""What is in force for a connection: tracer, instruments, options; and the promise never to harm the host."""
+"""The tracer, instruments and options of a connection, and the guard that keeps failures from the host."""
 
 import functools
 import logging
@@ -22,13 +22,13 @@ RequestHook = Callable[[Span, str, bytes, "Mapping[str, str] | None"], None]
 ResponseHook = Callable[[Span, Any], None]
 ProcessHook = Callable[[Span, Any], None]
 
-# Where a client keeps the telemetry of its own; None silences it.
+# Where a client keeps its own telemetry; None turns tracing off for it.
 _OWN: Final = "_opentelemetry_telemetry"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What one `instrument()` was asked for; see `NatsInstrumentor.instrument`."""
+    """The options of one `instrument()` call; see `NatsInstrumentor.instrument_client`."""
 
     baggage_keys: tuple[str, ...] = ()
     template: Callable[[str], str | None] | None = None
@@ -44,40 +44,40 @@ class Options:
 class Telemetry:
     """What every hook needs to make spans.
 
-    Subscriptions outlive `uninstrument()`, so their handlers ask for the
-    telemetry in force each time and fall silent by themselves.
+    Subscriptions outlive `uninstrument()`: their handlers look up the telemetry
+    in force for each message, and stop tracing when there is none.
     """
 
     def __init__(self, tracer: Tracer, instruments: Instruments, options: Options) -> None:
         self.tracer = tracer
         self.instruments = instruments
         self.options = options
-        # Set by whoever puts baggage on all spans of the provider, so that it is not done twice.
+        # Cleared when a span processor copies the baggage to all spans, so that it is not copied twice.
         self.baggage_keys = options.baggage_keys
-        # By identity: a hook may be an object that has no hash, as a dataclass has none.
-        self._told: set[int] = set()
+        # By identity: a hook may be unhashable, as a dataclass is.
+        self._logged: set[int] = set()
 
     def template(self, subject: str) -> str:
-        """*subject* without what changes from message to message, to name spans and group metrics by."""
+        """*subject* without the parts that vary between messages, for span names and metric groups."""
         if self.options.template is not None:
             try:
                 return self.options.template(subject) or templates.template(subject)
             except Exception:
-                self._tell(self.options.template, "the template function")
+                self._log_once(self.options.template, "the template function")
         return templates.template(subject)
 
     def call(self, hook: Callable[..., None] | None, span: Span, *details: Any) -> None:
-        """Call the host's *hook*, if there is one and it has a span to write on."""
+        """Call the host's *hook*, if there is one and *span* is recording."""
         if hook is None or not span.is_recording():
             return
         try:
             hook(span, *details)
         except Exception:
-            self._tell(hook, "a hook")
+            self._log_once(hook, "a hook")
 
-    def _tell(self, failed: object, what: str) -> None:
-        if id(failed) not in self._told:
-            self._told.add(id(failed))
+    def _log_once(self, failed: object, what: str) -> None:
+        if id(failed) not in self._logged:
+            self._logged.add(id(failed))
             _log.warning("%s failed: %r; messages go on without it", what, failed, exc_info=True)
 
 
@@ -86,39 +86,39 @@ class _Current:
 
 
 def of(client: Any) -> Telemetry | None:
-    """The telemetry in force for *client* where spans are wanted, else None."""
+    """The telemetry in force for *client*, or None if no spans are wanted."""
     found: Telemetry | None = client.__dict__.get(_OWN, _Current.telemetry)
     if found is None:
         return None
-    # Nothing is suppressed in a context in which nothing is said, and most messages are met in such.
+    # An empty context cannot suppress anything, and most messages are handled in one.
     return found if not contexts.get_current() or is_instrumentation_enabled() else None
 
 
 def use(telemetry: Telemetry | None) -> None:
-    """Put *telemetry* in force for every client that has none of its own."""
+    """Set the *telemetry* of every client that has none of its own."""
     _Current.telemetry = telemetry
 
 
 def use_for(client: Any, telemetry: Telemetry | None) -> None:
-    """Put *telemetry* in force for one *client*; None silences it."""
+    """Set the *telemetry* of one *client*; None turns tracing off for it."""
     client.__dict__[_OWN] = telemetry
 
 
 def harmless(function: Callable[P, R]) -> Callable[P, R | None]:
-    """Make *function* give None where it fails: a host must not fail for our sake.
+    """Make *function* return None where it would raise: tracing must not break the host.
 
-    The first failure of each function is logged with its traceback, the
-    following ones are not: they would come with every message.
+    The first failure of each function is logged with its traceback. Later ones
+    are not: they would come with every message.
     """
-    told: list[bool] = []
+    logged: list[bool] = []
 
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
         try:
             return function(*args, **kwargs)
         except Exception:
-            if not told:
-                told.append(True)
+            if not logged:
+                logged.append(True)
                 _log.warning("%s failed; messages go on without it", function.__qualname__, exc_info=True)
             return None
 
@@ -126,14 +126,14 @@ def harmless(function: Callable[P, R]) -> Callable[P, R | None]:
 
 
 def name_of(error: BaseException) -> str:
-    """The error's class, as ``error.type`` has it."""
+    """The name of the error's class, for ``error.type``."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 @harmless
 def fail(span: Span, error: BaseException) -> None:
-    """Say on *span* that it ended in *error*."""
+    """Record on *span* that it ended in *error*."""
     if not span.is_recording():
         return
     name = name_of(error)

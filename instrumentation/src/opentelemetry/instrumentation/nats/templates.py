@@ -1,15 +1,15 @@
-"""Subjects without what changes from message to message: names for spans, and groups for metrics.
+"""Subjects without the parts that vary between messages: span names, and groups for metrics.
 
-A subject may carry an id (``orders.A-17.placed``). In a span's name it would make
-as many names as there are orders, so each token that looks like an id becomes ``*``.
+A subject may contain an id (``orders.A-17.placed``). Span names would then be as
+many as orders, so each token that looks like an id becomes ``*``.
 """
 
 import re
 from functools import lru_cache
 from typing import Final
 
-# A number; letters and a number, as in A-17 or order_123; hexadecimal, as of a
-# hash or a UUID; and what ids made of all letters and digits have in common: length.
+# A number; letters and a number, as in A-17 or order_123; a UUID; hexadecimal, as
+# in a hash; and long mixtures of letters and digits.
 _ID: Final = re.compile(
     r"""
     [0-9]+
@@ -27,7 +27,7 @@ _STORES: Final = ("$KV.", "$O.")
 
 @lru_cache(maxsize=2048)
 def template(subject: str) -> str:
-    """*subject* with ``*`` for each token that looks like an id, and for a store's keys."""
+    """*subject* with ``*`` for each token that looks like an id, and ``>`` for a store's keys."""
     if subject.startswith(_STORES):
         return ".".join((*subject.split(".")[:2], ">"))
     if not _DIGIT.search(subject):

@@ -1,10 +1,10 @@
-"""The usual context in and out of headers, without the propagators' regard for the unusual.
+"""A fast path for the common trace context and baggage in headers.
 
 Most messages carry a ``traceparent`` of version 00, and a ``baggage`` of a few plain
-words. Where the propagator in force is the one that OpenTelemetry has by default,
-these are read and written here as it would, in a third of the time. Whatever
-else there is (another propagator, a tracestate, an escaped or a malformed entry) is None
-here, and left to the propagator.
+words. If OpenTelemetry's default propagator is in force, these functions read and
+write them with the same result in a third of the time. For anything else (another
+propagator, a tracestate, an escaped or a malformed entry) they return None and
+leave the work to the propagator.
 """
 
 import re
@@ -26,7 +26,7 @@ BAGGAGE: Final = "baggage"
 
 _PARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 _FLAGS: Final = {f"{flags:02x}": TraceFlags(flags) for flags in range(256)}
-# What needs no escapes, and so little of it that no limit of the baggage's is near.
+# Baggage that needs no escapes, and is too short to be near any of its limits.
 _PLAIN: Final = re.compile("[0-9A-Za-z_.-]+").fullmatch
 _PAIR: Final = re.compile("([0-9A-Za-z_.-]+)=([0-9A-Za-z_.-]+)").fullmatch
 _MOST_PLAIN: Final = 256
@@ -34,13 +34,13 @@ _EMPTY: Final = Context()
 
 
 class _Known:
-    """The propagator at the last look, and whether it is the default one; threads see both or neither."""
+    """The propagator last seen, and whether it is the default one: one tuple, so threads see a valid pair."""
 
     last: tuple[TextMapPropagator | None, bool] = (None, False)
 
 
 def is_in_force() -> bool:
-    """Whether the global propagator is the default one: trace context, then baggage, and nothing else."""
+    """Whether the global propagator is the default one: trace context, then baggage, nothing else."""
     propagator = propagate.get_global_textmap()
     known, is_default = _Known.last
     if propagator is not known:
@@ -52,7 +52,7 @@ def is_in_force() -> bool:
 def _is_default(propagator: TextMapPropagator) -> bool:
     if type(propagator) is not CompositePropagator:
         return False
-    # A composite is made of its parts and nothing else; one that is not is left to itself.
+    # A plain composite holds its parts and nothing else; any other does its own work.
     held = list(vars(propagator).values())
     if len(held) != 1 or not isinstance(held[0], list | tuple):
         return False
@@ -60,7 +60,10 @@ def _is_default(propagator: TextMapPropagator) -> bool:
 
 
 def extract(given: Mapping[str, Any], lower: Mapping[str, str]) -> tuple[Context, SpanContext] | None:
-    """The context in the headers *given*, and the span in it; *lower* says how each name is spelled."""
+    """The context in the headers *given*, and the span in it; *lower* maps lower-case names to spellings.
+
+    None: the propagator must do it.
+    """
     spelled = lower.get(TRACEPARENT)
     if spelled is None or TRACESTATE in lower:
         return None
@@ -87,11 +90,11 @@ def extract(given: Mapping[str, Any], lower: Mapping[str, str]) -> tuple[Context
 
 
 def inject(span: Span, around: Context) -> dict[str, str] | None:
-    """The headers that carry *span* and the baggage that *around* has."""
+    """The headers that carry *span* and the baggage of *around*; None: the propagator must do it."""
     carried = span.get_span_context()
     if not carried.is_valid or carried.trace_state:
         return None
-    # A format specifier would take half as long again.
+    # An f-string with format specifiers would take half as long again.
     parent = "00-%032x-%016x-%02x" % (carried.trace_id, carried.span_id, carried.trace_flags)  # noqa: UP031
     carrier = {TRACEPARENT: parent}
     if around:

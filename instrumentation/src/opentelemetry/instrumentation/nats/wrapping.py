@@ -1,7 +1,8 @@
-"""Methods of nats-py with ours in their place, or around them, and as they were afterwards.
+"""Replace or wrap methods of nats-py, and restore them.
 
-For those that every message passes, a plain coroutine function does it in half the
-time of wrapt's proxies, and is to its callers, and to `inspect`, what the method was.
+Methods that every message passes through are replaced by a plain coroutine function:
+it takes half the time of wrapt's proxies, and looks like the original method to
+callers and to `inspect`.
 """
 
 import functools
@@ -16,7 +17,7 @@ _put: Final[dict[tuple[type, str], Method]] = {}
 
 
 def put_around(owner: type, name: str, make: Callable[[Method], Method]) -> None:
-    """Put what *make* makes of a method in its place, unless it is there already."""
+    """Replace a method with what *make* makes of it, unless that is in place already."""
     original = vars(owner)[name]
     ours = _put.get((owner, name))
     if ours is None or not _is_within(ours, original):
@@ -26,7 +27,7 @@ def put_around(owner: type, name: str, make: Callable[[Method], Method]) -> None
 
 
 def put_back(owner: type, name: str) -> None:
-    """Put the method itself back; where somebody else is around ours by now, it stays and does nothing."""
+    """Restore the method; if another wrapper is around ours by now, ours stays and does nothing."""
     ours = _put.get((owner, name))
     if ours is not None and vars(owner)[name] is ours:
         setattr(owner, name, vars(ours)["__wrapped__"])
@@ -34,7 +35,7 @@ def put_back(owner: type, name: str) -> None:
 
 
 def hook_in(owner: type, name: str, hook: Method) -> None:
-    """Put wrapt's proxy with *hook* around a method, unless it is there already."""
+    """Wrap a method in wrapt's proxy with *hook*, unless it is wrapped already."""
     found = vars(owner)[name]
     while found is not None:
         if _hook_of(found) is hook:
@@ -44,7 +45,7 @@ def hook_in(owner: type, name: str, hook: Method) -> None:
 
 
 def hook_out(owner: type, name: str, hook: Method) -> None:
-    """Put the method itself back; where somebody else is around ours by now, it stays and does nothing."""
+    """Restore the method; if another wrapper is around ours by now, ours stays and does nothing."""
     found = vars(owner)[name]
     if _hook_of(found) is hook:
         setattr(owner, name, found.__wrapped__)

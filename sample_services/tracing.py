@@ -1,7 +1,7 @@
-"""Telemetry of one service: the usual OpenTelemetry set-up, and one word when nobody takes it.
+"""Tracing of one service: the usual OpenTelemetry setup, with one log line when no collector takes the spans.
 
-The services are instrumented by `NatsInstrumentor` alone; nothing here knows
-who reads the spans.
+`NatsInstrumentor` alone instruments the services; nothing here knows who reads
+the spans.
 """
 
 import logging
@@ -22,14 +22,14 @@ ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 DEFAULT_ENDPOINT: Final = "http://127.0.0.1:4318"
 # A stuck order should be seen within seconds, so spans do not wait for the usual five.
 SCHEDULE_DELAY_MS: Final = 500
-# Some minutes' worth of one service, for a collector that is being restarted.
+# A few minutes' worth of one service's spans, for when the collector restarts.
 QUEUE_SIZE: Final = 8192
 
 log = logging.getLogger("telemetry")
 
 
-class OneWordExporter(SpanExporter):
-    """Passes spans on; says once that they are lost, and once that they arrive again."""
+class LogOnceExporter(SpanExporter):
+    """Passes spans on; logs once that they are lost, and once that they arrive again."""
 
     def __init__(self, exporter: SpanExporter, endpoint: str) -> None:
         self._exporter = exporter
@@ -37,7 +37,7 @@ class OneWordExporter(SpanExporter):
         self._failing = False
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export *spans*, as any exporter."""
+        """Export *spans*."""
         result = self._exporter.export(spans)
         failed = result is not SpanExportResult.SUCCESS
         if failed and not self._failing:
@@ -48,18 +48,18 @@ class OneWordExporter(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Stop, and do not wait for a retry."""
+        """Stop without waiting for a retry."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Have what is buffered sent."""
+        """Send everything that is buffered."""
         return self._exporter.force_flush(timeout_millis)
 
 
 def set_up(service: str, instance: int) -> TracerProvider:
     """Trace this process as *service*, and instrument nats-py in it."""
     endpoint = os.environ.setdefault(ENDPOINT, DEFAULT_ENDPOINT)
-    # The exporter logs each attempt, with a traceback; OneWordExporter says it once.
+    # The exporter logs each attempt with a traceback; LogOnceExporter logs it once.
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     resource = Resource.create(
         {
@@ -71,21 +71,21 @@ def set_up(service: str, instance: int) -> TracerProvider:
     )
     provider = TracerProvider(resource=resource)
     delay = None if os.environ.get("OTEL_BSP_SCHEDULE_DELAY") else SCHEDULE_DELAY_MS
-    exporter = OneWordExporter(OTLPSpanExporter(), endpoint)
+    exporter = LogOnceExporter(OTLPSpanExporter(), endpoint)
     provider.add_span_processor(
         BatchSpanProcessor(exporter, max_queue_size=QUEUE_SIZE, schedule_delay_millis=delay)
     )
     trace.set_tracer_provider(provider)
-    # The order's id comes as baggage and goes on every span; a handler that hangs or dies was announced.
+    # The order's id arrives as baggage and goes on every span; `started` shows handlers that hang or die.
     NatsInstrumentor().instrument(tracer_provider=provider, baggage_keys=(ORDER_ID,), started=True)
     return provider
 
 
 def shut_down(provider: TracerProvider, within_s: float) -> None:
-    """Send what is left, but give up after *within_s* seconds: a stop is a stop.
+    """Send the remaining spans, but give up after *within_s* seconds.
 
-    The last export would retry for as long as the exporter's own timeout
-    where no collector answers, so it runs in a thread that need not end.
+    Without a collector the last export would retry until the exporter's own
+    timeout, so it runs in a thread that need not end.
     """
     flushing = threading.Thread(target=provider.shutdown, daemon=True)
     flushing.start()

@@ -1,8 +1,8 @@
-"""One message, or one batch: react to it, publish what follows, settle it.
+"""React to a message or a batch: run the reaction, publish what follows, settle the message.
 
-A reaction gets an event and gives the events that follow from it. They are
-published, then the message is acknowledged; where the reaction fails the
-message is given back and comes again. A reaction may run twice for one event.
+A reaction takes an event and returns the events that follow from it. They are
+published, then the message is acknowledged. If the reaction fails, the message
+is returned (nak) and redelivered. A reaction may run twice for one event.
 """
 
 import asyncio
@@ -19,19 +19,19 @@ from .shop import Shop
 
 Reaction = Callable[[Event, Shop], Awaitable[Sequence[Event]]]
 
-# A crashed process's messages come again after this long.
+# The messages of a crashed process are redelivered after this time.
 ACK_WAIT_S: Final = 5.0
-# Longer with each failure: a service that is down for long should not drown in its own tries.
+# Longer with each failure: a long outage must not drown a service in its own retries.
 NAK_DELAY_S: Final = 2.0
 NAK_DELAY_MOST_S: Final = 6.0
-# How long a stop waits for what is being handled.
+# How long a stop waits for reactions under way.
 FINISH_S: Final = 1.0
 
 _tracer = trace.get_tracer(__name__)
 
 
 async def handle(shop: Shop, message: Msg, react: Reaction) -> None:
-    """Handle one fetched message in a span of its own; what fails is on the span, and comes again."""
+    """Handle one fetched message in a span of its own; a failure is on the span, and is retried."""
     try:
         async with process(message):
             await attempt(shop, message, react)
@@ -42,8 +42,8 @@ async def handle(shop: Shop, message: Msg, react: Reaction) -> None:
 async def attempt(shop: Shop, message: Msg, react: Reaction) -> None:
     """React to one message, publish what follows, and settle it.
 
-    Raises what the reaction raised, for the span around it to say so; the
-    message has been given back by then.
+    Raises what the reaction raised, so that the span around it records it; the
+    message has been returned by then.
     """
     try:
         for event in await follow_up(shop, message, react):
@@ -53,7 +53,7 @@ async def attempt(shop: Shop, message: Msg, react: Reaction) -> None:
         await message.term()
         raise
     except asyncio.CancelledError:
-        # The service stops: whoever is left may have it at once.
+        # The service is stopping: another process may have it at once.
         await _give_back(message, 0)
         raise
     except Exception:
@@ -62,7 +62,7 @@ async def attempt(shop: Shop, message: Msg, react: Reaction) -> None:
 
 
 async def follow_up(shop: Shop, message: Msg, react: Reaction) -> Sequence[Event]:
-    """What follows from *message*, faults included."""
+    """The events that follow from *message*, with the service's fault applied."""
     event = read(message.headers, message.data)
     fault = shop.faults.fault
     await shop.faults.strike(event.id)
@@ -71,7 +71,7 @@ async def follow_up(shop: Shop, message: Msg, react: Reaction) -> Sequence[Event
 
 
 async def handle_batch(shop: Shop, messages: Sequence[Msg], react: Reaction, work: str) -> None:
-    """Handle *messages* in one span with a link to each; *work* names the part of a single one."""
+    """Handle *messages* in one span with a link to each; *work* names the span of each one's part."""
     errors = []
     try:
         async with process_batch(messages) as batch:
@@ -80,7 +80,7 @@ async def handle_batch(shop: Shop, messages: Sequence[Msg], react: Reaction, wor
                     with batch.handling(message), _tracer.start_as_current_span(work):
                         await attempt(shop, message, react)
                 except Exception as error:
-                    # One parcel's trouble does not hold up the others.
+                    # One failed parcel does not hold up the others.
                     errors.append(error)
             if errors:
                 raise errors[0]
@@ -96,7 +96,7 @@ async def first_of(shop: Shop, running: set[asyncio.Task[None]]) -> None:
 
 
 async def finish(running: set[asyncio.Task[None]]) -> None:
-    """Let what is under way end, but not for long: what is cut off is given back."""
+    """Wait up to `FINISH_S` for *running*; cancel the rest, which returns their messages."""
     if running:
         _, late = await asyncio.wait(running, timeout=FINISH_S)
         for task in late:
@@ -109,12 +109,12 @@ async def _give_back(message: Msg, delay: float) -> None:
     try:
         await message.nak(delay=delay)
     except Error:
-        # Without a connection it comes again by itself, after ACK_WAIT_S.
+        # Without a connection it is redelivered anyway, after ACK_WAIT_S.
         return
 
 
 async def keep_alive(in_hand: dict[object, Msg]) -> None:
-    """Tell the broker of messages that take long, so that it gives them to nobody else."""
+    """Tell the broker that messages are still in progress, so that it does not redeliver them."""
     while True:
         known = dict(in_hand)
         await asyncio.sleep(ACK_WAIT_S / 2)
