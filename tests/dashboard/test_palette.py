@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.drawing import palette
+from dashboard.drawing.component import assembled
 from tests.dashboard.colours import SIGHT, ciede2000, contrast, seen
 
 DASHBOARD = Path(palette.__file__).parents[1]
@@ -130,7 +131,7 @@ def test_streamlit_uses_the_same_colours() -> None:
 
 def test_the_style_sheet_names_no_colour_of_its_own() -> None:
     """A colour outside of the palette is one that no test here has looked at."""
-    sheet = (DASHBOARD / "drawing" / "frontend" / "views.css").read_text()
+    sheet = assembled().sheet
 
     assert re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(", sheet) == []
     used = set(re.findall(r"var\(--([a-z0-9-]+)", sheet))
