@@ -14,10 +14,10 @@ VIEWS = HERE / "views"
 # its tab. frame.css draws the ones in the menu.
 chosen = st.navigation(
     [
-        st.Page(VIEWS / "stuck.py", title="Stuck", default=True),
-        st.Page(VIEWS / "flows.py", title="Flows", url_path="flows"),
-        st.Page(VIEWS / "flow.py", title="Flow", url_path="flow", visibility="hidden"),
-        st.Page(VIEWS / "choreography.py", title="Choreography", url_path="choreography"),
+        st.Page(VIEWS / "stuck_page.py", title="Stuck", url_path="stuck", default=True),
+        st.Page(VIEWS / "flows_page.py", title="Flows", url_path="flows"),
+        st.Page(VIEWS / "flow_page.py", title="Flow", url_path="flow", visibility="hidden"),
+        st.Page(VIEWS / "choreography_page.py", title="Choreography", url_path="choreography"),
     ],
     position="top",
 )

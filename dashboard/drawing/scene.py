@@ -13,8 +13,8 @@ from typing import Any
 
 from dashboard import words
 from dashboard.drawing import palette
-from dashboard.drawing.choreography import Picture, Place, Way
 from dashboard.drawing.layout import Box, Gaps, Layout, Point, layout
+from dashboard.drawing.process_map import Picture, Place, Way
 from dashboard.drawing.steps import Link, Step, Steps
 from dashboard.drawing.timeline import Timeline
 

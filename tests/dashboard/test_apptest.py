@@ -42,7 +42,7 @@ def started(api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
 def opened(app: AppTest, name: str, /, **address: str) -> AppTest:
     """Open the page *name* at *address*."""
     app.run()
-    app.switch_page(str(ROOT / "dashboard" / "views" / f"{name}.py"))
+    app.switch_page(str(ROOT / "dashboard" / "views" / f"{name}_page.py"))
     for part, value in address.items():
         app.query_params[part] = value
     app.run()

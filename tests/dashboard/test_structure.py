@@ -10,7 +10,7 @@ import pytest
 from dashboard.drawing import component
 
 DRAWING = Path(component.__file__).parent
-PURE = ["layout", "palette", "steps", "timeline", "choreography", "scene", "details"]
+PURE = ["assembly", "inspector", "layout", "palette", "process_map", "scene", "steps", "timeline"]
 OUTSIDE = {"streamlit", "httpx", "time", "datetime", "random", "logging", "asyncio", "os", "threading"}
 
 

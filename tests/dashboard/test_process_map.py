@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.answers import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
 from dashboard.drawing import scene
-from dashboard.drawing.choreography import picture
+from dashboard.drawing.process_map import picture
 
 SHOP = Map(
     events=[

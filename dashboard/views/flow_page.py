@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.answers import Flow, FlowItem
 from dashboard.client import NotFoundError
-from dashboard.drawing import details, scene
+from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.steps import Steps, steps
 from dashboard.drawing.timeline import timeline
@@ -188,12 +188,12 @@ def story(key: str) -> None:
             mount("notice", {"title": [{"text": "Nothing of this flow is left to draw."}]}, key="bare")
             return
         selected = found.find(st.query_params.get("span"))
-        shown = selected or details.worth_reading(found)
+        shown = selected or inspector.worth_reading(found)
         left, right = st.columns([3.2, 1], gap="small")
         with left:
             draw(found, view, name, selected.id if selected else None, now)
         with right:
-            panel = details.inspect(found, shown, page.stripes())
+            panel = inspector.inspect(found, shown, page.stripes())
             mount("inspector", panel, key="inspector", on_select=choose_in_inspector)
 
 

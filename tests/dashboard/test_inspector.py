@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dashboard.answers import Clocks, Evidence, Expectation, Flow, Message, Note
-from dashboard.drawing.details import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
+from dashboard.drawing.inspector import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
 from tests.dashboard.factories import START, Story, finding
 

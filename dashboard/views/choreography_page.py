@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.answers import Map, Variant
 from dashboard.drawing import scene
-from dashboard.drawing.choreography import Level, Way, picture
 from dashboard.drawing.component import mount
+from dashboard.drawing.process_map import Level, Way, picture
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
 SAID = {
