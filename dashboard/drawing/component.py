@@ -52,12 +52,12 @@ def mount(
     """Show *data* as *kind*; return what the reader did since the last run.
 
     The answer has `select` (the id of a step, "" for none) and `act` (a button
-    of the view), each None when nothing happened. Links the browser follows by
-    itself. *on_select* runs before the page does, so that the whole page
+    of the view), each None when nothing happened. The browser follows links
+    without Python. *on_select* runs before the page does, so that the whole page
     already knows the new selection.
 
-    Selection is a trigger and not a state: the address decides what is
-    selected, and a state would keep its own opinion after Back.
+    Selection is a trigger and not a state: the address decides what is selected,
+    and a state would still hold the old selection after Back.
     """
     return _renderer()(
         key=key,

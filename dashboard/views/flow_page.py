@@ -55,7 +55,7 @@ def unchosen() -> None:
 
 
 def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, Any]:
-    """Say what became of the flow: key, state, and the findings' own sentences."""
+    """Say how the flow is: key, state, and the sentences of its findings."""
     badges: list[dict[str, Any]] = []
     if item:
         open_ = flow.findings and item.state in {"stuck", "late", "failed"}
@@ -90,7 +90,7 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
 
 
 def by_kind(flow: Flow) -> dict[str, list[str]]:
-    """The texts of the notes of each kind; the inspector has them with what they are about."""
+    """Group the texts of the notes by kind; the inspector shows what each is about."""
     kinds: dict[str, list[str]] = {}
     for note in flow.notes:
         kinds.setdefault(note.kind, []).append(note.text)
@@ -98,14 +98,14 @@ def by_kind(flow: Flow) -> dict[str, list[str]]:
 
 
 def blocked(count: int) -> str:
-    """Say how much waits behind a finding."""
+    """Say how many steps a finding blocks."""
     if not count:
         return ""
     return f" {words.count(count, 'later step is', 'later steps are')} blocked."
 
 
 def outcome(item: FlowItem | None) -> list[words.Part]:
-    """Say in one sentence what a flow without findings does."""
+    """Say in one sentence how a flow without findings is doing."""
     if item is None:
         return []
     took = words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6)

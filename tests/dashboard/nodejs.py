@@ -1,4 +1,4 @@
-"""Finds Node, for the tests of what runs in the browser and needs no page."""
+"""Finds Node, for tests of the front end's code that need no page."""
 
 from __future__ import annotations
 

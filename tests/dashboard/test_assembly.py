@@ -1,4 +1,4 @@
-"""Modules become one script that does what they do, or an error says which of them does not fit."""
+"""Modules become one script, or an error says which of them does not fit and why."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_is_imported_comes_first() -> None:
 
 
 def test_comments_and_leading_spaces_are_left_out() -> None:
-    """They are for those who read the modules, and both texts go to the browser with every refresh."""
+    """They help only those who read the modules, and every refresh sends the texts to the browser."""
     script = joined(main="// Why.\nexport default function mount() {\n  // How.\n  return 1;\n}\n")
 
     assert script == "// main.js\nexport default function mount() {\nreturn 1;\n}\n"
@@ -90,7 +90,7 @@ USES_A = 'import { a } from "./a.js";\n' + MAIN
     ],
 )
 def test_what_cannot_be_joined_is_refused(modules: dict[str, str], said: str) -> None:
-    """The alternative is a page that stays empty, with an error in the console of its reader."""
+    """Otherwise the page stays empty, with an error in the console of its reader."""
     with pytest.raises(AssemblyError, match=f"^{re.escape(said)}"):
         joined(**modules)
 
@@ -124,7 +124,7 @@ def test_a_module_can_be_read_at_once() -> None:
 
 
 def test_what_is_sent_is_javascript(tmp_path: Path) -> None:
-    """What leading spaces and comments were taken from still has to parse."""
+    """Without its comments and leading spaces it still has to parse."""
     script = tmp_path / "sent.mjs"
     script.write_text(assembled().script)
 

@@ -1,4 +1,4 @@
-"""The pure functions of the front end, by Node's own test runner; and that ages read as durations do."""
+"""The pure functions of the front end, tested by Node; and ages have the words of durations."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_functions(path: Path) -> None:
 
 
 def test_ages_are_said_as_durations_are() -> None:
-    """One page has both: Python says how long a step took, the browser how long ago it was."""
+    """One page shows both: Python says how long a step took, the browser how long ago it was."""
     ages = [30 * SECOND, 59_999, MINUTE, 14 * MINUTE, 59.9 * MINUTE, 125 * MINUTE, 9.5 * HOUR, 30 * HOUR]
     ages += [47.9 * HOUR, 48 * HOUR, 72 * HOUR]
     ask = f"""

@@ -41,7 +41,7 @@ export function ageText(ns, words = "") {
   return el("span.age", { data: { since: ns, words }, title: moment(ns) }, text);
 }
 
-// Says all ages below `root` anew, and touches only those that changed.
+// Renews all ages below `root`, and touches only those that changed.
 export function grow(root) {
   for (const node of root.querySelectorAll(".age")) {
     const text = since(Number(node.dataset.since));
