@@ -9,7 +9,7 @@ CHECKED := collector dashboard sample_services tests instrumentation/tests bench
 BIOME := node_modules/.bin/biome
 define biome
 	@if command -v node > /dev/null && command -v npm > /dev/null; then \
-	  $(MAKE) --no-print-directory node_modules/biome.stamp && $(BIOME) $(1); \
+	  $(MAKE) --silent --no-print-directory node_modules/biome.stamp && $(BIOME) $(1); \
 	elif [ "$$CI" = true ]; then \
 	  echo "There is no node and npm to check JavaScript and style sheets with: install them" >&2; exit 2; \
 	else \
