@@ -4,6 +4,19 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --constraint constraints.txt
 CHECKED := collector dashboard sample_services tests instrumentation/tests benchmarks docs
 
+# Biome reads JavaScript and style sheets. It needs Node, which nothing else here does: without one it is
+# left out, but not in CI.
+BIOME := node_modules/.bin/biome
+define biome
+	@if command -v node > /dev/null && command -v npm > /dev/null; then \
+	  $(MAKE) --silent --no-print-directory node_modules/biome.stamp && $(BIOME) $(1); \
+	elif [ "$$CI" = true ]; then \
+	  echo "There is no node and npm to check JavaScript and style sheets with: install them" >&2; exit 2; \
+	else \
+	  echo "JavaScript and style sheets are left out: there is no node and npm"; \
+	fi
+endef
+
 .PHONY: help demo test install format lint types contracts picture pins clean
 
 help:
@@ -13,7 +26,7 @@ help:
 	@echo "make format    writes the format that make test asks for"
 	@echo "make picture   takes the picture of the README again, in Chromium"
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
-	@echo "make clean     removes .venv and the data of the demo"
+	@echo "make clean     removes .venv, node_modules and the data of the demo"
 
 # Said before anything is made, so that a machine that lacks something is left as it was.
 $(BIN)/python:
@@ -36,6 +49,11 @@ $(BIN)/python:
 	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples,dev]'
 	@touch $@
 
+# Without a lock file: it would name the registry that this machine asks. package.json names the exact version.
+node_modules/biome.stamp: package.json
+	@npm install --no-package-lock --no-audit --no-fund --loglevel=error > /dev/null
+	@touch $@
+
 demo: .venv/demo.stamp
 	@exec $(BIN)/choreoscope demo $(ARGS)
 
@@ -44,10 +62,12 @@ install: .venv/test.stamp
 format: install
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+	$(call biome,check --write)
 
 lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(call biome,ci --error-on-warnings)
 
 types: install
 	$(BIN)/mypy $(CHECKED)
@@ -67,4 +87,4 @@ pins: install
 	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf .venv choreoscope-data .demo
+	rm -rf .venv node_modules choreoscope-data .demo

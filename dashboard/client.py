@@ -1,8 +1,8 @@
 """Asks the collector, and the demo shop when there is one: the only place that knows where they are.
 
 One answer serves all viewers: a question asked twice within its `max_age` goes
-out once. When the collector falls silent the last answer stays, with how long
-the silence has lasted, because an old picture and its age help more than none.
+out once. When the collector stops answering, the last answer stays, with the time
+since then: an old picture with its age helps more than none.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from dashboard.answers import Flow, Flows, Map, Shop, ShopService, Stuck, Summar
 API_DEFAULT = "http://127.0.0.1:4319"
 SHOP_DEFAULT = "http://127.0.0.1:4320"
 
-# Loopback answers in milliseconds. A collector that needs longer than this is
-# as good as silent to somebody who looks at a page that renews every second.
+# Loopback answers in milliseconds. On a page that renews every second, a collector
+# that needs longer than this is as good as down.
 TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
-# Answers kept: a whole flow can be megabytes, and nobody looks at more at once.
+# How many answers are kept. One flow can be megabytes.
 KEPT_ANSWERS = 128
 
-# How long a shop that did not answer is taken for absent.
+# How long a shop that did not answer counts as absent.
 SHOP_ABSENT_S = 5.0
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class NotFoundError(ApiError):
 
 @dataclass(frozen=True)
 class Answered(Generic[T]):
-    """An answer, and how far it can be trusted to be of now.
+    """An answer, and how old it may be.
 
     `silent_s` is 0.0 while the collector answers, otherwise the seconds since
     it last did; `problem` then says why.
@@ -64,7 +64,7 @@ class Answered(Generic[T]):
 
 @dataclass
 class _Held:
-    """What is remembered of one question."""
+    """What is cached for one question."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: Any = None
@@ -74,7 +74,7 @@ class _Held:
 
 
 def address(variable: str, default: str) -> str:
-    """Read a base address from the environment; raise `ApiError` if it is none."""
+    """Read a base address from the environment; raise `ApiError` if it is not one."""
     value = os.environ.get(variable, "").strip() or default
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -96,7 +96,7 @@ class Api:
         self._ahead = 0
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def summary(self) -> Answered[Summary]:
@@ -104,7 +104,7 @@ class Api:
         return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
 
     def now(self) -> int:
-        """Return the collector's time (ns), as far as its last summary tells: ages are counted by it."""
+        """Return the collector's time (ns), estimated from its last summary; ages count by it."""
         return time.time_ns() + self._ahead
 
     def _set_clock(self, summary: Summary) -> None:
@@ -135,7 +135,7 @@ class Api:
 
     def flow(self, key: str) -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*."""
-        # A key that is "." or ".." would lead elsewhere.
+        # A key that is "." or ".." would lead to another question.
         step = quote(key, safe="").replace(".", "%2E")
         return self._ask(f"/api/v1/flows/{step}", Flow, max_age=0.5)
 
@@ -190,7 +190,7 @@ class Api:
 
 
 class ShopControl:
-    """The demo shop's fault control: what can be broken on purpose."""
+    """The demo shop's fault control: which services can be broken on purpose."""
 
     def __init__(self, base: str | None = None) -> None:
         self.base = base or address("CHOREOSCOPE_SHOP", SHOP_DEFAULT)
@@ -200,7 +200,7 @@ class ShopControl:
         self._absent_until = float("-inf")
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._http.close()
 
     def shop(self) -> Shop | None:

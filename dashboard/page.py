@@ -1,4 +1,4 @@
-"""What all pages share: asking with patience, saying what is wrong, going elsewhere."""
+"""What all pages share: asking the collector, saying what is wrong, links and the address."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ U = TypeVar("U")
 
 
 def command(*said: str) -> str:
-    """Say how `choreoscope` is called with the words *said*, so that a copy of it runs.
+    """Return the command line that calls `choreoscope` with the words *said*, ready to be copied.
 
-    By its bare name where PATH leads to the one that is installed with us, else by its path.
+    It has the bare name where PATH leads to the one that is installed with us, else the path.
     """
-    # As `collector.commands.calling` does, which we must not import.
+    # The collector's commands do the same, but we must not import them.
     ours = Path(sysconfig.get_path("scripts")).resolve() / "choreoscope"
     on_path = shutil.which("choreoscope")
     if not ours.exists() or (on_path and Path(on_path).samefile(ours)):
@@ -39,13 +39,13 @@ def command(*said: str) -> str:
 
 @st.cache_resource(show_spinner=False, on_release=Api.close)
 def api() -> Api:
-    """Return the collector's API: one for all viewers, as they ask the same questions."""
+    """Return the collector's API: one for all viewers, because they ask the same questions."""
     return Api()
 
 
 @st.cache_resource(show_spinner=False, on_release=ShopControl.close)
 def shop_control() -> ShopControl:
-    """Return the demo shop's fault control, whether or not a shop runs."""
+    """Return the demo shop's fault control, whether a shop runs or not."""
     return ShopControl()
 
 
@@ -72,8 +72,8 @@ def stripes() -> Stripes:
 def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
     """Return the answer to *question*, with a skeleton of *height* pixels while it is slow.
 
-    With an old answer only, the page says so and goes on with it. Without any,
-    it says what is wrong and the run (of the fragment) ends here.
+    If the answer is an old one, the page says so and shows it. If there is none,
+    the page says what is wrong and the run of the fragment ends here.
     """
     answer = _asked(question, height)
     if answer.problem:
@@ -84,7 +84,7 @@ def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
 def ask_both(
     first: Callable[[], Answered[T]], second: Callable[[], Answered[U]], *, height: int
 ) -> tuple[T, U]:
-    """Return two answers, as `ask` does; a silence is said once."""
+    """Return two answers, as `ask` does; what is wrong with both is said once."""
     one, other = _asked(first, height), _asked(second, height)
     if one.problem or other.problem:
         _silent(max(one.silent_s, other.silent_s))
@@ -105,7 +105,7 @@ def _silent(seconds: float) -> None:
 
 
 def nobody(problem: ApiError) -> NoReturn:
-    """Say that no collector answers, and how to start one; end the run."""
+    """Say that no collector answers and how to start one, and end the run."""
     mount(
         "notice",
         {
@@ -127,7 +127,7 @@ def nobody(problem: ApiError) -> NoReturn:
 
 @contextmanager
 def guarded(key: str) -> Iterator[None]:
-    """Keep a failure inside its frame: one sentence, a retry, the detail to copy."""
+    """Keep a failure inside its part of the page: one sentence, a retry, the detail to copy."""
     try:
         yield
     except Exception as error:
@@ -147,14 +147,14 @@ def guarded(key: str) -> Iterator[None]:
 
 
 def to_flow(key: str, **more: str) -> dict[str, str]:
-    """Name the page of one flow, as the target of a link."""
+    """Return the page of one flow as the target of a link."""
     return {"page": "flow", "flow": key, **more}
 
 
 def write_address(**wanted: str | None) -> None:
-    """Make the address say *wanted*, and touch it only where it says something else.
+    """Put *wanted* into the address, and touch only what differs.
 
-    Each change is a step that Back undoes: call this on a reader's act only.
+    Each change is one step for Back: call this only when the reader did something.
     """
     for name, value in wanted.items():
         if not value:

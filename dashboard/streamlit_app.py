@@ -10,14 +10,15 @@ HERE = Path(__file__).parent
 ICON = HERE / "static" / "icon.svg"
 VIEWS = HERE / "views"
 
-# No icons here: the browser would fetch a page's icon from outside to show it on
-# its tab. frame.css draws the ones in the menu.
+# No icons here: the browser would fetch them from outside to show them on its tab.
+# frame.css draws the ones in the menu.
+# Each page names its address, which is not the name of its file. The default page answers only at "/".
 chosen = st.navigation(
     [
-        st.Page(VIEWS / "stuck.py", title="Stuck", default=True),
-        st.Page(VIEWS / "flows.py", title="Flows", url_path="flows"),
-        st.Page(VIEWS / "flow.py", title="Flow", url_path="flow", visibility="hidden"),
-        st.Page(VIEWS / "choreography.py", title="Choreography", url_path="choreography"),
+        st.Page(VIEWS / "stuck_page.py", title="Stuck", url_path="stuck", default=True),
+        st.Page(VIEWS / "flows_page.py", title="Flows", url_path="flows"),
+        st.Page(VIEWS / "flow_page.py", title="Flow", url_path="flow", visibility="hidden"),
+        st.Page(VIEWS / "choreography_page.py", title="Choreography", url_path="choreography"),
     ],
     position="top",
 )

@@ -1,6 +1,6 @@
 """How durations, counts and causes are said: one wording for all pages.
 
-Ages that grow while one looks at them are said by views.js, in the same way.
+Ages grow while somebody looks at them, so `ages.js` says them, in the same words.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ SECOND = 1_000_000_000
 
 
 class Part(TypedDict, total=False):
-    """A piece of a sentence: plain text, or one that is set apart.
+    """A piece of a sentence: plain text, a name that is set apart, or an age.
 
-    `as` is "code" (an event type), "strong" (a service) or "age" (then `since`
-    is a time in nanoseconds and the browser lets it grow).
+    `mark` is "code" (an event type) or "strong" (a service). `since` is the time
+    in nanoseconds from which an age counts; the browser lets it grow.
     """
 
     text: str
@@ -23,7 +23,7 @@ class Part(TypedDict, total=False):
     since: int
 
 
-# What each cause means, in words that follow the name of the service that owes.
+# What each cause means, in words that follow the name of the owing service.
 CAUSES = {
     "nobody_subscribed": "is not subscribed",
     "consumer_down": "is down",
@@ -103,12 +103,12 @@ def count(value: int, thing: str, plural: str | None = None) -> str:
 
 
 def times(thing: str, value: int) -> str:
-    """Say a thing that is there more than once: `missing parent`, `missing parent \u00d7 3`."""
+    """Say a thing and how often it is there: `missing parent`, `missing parent \u00d7 3`."""
     return thing if value == 1 else f"{thing} \u00d7 {value:,}"
 
 
 def share(part: float) -> str:
-    """Say a share: `98 %`, and neither 0 nor 100 where it is only nearly so."""
+    """Say a share: `98 %`, and never 0 or 100 when it is only close to that."""
     percent = part * 100
     if 0 < percent < 1:
         return "<1 %"
@@ -118,7 +118,7 @@ def share(part: float) -> str:
 
 
 def apart(ahead: float | None, least: float | None, most: float | None) -> str:
-    """Say how a clock goes by another one: `about 21 ms behind`, of milliseconds; empty if nobody knows."""
+    """Say how far one clock is from another, from milliseconds: `about 21 ms behind`; empty if unknown."""
     if ahead is not None and least is not None and most is not None:
         if least <= 0 <= most:
             return f"within {duration(max(-least, most))} of"
@@ -136,9 +136,9 @@ def cause(name: str) -> str:
 
 
 def marked(sentence: str, *, codes: Iterable[str | None], strongs: Iterable[str | None]) -> list[Part]:
-    """Cut *sentence* so that the event types and services in it can be set apart.
+    """Cut *sentence* into parts, so that the event types and services in it can be set apart.
 
-    Only whole words count: the service `order` is not found in `OrderPlaced`.
+    Only whole words count: the service `order` is not in `OrderPlaced`.
     """
     marks = {word: "strong" for word in strongs if word} | {word: "code" for word in codes if word}
     parts: list[Part] = []
@@ -171,5 +171,5 @@ def _inside(character: str) -> bool:
 
 
 def short(text: str, longest: int = 60) -> str:
-    """Say what somebody typed, cut where it is long."""
+    """Say a text that may be long: cut after *longest* characters."""
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"

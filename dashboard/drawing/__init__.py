@@ -1,1 +1,1 @@
-"""From answers to pictures: pure steps, and the one module that mounts them."""
+"""From answers to pictures: pure steps, and the one module that puts them into a page."""

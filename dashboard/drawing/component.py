@@ -1,7 +1,7 @@
-"""Mounts the drawings: the one module between Python's numbers and views.js.
+"""Mounts the drawings: the one module between Python's numbers and the front end's code.
 
-Everything that came from spans passes here as data and becomes text nodes in
-the browser. No page hands it to a Streamlit call that reads Markdown or HTML.
+Everything that came from spans passes through here as data and becomes text nodes
+in the browser. No page gives it to a Streamlit call that reads Markdown or HTML.
 """
 
 from __future__ import annotations
@@ -14,24 +14,32 @@ from typing import Any, Literal
 import streamlit as st
 from streamlit.components.v2.types import ComponentRenderer
 
-from dashboard.drawing import palette
+from dashboard.drawing import assembly, palette
 
 FRONTEND = Path(__file__).parent / "frontend"
+ENTRY = "mount.js"
 NAME = "choreoscope_views"
 
 Kind = Literal["head", "notice", "stuck", "flows", "inspector", "faults", "timeline", "graph"]
 
 
+def assembled() -> assembly.Assembled:
+    """Read the front end and join it."""
+    return assembly.assemble(_texts("*.js"), _texts("*.css"), ENTRY)
+
+
+def _texts(pattern: str) -> dict[str, str]:
+    # frame.css is for Streamlit's own page: streamlit_app.py adds it there.
+    paths = [path for path in FRONTEND.glob(pattern) if path.name != "frame.css"]
+    return {path.name: path.read_text(encoding="utf-8") for path in paths}
+
+
 @cache
 def _renderer() -> ComponentRenderer:
-    # Registered from the files' text: a path loads from a wheel, but not from an
-    # editable install of this layout. Streamlit takes text for text because it
-    # holds a line break.
-    return st.components.v2.component(
-        NAME,
-        js=(FRONTEND / "views.js").read_text(encoding="utf-8"),
-        css=palette.css() + (FRONTEND / "views.css").read_text(encoding="utf-8"),
-    )
+    # Registered as text: a path works in a wheel, but not in an editable install of
+    # this layout. Streamlit knows that it is no path because it has a line break.
+    sent = assembled()
+    return st.components.v2.component(NAME, js=sent.script, css=palette.css() + sent.sheet)
 
 
 def mount(
@@ -44,12 +52,12 @@ def mount(
     """Show *data* as *kind*; return what the reader did since the last run.
 
     The answer has `select` (the id of a step, "" for none) and `act` (a button
-    of the view), each None when nothing happened. Links the browser follows by
-    itself. *on_select* runs before the page does, so that the whole page
+    of the view), each None when nothing happened. The browser follows links
+    without Python. *on_select* runs before the page does, so that the whole page
     already knows the new selection.
 
-    Selection is a trigger and not a state: the address decides what is
-    selected, and a state would keep its own opinion after Back.
+    Selection is a trigger and not a state: the address decides what is selected,
+    and a state would still hold the old selection after Back.
     """
     return _renderer()(
         key=key,

@@ -1,14 +1,15 @@
 """Where each box of a drawing goes, and which way its links run.
 
-A layered layout on a tree: a box stands one layer below the lowest of its
-causes, under the one that came last; boxes never touch; links run one way. The
-longest way through a drawing is a straight line, as it is the story a reader
-follows. Long links pass the layers between through slots of their own, so none
-runs through a box.
+A layered layout on a tree: a box is one layer below the lowest of its causes,
+under the one that came last. Boxes never touch, and links run one way. The
+longest way through a drawing is a straight line, because that is the one a
+reader follows. A long link has a slot of its own in each layer that it passes,
+so that it runs through no box.
 
 Pure and deterministic: the same boxes and links give the same numbers. Siblings
-keep the order in which they are given and the first box keeps its place, so a
-drawing that grows moves little under the reader's eyes.
+keep the order in which they are given and the first box keeps its place, so that
+a drawing moves little while it grows. The collector's pictures do not grow and
+have another layout: docs/adr/0009-two-layouts.md says why.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ class Gaps:
 class Layout:
     """The answer: top-left corners by box id, one route per link, in the order given.
 
-    A route is start, then an entry and an exit for each layer it passes, then
-    the end: curves between layers, straight lines through them. `backward`
-    holds the places of links that close a circle; their routes run backwards.
+    A route has its start, an entry and an exit for each layer it passes, and its
+    end: curves between layers, straight lines through them. `backward` holds the
+    places of links that close a circle; their routes run backwards.
     """
 
     places: dict[str, Point]
@@ -94,7 +95,7 @@ def layout(
 ) -> Layout:
     """Place *boxes* so that every link of *links* points down (or right).
 
-    Links to ids that are no box are an error of the caller (`KeyError`).
+    Raise `KeyError` for a link to an id that is not a box.
     """
     number = {box.id: place for place, box in enumerate(boxes)}
     ends = [(number[source], number[target]) for source, target in links]
@@ -109,14 +110,14 @@ def layout(
 
 
 def _closing(count: int, ends: Sequence[tuple[int, int]]) -> frozenset[int]:
-    """Find the links that close a circle when boxes are walked in the given order."""
+    """Find the links that close a circle when the boxes are walked in the given order."""
     out: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for place, (source, target) in enumerate(ends):
         out[source].append((target, place))
     entered, left = [False] * count, [False] * count
     closing = {place for place, (source, target) in enumerate(ends) if source == target}
     targets = {target for source, target in ends if source != target}
-    # Starts first: a circle is cut where it is entered, not where numbering began.
+    # Starts first, so that a circle is cut where it is entered and not where the numbers begin.
     for start in [*(box for box in range(count) if box not in targets), *range(count)]:
         if entered[start]:
             continue
@@ -138,7 +139,7 @@ def _closing(count: int, ends: Sequence[tuple[int, int]]) -> frozenset[int]:
 
 
 def _ranks(count: int, ends: Iterable[tuple[int, int]]) -> list[int]:
-    """Give each box the length of the longest way that leads to it."""
+    """Return the length of the longest way that leads to each box."""
     below: list[list[int]] = [[] for _ in range(count)]
     waiting = [0] * count
     for source, target in ends:
@@ -157,7 +158,7 @@ def _ranks(count: int, ends: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _layered(boxes: Sequence[Box], ends: Sequence[tuple[int, int]], direction: Direction) -> _Graph:
-    """Give everything its layer, with a slot wherever a link passes one."""
+    """Put everything into its layer, with a slot wherever a link passes one."""
     down = direction == "down"
     graph = _Graph(
         boxes=len(boxes),
@@ -193,7 +194,7 @@ def _chain(graph: _Graph, source: int, target: int) -> list[int]:
 
 
 def _tree(graph: _Graph) -> list[list[int]]:
-    """Hang everything under one of its causes: a real one before a slot, the last before others."""
+    """Choose one parent for everything among its causes: a box rather than a slot, and the last of them."""
     children: list[list[int]] = [[] for _ in graph.size]
     chosen = [
         max(above, key=lambda cause: (cause < graph.boxes, cause), default=None) for above in graph.above
@@ -269,7 +270,7 @@ def _joined(left: _Shape, right: _Shape) -> _Shape:
 
 
 def _middle(graph: _Graph, children: Sequence[int], offset: Sequence[float], height: Sequence[int]) -> float:
-    """Say over which point a cause stands: over the longest way on, else over the middle."""
+    """Return where a cause goes: above the longest way on, or above the middle of its effects."""
     boxes = [child for child in children if child < graph.boxes] or list(children)
     longest = max(height[child] for child in boxes)
     leading = [child for child in boxes if height[child] == longest]
@@ -279,7 +280,7 @@ def _middle(graph: _Graph, children: Sequence[int], offset: Sequence[float], hei
 
 
 class _Drawing:
-    """Turns layers and centres into corners and routes, along the chosen direction."""
+    """Turns layers and centres into corners and routes, in the chosen direction."""
 
     def __init__(
         self, boxes: Sequence[Box], graph: _Graph, centres: Sequence[float], direction: Direction, gap: float

@@ -2,7 +2,7 @@
 
 `tests/dashboard/test_palette.py` computes contrast and the distance of the five
 states for normal and colour-blind vision: change a colour only with it. Colour
-is never the only carrier of a meaning; the mark beside it is in views.js.
+never carries a meaning alone: the front end draws a mark beside it.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ STATE_TOKENS = MappingProxyType(
 LATENCY = ("#a9b8c8", "#7d97b3", "#c9a227", "#d1701a", "#b3260a")
 LATENCY_STEPS_MS = (150.0, 800.0, 3_000.0, 20_000.0)
 
-# One stripe a service, in order of first appearance. They repeat beyond twelve:
-# the name beside the stripe carries the meaning, and no stripe means a state.
+# A stripe for each service, by first appearance. They repeat after twelve, because
+# the name beside the stripe says which service it is. No stripe means a state.
 SERVICES = (
     "#4477AA",
     "#228833",
@@ -73,7 +73,7 @@ SERVICES = (
     "#9D5C7E",
 )
 
-# Tokens that also come as a faint ground, and how much of them it holds, in percent.
+# Tokens that are also used as a faint background, and their share of it, in percent.
 TINTED = ("accent", "muted", "wait", "stuck", "failed")
 TINT = 10
 

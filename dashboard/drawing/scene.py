@@ -1,7 +1,7 @@
-"""What views.js draws of a flow: boxes with places, bars, words; as plain data.
+"""What the front end draws, as plain data: boxes with places, bars, words.
 
-Pure: the same steps give the same data. Times of the reader's clock are not in
-here, so a flow at rest is sent to the browser once.
+Pure: the same steps give the same data. Nothing here depends on the reader's
+clock, so a flow at rest is sent to the browser once.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 from dashboard import words
 from dashboard.drawing import palette
-from dashboard.drawing.choreography import Picture, Place, Way
 from dashboard.drawing.layout import Box, Gaps, Layout, Point, layout
+from dashboard.drawing.process_map import Picture, Place, Way
 from dashboard.drawing.steps import Link, Step, Steps
 from dashboard.drawing.timeline import Timeline
 
@@ -25,12 +25,12 @@ CARD = (192.0, 39.0)
 PILL_HEIGHT = 24.0
 EVENT = (196.0, 30.0)
 TAKERS_HEIGHT = 13.0  # the line in an event's box that names them
-PORT = 12.0  # between arrows that leave a box on one side, or reach it
-# A character of the pills' 11 px text, at most; names longer than the card are cut.
+PORT = 12.0  # between arrows that leave a box on one side, or arrive there
+# The width of a character of the pills' 11 px text, at most. Longer names are cut.
 CHARACTER = 6.6
-CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves to the graph
+CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves for the graph
 SIDEWAYS = 64.0
-# Down is how people read these; the other way has to be clearly better.
+# People read these from top to bottom, so sideways has to be clearly better.
 SIDEWAYS_FROM = 1.15
 
 
@@ -60,7 +60,7 @@ def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> D
 
 
 def _best(boxes: list[Box], ends: list[tuple[str, str]]) -> Layout:
-    """Top to bottom or left to right, whichever leaves the cards larger."""
+    """Lay out top to bottom or left to right, whichever leaves the cards larger."""
     down = layout(boxes, ends)
     right = layout(boxes, ends, direction="right", gaps=Gaps(layer=SIDEWAYS))
     return right if _fit(right) > _fit(down) * SIDEWAYS_FROM else down
@@ -102,7 +102,7 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
         "label": label(step, start),
     }
     if step.kind == "message" and spent > 0 and longest > 0:
-        # The root keeps short steps visible beside one that took a hundred times longer.
+        # The square root keeps short steps visible beside one that took a hundred times longer.
         length = sqrt(spent / longest)
         data["bar"] = [length * (step.wait_ms or 0.0) / spent, length * (step.work_ms or 0.0) / spent]
     if step.kind == "ghost":
@@ -113,7 +113,7 @@ def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
 
 
 def problem(step: Step) -> int:
-    """Say how soon the eye should be led here: 1 missing, 2 failed, 3 slow, 0 not at all."""
+    """Rank a step by how much attention it needs: 1 missing, 2 failed, 3 slow, 0 none."""
     if step.kind == "ghost":
         return 1
     if step.kind == "blocked":
@@ -122,7 +122,7 @@ def problem(step: Step) -> int:
 
 
 def label(step: Step, start: int) -> str:
-    """Say a step in words, for those who hear the page."""
+    """Say a step in words, for screen readers."""
     if step.kind == "ghost":
         return f"{step.title}, expected from {step.service}, not seen"
     if step.kind == "blocked":
@@ -186,7 +186,7 @@ def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | N
 
 
 def took(step: Step) -> str:
-    """Say how long a step took; where it mostly waited, say that."""
+    """Say how long a step took, or how long it waited where that is most of it."""
     wait, work = step.wait_ms or 0.0, step.work_ms or 0.0
     if step.skew_ms is not None:
         return f"{words.duration(work)}, clocks differ by {words.duration(-step.skew_ms)}"
@@ -254,10 +254,10 @@ def _place_size(place: Place) -> tuple[float, float]:
 
 
 def _apart(ways: Sequence[Way], placed: Layout) -> tuple[tuple[Point, ...], ...]:
-    """The routes of *placed*, side by side where several leave a box or reach one: they are up to 8 px thick.
+    """Return the routes of *placed*, side by side where several leave a box or reach one.
 
-    One that runs straight stays so. Of those to one side the one that goes farthest is outermost, so that
-    none crosses another.
+    They are up to 8 px thick. A straight one stays straight. On each side the one that goes farthest
+    is the outermost, so that none of them cross.
     """
     routes = [list(route) for route in placed.routes]
     sides: dict[tuple[str, int, bool], list[tuple[float, int]]] = {}

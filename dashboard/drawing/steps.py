@@ -1,9 +1,9 @@
 """A flow as a reader sees it: cards, pills and ghosts, and what led from one to the next.
 
 A message is a card, and the reaction that published it is part of that card. A
-reaction that published nothing is a pill. What the diagnosis says is owed is a
-ghost, so that the missing thing is drawn in every view; what it blocks hangs
-below it. All of it is a function of the API's document of one flow.
+reaction that published nothing is a pill. What is owed, by the diagnosis, is a
+ghost, so that every view draws the missing thing; what it blocks is below it.
+All of this is a pure function of the API's document of one flow.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Literal
 
 from dashboard.answers import Clocks, Edge, Finding, Flow, Message, Note, Reaction
 
-# One step in a hundred takes longer than the p99, and a flow has dozens: slow is
-# what takes longer than that several times over.
+# One step in a hundred takes longer than the p99, and a flow has dozens of steps. So
+# only a step that takes a multiple of that is slow.
 SLOW_TIMES = 2.0
 
 Kind = Literal["message", "reaction", "ghost", "blocked", "unseen"]
@@ -28,7 +28,7 @@ class Step:
     `at` is when it became visible (ns), `began` when its reaction started;
     `wait_ms` and `work_ms` are those of the reaction, None where there is none;
     `across_clocks` says that the wait is a difference of two services' clocks.
-    `skew_ms` is how far a wait was below zero: clocks that disagree. `due` is
+    `skew_ms` is how far a wait was below zero, because clocks disagree. `due` is
     when a ghost should have been there.
     """
 
@@ -74,15 +74,15 @@ class Steps:
     clocks: tuple[Clocks, ...] = ()
 
     def causes(self, step: str) -> list[Link]:
-        """Links that lead to *step*."""
+        """Return the links that lead to *step*."""
         return [link for link in self.links if link.target == step]
 
     def effects(self, step: str) -> list[Link]:
-        """Links that lead on from *step*."""
+        """Return the links that lead on from *step*."""
         return [link for link in self.links if link.source == step]
 
     def find(self, ref: str | None) -> Step | None:
-        """Return the step that *ref* is or was folded into, or None."""
+        """Return the step that *ref* is, or is a part of, or None."""
         if not ref:
             return None
         if ref in self.by_id:
@@ -176,11 +176,11 @@ def _unseen(source: str, links: Iterable[Link], drawn: Iterable[Step]) -> Step:
 def _led(
     deliveries: Iterable[Edge], reaction: Reaction, target: str, cause: Edge | None = None
 ) -> Iterator[Link]:
-    """Link whatever was delivered to *reaction* with what came of it."""
+    """Link everything that was delivered to *reaction* with its result, *target*."""
     seen = False
     for delivery in deliveries:
         seen = True
-        # One line for two edges is as sure as the less sure of them.
+        # One line stands for two edges, and is as certain as the less certain of them.
         weaker = cause if cause and cause.certainty == "inferred" else delivery
         yield Link(delivery.source, target, weaker.because, weaker.certainty)
     if not seen:
@@ -228,7 +228,7 @@ def _usual(finding: Finding) -> float:
 
 
 def _anchor(known: Steps, finding: Finding) -> Step | None:
-    """Find what the ghost hangs from: the owing service's own pill where it left one."""
+    """Find the step above the ghost: the owing service's own pill, if it has one."""
     stopped = known.find(finding.stopped_at.ref)
     if stopped is None:
         return known.steps[-1] if known.steps else None
@@ -267,7 +267,7 @@ def _state(reaction: Reaction | None) -> str:
 
 
 def _refs(step: Step) -> set[str]:
-    """Every span that *step* stands for."""
+    """Return every span that *step* stands for."""
     refs = set(step.message.spans) if step.message else set()
     if step.reaction:
         refs |= {step.reaction.ref, *step.reaction.spans}
@@ -282,7 +282,7 @@ def _grouped(pairs: Iterable[tuple[str, Edge]]) -> dict[str, list[Edge]]:
 
 
 def _depths(drawn: Iterable[Step], links: Iterable[Link]) -> dict[str, int]:
-    """How far each step is from where the flow began, along its shortest way."""
+    """Return how far each step is from the start of the flow, on the shortest way."""
     below: dict[str, list[str]] = {}
     for link in links:
         below.setdefault(link.source, []).append(link.target)

@@ -1,8 +1,8 @@
-"""How far two colours are apart for an eye: contrast, CIEDE2000, and the colour-blind eye.
+"""How different two colours look: contrast, CIEDE2000, and both for colour-blind eyes.
 
 Sources: WCAG 2.2 (contrast); Sharma, Wu and Dalal 2005 (CIEDE2000); Machado,
-Oliveira and Fernandes 2009 (dichromacy, severity 1.0). Here because it judges
-the palette and is no part of the product.
+Oliveira and Fernandes 2009 (dichromacy, severity 1.0). It is here because only the
+tests need it, to judge the palette.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ SIGHT: dict[str, tuple[Triple, Triple, Triple]] = {
 
 
 def linear(colour: str) -> Triple:
-    """Linear light of `#rrggbb`, each 0.0 to 1.0."""
+    """Return the linear light of `#rrggbb`, each part 0.0 to 1.0."""
     values = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values)
     return red, green, blue
 
 
 def contrast(first: str, second: str) -> float:
-    """WCAG's ratio, 1.0 to 21.0."""
+    """Return WCAG's ratio, 1.0 to 21.0."""
     lights = sorted(_luminance(linear(colour)) for colour in (first, second))
     return (lights[1] + 0.05) / (lights[0] + 0.05)
 
@@ -49,7 +49,7 @@ def _luminance(light: Triple) -> float:
 
 
 def seen(colour: str, sight: str) -> Triple:
-    """The colour in CIE Lab as an eye of this *sight* has it."""
+    """Return the colour in CIE Lab, as an eye with this *sight* sees it."""
     light = linear(colour)
     red, green, blue = (
         min(max(sum(weight * part for weight, part in zip(row, light, strict=True)), 0.0), 1.0)
@@ -63,7 +63,7 @@ def seen(colour: str, sight: str) -> Triple:
 
 
 def ciede2000(first: Triple, second: Triple) -> float:
-    """The perceived difference of two Lab colours; about 1.0 can just be told."""
+    """Return the perceived difference of two Lab colours; about 1.0 is just visible."""
     (l1, a1, b1), (l2, a2, b2) = first, second
     mean = (hypot(a1, b1) + hypot(a2, b2)) / 2
     g = 0.5 * (1 - sqrt(mean**7 / (mean**7 + 25**7)))

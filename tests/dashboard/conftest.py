@@ -1,4 +1,4 @@
-"""A watched shop and a browser: started once, as a person would have them."""
+"""A shop with a collector, its dashboard and a browser, each started once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     for number in range(3):
         place(shop, f"A-{400 + number}", unanswered, seconds_ago=4)
     place(shop, NASTY_KEY, lambda order: declined_by_error(order, NASTY, strange=NASTY), seconds_ago=4.5)
-    # All of them began after the collector did: what it may have missed the beginning of it forgives.
+    # All of them began after the collector: it does not judge flows whose beginning it may have missed.
     shop.send(collector.otlp)
     try:
         until(lambda: judged(collector), 60, "the verdict")
@@ -74,7 +74,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 
 @pytest.fixture(scope="session")
 def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
-    """The dashboard of the watched shop; no fault control answers."""
+    """The dashboard of that collector; no fault control answers."""
     nobody = f"http://127.0.0.1:{free_port()}"
     dashboard = Dashboard(tmp_path_factory.mktemp("dashboard"), watched.api, nobody)
     dashboard.run()
@@ -86,7 +86,7 @@ def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> I
 def browser() -> Iterator[Browser]:
     """The system's Chromium. Without one the tests are skipped; CI must have one.
 
-    Not longer than a module: while it is there Playwright keeps an event loop running, in which no
+    It lives as long as a module: while it is open, Playwright keeps an event loop running, and no
     asynchronous test can run.
     """
     if not Path(CHROMIUM).exists():
@@ -102,13 +102,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["light", "dark"])
 def theme(request: pytest.FixtureRequest) -> str:
-    """Both themes: what can be read in one may vanish in the other."""
+    """Both themes: what can be read in one may be invisible in the other."""
     return str(request.param)
 
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A window; fails when the page wrote an error or asked anybody but the dashboard."""
+    """A window; the test fails if the page wrote an error or asked anything but the dashboard."""
     scheme: Any = request.getfixturevalue("theme") if "theme" in request.fixturenames else "light"
     context = browser.new_context(viewport=WINDOW, color_scheme=scheme)
     page = context.new_page()
@@ -128,7 +128,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     page.on("response", answered)
     yield page
     context.close()
-    # Streamlit looks for its own endpoints below the address of a deep link, twice, in vain.
+    # Streamlit looks for its own endpoints below the address of a deep link, twice, and finds none.
     probes = [url for url in missing if "/_stcore/" in url]
     failed = [text for text in errors if "Failed to load resource" in text]
     assert missing == probes

@@ -15,7 +15,7 @@ START = 1_800_000_000 * SECOND
 def finding(
     stopped_at: str, service: str = "payment", event: str | None = "PaymentCaptured", **more: Any
 ) -> Finding:
-    """A reaction of *service* that is owed after the span *stopped_at*."""
+    """A finding: *service* owes a reaction after the span *stopped_at*."""
     return Finding(
         **{
             "flow": "f1",
@@ -33,14 +33,14 @@ def finding(
 
 @dataclass
 class Story:
-    """A flow under construction: publish and react, in the order of a test's wishes."""
+    """A flow under construction: publish and react, in any order that a test needs."""
 
     messages: list[Message] = field(default_factory=list)
     reactions: list[Reaction] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
 
     def publish(self, event: str, service: str = "order", at_ms: float = 0.0, by: str | None = None) -> str:
-        """One message, caused by the reaction *by* if there is one; returns its ref."""
+        """Add a message, caused by the reaction *by* if there is one; return its ref."""
         ref = f"t:m{len(self.messages)}"
         time = START + round(at_ms * MS)
         self.messages.append(
@@ -60,7 +60,7 @@ class Story:
         certainty: str = "observed",
         **more: Any,
     ) -> str:
-        """One reaction to the message *to* (None: no delivery was seen); returns its ref."""
+        """Add a reaction to the message *to* (None: no delivery was seen); return its ref."""
         ref = f"t:r{len(self.reactions)}"
         sent = next((message.time_unix_nano for message in self.messages if message.ref == to), START)
         start = sent + round(wait_ms * MS)
@@ -84,13 +84,13 @@ class Story:
         return ref
 
     def step(self, to: str, service: str, event: str, **more: Any) -> str:
-        """A reaction that publishes *event*; returns the message's ref."""
+        """Add a reaction that publishes *event*; return the message's ref."""
         by = self.react(to, service, **more)
         end = next(reaction.end_unix_nano or 0 for reaction in self.reactions if reaction.ref == by)
         return self.publish(event, service, (end - START) / MS, by)
 
     def flow(self, *findings: Finding) -> Flow:
-        """The document of everything so far."""
+        """Return the document of everything so far."""
         return Flow(
             messages=self.messages, reactions=self.reactions, edges=self.edges, findings=list(findings)
         )

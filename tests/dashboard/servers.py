@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Process:
-    """A program of ours in a process of its own, with what it said in a file."""
+    """One of our programs in a process of its own, with its output in a file."""
 
     def __init__(self, command: list[str], folder: Path, settings: dict[str, str]) -> None:
         self._command = [sys.executable, *command]
@@ -33,7 +33,7 @@ class Process:
         try:
             until(lambda: self._answers(alive), within_s, f"an answer of {alive} ({self.log.read_text()})")
         except BaseException:
-            self.stop()  # nobody else will: who waits for a start has nothing to stop
+            self.stop()  # the caller has nothing yet that it could stop
             raise
 
     def _answers(self, address: str) -> bool:
@@ -44,7 +44,7 @@ class Process:
             return False
 
     def stop(self) -> None:
-        """End it, as a service manager would."""
+        """Stop it, as a service manager would."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(timeout=20)
@@ -67,7 +67,7 @@ class Collector(Process):
         self.start(f"{self.api}/readyz")
 
     def ask(self, question: str) -> dict[str, object]:
-        """The API's answer to *question*."""
+        """Return the API's answer to *question*."""
         answer = httpx.get(f"{self.api}/api/v1/{question}", trust_env=False, timeout=10)
         answer.raise_for_status()
         document: dict[str, object] = answer.json()

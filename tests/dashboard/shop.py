@@ -22,7 +22,7 @@ SECOND = 1_000 * MS
 
 @dataclass
 class Shop:
-    """Publishes and handles events of one order after the other; `send` delivers all spans at once."""
+    """Publishes and handles events of one order after another; `send` delivers all spans at once."""
 
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     tracers: dict[str, trace.Tracer] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Shop:
 
 @dataclass
 class Order:
-    """One order on its way; `at` is the time (ns) of whatever happens next."""
+    """One order on its way; `at` is the time (ns) of what happens next."""
 
     shop: Shop
     key: str
@@ -138,7 +138,7 @@ class Order:
 
 
 def opening(order: Order) -> Span:
-    """Place the order and let everybody react who reacts at once; return StockReserved."""
+    """Place the order, with everything that follows at once; return StockReserved."""
     placed = order.publish("order", "OrderPlaced")
     order.handle("analytics", "OrderPlaced", placed, wait=12, work=4)
     order.handle("notification", "OrderPlaced", placed, wait=60, work=30)
@@ -147,7 +147,7 @@ def opening(order: Order) -> Span:
 
 
 def shipped(order: Order) -> None:
-    """Let the order go all its way."""
+    """Let the order run to its end."""
     reserved = opening(order)
     captured = order.handle("payment", "StockReserved", reserved, wait=80, work=300, then="PaymentCaptured")
     parcel = order.handle("shipping", "PaymentCaptured", captured, wait=25, work=120, then="ParcelPacked")
@@ -155,7 +155,7 @@ def shipped(order: Order) -> None:
 
 
 def unpaid(order: Order) -> None:
-    """Nobody of payment reacts."""
+    """Payment does not react."""
     opening(order)
 
 
@@ -173,5 +173,5 @@ def unanswered(order: Order) -> None:
 
 
 def place(shop: Shop, key: str, story: Callable[[Order], None], *, seconds_ago: float) -> None:
-    """Let *story* happen to the order *key*, so long ago."""
+    """Let *story* happen to the order *key*, *seconds_ago*."""
     story(Order(shop, key, time.time_ns() - int(seconds_ago * SECOND)))

@@ -1,4 +1,4 @@
-"""Each view runs, says its headline and sends its drawing, asked of a real collector."""
+"""Each page runs, says its headline and sends its drawing, with a real collector behind it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def app(watched: Collector, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest
 
 @pytest.fixture
 def lonely(monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
-    """The dashboard with no collector to ask."""
+    """The dashboard without a collector."""
     yield from started(f"http://127.0.0.1:{free_port()}", monkeypatch)
 
 
@@ -42,7 +42,7 @@ def started(api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
 def opened(app: AppTest, name: str, /, **address: str) -> AppTest:
     """Open the page *name* at *address*."""
     app.run()
-    app.switch_page(str(ROOT / "dashboard" / "views" / f"{name}.py"))
+    app.switch_page(str(ROOT / "dashboard" / "views" / f"{name}_page.py"))
     for part, value in address.items():
         app.query_params[part] = value
     app.run()
@@ -51,7 +51,7 @@ def opened(app: AppTest, name: str, /, **address: str) -> AppTest:
 
 
 def drawn(app: AppTest, kind: str) -> dict[str, Any]:
-    """What was sent to be drawn as *kind*."""
+    """Return what was sent to be drawn as *kind*."""
     sent = [json.loads(element.proto.json) for element in app.get("bidi_component")]
     found = [data for data in sent if data["kind"] == kind]
     assert len(found) == 1, [data["kind"] for data in sent]
@@ -62,10 +62,10 @@ def said(parts: list[dict[str, Any]]) -> str:
     return "".join(part.get("text", "\u2026") for part in parts)
 
 
-def test_the_first_page_calls_nothing_well_while_the_collector_catches_up(
+def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
     app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a start nothing is known of what was stuck before, and an empty list is no good news."""
+    """After a start nothing is known about what was stuck before, so an empty list is no good news."""
     summary, stuck = Api.summary, Api.stuck
 
     def just_started(api: Api) -> Answered[Summary]:
@@ -119,7 +119,7 @@ def test_a_group_shows_its_oldest_flows_and_leads_to_the_rest(app: AppTest) -> N
 
 
 def test_every_group_shows_flows(app: AppTest) -> None:
-    """A head without rows says that something is wrong, and not with which orders."""
+    """A group without rows says that something is wrong, but not with which orders."""
     app.run()
 
     for group in drawn(app, "stuck")["groups"]:
@@ -128,7 +128,7 @@ def test_every_group_shows_flows(app: AppTest) -> None:
 
 
 def test_flows_that_wait_for_one_service_are_shown_alone(app: AppTest) -> None:
-    """Payment is in the flows that wait for shipping, too: those are not meant."""
+    """Payment is also in the flows that wait for shipping, and the filter is not about those."""
     opened(app, "flows", state="stuck", waiting="payment")
 
     body = drawn(app, "flows")
@@ -137,7 +137,7 @@ def test_flows_that_wait_for_one_service_are_shown_alone(app: AppTest) -> None:
     assert body["pills"][-1]["count"] == "payment"
 
 
-def test_what_is_over_took_so_long_and_waits_for_nobody(app: AppTest) -> None:
+def test_a_flow_that_is_over_says_how_long_it_took(app: AppTest) -> None:
     opened(app, "flows")
 
     rows = {row["name"]: row for row in drawn(app, "flows")["rows"]}
@@ -184,7 +184,7 @@ def test_a_flow_is_found_by_its_trace(app: AppTest, watched: Collector) -> None:
     assert drawn(app, "head")["key"] == "A-110"
 
 
-def test_an_unknown_flow_is_said_to_be_unknown(app: AppTest) -> None:
+def test_an_unknown_flow_is_named(app: AppTest) -> None:
     opened(app, "flow", flow="Z-999")
 
     assert said(drawn(app, "notice")["title"]) == "No flow Z-999."
@@ -207,13 +207,13 @@ def test_flows_are_narrowed_by_the_address(app: AppTest) -> None:
 
 @pytest.mark.parametrize(("text", "count"), [("notification", 73), ("stockreserved", 73), ("parcelp", 63)])
 def test_flows_are_found_by_event_type_and_service(app: AppTest, text: str, count: int) -> None:
-    """As the search box promises: by any of the flow, not only the last."""
+    """As the search box promises: by any of the flow's, not only the last."""
     opened(app, "flows", q=text)
 
     assert len(drawn(app, "flows")["rows"]) == count
 
 
-def test_stuck_flows_come_first_and_cuts_are_said(app: AppTest) -> None:
+def test_stuck_flows_come_first_and_the_table_says_how_many_it_shows(app: AppTest) -> None:
     opened(app, "flows")
 
     body = drawn(app, "flows")
@@ -253,8 +253,8 @@ def test_without_a_collector_each_page_says_how_to_start_one(lonely: AppTest, vi
     assert b"Run the collector" in copied.stdout
 
 
-def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line that says what was wrong and what to do, instead of a stack of our own."""
+def test_a_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says what was wrong and what to do, instead of a stack trace."""
     for app in started("soon", monkeypatch):
         app.run()
 
@@ -264,10 +264,10 @@ def test_an_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         )
 
 
-def test_an_answer_of_somebody_else_is_said_and_can_be_retried(
+def test_an_answer_of_another_server_can_be_retried(
     watched: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The address of the OTLP port instead of the API's: one sentence, and a way on."""
+    """With the address of the OTLP port instead of the API's: one sentence, and a retry."""
     for app in started(watched.otlp, monkeypatch):
         app.run()
 

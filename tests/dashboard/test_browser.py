@@ -17,7 +17,7 @@ ABOVE = re.compile(r"[?&]span=")
 
 
 def ready(page: Page, kind: str) -> Locator:
-    """The drawing of this kind, once it stands."""
+    """The drawing of this kind, once it is complete."""
     drawing = page.locator(f".cs-{kind}[data-ready=true]")
     drawing.wait_for()
     return drawing
@@ -55,7 +55,7 @@ def test_the_first_page_leads_to_a_stuck_flow_and_back(page: Page, dashboard: Da
 
 
 def test_a_click_lights_up_causes_and_effects(page: Page, dashboard: Dashboard, theme: str) -> None:
-    """Choosing a message is choosing it everywhere: drawing, inspector, address."""
+    """A chosen message is chosen everywhere: in the drawing, the inspector and the address."""
     opened(page, dashboard, "/flow?flow=A-110", "graph")
 
     step(page, "StockReserved").click()
@@ -95,7 +95,7 @@ def test_back_and_forward_go_through_what_was_chosen(page: Page, dashboard: Dash
 
 
 def test_a_deep_link_opens_on_its_step(page: Page, dashboard: Dashboard) -> None:
-    """An address sent to a colleague shows what its sender saw."""
+    """A colleague who is sent the address sees what its sender saw."""
     opened(page, dashboard, "/flow?flow=A-300", "graph")
     page.get_by_role("button", name=re.compile("^payment, reaction of payment")).click()
     expect(page).to_have_url(ABOVE)
@@ -156,7 +156,7 @@ def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboar
 
 
 def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme: str) -> None:
-    """Filters are in the address, and Back from a flow finds them as they were."""
+    """Filters are in the address, and Back from a flow restores them."""
     opened(page, dashboard, "/flows", "flows")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(73)
@@ -178,7 +178,7 @@ def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme
     expect(page.get_by_role("textbox", name="Search")).to_have_value("shipping")
 
 
-def test_what_a_pill_narrows_it_widens_again(page: Page, dashboard: Dashboard) -> None:
+def test_a_filter_is_removed_by_its_pill(page: Page, dashboard: Dashboard) -> None:
     """From the first page to all that wait for payment, and from there to all that are stuck."""
     opened(page, dashboard, "/", "stuck")
     page.get_by_role("link", name="1 more flow: show all that wait for payment").click()
@@ -193,7 +193,7 @@ def test_what_a_pill_narrows_it_widens_again(page: Page, dashboard: Dashboard) -
 
 
 def test_a_long_name_is_cut_in_its_middle(page: Page, dashboard: Dashboard) -> None:
-    """Its ends tell it from others; the whole is shown on hover."""
+    """Both of its ends tell it from others; the whole is shown on hover."""
     name = "tenant-7." + "k" * 400 + ".order-17"
     opened(page, dashboard, f"/flow?flow={name}", "notice")
 
@@ -224,7 +224,7 @@ def test_the_map_leads_to_what_is_stuck(page: Page, dashboard: Dashboard, theme:
 
 
 def test_the_map_can_be_read_in_a_small_window(page: Page, dashboard: Dashboard) -> None:
-    """What was drawn at 12 px is not shown at 9, and nothing of it is out of sight."""
+    """Text of 12 px is not shown at 9, and nothing is out of sight."""
     page.set_viewport_size({"width": 1280, "height": 900})
     opened(page, dashboard, "/choreography", "graph")
 
@@ -277,7 +277,7 @@ def test_strings_of_spans_are_only_text(page: Page, dashboard: Dashboard, theme:
 
 
 def seen(text: str) -> str:
-    """The text as the page shows it: what would act is spelled out."""
+    """Return the text as the page shows it: characters that would act are spelled out."""
     return text.replace("\x07", "\\u0007").replace("\u202e", "\\u202e")
 
 
@@ -298,7 +298,7 @@ def test_ages_grow_by_themselves(page: Page, dashboard: Dashboard) -> None:
         server = socket.connect_to_server()
         server.on_message(lambda message: None if silent else socket.send(message))
 
-    # A refresh would set the page's clock back to the collector's, which has not gone on.
+    # A refresh would set the page's clock back to the collector's, which this test does not move.
     page.route_web_socket("**/_stcore/stream", between)
     page.clock.install()
     opened(page, dashboard, "/flow?flow=A-200", "graph")
@@ -312,7 +312,7 @@ def test_ages_grow_by_themselves(page: Page, dashboard: Dashboard) -> None:
 
 
 def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None:
-    """The page renews itself under the reader's eyes: nothing may be built anew or move."""
+    """The page renews itself while somebody reads it: nothing may be drawn again or move."""
     opened(page, dashboard, "/flow?flow=A-110", "graph")
     page.evaluate("""() => {
       window.touched = 0;
@@ -323,8 +323,8 @@ def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None
       }
     }""")
 
-    # On a busy machine the fonts and the scroll bar come late, and the drawing fits itself once more: not for
-    # ever, as it would with each of the two refreshes that are waited for.
+    # On a busy machine the fonts and the scroll bar come late, and the drawing fits itself once more. Two
+    # refreshes happen in each round: if they touched anything, every round would see it.
     for _ in range(3):
         page.evaluate("window.touched = 0")
         page.wait_for_timeout(4500)
@@ -334,7 +334,7 @@ def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None
 
 
 def test_twice_as_large_fits_the_window(page: Page, dashboard: Dashboard) -> None:
-    """At 200 % a window is half as wide: text wraps, nothing is cut off at the side."""
+    """At 200 % a window is half as wide: text wraps, and nothing is cut off at the side."""
     page.set_viewport_size({"width": 720, "height": 450})
     opened(page, dashboard, "/", "stuck")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

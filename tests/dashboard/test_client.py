@@ -1,4 +1,4 @@
-"""Asking the API: what is said when there is no answer, and that one answer serves all."""
+"""Asking the API: what the client says without an answer, and that one answer serves all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def nobody() -> str:
     return f"http://127.0.0.1:{free_port()}"
 
 
-def test_nobody_there_is_said_with_the_address(nobody: str) -> None:
+def test_an_unreachable_collector_is_named_by_its_address(nobody: str) -> None:
     api = Api(nobody)
 
     with pytest.raises(UnreachableError, match=f"No answer from the collector at {nobody}"):
@@ -29,7 +29,7 @@ def test_nobody_there_is_said_with_the_address(nobody: str) -> None:
     api.close()
 
 
-def test_a_shop_that_is_not_there_is_none_and_no_error(nobody: str) -> None:
+def test_a_missing_shop_is_none_and_no_error(nobody: str) -> None:
     control = ShopControl(nobody)
 
     assert control.shop() is None
@@ -39,7 +39,7 @@ def test_a_shop_that_is_not_there_is_none_and_no_error(nobody: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "127.0.0.1:4319", "file:///etc/passwd", "http://"])
-def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_a_wrong_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("CHOREOSCOPE_API", value)
 
     with pytest.raises(ApiError, match="expected an address such as http"):
@@ -73,14 +73,14 @@ def test_a_key_is_data_and_no_path(watched: Collector, key: str) -> None:
 
 
 def test_the_same_question_is_asked_once(watched: Collector) -> None:
-    """Many viewers of one page cost one question a tick."""
+    """Many viewers of one page cost one question for each tick."""
     api = Api(watched.api)
 
     assert api.flow("A-110").value is api.flow("A-110").value
     api.close()
 
 
-def test_the_last_answer_stays_when_nobody_answers_any_more(watched: Collector) -> None:
+def test_the_last_answer_stays_when_the_collector_stops_answering(watched: Collector) -> None:
     api = Api(watched.api)
     before = api.summary().value
     api._http.close()
@@ -103,8 +103,8 @@ def test_unknown_fields_of_a_newer_collector_do_no_harm() -> None:
     assert msgspec.json.decode(b'{"flows": [], "moon": 1}', type=Flow).messages == []
 
 
-def test_a_collector_with_a_token_is_shown_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever opens the collector to others sets a token, and the pages must still have their answers."""
+def test_the_client_sends_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector that is open to others needs a token, and the pages must still get their answers."""
     collector = collecting.Collector(tmp_path, CHOREOSCOPE_TOKEN="s3cret").start()
     stranger = Api(collector.api)
     monkeypatch.setenv("CHOREOSCOPE_TOKEN", "s3cret")

@@ -1,4 +1,4 @@
-"""The module that draws: ours alone, small, and unable to turn data into anything but text."""
+"""What the browser gets: our code alone, small, and unable to turn data into anything but text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from hashlib import sha256
 
 import pytest
 
-from dashboard.drawing.component import FRONTEND
+from dashboard.drawing.component import FRONTEND, assembled
 
 STATIC = FRONTEND.parents[1] / "static"
-MODULE = (FRONTEND / "views.js").read_text()
-SHEET = (FRONTEND / "views.css").read_text()
+SENT = assembled()
+MODULE, SHEET = SENT.script, SENT.sheet
 
 
 def test_it_is_small() -> None:
-    """Both are sent with each drawing: a budget keeps every page quick."""
+    """Both are sent with every refresh: a budget keeps the pages quick."""
     assert len(MODULE.encode()) + len(SHEET.encode()) < 60 * 1024
 
 
@@ -56,7 +56,7 @@ def test_fonts_keep_their_licence(font: str) -> None:
 
 
 def test_what_is_not_ours_is_named_with_its_hash() -> None:
-    """A file from elsewhere that changed is one that nobody has looked at."""
+    """If a file from elsewhere changes, somebody has to look at it again."""
     listed = dict(
         re.findall(r"`([\w.-]+\.woff2)`.*?`([0-9a-f]{64})`", (STATIC / "THIRD_PARTY.md").read_text())
     )
@@ -66,7 +66,7 @@ def test_what_is_not_ours_is_named_with_its_hash() -> None:
 
 
 def test_no_view_reads_data_as_markdown() -> None:
-    """Streamlit's own text calls read Markdown, emoji codes and LaTeX: data goes through `mount` only."""
+    """Streamlit's own text calls read Markdown, emoji codes and LaTeX: data goes only through `mount`."""
     reading = re.compile(
         r"st\.(markdown|write|title|header|subheader|caption|error|warning|info|success|toast|metric|latex|badge)\("
     )

@@ -1,4 +1,4 @@
-"""Boxes never touch, links run one way, and a drawing that grows stays where it is."""
+"""Boxes never touch, links run one way, and a drawing that grows hardly moves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def overlapping(drawn: list[Box], placed: Layout) -> list[tuple[str, str]]:
 
 @given(graphs(), st.sampled_from(["down", "right"]))
 def test_boxes_never_touch(graph: tuple[list[Box], Links], direction: str) -> None:
-    """Two cards on top of each other hide one step of the story."""
+    """A card on top of another hides a step."""
     drawn, links = graph
 
     placed = layout(drawn, links, direction="down" if direction == "down" else "right")
@@ -76,7 +76,7 @@ def test_the_same_input_gives_the_same_drawing(graph: tuple[list[Box], Links]) -
 
 @given(graphs())
 def test_links_begin_and_end_at_their_boxes(graph: tuple[list[Box], Links]) -> None:
-    """A line that ends beside its box says nothing."""
+    """A line that ends beside its box does not say where it leads."""
     drawn, links = graph
     size = {box.id: box for box in drawn}
 
@@ -95,7 +95,7 @@ def test_links_begin_and_end_at_their_boxes(graph: tuple[list[Box], Links]) -> N
 
 @given(graphs())
 def test_long_links_pass_no_box(graph: tuple[list[Box], Links]) -> None:
-    """A line behind a card looks as if it ended there."""
+    """A line that runs behind a card looks as if it ended there."""
     drawn, links = graph
 
     placed = layout(drawn, links)
@@ -114,7 +114,7 @@ def test_long_links_pass_no_box(graph: tuple[list[Box], Links]) -> None:
 
 @given(st.integers(2, 40).flatmap(lambda n: st.tuples(*(st.integers(0, at) for at in range(n - 1)))))
 def test_trees_have_no_crossings(parents: tuple[int, ...]) -> None:
-    """Most flows are trees, and a tree can always be drawn without."""
+    """Most flows are trees, and a tree can always be drawn without crossings."""
     drawn = boxes(len(parents) + 1)
     links = [(f"b{parent}", f"b{at + 1}") for at, parent in enumerate(parents)]
 
@@ -122,7 +122,7 @@ def test_trees_have_no_crossings(parents: tuple[int, ...]) -> None:
 
 
 def test_the_longest_way_is_a_straight_line() -> None:
-    """It is the story a reader follows with a finger."""
+    """It is the way that a reader follows."""
     drawn = boxes(7)
     links = [("b0", "b1"), ("b1", "b2"), ("b2", "b3"), ("b0", "b4"), ("b1", "b5"), ("b0", "b6")]
 
@@ -168,7 +168,7 @@ def test_a_growing_flow_moves_little() -> None:
     moved = []
     for count in range(4, len(whole.steps)):
         before, after = (first(whole, number) for number in (count, count + 1))
-        # The window follows what moves as a whole (views.js), so only the rest jumps.
+        # The window follows what moves as a whole (camera.js), so only the rest jumps.
         moves = Counter((after[name][0] - x, after[name][1] - y) for name, (x, y) in before.items())
         moved.append(1 - moves.most_common(1)[0][1] / len(before))
 
@@ -176,20 +176,20 @@ def test_a_growing_flow_moves_little() -> None:
 
 
 def first(whole: Steps, count: int) -> dict[str, tuple[float, float]]:
-    """Where the first *count* steps of a flow are drawn while the others have not happened."""
+    """Return where the first *count* steps of a flow are drawn before the others happen."""
     seen = [step.id for step in whole.steps[:count]]
     links = [(link.source, link.target) for link in whole.links if {link.source, link.target} <= set(seen)]
     return layout([Box(name, *size(whole.by_id[name])) for name in seen], links).places
 
 
-def test_nothing_is_a_drawing_too() -> None:
+def test_no_boxes_are_a_drawing_too() -> None:
     assert layout([], []).bounds == (0.0, 0.0, 0.0, 0.0)
 
 
 @settings(max_examples=5)
 @given(st.integers(900, 1100))
 def test_a_thousand_boxes_in_a_chain_are_no_problem(count: int) -> None:
-    """Flows may be deep: nothing here may recurse per message."""
+    """Flows may be deep, so nothing here may recurse for each message."""
     placed = layout(boxes(count), [(f"b{at}", f"b{at + 1}") for at in range(count - 1)])
 
     assert len(placed.places) == count

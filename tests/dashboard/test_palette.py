@@ -1,4 +1,4 @@
-"""Colours that mean something can be told apart, by everybody, on both grounds."""
+"""Everybody can tell apart the colours that mean something, in both themes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.drawing import palette
+from dashboard.drawing.component import assembled
 from tests.dashboard.colours import SIGHT, ciede2000, contrast, seen
 
 DASHBOARD = Path(palette.__file__).parents[1]
@@ -29,14 +30,14 @@ THEMES = {"light": palette.LIGHT, "dark": palette.DARK}
 def test_the_measure_itself_is_right(
     first: tuple[float, float, float], second: tuple[float, float, float], difference: float
 ) -> None:
-    """Pairs published with the formula: a wrong measure would let any palette pass."""
+    """Pairs published with the formula: with a wrong measure any palette would pass."""
     assert ciede2000(first, second) == pytest.approx(difference, abs=1e-4)
 
 
 @pytest.mark.parametrize("sight", SIGHT)
 @pytest.mark.parametrize("theme", THEMES)
 def test_any_two_states_differ_for_every_eye(theme: str, sight: str) -> None:
-    """One man in twelve sees red and green as one: a state must not hang on that."""
+    """One man in twelve cannot tell red from green: no state may depend on that."""
     colours = {state: THEMES[theme][token] for state, token in palette.STATE_TOKENS.items()}
 
     close = {
@@ -52,7 +53,7 @@ def test_any_two_states_differ_for_every_eye(theme: str, sight: str) -> None:
 @pytest.mark.parametrize("ground", ["page", "canvas", "card"])
 @pytest.mark.parametrize("text", ["text", "muted", "accent", "done", "late_text", "stuck", "failed"])
 def test_text_can_be_read(theme: str, ground: str, text: str) -> None:
-    """4.5:1 is what small text needs."""
+    """Small text needs 4.5:1."""
     tokens = THEMES[theme]
 
     assert contrast(tokens[text], tokens[ground]) >= 4.5
@@ -62,7 +63,7 @@ def test_text_can_be_read(theme: str, ground: str, text: str) -> None:
 @pytest.mark.parametrize("ground", ["canvas", "card"])
 @pytest.mark.parametrize("fill", ["done", "work", "stuck", "failed"])
 def test_fills_stand_out(theme: str, ground: str, fill: str) -> None:
-    """3:1 is what a shape needs to be seen."""
+    """A shape needs 3:1."""
     tokens = THEMES[theme]
 
     assert contrast(tokens[fill], tokens[ground]) >= 3.0
@@ -70,7 +71,7 @@ def test_fills_stand_out(theme: str, ground: str, fill: str) -> None:
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_waiting_stands_out_as_hatching(theme: str) -> None:
-    """Yellow is weak on a light ground: hatching helps it, and needs this much."""
+    """Yellow is weak on a light background. Hatching helps, and needs this much."""
     tokens = THEMES[theme]
 
     assert contrast(tokens["wait"], tokens["card"]) >= 3.0
@@ -84,7 +85,7 @@ def test_stripes_of_services_can_be_seen(theme: str, colour: str) -> None:
 
 
 def test_services_keep_their_stripe_when_others_appear() -> None:
-    """A service that changed its colour would be taken for another."""
+    """A service that changed its colour would look like another one."""
     before = palette.stripes(["order", "payment"])
     after = palette.stripes(["order", "payment", "order", "fraud"])
 
@@ -129,8 +130,8 @@ def test_streamlit_uses_the_same_colours() -> None:
 
 
 def test_the_style_sheet_names_no_colour_of_its_own() -> None:
-    """A colour outside of the palette is one that no test here has looked at."""
-    sheet = (DASHBOARD / "drawing" / "frontend" / "views.css").read_text()
+    """No test here looks at a colour that is not in the palette."""
+    sheet = assembled().sheet
 
     assert re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(", sheet) == []
     used = set(re.findall(r"var\(--([a-z0-9-]+)", sheet))

@@ -1,4 +1,4 @@
-"""The dashboard alone, beside a collector that comes and goes, and beside the demo shop."""
+"""The dashboard alone, with a collector that comes and goes, and with the demo shop."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def beside(folder: Path, api: str, shop: str) -> Iterator[Dashboard]:
 def test_the_page_follows_a_collector_that_comes_and_goes(
     alone: Dashboard, collector: Collector, page: Page
 ) -> None:
-    """Nobody has to reload: the page says what is the matter, and goes on by itself."""
+    """Nobody has to reload: the page says what is wrong, and goes on by itself."""
     page.goto(alone.url)
     expect(page.get_by_role("heading", name="No collector answers.")).to_be_visible()
     expect(page.get_by_text("choreoscope collector")).to_be_visible()
@@ -104,7 +104,7 @@ def test_the_shop_is_broken_and_mended(demo: Dashboard, page: Page) -> None:
 
 
 def test_it_listens_on_this_machine_only_wherever_it_is_started(tmp_path: Path) -> None:
-    """The settings lie beside the script; somebody who starts it from elsewhere gets them too."""
+    """The settings are beside the script, so they hold wherever it is started from."""
     read = (
         "import streamlit.config as config;"
         f"config._main_script_path = {str(ROOT / 'dashboard' / 'streamlit_app.py')!r};"
@@ -125,6 +125,6 @@ def test_it_listens_on_this_machine_only_wherever_it_is_started(tmp_path: Path) 
 
 
 def test_a_dashboard_started_from_elsewhere_answers_here_only(alone: Dashboard) -> None:
-    """What the process said of itself at its start is the address it is bound to."""
+    """At its start the process says which address it is bound to."""
     assert f"http://127.0.0.1:{alone.port}" in alone.log.read_text()
     assert "External URL" not in alone.log.read_text()

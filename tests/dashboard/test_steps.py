@@ -24,7 +24,7 @@ def one(found: Steps, kind: str) -> Step:
 
 
 def test_a_reaction_that_published_is_part_of_its_message() -> None:
-    """One card says who published what, after how long: two boxes would say it twice."""
+    """One card says who published what, and after how long: two boxes would repeat it."""
     story = Story()
     story.step(story.publish("OrderPlaced"), "inventory", "StockReserved", wait_ms=20, work_ms=50)
 
@@ -38,7 +38,7 @@ def test_a_reaction_that_published_is_part_of_its_message() -> None:
 
 
 def test_a_reaction_that_published_nothing_is_a_pill() -> None:
-    """That somebody took the message is worth knowing, even where nothing came of it."""
+    """It is worth knowing that a service took the message, even if it published nothing."""
     story = Story()
     story.react(story.publish("OrderPlaced"), "analytics")
 
@@ -58,15 +58,15 @@ def test_a_batch_leads_from_each_of_its_messages() -> None:
 
 
 def test_an_inferred_delivery_stays_inferred() -> None:
-    """A guess that looks like an observation is a lie."""
+    """A guess must not look like an observation."""
     story = Story()
     story.step(story.publish("OrderPlaced"), "fraud", "OrderCleared", certainty="inferred")
 
     assert [link.certainty for link in steps(story.flow()).links] == ["inferred"]
 
 
-def test_a_line_for_two_edges_is_as_sure_as_the_less_sure_of_them() -> None:
-    """A link led to the reaction, and a guess from there to what it published."""
+def test_a_line_for_two_edges_is_as_certain_as_the_less_certain_one() -> None:
+    """A link leads to the reaction, and only a guess leads on to what it published."""
     story = Story()
     taking = story.react(story.publish("OrderPlaced"), "payment")
     paid = story.publish("PaymentCaptured", "payment", 30)
@@ -80,7 +80,7 @@ def test_a_line_for_two_edges_is_as_sure_as_the_less_sure_of_them() -> None:
 
 
 def test_a_lost_cause_is_drawn() -> None:
-    """A delivery whose message was never seen is what the reader came to see."""
+    """The reader came to see just this: a delivery whose message was never seen."""
     story = Story()
     reaction = story.react(None, "payment")
     story.edges.append(Edge(source="t:lost", target=reaction))
@@ -102,7 +102,7 @@ def test_a_reaction_without_any_delivery_has_an_unseen_cause_too() -> None:
 
 
 def test_what_is_missing_hangs_from_where_the_flow_stopped() -> None:
-    """The whole product in one box: the reaction that never came."""
+    """This is what the product is for: it draws the reaction that never came."""
     story = Story()
     reserved = story.step(story.publish("OrderPlaced"), "inventory", "StockReserved")
     owed = finding(reserved, blocked=["ParcelPacked", "OrderShipped"])
@@ -117,7 +117,7 @@ def test_what_is_missing_hangs_from_where_the_flow_stopped() -> None:
 
 
 def test_a_ghost_hangs_from_the_failed_attempt_of_the_same_service() -> None:
-    """It was delivered, and the handling failed: the ghost follows the failure, not the message."""
+    """The message was delivered and its handling failed: the ghost follows the failure."""
     story = Story()
     reserved = story.publish("StockReserved", "inventory")
     story.react(reserved, "payment", status="error", attempts=4)
@@ -130,7 +130,7 @@ def test_a_ghost_hangs_from_the_failed_attempt_of_the_same_service() -> None:
 
 @pytest.mark.parametrize("ref", ["t:r0", "t:r0x"])
 def test_a_ghost_finds_its_place_by_any_span_of_the_step(ref: str) -> None:
-    """The diagnosis names a span; a step is several."""
+    """The diagnosis names one span, and a step has several."""
     story = Story()
     story.react(story.publish("PaymentCaptured", "payment"), "shipping")
 
@@ -153,7 +153,7 @@ def test_an_owed_reaction_without_a_known_answer_has_a_name() -> None:
     assert one(found, "ghost").title == "reaction of analytics"
 
 
-def test_a_ghost_is_overdue_from_when_it_normally_would_have_been_there() -> None:
+def test_a_ghost_is_overdue_after_its_usual_time() -> None:
     story = Story()
     owed = finding(story.publish("StockReserved"), expectation=Expectation(p99_ms=240.0))
 
@@ -161,7 +161,7 @@ def test_a_ghost_is_overdue_from_when_it_normally_would_have_been_there() -> Non
 
 
 def test_a_wait_below_zero_is_none_and_says_so() -> None:
-    """Clocks disagree; a bar that runs backwards helps nobody."""
+    """Clocks disagree, and a bar that runs backwards helps nobody."""
     story = Story()
     story.react(story.publish("OrderPlaced"), "fraud", wait_ms=-12.5)
 

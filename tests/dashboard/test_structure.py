@@ -1,4 +1,4 @@
-"""The pure parts stay pure: a drawing can be tested and cached because nothing else goes into it."""
+"""The pure parts stay pure: only then can a drawing be tested and cached."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from dashboard.drawing import component
 
 DRAWING = Path(component.__file__).parent
-PURE = ["layout", "palette", "steps", "timeline", "choreography", "scene", "details"]
+PURE = ["assembly", "inspector", "layout", "palette", "process_map", "scene", "steps", "timeline"]
 OUTSIDE = {"streamlit", "httpx", "time", "datetime", "random", "logging", "asyncio", "os", "threading"}
 
 
 def imported(path: Path) -> set[str]:
-    """Top-level names of everything that the file imports."""
+    """Return the top-level names of everything that the file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -41,8 +41,8 @@ def test_only_the_client_asks_the_network() -> None:
     assert asking == ["client.py"]
 
 
-def test_nothing_imports_a_bare_client() -> None:
-    """Streamlit puts this folder on the path: `import client` would find it twice."""
+def test_nothing_imports_the_client_by_its_bare_name() -> None:
+    """Streamlit puts this folder on the path: `import client` would load it a second time."""
     own = {path.stem for path in DRAWING.parent.glob("*.py")} - {"__init__"}
 
     assert [path.name for path in DRAWING.parent.rglob("*.py") if imported(path) & own] == []

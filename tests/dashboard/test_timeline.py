@@ -1,4 +1,4 @@
-"""Rows tell waiting from working, and idle time takes little room and says its length."""
+"""Rows tell waiting from working, and idle time is short and labelled with its length."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_rows_stand_in_the_order_in_which_they_began_to_be_worked_on() -> None:
 
 
 def test_what_is_owed_comes_last_and_runs_to_now() -> None:
-    """The row that is missing an end is the one to look at."""
+    """The row without an end is the one to look at."""
     story = Story()
     reserved = story.publish("StockReserved")
     story.react(reserved, "analytics", work_ms=1000)
@@ -60,7 +60,7 @@ def test_an_idle_stretch_is_short_and_keeps_its_true_length() -> None:
 
 
 def test_a_young_debt_does_not_squeeze_what_happened() -> None:
-    """The flow took 40 ms and stopped a second ago: the 40 ms are what there is to see."""
+    """The flow took 40 ms and stopped a second ago: the 40 ms are worth the room."""
     story = Story()
     reserved = story.publish("StockReserved")
     story.react(reserved, "analytics", wait_ms=10, work_ms=30)
@@ -82,7 +82,7 @@ def test_a_long_failing_step_and_a_young_debt_squeeze_nothing_either() -> None:
 
 
 def test_a_wait_in_the_queue_is_drawn_to_scale() -> None:
-    """Waiting is what the reader looks for: it is not idle."""
+    """The reader looks for waiting, so it does not count as idle."""
     story = Story()
     story.react(story.publish("OrderPlaced"), "warehouse", wait_ms=8_000, work_ms=2_000)
 
@@ -121,5 +121,5 @@ def test_a_single_moment_can_be_drawn() -> None:
     assert [bar.end for bar in drawn(story).bars] == [0.0]
 
 
-def test_nothing_can_be_drawn() -> None:
+def test_an_empty_flow_can_be_drawn() -> None:
     assert drawn(Story()).bars == ()

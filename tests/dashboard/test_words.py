@@ -1,4 +1,4 @@
-"""Durations, shares and sentences are said the same way everywhere."""
+"""Durations, shares and sentences have the same words everywhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_durations_have_few_digits(ms: float | None, said: str) -> None:
     ("part", "said"), [(0.0, "0 %"), (0.004, "<1 %"), (0.5, "50 %"), (0.996, ">99 %"), (1.0, "100 %")]
 )
 def test_shares_are_not_rounded_to_all_or_nothing(part: float, said: str) -> None:
-    """`100 %` of the flows are done would be a lie while one is stuck."""
+    """While one flow is stuck, `100 %` done would be wrong."""
     assert words.share(part) == said
 
 
@@ -54,7 +54,7 @@ def test_shares_are_not_rounded_to_all_or_nothing(part: float, said: str) -> Non
     ],
 )
 def test_labels_of_an_axis_differ_from_each_other(ms: float, pace: float, said: str) -> None:
-    """Four labels of `1 m` on one axis say nothing."""
+    """Four labels `1 m` on one axis would tell nothing."""
     assert words.tick(ms, pace) == said
 
 

@@ -1,8 +1,9 @@
 // A Node service with the usual carrier around its headers: it answers each message, as a child of the sender's span.
 // Go's header type capitalizes names; so does the argument "capitals".
+
+import { context, propagation, TraceFlags, trace } from "@opentelemetry/api";
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
 import { connect, headers } from "nats";
-import { context, propagation, trace, TraceFlags } from "@opentelemetry/api";
-import { W3CTraceContextPropagator, W3CBaggagePropagator, CompositePropagator } from "@opentelemetry/core";
 
 const capitals = process.argv.includes("capitals");
 const named = (key) => (capitals ? key[0].toUpperCase() + key.slice(1) : key);
@@ -22,7 +23,11 @@ console.log(JSON.stringify({ ready: true }));
 for await (const message of asked) {
   const received = propagation.extract(context.active(), message.headers, carrier);
   const parent = trace.getSpanContext(received);
-  const own = { traceId: parent?.traceId ?? "a".repeat(32), spanId: "b".repeat(16), traceFlags: TraceFlags.SAMPLED };
+  const own = {
+    traceId: parent?.traceId ?? "a".repeat(32),
+    spanId: "b".repeat(16),
+    traceFlags: TraceFlags.SAMPLED,
+  };
   const answer = headers();
   propagation.inject(trace.setSpanContext(received, own), answer, carrier);
   connection.publish("node.answered", message.data, { headers: answer });

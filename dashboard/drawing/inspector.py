@@ -11,7 +11,7 @@ from dashboard.drawing.steps import Link, Step, Steps
 
 Data = dict[str, Any]
 
-# An attribute can be megabytes; a reader looks for the start of it.
+# An attribute can be megabytes, and its start is mostly enough.
 LONGEST_VALUE = 600
 MOST_ATTRIBUTES = 120
 MOST_NOTES = 60
@@ -24,7 +24,7 @@ def worth_reading(steps: Steps) -> Step:
 
 
 def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
-    """Say all that is known of *step*."""
+    """Say everything that is known about *step*."""
     start = steps.steps[0].at
     data: Data = {
         "title": step.title,
@@ -106,14 +106,14 @@ def _remarks(step: Step) -> Iterable[str]:
 
 
 def waited(step: Step) -> str:
-    """Say how long a step waited, and that two clocks say so."""
+    """Say how long a step waited, with a mark where two clocks measured it."""
     return f"~{words.duration(step.wait_ms)}" if step.across_clocks else words.duration(step.wait_ms)
 
 
 def _clocks(steps: Steps, step: Step) -> Iterable[str]:
-    """What is known of the clocks that the wait was measured with."""
+    """Say what is known of the two clocks that measured the wait."""
     if not step.across_clocks or step.wait_ms is None or step.skew_ms is not None:
-        return  # of a skew there is a remark, and a note
+        return  # a skew has a remark and a note already
     takes = step.service
     for publishes in dict.fromkeys(steps.by_id[link.source].service for link in steps.causes(step.id)):
         if publishes == takes:
@@ -135,7 +135,7 @@ def _apart(steps: Steps, service: str, other: str) -> str:
 
 
 def _settled(step: Step) -> Iterable[str]:
-    """How the messages of a reaction were settled, and how often they had been delivered."""
+    """Say how the messages of a reaction were settled, and how often they were delivered."""
     reaction = step.reaction
     if reaction is None:
         return
@@ -153,7 +153,7 @@ def _settled(step: Step) -> Iterable[str]:
 
 
 def _notes(steps: Steps, step: Step) -> Data:
-    """The notes on this step, and those on the rest of the flow."""
+    """Return the notes on this step, and those on the rest of the flow."""
     here: list[Data] = []
     elsewhere: list[Data] = []
     for note in steps.notes[:MOST_NOTES]:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.answers import Flow, FlowItem
 from dashboard.client import NotFoundError
-from dashboard.drawing import details, scene
+from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.steps import Steps, steps
 from dashboard.drawing.timeline import timeline
@@ -55,7 +55,7 @@ def unchosen() -> None:
 
 
 def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, Any]:
-    """Say what became of the flow: key, state, and the findings' own sentences."""
+    """Say how the flow is: key, state, and the sentences of its findings."""
     badges: list[dict[str, Any]] = []
     if item:
         open_ = flow.findings and item.state in {"stuck", "late", "failed"}
@@ -90,7 +90,7 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
 
 
 def by_kind(flow: Flow) -> dict[str, list[str]]:
-    """The texts of the notes of each kind; the inspector has them with what they are about."""
+    """Group the texts of the notes by kind; the inspector shows what each is about."""
     kinds: dict[str, list[str]] = {}
     for note in flow.notes:
         kinds.setdefault(note.kind, []).append(note.text)
@@ -98,14 +98,14 @@ def by_kind(flow: Flow) -> dict[str, list[str]]:
 
 
 def blocked(count: int) -> str:
-    """Say how much waits behind a finding."""
+    """Say how many steps a finding blocks."""
     if not count:
         return ""
     return f" {words.count(count, 'later step is', 'later steps are')} blocked."
 
 
 def outcome(item: FlowItem | None) -> list[words.Part]:
-    """Say in one sentence what a flow without findings does."""
+    """Say in one sentence how a flow without findings is doing."""
     if item is None:
         return []
     took = words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6)
@@ -188,12 +188,12 @@ def story(key: str) -> None:
             mount("notice", {"title": [{"text": "Nothing of this flow is left to draw."}]}, key="bare")
             return
         selected = found.find(st.query_params.get("span"))
-        shown = selected or details.worth_reading(found)
+        shown = selected or inspector.worth_reading(found)
         left, right = st.columns([3.2, 1], gap="small")
         with left:
             draw(found, view, name, selected.id if selected else None, now)
         with right:
-            panel = details.inspect(found, shown, page.stripes())
+            panel = inspector.inspect(found, shown, page.stripes())
             mount("inspector", panel, key="inspector", on_select=choose_in_inspector)
 
 

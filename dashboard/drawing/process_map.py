@@ -2,8 +2,8 @@
 
 A box per event type; an arrow for each service that reacted to one with another.
 A service that reacts and publishes nothing is named in the event's box, because
-"somebody takes it" and "nobody does" are different answers. It is a small box of
-its own where there is something to say of it: it is slow, fails or is waited for.
+"somebody takes it" and "nobody does" are different answers. It gets a small box of
+its own when it is slow, fails or is waited for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Place:
     service: str
     count: int
     terminal: bool = False
-    takers: tuple[Way, ...] = ()  # who else reacts, of whom there is nothing to say
+    takers: tuple[Way, ...] = ()  # who else reacts, and needs no box
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Way:
 
     @property
     def total_ms(self) -> float | None:
-        """Return wait and work together: how long the step takes at p95, at most."""
+        """Return wait and work together: at most this long at p95."""
         if self.wait_ms is None and self.work_ms is None:
             return None
         return (self.wait_ms or 0.0) + (self.work_ms or 0.0)
@@ -69,7 +69,7 @@ def picture(found: Map, level: Level = "event") -> Picture:
 
 
 def _quiet(events: Picture) -> Picture:
-    """Name the takers of which there is nothing to say in the boxes of what they take."""
+    """Name the takers that are quick and healthy in the boxes of what they take."""
     takers = {place.id for place in events.places if place.kind == "taker"}
     named: dict[str, list[Way]] = {}
     for way in events.ways:
@@ -116,7 +116,7 @@ def _events(found: Map) -> Picture:
         asked = (emit.event_type, emit.service)
         answered.add(asked)
         debt = owed.get(asked)
-        # A pill says "3 stuck" once, not on each of the answers that could have come.
+        # A pill says "3 stuck" once, not at each answer that could have come.
         if debt and debt.next_event_type in {None, emit.emits}:
             del owed[asked]
         else:
@@ -128,7 +128,7 @@ def _events(found: Map) -> Picture:
             places[taker.id] = taker
             ways.append(_way(reaction, taker.id, reaction, owed.pop(asked, None)))
     for debt in owed.values():
-        # Owed, and not seen once in the window: only the debt is left to draw.
+        # Owed, and not seen once in the window: only the debt can be drawn.
         if debt.event_type in places and debt.missing_service:
             taker = _taker(debt.event_type, debt.missing_service, 0)
             places.setdefault(taker.id, taker)

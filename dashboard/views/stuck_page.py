@@ -12,7 +12,7 @@ from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
 
-ROWS = 6  # flows shown of each group: the rest is one click away
+ROWS = 6  # flows shown in each group: the rest is one click away
 
 LEARNING = (
     "Still learning what normally follows: nothing can be called stuck before about 20 flows of a kind "
@@ -42,7 +42,7 @@ def news() -> None:
             return
         head = {"title": headline(summary, found), **checked(summary, now)}
         body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary)]}
-        # One drawing and not three: each takes the module's text along, every second.
+        # One drawing and not three: each sends the script along, every second.
         mount("stuck", {"now": now / 1e6, **body}, key="stuck")
 
 
@@ -69,7 +69,7 @@ def _failed(count: int) -> str:
 
 
 def checked(summary: Summary, now: int) -> dict[str, Any]:
-    """Say when the flows were last judged, in amber once that should have happened thrice again."""
+    """Say when the flows were last judged, in amber after three missed ticks."""
     if summary.tick_unix_nano is None:
         return {}
     stale = now - summary.tick_unix_nano > 3 * summary.tick_s * words.SECOND
@@ -77,7 +77,7 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
 
 
 def learned(summary: Summary) -> dict[str, Any]:
-    """Say what the calm rests on: on what was learned, or on nothing yet."""
+    """Say why nothing is stuck: by what was learned, or because nothing is known yet."""
     if not summary.replayed:
         return {"key": "calm", "calm": REPLAYING}
     known = summary.learning
@@ -90,7 +90,7 @@ def learned(summary: Summary) -> dict[str, Any]:
 
 
 def tiles(summary: Summary) -> list[dict[str, Any]]:
-    """Give the five figures, each leading to the flows it counts."""
+    """Describe the five figures, each with a link to the flows it counts."""
     states = summary.states
 
     def counted(state: str, label: str, hint: str) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
 
 
 def groups(found: Stuck) -> list[dict[str, Any]]:
-    """Draw the groups, the one with the oldest flow first, each with its oldest flows."""
+    """Describe the groups, the one with the oldest flow first, each with its oldest flows."""
     members: dict[str | None, dict[str, Finding]] = {}
     for finding in found.stuck:  # oldest first; a flow may owe the same thing twice
         members.setdefault(finding.cohort, {}).setdefault(finding.flow, finding)
@@ -129,14 +129,14 @@ def groups(found: Stuck) -> list[dict[str, Any]]:
 
 
 def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
-    """Draw one group: who owes what, why, for how many, for how long."""
+    """Describe one group: who owes what, why, in how many flows, for how long."""
     first = findings[0] if findings else None
     service = cohort.missing_service or "nobody known"
     owed = cohort.next_event_type
     state = first.state if first else "stuck"
     sentence = cohort.sentence or (first.sentence if first else "")
     return {
-        # Groups are numbered anew at each answer: what one is about stays.
+        # Each answer numbers its groups again, so the key is what the group is about.
         "key": "\n".join([*cohort.triggers, service, cohort.cause]),
         "state": state,
         "service": service,
@@ -154,12 +154,12 @@ def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
 
 
 def waiting(state: str, service: str) -> dict[str, str]:
-    """Lead to all flows of *state* that wait for *service*."""
+    """Return the link to all flows of *state* that wait for *service*."""
     return {"page": "flows", "state": state, "waiting": service}
 
 
 def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
-    """Lead to the flows of a group that are not shown."""
+    """Return the link to the flows of a group that are not shown."""
     if hidden <= 0:
         return None
     return {
@@ -169,7 +169,7 @@ def more(hidden: int, state: str, service: str) -> dict[str, Any] | None:
 
 
 def row(finding: Finding) -> dict[str, Any]:
-    """Draw one flow of a group."""
+    """Describe one flow of a group."""
     key = finding.key or finding.flow
     return {
         "key": finding.flow,
@@ -184,7 +184,7 @@ def row(finding: Finding) -> dict[str, Any]:
 
 
 def nothing_received(summary: Summary) -> None:
-    """Say where spans go, and the one command that makes some."""
+    """Say where to send spans, and which command makes some."""
     mount(
         "notice",
         {

@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.answers import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
 from dashboard.drawing import scene
-from dashboard.drawing.choreography import picture
+from dashboard.drawing.process_map import picture
 
 SHOP = Map(
     events=[
@@ -56,8 +56,8 @@ def test_events_are_linked_by_who_reacts() -> None:
     assert drawn.ways[0].total_ms == 340.0
 
 
-def test_who_only_takes_is_named_in_the_box() -> None:
-    """Analytics takes everything: a box for each time would be half of the picture."""
+def test_a_service_that_only_takes_is_named_in_the_box() -> None:
+    """Analytics takes everything: a box for each time would be half of the drawing."""
     placed, *others = picture(SHOP).places
 
     assert [(way.service, way.count) for way in placed.takers] == [("analytics", 100)]
@@ -69,7 +69,7 @@ def test_who_only_takes_is_named_in_the_box() -> None:
 
 
 @pytest.mark.parametrize("said", [{"errors": 1}, {"wait_ms": Percentiles(p95=900.0)}])
-def test_who_takes_slowly_or_fails_is_drawn(said: dict[str, Any]) -> None:
+def test_a_taker_that_is_slow_or_fails_is_drawn(said: dict[str, Any]) -> None:
     found = Map(
         events=SHOP.events,
         reactions=[MapReaction(**{"event_type": "OrderPlaced", "service": "analytics", "count": 9, **said})],
@@ -80,7 +80,7 @@ def test_who_takes_slowly_or_fails_is_drawn(said: dict[str, Any]) -> None:
 
 
 def test_arrows_that_leave_one_box_stand_apart() -> None:
-    """Each is up to 8 px thick: one on the other, they can not be told apart."""
+    """Each is up to 8 px thick: on top of each other they cannot be told apart."""
     many = Map(
         events=[MapEvent(event_type=name, count=9) for name in "ABCDE"],
         emits=[MapEmit(service="s", event_type="A", emits=name, count=9) for name in "BCDE"],
@@ -97,8 +97,8 @@ def test_stuck_flows_are_counted_once() -> None:
     assert [way.stuck for way in picture(SHOP).ways] == [6, 0]
 
 
-def test_a_debt_of_somebody_who_never_reacted_is_drawn() -> None:
-    """The service was down for the whole window: there is no arrow, and still a debt."""
+def test_a_debt_of_a_service_that_never_reacted_is_drawn() -> None:
+    """The service was down for the whole window: it has no arrow, but it owes reactions."""
     silent = Map(
         events=[MapEvent(event_type="OrderPlaced", count=5)],
         stuck=[MapStuck(event_type="OrderPlaced", missing_service="payment", flows=5)],

@@ -19,13 +19,13 @@ WINDOWS = {
     "3600": "last hour",
     "86400": "last day",
 }
-# What is said of a flow that waits for nobody.
+# What the table says about a flow that waits for nobody.
 ENDED = {"done": "ended", "running": "nothing is overdue"}
 FIRST = 100  # rows at first; "more" adds as many again
 
 
 def read_address() -> None:
-    """Take the filters from the address when the page is entered with some, or by Back."""
+    """Take the filters from the address when it has changed: by a link, or by Back."""
     wanted = tuple(st.query_params.get(name, "") for name in ("q", "state", "window", "waiting"))
     if st.session_state.get("flows_address") == wanted:
         return
@@ -38,7 +38,7 @@ def read_address() -> None:
 
 
 def changed() -> None:
-    """Write the filters back to the address: called when the reader changes one."""
+    """Write the filters to the address; called when the reader changes one."""
     state = st.session_state
     state.flows_limit = FIRST
     state.flows_address = (state.flows_q, state.flows_state, state.flows_window or "", state.flows_waiting)
@@ -71,7 +71,7 @@ def table() -> None:
 
 
 def pills(found: Flows) -> list[dict[str, Any]]:
-    """Offer the states, each with how many flows of it match; and to wait for anybody again."""
+    """Offer a pill for each state with its number of matches, and one that ends `waiting for`."""
     chosen_, waiting = st.session_state.flows_state, st.session_state.flows_waiting
     states = [
         {
@@ -113,7 +113,7 @@ def total(found: Flows) -> int:
 
 
 def rows(found: Flows, now: int) -> dict[str, Any]:
-    """Draw the list, and say when it is cut."""
+    """Describe the rows, and say when there are more."""
     shown, all_ = len(found.flows), total(found)
     return {
         "rows": [row(item, now) for item in found.flows],
@@ -123,7 +123,7 @@ def rows(found: Flows, now: int) -> dict[str, Any]:
 
 
 def row(item: FlowItem, now: int) -> dict[str, Any]:
-    """Draw one flow."""
+    """Describe one flow."""
     spent = item.wait_ms + item.work_ms
     wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
     done = item.state == "done"
@@ -134,7 +134,7 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "incomplete": item.incomplete,
         "waiting": item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
-        # In whole seconds, so that the row is the same at each refresh and only its age grows.
+        # In whole seconds, so that a refresh sends the same row and only its age grows.
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
         "outcome": f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, ""),
         "since": item.started_unix_nano,
@@ -151,7 +151,7 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
 
 
 def no_match() -> None:
-    """Say what was looked for, and how to see more."""
+    """Say that nothing matches the filters, and how to see more."""
     state = st.session_state
     narrowed = bool(state.flows_state or state.flows_q or state.flows_waiting)
     title: list[words.Part] = [{"text": f"No {state.flows_state} flow".replace("  ", " ")}]

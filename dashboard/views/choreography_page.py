@@ -9,8 +9,8 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.answers import Map, Variant
 from dashboard.drawing import scene
-from dashboard.drawing.choreography import Level, Way, picture
 from dashboard.drawing.component import mount
+from dashboard.drawing.process_map import Level, Way, picture
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
 SAID = {
@@ -32,7 +32,7 @@ LEGEND_STUCK = [("latency4", "flows are stuck here"), ("latency0", "none"), ("li
 
 
 def chosen(name: str, options: dict[str, str], label: str) -> str:
-    """Let the reader choose one of *options*; the address keeps it, the first is its silence."""
+    """Let the reader choose one of *options*; the address has the choice, unless it is the first."""
     default = next(iter(options))
     wanted = st.query_params.get(name, default)
     value = wanted if wanted in options else default
@@ -57,17 +57,17 @@ def chosen(name: str, options: dict[str, str], label: str) -> str:
 
 
 def link_to(way: Way) -> dict[str, str]:
-    """Lead from a pill to the flows that are stuck there."""
+    """Return the target of a pill: the flows that are stuck there."""
     return {"page": "flows", "state": "stuck", "waiting": way.service}
 
 
 def variants(found: Map) -> list[dict[str, Any]]:
-    """List the ways that flows took."""
+    """List the ways that flows took, for the panel beside the map."""
     return [variant(item) for item in found.variants[:40]]
 
 
 def variant(item: Variant) -> dict[str, Any]:
-    """Draw one way."""
+    """Describe one way, its figures in words."""
     return {
         "id": item.id,
         "events": item.events,
@@ -103,7 +103,7 @@ def whole() -> None:
 
 
 def line(found: Map, by: str) -> list[words.Part]:
-    """Say what is drawn, and of how many flows."""
+    """Say what is drawn, and from how many flows."""
     flows = words.count(found.flows, "flow")
     if found.flows_in_window > found.flows:
         flows = f"The newest {found.flows:,} of {words.count(found.flows_in_window, 'flow')}"

@@ -1,4 +1,4 @@
-"""The inspector says everything about a step, and says so where it does not."""
+"""The inspector says everything about a step, and says where it leaves something out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dashboard.answers import Clocks, Evidence, Expectation, Flow, Message, Note
-from dashboard.drawing.details import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
+from dashboard.drawing.inspector import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
 from tests.dashboard.factories import START, Story, finding
 
@@ -58,7 +58,7 @@ def test_a_ghost_shows_the_proof() -> None:
 
 
 def test_long_values_are_cut_and_say_so() -> None:
-    """A payload of a megabyte would stall the page; its beginning mostly suffices."""
+    """A payload of a megabyte would stall the page, and its beginning is mostly enough."""
     story = Story(
         messages=[
             Message(
@@ -156,7 +156,7 @@ def test_a_reaction_says_how_its_message_was_settled(settled: dict[str, Any], fa
 
 
 def test_notes_are_shown_on_the_step_that_they_are_about_and_beside_the_others() -> None:
-    """Each with its ref: what a note is about may be a span that is no step at all."""
+    """Each has its ref, because a note may be about a span that is no step."""
     story = Story()
     placed = story.publish("OrderPlaced")
     folded = story.react(placed, "fraud") + "x"

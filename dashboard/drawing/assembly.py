@@ -1,0 +1,161 @@
+"""One script and one style sheet from the modules of the front end.
+
+Streamlit takes a component as the text of one module. So the modules are joined
+here: each after those that it imports, in the order in which a browser would
+run them. Imports, exports, comments and leading spaces are left out, because
+both texts are sent with every refresh.
+
+This is no parser. It knows the few forms that our modules use and refuses
+everything else with what to write instead. Biome, which does parse them, checks
+the modules themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+# The formatter puts every statement of a module at the start of a line.
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) \w)", re.MULTILINE)
+_DEFAULT = re.compile(r"^export default (?=(?:async )?(?:function|class) \w)", re.MULTILINE)
+_DECLARED = re.compile(r"^(export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
+_UNKNOWN = re.compile(r"^(?:import\b|export\b|var\b|(?:const|let) [{\[]).*", re.MULTILINE)
+
+
+_FORMS = (
+    'write import { a, b } from "./module.js", and declare or export one const, function or class at a time'
+)
+
+
+class AssemblyError(ValueError):
+    """The modules cannot be joined; `str()` names the module and says what to change."""
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module without its imports, and what it takes from others and gives to them."""
+
+    name: str
+    imports: Mapping[str, tuple[str, ...]]
+    declared: tuple[str, ...]
+    exported: frozenset[str]
+    body: str
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What the browser gets: one module whose only export is that of the first, and one style sheet."""
+
+    script: str
+    sheet: str
+
+
+def assemble(modules: Mapping[str, str], sheets: Mapping[str, str], entry: str) -> Assembled:
+    """Join *modules* and *sheets*, texts by file name; *entry* is the module that imports the others.
+
+    A sheet belongs to the module of the same name and comes in the same order:
+    what a view says of its elements comes after what holds for all.
+    """
+    known = {name: _read(name, text, entry=name == entry) for name, text in modules.items()}
+    ordered = _ordered(known, entry)
+    _check_names(known, ordered)
+    styled = [module.name.replace(".js", ".css") for module in ordered]
+    for name in sorted(sheets.keys() - set(styled)):
+        _refuse(name, "it belongs to no module", f"call it as one, or add {name.replace('.css', '.js')}")
+    return Assembled(
+        script="".join(f"// {module.name}\n{module.body}\n" for module in ordered),
+        sheet="".join(f"{_css(name, sheets[name])}\n" for name in styled if name in sheets),
+    )
+
+
+def _read(name: str, text: str, *, entry: bool) -> _Module:
+    imports = {}
+    for names, other in _IMPORT.findall(text):
+        if " as " in names:
+            _refuse(name, f"it imports from {other} under another name", "import a name as it is exported")
+        imports[other] = tuple(names.replace(",", " ").split())
+    text = _IMPORT.sub("", text)
+    declared = _DECLARED.findall(_DEFAULT.sub("", text))
+    body = _EXPORT.sub("", text)
+    rest = body
+    if entry:
+        rest, defaults = _DEFAULT.subn("", body)
+        if defaults != 1:
+            _refuse(name, f"it has {defaults} default exports", "export one function as the default")
+    if unknown := _UNKNOWN.search(rest):
+        _refuse(name, f"cannot join {unknown.group()!r}", _FORMS)
+    return _Module(
+        name,
+        imports,
+        tuple(found for _, found in declared),
+        frozenset(found for exported, found in declared if exported),
+        _js(name, body),
+    )
+
+
+def _ordered(modules: Mapping[str, _Module], entry: str) -> Sequence[_Module]:
+    """Order *modules* as a browser runs them: depth first, in the order of their imports."""
+    done: dict[str, _Module] = {}
+    entered: list[str] = []
+
+    def enter(name: str, importer: str) -> None:
+        if name in done:
+            return
+        if name not in modules:
+            raise AssemblyError(f"{importer} imports {name}, which is not there.")
+        if name in entered:
+            circle = [*entered[entered.index(name) :], name]
+            raise AssemblyError(f"Modules import each other in a circle: {' -> '.join(circle)}.")
+        entered.append(name)
+        for other in modules[name].imports:
+            enter(other, name)
+        done[name] = modules[entered.pop()]
+
+    enter(entry, "The component")
+    if unused := sorted(modules.keys() - done.keys()):
+        raise AssemblyError(f"Nothing imports {', '.join(unused)}.")
+    return [*done.values()]
+
+
+def _check_names(modules: Mapping[str, _Module], ordered: Iterable[_Module]) -> None:
+    """Joined modules share one scope: a name may be declared only once."""
+    owner: dict[str, str] = {}
+    for module in ordered:
+        for declared in module.declared:
+            if declared in owner:
+                _refuse(module.name, f"{declared} is declared in {owner[declared]} too", "rename one of them")
+            owner[declared] = module.name
+        for other, names in module.imports.items():
+            if missing := sorted(set(names) - modules[other].exported):
+                _refuse(module.name, f"{other} does not export {', '.join(missing)}", "export it there")
+
+
+def _js(name: str, text: str) -> str:
+    lines = [line for line in _stripped(text) if not line.startswith("//")]
+    for line in lines:
+        if line.startswith("/*"):
+            _refuse(name, f"cannot leave out {line!r}", "begin each line of a comment with //")
+        if line.count("`") % 2:
+            _refuse(name, f"a template goes on after {line!r}", "keep it on one line")
+    return "\n".join(lines)
+
+
+def _css(name: str, text: str) -> str:
+    lines = []
+    for line in _stripped(text):
+        if not line.startswith("/*"):
+            lines.append(line)
+        elif line.find("*/") != len(line) - 2:
+            _refuse(name, f"cannot leave out {line!r}", "keep a comment on a line of its own")
+    return "\n".join(lines)
+
+
+def _stripped(text: str) -> Iterable[str]:
+    return filter(None, map(str.strip, text.split("\n")))
+
+
+def _refuse(name: str, problem: str, instead: str) -> NoReturn:
+    raise AssemblyError(f"{name}: {problem}: {instead}.")

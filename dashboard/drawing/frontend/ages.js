@@ -1,0 +1,51 @@
+// How long ago something was, in words that grow while somebody looks at them.
+
+import { el } from "./elements.js";
+
+// Ages count by the collector's clock: how far it is ahead of this browser's, in ms.
+let ahead = 0;
+
+export function setClock(now) {
+  ahead = now - Date.now();
+}
+
+// The wording is that of `dashboard/words.py`.
+export function age(ms) {
+  const seconds = Math.max(0, ms / 1000);
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} m`;
+  const hours = Math.floor(seconds / 3600);
+  if (hours < 10) return `${hours} h ${Math.floor((seconds % 3600) / 60)} m`;
+  return hours < 48 ? `${hours} h` : `${Math.floor(hours / 24)} d`;
+}
+
+function since(ns) {
+  return age(Date.now() + ahead - ns / 1e6);
+}
+
+// The absolute time, for titles: UTC and local.
+export function moment(ns) {
+  const date = new Date(ns / 1e6);
+  if (Number.isNaN(date.getTime())) return "";
+  const utc = date.toISOString().replace("T", " ").replace("Z", " UTC");
+  return `${utc}\n${date.toLocaleString()} here`;
+}
+
+export function hour(ns) {
+  return el("time", { title: moment(ns) }, new Date(ns / 1e6).toLocaleTimeString([], { hour12: false }));
+}
+
+// An age in a sentence: "%" in `words` stands for it. `grow` keeps it right.
+export function ageText(ns, words = "") {
+  const text = words ? words.replace("%", since(ns)) : since(ns);
+  return el("span.age", { data: { since: ns, words }, title: moment(ns) }, text);
+}
+
+// Renews all ages below `root`, and touches only those that changed.
+export function grow(root) {
+  for (const node of root.querySelectorAll(".age")) {
+    const text = since(Number(node.dataset.since));
+    const words = node.dataset.words ? node.dataset.words.replace("%", text) : text;
+    if (node.textContent !== words) node.textContent = words;
+  }
+}

@@ -1,0 +1,77 @@
+// Everything about the chosen step, beside the drawing.
+
+import { moment } from "./ages.js";
+import { copyButton, press } from "./buttons.js";
+import { el } from "./elements.js";
+import { badge, said, stripe } from "./phrases.js";
+import { TextView } from "./text_view.js";
+
+export class InspectorView extends TextView {
+  draw(data) {
+    const at = data.at && el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`);
+    return el(
+      "aside.inspector",
+      { "aria-label": "Inspector", data: { height: "fill" } },
+      el("h2", data.title, " ", data.badge && badge(data.badge.state, data.badge.text)),
+      el("p.by", stripe(data.colour), data.service, at),
+      data.sentence && el("p", said(data.sentence)),
+      data.expected && el("p.muted", data.expected),
+      data.timed &&
+        el("dl.metrics", metric("Waited", data.waited, "hatch"), metric("Worked", data.worked, "solid")),
+      (data.remarks || []).map((remark) => el("p.remark", remark)),
+      (data.facts || []).map((fact) => el("p.muted", fact)),
+      this.proofs("Evidence", data.evidence),
+      this.proofs("Notes", data.notes),
+      this.neighbours("Caused by", data.causes, data.rootless || "nothing seen: the flow starts here"),
+      this.neighbours("Led to", data.effects, "nothing further"),
+      data.blocked && [
+        el("h3", "Blocked"),
+        el(
+          "ul",
+          data.blocked.map((name) => el("li", el("code", name))),
+        ),
+      ],
+      pairs("Ids", data.ids),
+      pairs("Attributes", data.attributes),
+      pairs("Resource", data.resource),
+      data.capped && el("p.muted", data.capped),
+      this.proofs("Notes on other steps", data.elsewhere),
+    );
+  }
+
+  chooser(id) {
+    return press(() => this.act.trigger("select", id));
+  }
+
+  neighbours(title, items, empty) {
+    const listed = items.map(({ id, colour, title: name, at, because, certainty }) => {
+      const button = el("button.linkish", this.chooser(id), stripe(colour), el("code", name));
+      const how = because && el("span", { class: `because ${certainty}` }, because);
+      return el("li", button, el("span.muted", ` ${at}`), how);
+    });
+    return [el("h3", title), listed.length ? el("ul", listed) : el("p.muted", empty)];
+  }
+
+  proofs(title, items) {
+    if (!items?.length) return null;
+    const listed = items.map(({ id, text, ref }) => {
+      const span = ref && el("code.muted", { title: ref }, ` ${ref.split(":").pop()}`);
+      return el("li", id ? el("button.linkish", this.chooser(id), text) : text, span);
+    });
+    return [el("h3", title), el("ul.evidence", listed)];
+  }
+}
+
+function metric(name, value, kind) {
+  return el("div", el("dt", el("i", { class: kind }), name), el("dd", value || "\u2014"));
+}
+
+// Names and values; where a value is worth it, with a button that copies the whole.
+function pairs(title, items) {
+  if (!items.length) return null;
+  const listed = items.map(([name, value, whole]) => [
+    el("dt", name),
+    el("dd", value, whole && copyButton(whole, name)),
+  ]);
+  return [el("h3", title), el("dl.pairs", listed)];
+}

@@ -1,0 +1,19 @@
+// The strip under a drawing that says what its marks mean.
+
+import { el } from "./elements.js";
+
+export const LEGEND_OF_A_FLOW = [
+  ["hatch", "waiting in queue"],
+  ["solid", "work"],
+  ["missing", "expected, not seen"],
+  ["inferred", "concluded"],
+  ["late", "slow"],
+  ["failed", "failed"],
+];
+
+export function legend(items) {
+  return el(
+    "div.legend",
+    items.map(([kind, text]) => el("span", el("i", { class: `mark ${kind}` }), text)),
+  );
+}

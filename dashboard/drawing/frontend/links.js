@@ -1,0 +1,25 @@
+// Ways to other pages. A target is { page, ...query }, as Python sends it.
+
+import { el } from "./elements.js";
+
+function address({ page, ...query }) {
+  const asked = new URLSearchParams(query).toString();
+  return `./${page}${asked ? `?${asked}` : ""}`;
+}
+
+// Goes to another page as Back would: the address first, then Streamlit reads it.
+// (Its own switch_page leaves an address in the history that belongs to neither page.)
+export function go(target) {
+  history.pushState({}, "", address(target));
+  dispatchEvent(new PopStateEvent("popstate"));
+}
+
+// A real link, so that it opens in a new tab where the reader asks for one.
+export function link(target, props, ...children) {
+  const open = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;
+    event.preventDefault();
+    go(target);
+  };
+  return el("a", { ...props, href: address(target), on: { click: open } }, ...children);
+}

@@ -1,0 +1,90 @@
+// What Streamlit calls: one view for each place in a page, made once and then updated.
+// A new view is a class with `update(data)` and a line in KINDS.
+
+import { grow, setClock } from "./ages.js";
+import { rgb } from "./canvas_pen.js";
+import { el } from "./elements.js";
+import { FaultsView } from "./faults_view.js";
+import { FlowsView } from "./flows_view.js";
+import { GraphView } from "./graph_view.js";
+import { HeadView } from "./head_view.js";
+import { InspectorView } from "./inspector_view.js";
+import { NoticeView } from "./notice_view.js";
+import { StuckView } from "./stuck_view.js";
+import { TimelineView } from "./timeline_view.js";
+
+const KINDS = {
+  head: HeadView,
+  notice: NoticeView,
+  stuck: StuckView,
+  flows: FlowsView,
+  inspector: InspectorView,
+  faults: FaultsView,
+  timeline: TimelineView,
+  graph: GraphView,
+};
+
+// The view of each place.
+const mounted = new WeakMap();
+
+export default function mount({ parentElement, data, setTriggerValue }) {
+  const start = performance.now();
+  if (!data || !KINDS[data.kind]) return undefined;
+  if (data.now) setClock(data.now);
+  let view = mounted.get(parentElement);
+  if (!view || view.kind !== data.kind) {
+    view?.destroy();
+    view = create(parentElement, data.kind);
+    mounted.set(parentElement, view);
+  }
+  view.act.trigger = (name, value) => setTriggerValue(name, value);
+  view.root.dataset.theme = theme(parentElement.host || parentElement);
+  const count = view.painter.update(data);
+  view.fitting();
+  grow(view.root);
+  view.root.dataset.count = count ?? "";
+  view.root.dataset.renderMs = (performance.now() - start).toFixed(1);
+  view.root.dataset.ready = "true";
+  // Streamlit may end an older run after a newer one has begun: only the last may clear.
+  view.run = (view.run || 0) + 1;
+  const { run } = view;
+  return () => view.run === run && view.destroy();
+}
+
+function create(parent, kind) {
+  const root = el("div", { class: `cs cs-${kind}` });
+  parent.append(root);
+  const act = {};
+  const painter = new KINDS[kind](root, act);
+  const room = (parent.host || parent).closest("[data-testid=stMainBlockContainer]") || document.body;
+  const fitting = () => stretch(root, room);
+  const timer = setInterval(() => grow(root), 1000);
+  // What is above may grow later.
+  const watch = new ResizeObserver(fitting);
+  watch.observe(room);
+  addEventListener("resize", fitting);
+  const destroy = () => {
+    clearInterval(timer);
+    watch.disconnect();
+    removeEventListener("resize", fitting);
+    painter.destroy?.();
+    root.remove();
+    mounted.delete(parent);
+  };
+  return { kind, root, act, painter, fitting, destroy };
+}
+
+// Light or dark is Streamlit's choice: its page colour tells which.
+function theme(host) {
+  const [r, g, b] = rgb(getComputedStyle(host).getPropertyValue("--st-background-color").trim());
+  return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
+}
+
+// Drawings fill the window down to its foot. A small window scrolls instead.
+function stretch(root, room) {
+  for (const node of root.querySelectorAll("[data-height=fill]")) {
+    const top = node.getBoundingClientRect().top + (room.closest("section")?.scrollTop || 0);
+    const height = `${Math.max(380, Math.floor(innerHeight - top - 24))}px`;
+    if (node.style.height !== height) node.style.height = height;
+  }
+}

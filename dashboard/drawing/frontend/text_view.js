@@ -1,0 +1,16 @@
+// The base of views that consist of text: they draw themselves again only when they say something else.
+
+export class TextView {
+  constructor(root, act) {
+    Object.assign(this, { root, act });
+  }
+
+  // `now` and `checked` change with each refresh: they alone are no reason to draw.
+  update({ now, checked, ...data }) {
+    if (this.checked && checked) this.checked.firstElementChild.dataset.since = checked;
+    const text = JSON.stringify(data);
+    if (text === this.text) return;
+    this.text = text;
+    this.root.replaceChildren(this.draw({ ...data, checked }));
+  }
+}

@@ -1,0 +1,133 @@
+"""Modules become one script, or an error says which of them does not fit and why."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dashboard.drawing.assembly import AssemblyError, assemble
+from dashboard.drawing.component import ENTRY, FRONTEND, assembled
+from tests.dashboard.nodejs import node
+
+MAIN = "export default function mount() {}\n"
+
+
+def joined(**modules: str) -> str:
+    return assemble({f"{name}.js": text for name, text in modules.items()}, {}, "main.js").script
+
+
+def test_what_is_imported_comes_first() -> None:
+    """As in a browser: depth first, and each module once."""
+    script = joined(
+        main='import { a } from "./a.js";\nimport { b } from "./b.js";\n' + MAIN,
+        a='import { b } from "./b.js";\nexport const a = b;\n',
+        b="export const b = 1;\n",
+    )
+
+    assert script == (
+        "// b.js\nconst b = 1;\n// a.js\nconst a = b;\n// main.js\nexport default function mount() {}\n"
+    )
+
+
+def test_comments_and_leading_spaces_are_left_out() -> None:
+    """They help only those who read the modules, and every refresh sends the texts to the browser."""
+    script = joined(main="// Why.\nexport default function mount() {\n  // How.\n  return 1;\n}\n")
+
+    assert script == "// main.js\nexport default function mount() {\nreturn 1;\n}\n"
+
+
+def test_an_import_may_take_several_lines() -> None:
+    script = joined(
+        main='import {\n  one,\n  two,\n} from "./a.js";\n' + MAIN,
+        a="export function one() {}\nexport class two {}\n",
+    )
+
+    assert "import" not in script
+    assert "function one() {}\nclass two {}" in script
+
+
+def test_a_sheet_comes_where_its_module_does() -> None:
+    modules = {"main.js": 'import { a } from "./a.js";\n' + MAIN, "a.js": "export const a = 1;\n"}
+    sheets = {"main.css": ".a {\n  color: red;\n}\n", "a.css": "/* All. */\n.a {\n  color: blue;\n}\n"}
+
+    assert assemble(modules, sheets, "main.js").sheet == (".a {\ncolor: blue;\n}\n.a {\ncolor: red;\n}\n")
+
+
+USES_A = 'import { a } from "./a.js";\n' + MAIN
+
+
+@pytest.mark.parametrize(
+    ("modules", "said"),
+    [
+        ({"main": MAIN, "a": "const a = 1;\n"}, "Nothing imports a.js."),
+        ({"main": USES_A}, "main.js imports a.js, which is not there."),
+        ({"main": USES_A, "a": "const a = 1;\n"}, "main.js: a.js does not export a: export it there."),
+        (
+            {"main": USES_A, "a": 'import { b } from "./b.js";\n', "b": 'import { a } from "./a.js";\n'},
+            "Modules import each other in a circle: a.js -> b.js -> a.js.",
+        ),
+        (
+            {"main": USES_A + "const x = 1;\n", "a": "export const a = 1;\nfunction x() {}\n"},
+            "main.js: x is declared in a.js too: rename one of them.",
+        ),
+        ({"main": "function mount() {}\n"}, "main.js: it has 0 default exports"),
+        ({"main": USES_A, "a": "export default function a() {}\n"}, "a.js: cannot join 'export default"),
+        ({"main": USES_A, "a": "export default a;\n"}, "a.js: cannot join 'export default a;'"),
+        ({"main": USES_A, "a": "const a = 1;\nexport { a };\n"}, "a.js: cannot join 'export { a };'"),
+        ({"main": 'import a from "./a.js";\n' + MAIN}, "main.js: cannot join 'import a from"),
+        ({"main": 'import "./a.js";\n' + MAIN}, "main.js: cannot join 'import"),
+        (
+            {"main": 'import { a as b } from "./a.js";\n' + MAIN},
+            "main.js: it imports from a.js under another",
+        ),
+        ({"main": 'import { a } from "elsewhere";\n' + MAIN}, "main.js: cannot join 'import { a } from"),
+        ({"main": "const [a, b] = [1, 2];\n" + MAIN}, "main.js: cannot join 'const [a, b]"),
+        ({"main": "/* Why. */\n" + MAIN}, "main.js: cannot leave out '/* Why. */'"),
+        ({"main": "const a = `\n  x`;\n" + MAIN}, "main.js: a template goes on after 'const a = `'"),
+    ],
+)
+def test_what_cannot_be_joined_is_refused(modules: dict[str, str], said: str) -> None:
+    """Otherwise the page stays empty, with an error in the console of its reader."""
+    with pytest.raises(AssemblyError, match=f"^{re.escape(said)}"):
+        joined(**modules)
+
+
+@pytest.mark.parametrize("text", ["/* Over\n   two lines. */\n", "/* Before. */ .a {}\n"])
+def test_a_comment_of_a_sheet_has_a_line_of_its_own(text: str) -> None:
+    with pytest.raises(AssemblyError, match="keep a comment on a line of its own"):
+        assemble({"main.js": MAIN}, {"main.css": text}, "main.js")
+
+
+def test_a_sheet_without_a_module_is_refused() -> None:
+    with pytest.raises(AssemblyError, match=re.escape("add a.js")):
+        assemble({"main.js": MAIN}, {"a.css": ""}, "main.js")
+
+
+def test_every_view_is_sent() -> None:
+    sent = assembled().script
+
+    names = re.findall(r"^// (\w+\.js)$", sent, re.MULTILINE)
+    assert sorted(names) == sorted(path.name for path in FRONTEND.glob("*.js"))
+    assert names[-1] == ENTRY
+    assert re.findall(r"^export .*", sent, re.MULTILINE) == [
+        "export default function mount({ parentElement, data, setTriggerValue }) {"
+    ]
+
+
+def test_a_module_can_be_read_at_once() -> None:
+    long = [path.name for path in FRONTEND.iterdir() if len(path.read_text().splitlines()) > 400]
+
+    assert long == []
+
+
+def test_what_is_sent_is_javascript(tmp_path: Path) -> None:
+    """Without its comments and leading spaces it still has to parse."""
+    script = tmp_path / "sent.mjs"
+    script.write_text(assembled().script)
+
+    checked = subprocess.run([node(), "--check", script], capture_output=True, text=True, check=False)
+
+    assert checked.stderr == ""
