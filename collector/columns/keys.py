@@ -91,7 +91,7 @@ def pair_keys(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Keys:
 def text_keys(texts: pa.Array | pa.ChunkedArray) -> Keys:
     """One key for each string; `NONE` where there is none."""
     # pandas hashes strings with SipHash in compiled code.
-    from pandas.util import hash_array  # pandas takes 0.3 s to import, and few need this
+    from pandas.util import hash_array  # noqa: PLC0415  # pandas takes 0.3 s to import, and few need this
 
     encoded = whole(texts).dictionary_encode()
     strings = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)

@@ -49,7 +49,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(  # our own commands, no shell
+        process = subprocess.Popen(  # noqa: S603  # our own commands, no shell
             command,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -57,7 +57,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
             stderr=subprocess.STDOUT,
             # Ctrl-C reaches the parent alone, which then stops the children in order.
             start_new_session=True,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # no threads here
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509  # no threads here
         )
     return Child(name, process, log)
 

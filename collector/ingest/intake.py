@@ -166,7 +166,7 @@ class Intake:
             await self._arrival()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                while self._behind() and not self._closing:  # another thread says so
+                while self._behind() and not self._closing:  # noqa: ASYNC110  # another thread says so
                     await asyncio.sleep(_LINGER_S)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_S):

@@ -317,7 +317,7 @@ class Flow(Stitched, frozen=True, kw_only=True):
 class Spans(Answer, frozen=True, kw_only=True):
     """OTLP's ExportTraceServiceRequest in JSON."""
 
-    resourceSpans: list[dict[str, Any]]  # OTLP's name
+    resourceSpans: list[dict[str, Any]]  # noqa: N815  # OTLP's name
 
 
 class MapEvent(Answer, frozen=True, kw_only=True):

@@ -63,9 +63,12 @@ def open_store(folder: Path, memory_limit: int, address: str = "") -> ClickHouse
     """
     if address:
         where = server.address(address)
-        remote = server.Server(where)
-        store = ClickHouseStore(where.shown, remote.database, lambda: None)
-        store.prepare()
+        try:
+            remote = server.Server(where)
+            store = ClickHouseStore(where.shown, remote.database, lambda: None)
+            store.prepare()
+        except StoreError as error:
+            raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error
         return store
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)

@@ -74,7 +74,7 @@ class HttpServer(uvicorn.Server):
     async def start(self) -> None:
         """Return once requests are answered."""
         self._running = asyncio.create_task(self.serve(sockets=[self._socket]))
-        while not self.started and not self._running.done():  # uvicorn sets a flag only
+        while not self.started and not self._running.done():  # noqa: ASYNC110  # uvicorn sets a flag only
             await asyncio.sleep(0.005)
         if not self.started:
             await self.ended()

@@ -135,9 +135,8 @@ def _carry_out(front: Front, asked: dict[str, str], body: bytes) -> bytes:
     statement = asked.get("query", "").encode()
     data = body if statement else b""
     if not statement:
-        statement, rows, data = (
-            body.partition(b"\n") if _INSERT.match(body.partition(b"\n")[0]) else (body, b"", b"")
-        )
+        first, _, rest = body.partition(b"\n")
+        statement, data = (first, rest) if _INSERT.match(first) else (body, b"")
     text = statement.decode()
     front.statements.append(text)
     if front.slow(text):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from collector.store.contracts import StoreError
 
@@ -79,7 +79,18 @@ class Database:
 
     def _connected(self) -> Any:
         with _failing_as_store_error("be reached"):
-            return self._connect()
+            try:
+                return self._connect()
+            except OperationalError as error:  # the driver wraps the network's error in several others
+                raise _first_of(error) from error
+
+
+def _first_of(error: BaseException) -> BaseException:
+    """The error that *error* began with, where that was one of the network; *error* where not."""
+    first = error
+    while (earlier := first.__cause__ or first.__context__) is not None:
+        first = earlier
+    return first if isinstance(first, OSError) else error
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class ClickHouseFlows:
 
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
-        question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {_LISTED.format('UInt64')}"  # our own words
+        question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {_LISTED.format('UInt64')}"
         answer = self._in_parts(question, ids.tolist())
         return pa.array([] if answer is None else _bytes(answer["trace_id"]), pa.binary(16)).unique()
 
@@ -103,7 +103,7 @@ class ClickHouseFlows:
             (f"id IN {_LISTED.format('String')}", flow_keys.to_pylist()),
             (f"hasAny(traces, {_LISTED_TRACES})", [trace.hex() for trace in traces]),
         ):
-            question = f"SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"  # our own words
+            question = f"SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
             answer = self._in_parts(question, values)
             if answer is not None:
                 traces.update(_bytes(answer["trace_id"]))
@@ -124,8 +124,7 @@ class ClickHouseFlows:
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is here in the state *done*."""
         question = (
-            f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')}"  # our own words
-            " AND state = {done:UInt8}"
+            f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')} AND state = {{done:UInt8}}"
         )
         answer = self._in_parts(question, ids, {"done": done})
         return [] if answer is None else answer["id"].to_pylist()
@@ -165,7 +164,7 @@ class ClickHouseFlows:
         """How many flows *search* would find, by state."""
         condition, parameters = _condition(search)
         answer = self._database.query(
-            f"SELECT {_STATE}, count() AS n FROM flows FINAL"  # see _condition
+            f"SELECT {_STATE}, count() AS n FROM flows FINAL"
             f" WHERE {condition} AND state != 255 GROUP BY state",
             {**parameters, "now": self._clock()},
         )
@@ -186,7 +185,7 @@ class ClickHouseFlows:
 
     def _here(self, ids: Sequence[str]) -> set[str]:
         """Those of *ids* that are here."""
-        question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"  # our own words
+        question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"
         answer = self._in_parts(question, ids)
         return set() if answer is None else set(answer["id"].to_pylist())
 
@@ -207,7 +206,7 @@ class ClickHouseFlows:
         order: str = "last DESC, id",
     ) -> pa.Table:
         answer = self._database.query(
-            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"  # our own words; values are parameters
+            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"
             f" ORDER BY {order} LIMIT {{limit:UInt32}}",
             {**parameters, "limit": limit, "now": self._clock()},
         )

@@ -30,7 +30,7 @@ class ClickHouseSpans:
         ids = [trace_id.hex() for trace_id in set(trace_ids)]
         asked = [ids[start : start + _IDS_A_QUERY] for start in range(0, len(ids), _IDS_A_QUERY)]
         question = (
-            f"SELECT {_COLUMNS} FROM spans WHERE trace_id IN"  # our own column names
+            f"SELECT {_COLUMNS} FROM spans WHERE trace_id IN"
             " (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {ids:String}))), 16))"
             f" ORDER BY {_BEST} LIMIT 1 BY trace_id, span_id"
         )
