@@ -17,13 +17,14 @@ define biome
 	fi
 endef
 
-.PHONY: help demo test install format lint types contracts picture pins clean
+.PHONY: help demo test install format lint types contracts answers picture pins clean
 
 help:
 	@echo "make demo      broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
 	@echo "               (ARGS='--port 8502' passes options on, $(BIN)/choreoscope demo --help lists them)"
 	@echo "make test      every check and every test, as CI runs them"
 	@echo "make format    writes the format that make test asks for"
+	@echo "make answers   writes the dashboard's copy of the answers' shapes"
 	@echo "make picture   takes the picture of the README again, in Chromium"
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
 	@echo "make clean     removes .venv, node_modules and the data of the demo"
@@ -79,6 +80,9 @@ contracts: install
 # In two processes: the longest tests wait for services more than they compute.
 test: lint types contracts
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup $(ARGS)
+
+answers: install
+	$(BIN)/python -m tests.dashboard.copying
 
 picture: install
 	$(BIN)/python docs/img/picture.py

@@ -19,7 +19,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from dashboard.answers import Flow, Flows, Map, Shop, ShopService, Stuck, Summary
+from dashboard.demo_shop import Shop, ShopService
+from dashboard.shapes import Flow, Flows, Map, Stuck, Summary
 
 API_DEFAULT = "http://127.0.0.1:4319"
 SHOP_DEFAULT = "http://127.0.0.1:4320"

@@ -6,7 +6,10 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from collector.model.answers import ANSWERS, Answer
+from collector.model.answers import Answer, Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why
+
+# What a path answers with: these, and what they are made of, are described.
+ANSWERS: tuple[type[Answer], ...] = (Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why)
 
 _TEMPLATE = "#/components/schemas/{name}"
 

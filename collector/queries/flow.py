@@ -55,7 +55,7 @@ def spans(sources: Sources, name: str) -> Spans | None:
     snapshot = sources.live.snapshot
     item = _item(sources, snapshot, place_of(snapshot, name), name)
     run = None if item is None else run_of(sources, item)
-    return None if run is None else Spans(resourceSpans=to_json(run.own_spans())["resourceSpans"])
+    return None if run is None else Spans(resource_spans=to_json(run.own_spans())["resourceSpans"])
 
 
 def place_of(snapshot: Snapshot, name: str) -> int | None:

@@ -55,7 +55,7 @@ def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
     """Keys of flows that look like *name*: for a key that was mistyped, or is only a beginning."""
     for length in (len(name), max(len(name) - 2, 3), 3):
         if found := flows(sources, Search(name[:length]), Page(most)).flows:
-            return [item.name for item in found]
+            return [item.key or item.id for item in found]
     return []
 
 

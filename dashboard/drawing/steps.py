@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboard.answers import Clocks, Edge, Finding, Flow, Message, Note, Reaction
+from dashboard.shapes import Clocks, Edge, Finding, Flow, Message, Note, Reaction
 
 # One step in a hundred takes longer than the p99, and a flow has dozens of steps. So
 # only a step that takes a multiple of that is slow.
@@ -191,15 +191,12 @@ def _owe(drawn: list[Step], links: list[Link], known: Steps, finding: Finding, p
     """Add the ghost of what *finding* says is missing, and what it blocks."""
     owed = finding.missing
     anchor = _anchor(known, finding)
-    service = owed.service if owed and owed.service else ""
-    title = (owed.next_event_type if owed else None) or (
-        f"reaction of {service}" if service else "a reaction"
-    )
+    title = owed.next_event_type or (f"reaction of {owed.service}" if owed.service else "a reaction")
     ghost = Step(
         id=f"ghost:{place}",
         kind="ghost",
         title=title,
-        service=service or "nobody known",
+        service=owed.service or "nobody known",
         at=finding.since_unix_nano,
         state=finding.state,
         finding=finding,
@@ -232,7 +229,7 @@ def _anchor(known: Steps, finding: Finding) -> Step | None:
     stopped = known.find(finding.stopped_at.ref)
     if stopped is None:
         return known.steps[-1] if known.steps else None
-    owing = finding.missing.service if finding.missing else None
+    owing = finding.missing.service
     for link in known.effects(stopped.id):
         pill = known.by_id[link.target]
         if pill.kind == "reaction" and owing and pill.service == owing:
@@ -251,8 +248,6 @@ def _work(reaction: Reaction | None) -> float | None:
         return None
     if reaction.work_ms is not None:
         return max(reaction.work_ms, 0.0)
-    if reaction.end_unix_nano is None:
-        return None
     return max(reaction.end_unix_nano - reaction.start_unix_nano, 0) / 1_000_000
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import Map, Variant
 from dashboard.drawing import scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.process_map import Level, Way, picture
+from dashboard.shapes import Map, Variant
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
 SAID = {

@@ -7,12 +7,12 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import Flow, FlowItem
 from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.steps import Steps, steps
 from dashboard.drawing.timeline import timeline
+from dashboard.shapes import Flow, ShownFlow
 
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
@@ -54,7 +54,7 @@ def unchosen() -> None:
     )
 
 
-def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, Any]:
+def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, Any]:
     """Say how the flow is: key, state, and the sentences of its findings."""
     badges: list[dict[str, Any]] = []
     if item:
@@ -68,8 +68,8 @@ def head(flow: Flow, item: FlowItem | None, name: str, now: int) -> dict[str, An
     lines = [
         words.marked(
             finding.sentence + blocked(len(finding.blocked)),
-            codes=names | {finding.missing.next_event_type if finding.missing else None},
-            strongs=services | {finding.missing.service if finding.missing else None},
+            codes=names | {finding.missing.next_event_type},
+            strongs=services | {finding.missing.service},
         )
         for finding in flow.findings
     ]
@@ -104,7 +104,7 @@ def blocked(count: int) -> str:
     return f" {words.count(count, 'later step is', 'later steps are')} blocked."
 
 
-def outcome(item: FlowItem | None) -> list[words.Part]:
+def outcome(item: ShownFlow | None) -> list[words.Part]:
     """Say in one sentence how a flow without findings is doing."""
     if item is None:
         return []
@@ -176,7 +176,7 @@ def story(key: str) -> None:
             unknown(key)
             return
         item = flow.flows[0] if flow.flows else None
-        name = item.name if item else key
+        name = (item.key or item.id) if item else key
         now = api.now()
         words_, buttons = st.columns([5, 1], vertical_alignment="top")
         with words_:

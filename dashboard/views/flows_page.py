@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import FlowItem, Flows
 from dashboard.drawing.component import mount
+from dashboard.shapes import FlowItem, Flows
 from dashboard.words import SECOND
 
 STATES = ("stuck", "failed", "late", "running", "done")
@@ -107,14 +107,9 @@ def act(done: Any) -> None:
     st.rerun(scope="fragment")
 
 
-def total(found: Flows) -> int:
-    """Count what matches, shown or not."""
-    return found.total if found.total is not None else len(found.flows)
-
-
 def rows(found: Flows, now: int) -> dict[str, Any]:
     """Describe the rows, and say when there are more."""
-    shown, all_ = len(found.flows), total(found)
+    shown, all_ = len(found.flows), found.total
     return {
         "rows": [row(item, now) for item in found.flows],
         "showing": f"showing {shown:,} of {words.count(all_, 'flow')}" if shown else "",
@@ -127,9 +122,10 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
     spent = item.wait_ms + item.work_ms
     wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
     done = item.state == "done"
+    name = item.key or item.id
     return {
         "key": item.id,
-        "name": item.name,
+        "name": name,
         "state": item.state,
         "incomplete": item.incomplete,
         "waiting": item.waiting_for,
@@ -146,7 +142,7 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "by": item.last_service or "",
         "messages": item.messages,
         "reactions": item.reactions,
-        "target": page.to_flow(item.name),
+        "target": page.to_flow(name),
     }
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import streamlit as st
 
 from dashboard import page, words
-from dashboard.answers import Cohort, Finding, Stuck, Summary
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
+from dashboard.shapes import Cohort, Finding, Stuck, Summary
 
 ROWS = 6  # flows shown in each group: the rest is one click away
 

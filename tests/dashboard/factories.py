@@ -2,32 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, get_args, get_origin
 
-from dashboard.answers import Edge, Finding, Flow, Message, Missing, Reaction, StoppedAt
+import msgspec
+from msgspec import Struct
+
+from dashboard.shapes import Edge, Finding, Flow, Message, Missing, Reaction, StoppedAt
+
+T = TypeVar("T", bound=Struct)
+
+# What a test need not say, where nothing is not what is usual.
+USUAL = {
+    "attempts": 1,
+    "because": "link",
+    "certainty": "observed",
+    "kind": "delivery",
+    "source": "learned",
+    "status": "ok",
+}
 
 MS = 1_000_000
 SECOND = 1_000 * MS
 START = 1_800_000_000 * SECOND
 
 
+def made(shape: type[T], /, **known: Any) -> T:
+    """An answer with *known* in it; what is not known is as usual, or nothing."""
+    unknown = [field for field in msgspec.structs.fields(shape) if field.required and field.name not in known]
+    return shape(**{field.name: USUAL.get(field.name, _nothing(field.type)) for field in unknown}, **known)
+
+
+def _nothing(kind: Any) -> Any:
+    """None where that is allowed, else zero, false, an empty text or list, an answer of nothing."""
+    if type(None) in get_args(kind):
+        return None
+    kind = get_origin(kind) or kind
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return made(kind)
+    return [] if kind is Sequence else kind()
+
+
 def finding(
     stopped_at: str, service: str = "payment", event: str | None = "PaymentCaptured", **more: Any
 ) -> Finding:
     """A finding: *service* owes a reaction after the span *stopped_at*."""
-    return Finding(
+    return made(
+        Finding,
         **{
             "flow": "f1",
             "key": "A-17",
             "state": "stuck",
             "since_unix_nano": START,
-            "stopped_at": StoppedAt(ref=stopped_at, event_type="StockReserved", service="inventory"),
+            "stopped_at": made(StoppedAt, ref=stopped_at, event_type="StockReserved", service="inventory"),
             "cause": "consumer_down",
             "sentence": f"{service} has not reacted.",
-            "missing": Missing(service=service, group=service, next_event_type=event),
+            "missing": made(Missing, service=service, group=service, next_event_type=event),
             **more,
-        }
+        },
     )
 
 
@@ -44,10 +77,10 @@ class Story:
         ref = f"t:m{len(self.messages)}"
         time = START + round(at_ms * MS)
         self.messages.append(
-            Message(ref=ref, spans=[ref], event_type=event, service=service, time_unix_nano=time)
+            made(Message, ref=ref, spans=[ref], event_type=event, service=service, time_unix_nano=time)
         )
         if by:
-            self.edges.append(Edge(source=by, target=ref, kind="cause", because="parent"))
+            self.edges.append(made(Edge, source=by, target=ref, kind="cause", because="parent"))
         return ref
 
     def react(
@@ -65,7 +98,8 @@ class Story:
         sent = next((message.time_unix_nano for message in self.messages if message.ref == to), START)
         start = sent + round(wait_ms * MS)
         self.reactions.append(
-            Reaction(
+            made(
+                Reaction,
                 **{
                     "ref": ref,
                     "spans": [ref, f"{ref}x"],
@@ -76,11 +110,11 @@ class Story:
                     "wait_ms": wait_ms,
                     "work_ms": work_ms,
                     **more,
-                }
+                },
             )
         )
         if to:
-            self.edges.append(Edge(source=to, target=ref, because="link", certainty=certainty))
+            self.edges.append(made(Edge, source=to, target=ref, because="link", certainty=certainty))
         return ref
 
     def step(self, to: str, service: str, event: str, **more: Any) -> str:
@@ -91,6 +125,6 @@ class Story:
 
     def flow(self, *findings: Finding) -> Flow:
         """Return the document of everything so far."""
-        return Flow(
-            messages=self.messages, reactions=self.reactions, edges=self.edges, findings=list(findings)
+        return made(
+            Flow, messages=self.messages, reactions=self.reactions, edges=self.edges, findings=list(findings)
         )

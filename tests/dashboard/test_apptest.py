@@ -13,8 +13,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.answers import Spans, Stuck, Summary
 from dashboard.client import Answered, Api
+from dashboard.shapes import SpanCounts, Stuck, Summary
+from tests.dashboard.factories import made
 from tests.dashboard.servers import ROOT, Collector
 from tests.sample_services.harness import free_port
 
@@ -70,7 +71,7 @@ def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
 
     def just_started(api: Api) -> Answered[Summary]:
         answered = summary(api)
-        nothing = {"replayed": False, "states": {}, "spans": Spans()}
+        nothing = {"replayed": False, "states": {}, "spans": made(SpanCounts)}
         return replace(answered, value=msgspec.structs.replace(answered.value, **nothing))
 
     def none(api: Api, *, each: int = 6) -> Answered[Stuck]:

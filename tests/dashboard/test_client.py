@@ -8,9 +8,10 @@ import httpx
 import msgspec
 import pytest
 
-from dashboard.answers import Flow, Summary
 from dashboard.client import Api, ApiError, NotFoundError, ShopControl, UnreachableError, address
+from dashboard.shapes import Flow, Stuck, Summary
 from tests import collecting
+from tests.dashboard.factories import made
 from tests.dashboard.servers import Collector
 from tests.sample_services.harness import free_port
 
@@ -97,10 +98,17 @@ def test_the_last_answer_stays_when_the_collector_stops_answering(watched: Colle
 
 
 def test_unknown_fields_of_a_newer_collector_do_no_harm() -> None:
-    summary = msgspec.json.decode(b'{"now_unix_nano": 5, "mood": {"good": true}}', type=Summary)
+    summary = msgspec.to_builtins(made(Summary, now_unix_nano=5)) | {"mood": {"good": True}}
 
-    assert summary.now_unix_nano == 5
-    assert msgspec.json.decode(b'{"flows": [], "moon": 1}', type=Flow).messages == []
+    assert msgspec.convert(summary, Summary).now_unix_nano == 5
+    flow = msgspec.to_builtins(made(Flow)) | {"moon": 1}
+    assert msgspec.convert(flow, Flow).messages == []
+
+
+def test_an_answer_without_findings_is_not_taken_for_one_that_has_none() -> None:
+    """Whatever answers `{}` at that address has not said that nothing is stuck."""
+    with pytest.raises(msgspec.ValidationError, match="missing required field `stuck`"):
+        msgspec.json.decode(b"{}", type=Stuck)
 
 
 def test_the_client_sends_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.answers import Clocks, Evidence, Expectation, Flow, Message, Note
 from dashboard.drawing.inspector import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
-from tests.dashboard.factories import START, Story, finding
+from dashboard.shapes import Clocks, Evidence, Expectation, Flow, Message, Note
+from tests.dashboard.factories import START, Story, finding, made
 
 
 def shown(story: Story, title: str) -> dict[str, Any]:
@@ -39,10 +39,10 @@ def test_a_ghost_shows_the_proof() -> None:
     reserved = story.publish("StockReserved", "inventory")
     owed = finding(
         reserved,
-        expectation=Expectation(n=1234, p50_ms=80.0, p99_ms=240.0),
+        expectation=made(Expectation, n=1234, p50_ms=80.0, p99_ms=240.0),
         evidence=[
-            Evidence(kind="span", ref=reserved, text="published"),
-            Evidence(kind="absence", text="nothing"),
+            made(Evidence, kind="span", ref=reserved, text="published"),
+            made(Evidence, kind="absence", text="nothing"),
         ],
         blocked=["OrderShipped"],
     )
@@ -61,7 +61,8 @@ def test_long_values_are_cut_and_say_so() -> None:
     """A payload of a megabyte would stall the page, and its beginning is mostly enough."""
     story = Story(
         messages=[
-            Message(
+            made(
+                Message,
                 ref="t:m",
                 event_type="OrderPlaced",
                 service="order",
@@ -80,7 +81,7 @@ def test_long_values_are_cut_and_say_so() -> None:
 
 def test_many_attributes_are_capped_and_say_so() -> None:
     many = {f"a{number}": number for number in range(10_000)}
-    story = Story(messages=[Message(ref="t:m", event_type="Big", service="order", attributes=many)])
+    story = Story(messages=[made(Message, ref="t:m", event_type="Big", service="order", attributes=many)])
 
     seen = shown(story, "Big")
 
@@ -124,10 +125,12 @@ def test_a_wait_by_two_clocks_says_so_and_how_they_go(
     """A wait of 50 ms means little where two clocks differ by 200."""
     story = Story()
     story.react(story.publish("OrderPlaced"), "fraud", wait_ms=50.0, wait_across_clocks=True)
-    known = Clocks(service="order", other="fraud", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
+    known = made(Clocks, service="order", other="fraud", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
     if swapped:
         ahead, least, most = (None if one is None else -one for one in (ahead, most, least))
-        known = Clocks(service="fraud", other="order", ahead_ms=ahead, at_least_ms=least, at_most_ms=most)
+        known = made(
+            Clocks, service="fraud", other="order", ahead_ms=ahead, at_least_ms=least, at_most_ms=most
+        )
 
     seen = inspected(msgspec.structs.replace(story.flow(), clocks=[known]), "fraud")
 
@@ -160,8 +163,10 @@ def test_notes_are_shown_on_the_step_that_they_are_about_and_beside_the_others()
     story = Story()
     placed = story.publish("OrderPlaced")
     folded = story.react(placed, "fraud") + "x"
-    notes = [Note(kind="missing_parent", text="no parent", ref=ref) for ref in (placed, folded, "t:inner")]
-    flow = msgspec.structs.replace(story.flow(), notes=[*notes, Note(kind="invalid_id", text="no id")])
+    notes = [
+        made(Note, kind="missing_parent", text="no parent", ref=ref) for ref in (placed, folded, "t:inner")
+    ]
+    flow = msgspec.structs.replace(story.flow(), notes=[*notes, made(Note, kind="invalid_id", text="no id")])
 
     seen = inspected(flow, "fraud")
 
@@ -176,7 +181,9 @@ def test_notes_are_shown_on_the_step_that_they_are_about_and_beside_the_others()
 def test_thousands_of_notes_are_cut_and_say_so() -> None:
     story = Story()
     story.publish("OrderPlaced")
-    notes = [Note(kind="missing_parent", text="no parent", ref=f"t:{number}") for number in range(5_000)]
+    notes = [
+        made(Note, kind="missing_parent", text="no parent", ref=f"t:{number}") for number in range(5_000)
+    ]
 
     seen = inspected(msgspec.structs.replace(story.flow(), notes=notes), "OrderPlaced")
 

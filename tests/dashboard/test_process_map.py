@@ -7,33 +7,40 @@ from typing import Any
 
 import pytest
 
-from dashboard.answers import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
 from dashboard.drawing import scene
 from dashboard.drawing.process_map import picture
+from dashboard.shapes import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
+from tests.dashboard.factories import made
 
-SHOP = Map(
+SHOP = made(
+    Map,
     events=[
-        MapEvent(event_type="OrderPlaced", count=100, services=["order"]),
-        MapEvent(event_type="PaymentCaptured", count=90, services=["payment"]),
-        MapEvent(event_type="PaymentDeclined", count=4, services=["payment"], terminal=True),
+        made(MapEvent, event_type="OrderPlaced", count=100, services=["order"]),
+        made(MapEvent, event_type="PaymentCaptured", count=90, services=["payment"]),
+        made(MapEvent, event_type="PaymentDeclined", count=4, services=["payment"], terminal=True),
     ],
     reactions=[
-        MapReaction(
+        made(
+            MapReaction,
             event_type="OrderPlaced",
             service="payment",
             count=94,
-            wait_ms=Percentiles(p95=40.0),
-            work_ms=Percentiles(p95=300.0),
+            wait_ms=made(Percentiles, p95=40.0),
+            work_ms=made(Percentiles, p95=300.0),
         ),
-        MapReaction(event_type="OrderPlaced", service="analytics", count=100),
+        made(MapReaction, event_type="OrderPlaced", service="analytics", count=100),
     ],
     emits=[
-        MapEmit(service="payment", event_type="OrderPlaced", emits="PaymentCaptured", count=90),
-        MapEmit(service="payment", event_type="OrderPlaced", emits="PaymentDeclined", count=4),
+        made(MapEmit, service="payment", event_type="OrderPlaced", emits="PaymentCaptured", count=90),
+        made(MapEmit, service="payment", event_type="OrderPlaced", emits="PaymentDeclined", count=4),
     ],
     stuck=[
-        MapStuck(
-            event_type="OrderPlaced", missing_service="payment", next_event_type="PaymentCaptured", flows=6
+        made(
+            MapStuck,
+            event_type="OrderPlaced",
+            missing_service="payment",
+            next_event_type="PaymentCaptured",
+            flows=6,
         )
     ],
     flows=100,
@@ -68,11 +75,14 @@ def test_a_service_that_only_takes_is_named_in_the_box() -> None:
     assert "analytics: 100 times" in node["tip"]
 
 
-@pytest.mark.parametrize("said", [{"errors": 1}, {"wait_ms": Percentiles(p95=900.0)}])
+@pytest.mark.parametrize("said", [{"errors": 1}, {"wait_ms": made(Percentiles, p95=900.0)}])
 def test_a_taker_that_is_slow_or_fails_is_drawn(said: dict[str, Any]) -> None:
-    found = Map(
+    found = made(
+        Map,
         events=SHOP.events,
-        reactions=[MapReaction(**{"event_type": "OrderPlaced", "service": "analytics", "count": 9, **said})],
+        reactions=[
+            made(MapReaction, **{"event_type": "OrderPlaced", "service": "analytics", "count": 9, **said})
+        ],
     )
 
     assert [(way.source, way.service) for way in picture(found).ways] == [("OrderPlaced", "analytics")]
@@ -81,9 +91,10 @@ def test_a_taker_that_is_slow_or_fails_is_drawn(said: dict[str, Any]) -> None:
 
 def test_arrows_that_leave_one_box_stand_apart() -> None:
     """Each is up to 8 px thick: on top of each other they cannot be told apart."""
-    many = Map(
-        events=[MapEvent(event_type=name, count=9) for name in "ABCDE"],
-        emits=[MapEmit(service="s", event_type="A", emits=name, count=9) for name in "BCDE"],
+    many = made(
+        Map,
+        events=[made(MapEvent, event_type=name, count=9) for name in "ABCDE"],
+        emits=[made(MapEmit, service="s", event_type="A", emits=name, count=9) for name in "BCDE"],
     )
 
     edges = drawn_scene(many)["edges"]
@@ -99,9 +110,10 @@ def test_stuck_flows_are_counted_once() -> None:
 
 def test_a_debt_of_a_service_that_never_reacted_is_drawn() -> None:
     """The service was down for the whole window: it has no arrow, but it owes reactions."""
-    silent = Map(
-        events=[MapEvent(event_type="OrderPlaced", count=5)],
-        stuck=[MapStuck(event_type="OrderPlaced", missing_service="payment", flows=5)],
+    silent = made(
+        Map,
+        events=[made(MapEvent, event_type="OrderPlaced", count=5)],
+        stuck=[made(MapStuck, event_type="OrderPlaced", missing_service="payment", flows=5)],
     )
 
     (way,) = picture(silent).ways

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.answers import Edge, Expectation, Flow
 from dashboard.drawing.steps import Step, Steps, steps
-from tests.dashboard.factories import MS, START, Story, finding
+from dashboard.shapes import Edge, Expectation, Flow
+from tests.dashboard.factories import MS, START, Story, finding, made
 
 
 def named(found: Steps) -> dict[str, list[str]]:
@@ -49,7 +49,7 @@ def test_a_batch_leads_from_each_of_its_messages() -> None:
     story = Story()
     first, second = story.publish("ParcelPacked", "shipping"), story.publish("ParcelPacked", "shipping")
     picking = story.react(first, "warehouse")
-    story.edges.append(Edge(source=second, target=picking, because="link"))
+    story.edges.append(made(Edge, source=second, target=picking, because="link"))
     story.publish("ParcelPicked", "warehouse", 90, by=picking)
 
     found = steps(story.flow())
@@ -71,7 +71,7 @@ def test_a_line_for_two_edges_is_as_certain_as_the_less_certain_one() -> None:
     taking = story.react(story.publish("OrderPlaced"), "payment")
     paid = story.publish("PaymentCaptured", "payment", 30)
     story.edges.append(
-        Edge(source=taking, target=paid, kind="cause", because="flow_key", certainty="inferred")
+        made(Edge, source=taking, target=paid, kind="cause", because="flow_key", certainty="inferred")
     )
 
     (link,) = steps(story.flow()).links
@@ -83,7 +83,7 @@ def test_a_lost_cause_is_drawn() -> None:
     """The reader came to see just this: a delivery whose message was never seen."""
     story = Story()
     reaction = story.react(None, "payment")
-    story.edges.append(Edge(source="t:lost", target=reaction))
+    story.edges.append(made(Edge, source="t:lost", target=reaction))
 
     found = steps(story.flow())
 
@@ -155,7 +155,7 @@ def test_an_owed_reaction_without_a_known_answer_has_a_name() -> None:
 
 def test_a_ghost_is_overdue_after_its_usual_time() -> None:
     story = Story()
-    owed = finding(story.publish("StockReserved"), expectation=Expectation(p99_ms=240.0))
+    owed = finding(story.publish("StockReserved"), expectation=made(Expectation, p99_ms=240.0))
 
     assert one(steps(story.flow(owed)), "ghost").due == START + 240 * MS
 
@@ -179,7 +179,7 @@ def test_slow_is_what_takes_twice_the_p99(took: float, state: str) -> None:
         "fraud",
         wait_ms=took - 10,
         work_ms=10,
-        expected=Expectation(p99_ms=240.0),
+        expected=made(Expectation, p99_ms=240.0),
     )
 
     assert one(steps(story.flow()), "reaction").state == state
@@ -196,4 +196,4 @@ def test_depth_counts_from_where_the_flow_began() -> None:
 
 
 def test_an_empty_flow_has_no_steps() -> None:
-    assert steps(Flow()) == Steps((), (), {}, {})
+    assert steps(made(Flow)) == Steps((), (), {}, {})

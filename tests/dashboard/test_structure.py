@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.drawing import component
+from tests.dashboard import copying
 
 DRAWING = Path(component.__file__).parent
 PURE = ["assembly", "inspector", "layout", "palette", "process_map", "scene", "steps", "timeline"]
@@ -28,6 +29,11 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", PURE)
 def test_drawings_know_no_clock_no_network_and_no_streamlit(name: str) -> None:
     assert imported(DRAWING / f"{name}.py") & OUTSIDE == set()
+
+
+def test_shapes_of_answers_are_those_of_the_collector() -> None:
+    """They are written once; `make answers` writes the copy again."""
+    assert copying.COPY.read_text(encoding="utf-8") == copying.copied()
 
 
 def test_only_the_client_asks_the_network() -> None:

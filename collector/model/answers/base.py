@@ -1,0 +1,23 @@
+"""What all answers have in common."""
+
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+StateWord: TypeAlias = Literal["running", "late", "stuck", "failed", "done"]
+
+
+def says(what: str) -> Meta:
+    """What a field means, where its name does not tell: for the OpenAPI page."""
+    return Meta(description=what)
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Base of all answers: frozen, because one answer is given to many readers."""
+
+
+class Error(Answer, frozen=True, kw_only=True):
+    """What was wrong, what was expected, what to do."""
+
+    error: str
+    nearest: Annotated[list[str] | UnsetType, says("flows whose key looks like the one asked for")] = UNSET

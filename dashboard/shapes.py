@@ -1,0 +1,398 @@
+"""The collector's answers, as the pages know them.
+
+Generated from `collector/model/answers/` by `make answers`: change it there. Fields that are not named here
+are ignored, so a newer collector can answer an older dashboard. Times are integers, nanoseconds since the
+epoch, in `*_unix_nano`; durations are milliseconds in `*_ms` or seconds in `*_s`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """Base of all answers: frozen, because one answer is given to many readers."""
+
+
+class Error(Answer, frozen=True, kw_only=True):
+    """What was wrong, what was expected, what to do."""
+
+    error: str
+    nearest: list[str] = []
+
+
+class FlowItem(Answer, frozen=True, kw_only=True):
+    """One business run."""
+
+    id: str
+    key: str | None
+    state: str
+    started_unix_nano: int
+    last_unix_nano: int
+    last_event_type: str | None
+    last_service: str | None
+    waiting_for: str | None
+    waiting_for_event: str | None
+    traces: list[str]
+    outcome: str | None
+    messages: int
+    reactions: int
+    incomplete: bool
+    wait_ms: float
+    work_ms: float
+    overdue_s: float | None
+
+
+class Flows(Answer, frozen=True, kw_only=True):
+    """A page of flows."""
+
+    flows: list[FlowItem]
+    total: int
+    next_cursor: str | None
+    counts: dict[str, int]
+
+
+class StoppedAt(Answer, frozen=True, kw_only=True):
+    """The message or reaction after which nothing came."""
+
+    ref: str
+    event_type: str
+    service: str
+    destination: str | None
+
+
+class Missing(Answer, frozen=True, kw_only=True):
+    """What is owed, and by whom."""
+
+    service: str
+    group: str
+    next_event_type: str | None
+    triggers: list[str]
+
+
+class Expectation(Answer, frozen=True, kw_only=True):
+    """How fast this normally comes, and from how many examples that is known."""
+
+    source: str
+    n: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    deadline_ms: float
+
+
+class Evidence(Answer, frozen=True, kw_only=True):
+    """One span, broker fact or absence that proves a finding."""
+
+    kind: str
+    ref: str | None
+    text: str
+
+
+class Finding(Answer, frozen=True, kw_only=True):
+    """One answer of the diagnosis: where a flow stopped, since when, and why."""
+
+    flow: str
+    key: str | None
+    state: str
+    since_unix_nano: int
+    overdue_s: float
+    stopped_at: StoppedAt
+    missing: Missing
+    cause: str
+    sentence: str
+    expectation: Expectation | None
+    evidence: list[Evidence]
+    blocked: list[str]
+    cohort: str
+
+
+class Cohort(Answer, frozen=True, kw_only=True):
+    """Findings that are one incident."""
+
+    id: str
+    event_type: str
+    triggers: list[str]
+    missing_service: str
+    next_event_type: str | None
+    cause: str
+    sentence: str
+    flows: int
+    first_unix_nano: int
+    last_unix_nano: int
+    oldest_unix_nano: int
+
+
+class Why(Answer, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    stuck: list[Finding]
+    cohorts: list[Cohort]
+    replayed: bool
+
+
+class Stuck(Why, frozen=True, kw_only=True):
+    """A page of findings, oldest first."""
+
+    total: int
+    flows: int
+    next_cursor: str | None
+
+
+class Pace(Answer, frozen=True, kw_only=True):
+    """How long something normally takes, and from how many examples that is known."""
+
+    n: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+class Message(Answer, frozen=True, kw_only=True):
+    """One published fact. From `name` on: only where one flow is asked for."""
+
+    ref: str
+    spans: list[str]
+    event_type: str | None
+    destination: str | None
+    system: str | None
+    service: str | None
+    request: bool
+    time_unix_nano: int
+    flow: str | None
+    flows: list[str] = []
+    name: str | None = None
+    attributes: dict[str, Any] = {}
+    resource: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    status_message: str | None = None
+    end_unix_nano: int | None = None
+
+
+class Reaction(Answer, frozen=True, kw_only=True):
+    """One consumer group's handling of one message. From `name` on: only where one flow is asked for."""
+
+    ref: str
+    spans: list[str]
+    service: str | None
+    group: str | None
+    attempts: int
+    start_unix_nano: int
+    end_unix_nano: int
+    status: str
+    settled: int
+    acked: int
+    nacked: int
+    terminated: int
+    deliveries: int | None
+    flow: str | None
+    flows: list[str] = []
+    name: str | None = None
+    attributes: dict[str, Any] = {}
+    resource: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    status_message: str | None = None
+    event_type: str | None = None
+    destination: str | None = None
+    wait_ms: float | None = None
+    wait_across_clocks: bool = False
+    work_ms: float | None = None
+    expected: Pace | None = None
+
+
+class Edge(Answer, frozen=True, kw_only=True):
+    """A delivery (message to reaction) or a cause (reaction to message)."""
+
+    source: str = field(name="from")
+    target: str = field(name="to")
+    kind: str
+    because: str
+    certainty: str
+    across_clocks: bool
+
+
+class StitchedFlow(Answer, frozen=True, kw_only=True):
+    """A flow of a causal graph."""
+
+    id: str
+    key: str | None
+    traces: list[str]
+    messages: int
+    reactions: int
+
+
+class Clocks(Answer, frozen=True, kw_only=True):
+    """By how much the clock of `other` is ahead of that of `service`, as messages between them tell."""
+
+    service: str
+    other: str
+    ahead_ms: float | None
+    at_least_ms: float | None
+    at_most_ms: float | None
+    edges: int
+
+
+class Note(Answer, frozen=True, kw_only=True):
+    """A repair or a doubt."""
+
+    kind: str
+    ref: str | None
+    text: str
+
+
+class Stitched(Answer, frozen=True, kw_only=True):
+    """A causal graph."""
+
+    spans: int
+    traces: int
+    messages: list[Message]
+    reactions: list[Reaction]
+    edges: list[Edge]
+    flows: Sequence[StitchedFlow]
+    clocks: list[Clocks]
+    notes: list[Note]
+    unusable: int
+
+
+class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
+    """A flow of a causal graph, with what lists say of it."""
+
+    state: str
+    started_unix_nano: int
+    last_unix_nano: int
+    last_event_type: str | None
+    last_service: str | None
+    waiting_for: str | None
+    waiting_for_event: str | None
+    outcome: str | None
+    incomplete: bool
+    wait_ms: float
+    work_ms: float
+    overdue_s: float | None
+
+
+class Flow(Stitched, frozen=True, kw_only=True):
+    """One flow: its graph, and what is wrong with it."""
+
+    flows: Sequence[ShownFlow]
+    findings: list[Finding]
+
+
+class Spans(Answer, frozen=True, kw_only=True):
+    """OTLP's ExportTraceServiceRequest in JSON."""
+
+    resource_spans: list[dict[str, Any]] = field(name="resourceSpans")
+
+
+class Percentiles(Answer, frozen=True, kw_only=True):
+    """Three points of a distribution, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class MapEvent(Answer, frozen=True, kw_only=True):
+    """One event type of the choreography."""
+
+    event_type: str
+    count: int
+    terminal: bool
+    request: bool
+    services: list[str]
+    root: int
+
+
+class MapReaction(Answer, frozen=True, kw_only=True):
+    """One consumer group's reactions to one event type."""
+
+    event_type: str
+    service: str
+    group: str
+    count: int
+    share: float
+    wait_ms: Percentiles
+    work_ms: Percentiles
+    errors: int
+
+
+class MapEmit(Answer, frozen=True, kw_only=True):
+    """What a service publishes after an event type."""
+
+    service: str
+    event_type: str
+    emits: str
+    count: int
+    share: float
+
+
+class Variant(Answer, frozen=True, kw_only=True):
+    """One way that flows take through the choreography."""
+
+    id: str
+    events: list[str]
+    count: int
+    share: float
+    p50_s: float
+    outcome: str
+
+
+class MapStuck(Answer, frozen=True, kw_only=True):
+    """Flows that wait for the same reaction now."""
+
+    event_type: str
+    missing_service: str
+    next_event_type: str | None
+    flows: int
+
+
+class Map(Answer, frozen=True, kw_only=True):
+    """The choreography of a window: who reacts to what, how often, how fast."""
+
+    flows: int
+    flows_in_window: int
+    events: list[MapEvent]
+    reactions: list[MapReaction]
+    emits: list[MapEmit]
+    variants: list[Variant]
+    stuck: list[MapStuck]
+
+
+class SpanCounts(Answer, frozen=True, kw_only=True):
+    """How many spans arrived, and what became of them."""
+
+    received: int
+    stored: int
+    duplicate: int
+    refused: int
+
+
+class Otlp(Answer, frozen=True, kw_only=True):
+    """Where services send their spans."""
+
+    grpc: str
+    http: str
+
+
+class Learning(Answer, frozen=True, kw_only=True):
+    """From how many flows how many expectations were learned."""
+
+    flows: int
+    expectations: int
+
+
+class Summary(Answer, frozen=True, kw_only=True):
+    """The figures of the first page."""
+
+    now_unix_nano: int
+    tick_unix_nano: int | None
+    tick_s: float
+    replayed: bool
+    states: dict[str, int]
+    done_per_minute: float
+    p95_s: float | None
+    oldest_stuck_s: float | None
+    spans: SpanCounts
+    otlp: Otlp
+    learning: Learning
