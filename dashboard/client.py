@@ -77,8 +77,12 @@ class _Held:
 def address(variable: str, default: str) -> str:
     """Read a base address from the environment; raise `ApiError` if it is not one."""
     value = os.environ.get(variable, "").strip() or default
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a host or a port that cannot be read
+        usable = False
+    if not usable:
         raise ApiError(f"{variable} is {value!r}: expected an address such as {default}.")
     return value.rstrip("/")
 

@@ -84,6 +84,41 @@ def test_a_value_that_can_not_be_used_is_named(name: str, value: str) -> None:
         Config.from_env({name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CHOREOSCOPE_DEADLINE_S", "1e10"),  # overflows an interval in nanoseconds
+        ("CHOREOSCOPE_DEADLINE_S", "inf"),
+        ("CHOREOSCOPE_REPLAY_S", "1e300"),
+        ("CHOREOSCOPE_MAX_BODY_BYTES", "8589934592"),  # gRPC's options hold 32 bits
+        ("CHOREOSCOPE_MAX_ATTRIBUTES", "99999999999999999999"),
+        ("CHOREOSCOPE_QUEUE_BYTES", "1" + "0" * 30),
+        ("CHOREOSCOPE_KEY_FLOWS", "1" + "0" * 20),
+        ("CHOREOSCOPE_LEARN_FLOWS", "1001"),  # no more examples than that are remembered
+        ("CHOREOSCOPE_STORE_MEMORY_BYTES", "1"),
+        ("CHOREOSCOPE_API_PORT", "9" * 5_000),  # more digits than Python converts
+    ],
+)
+def test_a_value_that_would_fail_when_it_is_used_is_refused_at_start(name: str, value: str) -> None:
+    """An overflow an hour after the start looks like a fault of ours, and loses spans until then."""
+    with pytest.raises(
+        ConfigError, match=rf"^{name} is '{value}': expected a .*above [\d,]+, at most [\d,]+\.$"
+    ):
+        Config.from_env({name: value})
+
+
+@pytest.mark.parametrize("name", ["FLOW_KEYS", "CORRELATION_IDS", "CAUSATION_IDS", "CORS_ORIGINS"])
+def test_a_list_of_nothing_is_refused(name: str) -> None:
+    """Without a name there are no flow keys, and each trace would be a flow."""
+    with pytest.raises(ConfigError, match=f"^CHOREOSCOPE_{name} is ', ,': expected one name or more"):
+        Config.from_env({f"CHOREOSCOPE_{name}": ", ,"})
+
+
+def test_two_ports_that_are_the_same_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"4317, 4319, 4319: expected three different ports"):
+        Config.from_env({"CHOREOSCOPE_HTTP_PORT": "4319"})
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_this_machine_needs_no_token(address: str) -> None:
     assert Config(bind=address).bind == address

@@ -1,21 +1,25 @@
 """The collector as a process: how it starts, what it says when it can not, and how it stops."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import grpc
 import httpx
 import pytest
 
-from tests.collecting import Collector, free_ports
+from collector.config import Config, variable
+from tests.collecting import Collector, free_ports, until
 from tests.crashing import SPANS, Toll, load, stored
 from tests.factories import protobuf, request, span
+from tests.scenes import order
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +76,61 @@ def test_a_folder_that_another_collector_holds_is_refused_untouched(collector: C
 @pytest.mark.parametrize("address", ["0.0.0.0", "::"])
 def test_an_address_that_others_reach_needs_a_token(tmp_path: Path, address: str) -> None:
     assert "CHOREOSCOPE_TOKEN" in refused(tmp_path, CHOREOSCOPE_BIND=address)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "[::1]"])
+def test_any_loopback_address_can_be_asked(tmp_path: Path, address: str) -> None:
+    """An address that needs no token must be one that readers can name, too."""
+    running = Collector(tmp_path, CHOREOSCOPE_BIND=address.strip("[]"))
+    running.api = f"http://{address}:{running.api_port}"
+    if not can_listen(address.strip("[]")):
+        pytest.skip(f"this machine has no {address}")
+    running.start()
+    try:
+        summary = running.ask("/summary")
+        assert summary["otlp"]["http"] == f"http://{address}:{running.http_port}"
+    finally:
+        running.stop()
+
+
+def can_listen(address: str) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize(
+    "name", ["testserver", "localhost.example.com", "127.0.0.1.example.com", "10.0.0.1", ""]
+)
+def test_other_names_of_this_machine_are_refused(collector: Collector, name: str) -> None:
+    """A page from elsewhere that reaches us by a name of its own would read business data."""
+    answer = httpx.get(f"{collector.api}/api/v1/summary", headers={"host": name}, trust_env=False)
+
+    assert answer.status_code == 400
+    assert "expected localhost or a loopback address" in answer.text
+
+
+def test_the_largest_settings_can_be_used(tmp_path: Path) -> None:
+    """A bound that is accepted at start must not fail when it is used."""
+    bounds = {
+        variable(setting.name): f"{setting.metadata['most']:.0f}"
+        for setting in fields(Config)
+        if "most" in setting.metadata and not setting.name.endswith(("_port", "memory_bytes"))
+    }
+    running = Collector(tmp_path, **bounds).start()
+    try:
+        running.send(order("A-1", time.time_ns(), down={"payment"}))
+        until(lambda: running.ask("/flows", q="A-1")["total"] == 1)
+        assert running.ask("/why/A-1")["stuck"] == []
+        deaths = re.findall(
+            r"^choreoscope_task_deaths_total{.*} (.*)$", running.get("/metrics").text, re.MULTILINE
+        )
+        assert set(deaths) == {"0.0"}
+    finally:
+        assert running.stop() == 0
 
 
 def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:

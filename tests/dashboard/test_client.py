@@ -39,7 +39,18 @@ def test_a_missing_shop_is_none_and_no_error(nobody: str) -> None:
     control.close()
 
 
-@pytest.mark.parametrize("value", ["soon", "127.0.0.1:4319", "file:///etc/passwd", "http://"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "127.0.0.1:4319",
+        "file:///etc/passwd",
+        "http://",
+        "http://a:b",
+        "http://a:99999",
+        "http://[::1",
+    ],
+)
 def test_a_wrong_address_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("CHOREOSCOPE_API", value)
 
