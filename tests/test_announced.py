@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
+from collector.conventions import read
 from collector.model.flows import State
+from collector.model.readings import Role
 from collector.queries.flow_list import items_of
 from collector.store.clickhouse.connections import Database
 from tests import documents as answers
-from tests.factories import ref
-from tests.scenes import MS, Sent, Watch, begin, handling, order, publish, react, without
+from tests.factories import NOW, ref
+from tests.scenes import MS, Sent, Watch, begin, handling, order, publish, react, table, without
 from tests.telling import REMOTE, consume, stitched, tell, work
 from tests.telling import Sent as Told
 from tests.telling import publish as published
@@ -53,6 +55,24 @@ def test_word_of_what_has_not_ended_is_no_reaction_and_no_loss() -> None:
     told = tell(placed, word, known=[packing])
     assert (told.reactions, told.deliveries, told.notes) == ({}, set(), set())
     assert stitched(placed, word).flows.incomplete.tolist() == [False]
+
+
+def test_word_names_its_process_to_whoever_reads_it() -> None:
+    """The live part, a page and a command must not read three different things in one span."""
+    key = "A-1"
+    sent = [
+        publish("order", "OrderPlaced", key, at=NOW),
+        begin("payment", "OrderPlaced", key, at=NOW),
+        react("mailer", "OrderPlaced", key, at=NOW),
+    ]
+    readings = read(table(sent, NOW))
+
+    assert dict(zip(readings["role"].to_pylist(), readings["instance"].to_pylist(), strict=True)) == {
+        Role.SEND: None,
+        Role.STARTED: "payment-1",
+        Role.PROCESS: None,
+    }
+    assert read(table(sent[::-1], NOW))["instance"].to_pylist() == readings["instance"].to_pylist()
 
 
 @pytest.mark.parametrize("ended", [False, True], ids=["hangs", "ended"])

@@ -53,6 +53,19 @@ async def test_spans_are_in_the_store_when_accept_returns(store: SpanStore) -> N
         assert store.span_count() == 2
 
 
+async def test_ids_that_senders_count_are_not_taken_for_copies(store: SpanStore) -> None:
+    """They are rare, but a generator of load and a small device make them."""
+    counters = Counters()
+    ids = [
+        span(id=s.to_bytes(8, "big"), trace=t.to_bytes(16, "big")) for t in range(1, 51) for s in range(1, 51)
+    ]
+    async with running(store, counters) as intake:
+        await intake.accept(protobuf(request(*ids)), PROTOBUF)
+
+    assert counters.spans() == {"received": 2500, "stored": 2500, "duplicate": 0, "refused": 0}
+    assert store.span_count() == 2500
+
+
 async def test_requests_that_wait_share_a_commit(store: SpanStore) -> None:
     counters = Counters()
     async with running(store, counters) as intake:

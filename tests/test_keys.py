@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.columns.keys import NONE, Keys, content_keys, pair_keys, text_keys, whole
+from collector.columns.keys import (
+    NONE,
+    PUBLIC,
+    Keys,
+    Secret,
+    content_keys,
+    id_keys,
+    pair_keys,
+    prefixed_keys,
+    text_keys,
+    whole,
+)
 from collector.model.span_keys import span_keys, trace_keys
 
 TRACE_IDS, SPAN_IDS = pa.binary(16), pa.binary(8)
@@ -42,6 +53,53 @@ def test_keys_of_a_million_spans_of_one_trace_are_different() -> None:
     trace = np.full(len(spans), trace_keys(pa.array([b"t" * 16], TRACE_IDS))[0])
 
     assert len(np.unique(span_keys(trace, spans))) == len(spans)
+
+
+COUNTED = np.arange(1, 101, dtype=np.uint64)
+FEW = np.arange(1, 21, dtype=np.uint64)
+ONE = np.ones(1, np.uint64)
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "span"),
+    [
+        (ONE, COUNTED, COUNTED),
+        (COUNTED, COUNTED, FEW),
+        (FEW << np.uint64(48), COUNTED, FEW),  # a host or a time in front
+        (FEW << np.uint64(59), FEW << np.uint64(59), FEW << np.uint64(59)),
+        (COUNTED * np.uint64(256), ONE, COUNTED << np.uint64(32)),
+    ],
+    ids=["counted spans", "counted halves", "hosts", "last bytes", "shifted"],
+)
+@pytest.mark.parametrize("order", [">u8", "<u8"])
+@pytest.mark.parametrize("secret", [PUBLIC, Secret(ids=2**64 - 1), Secret(ids=0x9E3779B97F4A7C15)])
+def test_ids_that_senders_count_have_keys_of_their_own(
+    high: Keys, low: Keys, span: Keys, order: str, secret: Secret
+) -> None:
+    """Two ids with one key would be one span: all but the first would be lost as its copies."""
+    words = [one.ravel().astype(order) for one in np.meshgrid(high, low, span)]
+    columns = [np.ascontiguousarray(np.stack(some, axis=1)) for some in (words[:2], words[2:])]
+    trace_ids, span_ids = (
+        pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(column.shape[1] * 8), len(column), [None, pa.py_buffer(column)]
+        )
+        for column in columns
+    )
+
+    keys = prefixed_keys(id_keys(trace_ids, secret), span_ids, secret)
+
+    assert len(np.unique(keys)) == len(high) * len(low) * len(span)
+
+
+def test_another_secret_makes_other_keys() -> None:
+    """Who does not know it cannot choose ids that take others' places."""
+    ids = pa.array([number.to_bytes(16, "big") for number in range(1, 1001)], TRACE_IDS)
+    spans = pa.array([number.to_bytes(8, "big") for number in range(1, 1001)], SPAN_IDS)
+    one, other = Secret(ids=1), Secret(ids=2)
+
+    assert not (id_keys(ids, one) == id_keys(ids, other)).any()
+    prefix = np.zeros(1000, np.uint64)
+    assert not (prefixed_keys(prefix, spans, one) == prefixed_keys(prefix, spans, other)).any()
 
 
 def test_keys_of_counted_ids_are_scattered() -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
 from collector.queries import Reader
 from collector.queries.paging import Page
 from tests.documents import sources
-from tests.scenes import Watch, order, without
+from tests.factories import pairs
+from tests.scenes import Watch, order, publish, react, without
 
 
 def questions(watch: Watch) -> Reader:
@@ -27,6 +30,42 @@ def test_span_whose_parent_is_on_its_way_is_not_called_an_orphan(watch: Watch) -
     watch.wait(8)
 
     assert notes(watch, "A-1") == {"missing_parent", "missing_link_target"}
+
+
+# How libraries name the destination and the event type of what they handle.
+DIALECTS = {
+    "conventions": ("messaging.destination.name", "cloudevents.event_type"),
+    "conventions before 1.17": ("messaging.destination", "cloudevents.event_type"),
+    "template": ("messaging.destination.template", "cloudevents.event_type"),
+    "address": ("messaging.url", "cloudevents.event_type"),
+    "Brave": ("kafka.topic", "cloudevents.event_type"),
+    "RabbitMQ": ("messaging.rabbitmq.routing_key", None),
+}
+
+
+@pytest.mark.parametrize("orphan", [False, True], ids=["", "without its message"])
+@pytest.mark.parametrize(("destination", "event_type"), DIALECTS.values(), ids=DIALECTS)
+def test_what_a_reaction_handled_is_shown_however_its_sender_named_it(
+    watch: Watch, destination: str, event_type: str | None, orphan: bool
+) -> None:
+    """It was stitched by that, so the page that proves it must not say `null`."""
+    sent = publish("order", "OrderPlaced", "A-1", at=watch.now)
+    service, its = react("mailer", "OrderPlaced", "A-1", at=watch.now)
+    names = {"messaging.destination.name": destination, "cloudevents.event_type": event_type}
+    for attribute in list(its.attributes):
+        if attribute.key in names:
+            its.attributes.remove(attribute)
+            if named := names[attribute.key]:
+                its.attributes.extend(pairs({named: attribute.value.string_value}))
+    its.name = "handle"
+    watch.receive([(service, its)] if orphan else [sent, (service, its)])
+
+    flow = questions(watch).flow("A-1")
+    assert flow is not None
+    (reaction,) = flow.reactions
+
+    assert reaction.destination == "shop.OrderPlaced"
+    assert reaction.event_type == ("OrderPlaced" if event_type or not orphan else "shop.OrderPlaced")
 
 
 def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: Watch) -> None:

@@ -2,6 +2,7 @@
 
 import random
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -165,6 +166,36 @@ def test_late_span_of_an_old_flow_joins_it_after_a_restart(database: Database) -
 
     rows = {row["id"]: row for row in again.snapshot.flows.to_pylist()}
     assert (rows["L-0"]["messages"], rows["L-0"]["reactions"]) == (5, 7)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_step_of_the_clock_during_a_tick_does_not_hold_up_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """An hour without a tick is an hour in which nothing is found to be stuck."""
+    ahead = 0
+    clock = SimpleNamespace(time_ns=lambda: time.time_ns() + ahead, monotonic=time.monotonic)
+    monkeypatch.setattr(runner, "time", clock)
+    spans = ClickHouseSpans(database)
+    live = Live(Stores(spans, ClickHouseFlows(database, spans)), tick_s=0.01)
+    ticks = 0
+    advance = live._tick.advance
+
+    def stepping(spans: pa.Table | None, now: int) -> Snapshot:
+        nonlocal ahead, ticks
+        ticks += 1
+        ahead = hours * 3600 * SECOND
+        return advance(spans, now)
+
+    monkeypatch.setattr(live._tick, "advance", stepping)
+
+    live.start()
+
+    until = time.monotonic() + 30
+    while ticks < 5:
+        assert time.monotonic() < until, "it waits by the clock that was stepped"
+        time.sleep(0.02)
+    live.stop()
 
 
 def test_what_comes_at_once_is_taken_in_by_several_ticks(

@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
 from collector.columns.keys import PUBLIC, text_keys
 from collector.model.flows import State
+from collector.store.clickhouse import settings
 from collector.store.clickhouse.connections import READERS, Database
 from collector.store.clickhouse.embedded import Engine, FolderError
 from collector.store.clickhouse.flow_store import ClickHouseFlows
@@ -62,6 +64,18 @@ def test_a_flow_that_finishes_is_done_though_the_clock_was_set_back(database: Da
         put(store, flows("A-1"), state)
 
         assert store.counts(Search()) == {state: 1}
+
+
+def test_a_newer_schema_is_known_though_the_clock_was_set_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older program would write into a folder that it does not understand."""
+    ahead = settings.schema_version(database) + 1
+    for version, now in ((ahead, NOW), (ahead + 1, NOW - 3600 * SECOND)):
+        monkeypatch.setattr(settings, "time", SimpleNamespace(time_ns=lambda now=now: now))
+        settings.write_schema_version(database, version)
+
+        assert settings.schema_version(database) == version
 
 
 def test_values_in_queries_are_data(database: Database) -> None:

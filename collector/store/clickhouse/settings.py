@@ -43,6 +43,12 @@ def _read(database: Database) -> dict[str, str]:
 
 
 def _write(database: Database, values: dict[str, str]) -> None:
-    stored = pa.array([time.time_ns()] * len(values), pa.uint64())
-    rows = {"name": list(values), "value": list(values.values()), "stored_unix_nano": stored}
+    newest = database.query("SELECT max(stored_unix_nano) AS newest FROM settings")["newest"][0].as_py()
+    # Later than every row so far, even if the clock was set back.
+    stored = max(time.time_ns(), int(newest or 0) + 1)
+    rows = {
+        "name": list(values),
+        "value": list(values.values()),
+        "stored_unix_nano": pa.array([stored] * len(values), pa.uint64()),
+    }
     database.insert("settings", pa.table(rows))

@@ -1,0 +1,40 @@
+"""RabbitMQ: all events of a shop may go to one exchange, so the routing key says what happened."""
+
+from collector.model.readings import Role
+from collector.model.spans import Kind
+from tests.families.cases import Case
+
+SHOP = {"messaging.system": "rabbitmq", "messaging.destination.name": "shop"}
+
+CASES = (
+    *(
+        Case(
+            about=name,
+            kind=Kind.PRODUCER,
+            attributes={**SHOP, name: "order.placed"},
+            read={"event_type": "order.placed", "destination": "shop"},
+        )
+        for name in ("messaging.rabbitmq.destination.routing_key", "messaging.rabbitmq.routing_key")
+    ),
+    Case(
+        about="an empty routing key says nothing",
+        kind=Kind.PRODUCER,
+        attributes={**SHOP, "messaging.rabbitmq.destination.routing_key": ""},
+        read={"event_type": "shop"},
+    ),
+    Case(
+        about="a routing key where no exchange is named",
+        kind=Kind.PRODUCER,
+        attributes={"messaging.rabbitmq.routing_key": "order.placed"},
+        read={"event_type": "order.placed", "destination": "order.placed"},
+    ),
+    *(
+        Case(
+            about=f"{kind.name}: direct reply-to answers a request",
+            kind=kind,
+            attributes={"messaging.destination.name": "amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir"},
+            read={"role": role},
+        )
+        for kind, role in ((Kind.PRODUCER, Role.REPLY), (Kind.CONSUMER, Role.ANSWERED))
+    ),
+)

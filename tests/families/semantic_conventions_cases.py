@@ -1,0 +1,71 @@
+"""OpenTelemetry's conventions for messaging, as they were from version to version."""
+
+from collector.model.readings import Role, Settled
+from collector.model.spans import Kind
+from tests.families.cases import Case
+
+TYPE = "messaging.operation.type"
+
+CASES = (
+    *(
+        Case(about=f"{name} {word}", kind=Kind.CLIENT, attributes={name: word}, read={"role": role})
+        for name in (TYPE, "messaging.operation", "messaging.operation.name")
+        for word, role in (
+            ("create", Role.CREATE),
+            ("send", Role.SEND),
+            ("publish", Role.SEND),  # until 1.27
+            ("receive", Role.RECEIVE),
+            ("poll", Role.RECEIVE),
+            ("recv", Role.RECEIVE),
+            ("process", Role.PROCESS),
+            ("deliver", Role.PROCESS),  # a push, in 1.23.1 and 1.24
+            ("consume", Role.PROCESS),
+            ("settle", Role.SETTLE),
+            ("ack", Role.SETTLE),
+            ("nack", Role.SETTLE),
+            ("reject", Role.SETTLE),
+            ("Process", Role.PROCESS),
+            ("request", Role.NONE),
+        )
+    ),
+    *(
+        Case(
+            about=f"settle, {verb}",
+            kind=Kind.CLIENT,
+            attributes={TYPE: "settle", "messaging.operation.name": verb},
+            read={"settled": settled},
+        )
+        for verb, settled in (
+            ("ack", Settled.ACKED),
+            ("acknowledge", Settled.ACKED),
+            ("nack", Settled.NACKED),
+            ("reject", Settled.NACKED),
+            ("defer", Settled.UNSAID),
+        )
+    ),
+    *(
+        Case(about=name, kind=Kind.PRODUCER, attributes={name: "orders"}, read={"destination": "orders"})
+        for name in (
+            "messaging.destination.name",
+            "messaging.destination",  # 1.17
+            "messaging.destination_publish.name",  # 1.22 to 1.26
+            "messaging.source.name",  # 1.17 to 1.20
+            "messaging.destination.template",
+            "messaging.url",  # 1.17; SQS from Python
+        )
+    ),
+    *(
+        Case(about=name, attributes={name: "packers"}, read={"group": "packers"})
+        for name in ("messaging.consumer.group.name", "messaging.destination.subscription.name")
+    ),
+    *(
+        Case(about=name, attributes={name: 17}, read={"message_id": "17"})
+        for name in ("messaging.message.id", "messaging.message_id", "messaging.id")
+    ),
+    Case(
+        about="the type of an operation counts more than its verb",
+        kind=Kind.CLIENT,
+        attributes={TYPE: "process", "messaging.operation.name": "poll", "messaging.system": "kafka"},
+        read={"role": Role.PROCESS, "system": "kafka"},
+    ),
+)
