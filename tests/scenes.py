@@ -199,7 +199,7 @@ class Watch:
         return self.snapshot
 
     def learn(self, orders: int = 40, fraud_first: float = 0.5) -> None:
-        """Let the live part learn from *orders* healthy orders; a share, *fraud_first*, clears fraud first."""
+        """Teach the live part *orders* healthy orders; in a share of them, *fraud_first*, fraud is fast."""
         sent: list[Sent] = []
         for number in range(orders):
             slow = number >= orders * fraud_first

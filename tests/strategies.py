@@ -245,7 +245,7 @@ class _Teller:
             self.publish(trace, answered)
 
     def settle(self, trace: int, consumer: Row, taken: Sequence[Row]) -> None:
-        """Settle the messages, during the handling or after it, one by one or together, in one span or two."""
+        """Settle the messages, in the handling or after it, one by one or together, in one or two spans."""
         random = self.random
         if random.random() < 0.2:
             consumer |= {"settled": random.randint(1, 3), "deliveries": random.randint(0, 3)}

@@ -328,7 +328,7 @@ class Stitcher:
 
     @cached_property
     def claimed(self) -> set[tuple[str, Ref, Ref]]:
-        """Deliveries that no span states, inferred from what the messages of a reaction name as their cause."""
+        """Deliveries that no span states, inferred from what a reaction's messages name as their cause."""
         return {
             ("delivery", cause, reaction)
             for message, cause in self.named.items()

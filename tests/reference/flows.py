@@ -81,7 +81,7 @@ class Holding:
                 self._join(self.part(reaction), self.part(other))
 
     def _shared(self, span: Ref, nodes: set[Ref]) -> bool:
-        """Whether *span* belongs wherever *nodes* do without joining them: it serves several, or is a poll."""
+        """Whether *span* belongs wherever *nodes* do without joining them: part of several, or a poll."""
         return len(nodes) > 1 or any(span == receive for receive, _ in self.told.around)
 
     def _hanging(self) -> dict[Any, set[Any]]:
