@@ -62,7 +62,7 @@ def test_one_very_late_span_of_a_quiet_service_holds_up_flows_for_a_while_only(s
 
 
 def test_a_late_span_and_a_slow_reaction_do_not_keep_flows_from_coming_to_rest(watch: Watch) -> None:
-    """A span 59 s late used to add 59 s and one of 200 s made it 600 s, both for good."""
+    """A span 59 s late used to add 59 s, and a reaction of 200 s made it 600 s, both for good."""
     watch.receive([publish("clock", "Ticked", "late", at=watch.now - 59 * SECOND)])
     watch.receive([publish("order", "OrderPlaced", "slow", at=watch.now)])
     watch.now += 200 * SECOND

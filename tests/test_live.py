@@ -424,7 +424,7 @@ def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> N
 
 
 def test_step_owes_what_it_publishes_whatever_a_later_join_of_its_service_needs(database: Database) -> None:
-    """Stock is released if reserved and then not paid for: a reservation alone does not owe that."""
+    """Stock is released if reserved and the payment declined: a reservation alone does not owe that."""
     watch = Watch(database)
 
     def declined(key: str, at: int, *, silent: bool = False) -> list[Sent]:
