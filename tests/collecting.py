@@ -1,4 +1,4 @@
-"""A real collector in a process of its own, on free ports, for tests that ask it from outside."""
+"""How does a test ask a collector from outside? A real one, in its own process, on free ports."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ import httpx
 from tests.factories import protobuf, request
 from tests.scenes import Sent
 
-_READY_S = 60  # on a machine that is busy with other tests
+_READY_S = 60  # allows for a machine that is busy with other tests
 
 
 def until(condition: Callable[[], Any], within_s: float = 30) -> None:
-    """Return once *condition* holds: what is durable is known to the live part a tick later."""
+    """Return once *condition* holds: the live part knows of stored spans only after its next tick."""
     end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -28,7 +28,7 @@ def until(condition: Callable[[], Any], within_s: float = 30) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody holds now; all different."""
+    """Distinct ports that are free now."""
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:
@@ -58,7 +58,7 @@ class Collector:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Collector":
-        """Return once it answers."""
+        """Return once the collector answers and has replayed."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "collector"],
@@ -72,12 +72,12 @@ class Collector:
                 if httpx.get(f"{self.api}/readyz", timeout=1, trust_env=False).json()["replayed"]:
                     return self
             time.sleep(0.05)
-        self.process.kill()  # nobody else will: who waits for a start has nothing to stop
+        self.process.kill()  # the caller does not have it yet, so it cannot stop it
         self.process.wait()
         raise AssertionError(f"the collector is not ready after {_READY_S} s: {self._log.read_text()}")
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send it a signal, and give its exit code."""
+        """Send the process a signal and return its exit code."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(15)
@@ -100,9 +100,9 @@ class Collector:
         answer.raise_for_status()
 
     def ask(self, path: str, **parameters: Any) -> Any:
-        """The answer of the API's `/api/v1` + *path*."""
+        """The API's answer for `/api/v1` + *path*."""
         return self.get(f"/api/v1{path}", **parameters).raise_for_status().json()
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
-        """The API's response, whatever it is."""
+        """The API's response, whatever its status."""
         return httpx.get(f"{self.api}{path}", params=parameters or None, timeout=30, trust_env=False)

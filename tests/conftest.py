@@ -1,6 +1,7 @@
-"""What all tests share: how they are dealt out to processes, and the engine.
+"""Which setup do all tests share? How they are distributed over processes, and the embedded engine.
 
-A process can have one engine only, so all tests of a process share it; each that stores takes a database.
+A process can have only one engine, so all its tests share it; each test that stores something gets its own
+database.
 """
 
 import contextlib
@@ -21,14 +22,14 @@ from tests.scenes import Watch
 
 _numbers = count()
 
-# How long an example takes says how busy the machine is.
+# A deadline would only measure how busy the machine is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for the groups
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a file stay together, as they share what they started; so do those of the dashboard."""
+    """Run each file's tests, and all of the dashboard's, in one process: they share what they started."""
     pages = Path(__file__).parent / "dashboard"
     for item in items:
         together = pages if pages in item.path.parents else item.path
@@ -36,20 +37,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Engines:
-    """The engine of this process, on a folder of its own. It may be closed for a while, for one elsewhere."""
+    """The engine of this process, on its own folder. A test may close it to open another one elsewhere."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open: Engine | None = None
 
     def on_folder(self) -> Engine:
-        """The engine, opened if it is not."""
+        """Return the engine; open it first if it is closed."""
         if self._open is None:
             self._open = Engine(self._folder, memory_limit=512 * 1024 * 1024)
         return self._open
 
     def close(self) -> None:
-        """Close it, if it is open."""
+        """Close the engine if it is open."""
         if self._open is not None:
             self._open.close()
         self._open = None
@@ -70,14 +71,14 @@ def engine(engines: Engines) -> Engine:
 
 @pytest.fixture
 def database(engine: Engine) -> Iterator[Database]:
-    """A database with nothing in it."""
+    """An empty database."""
     with new_database(engine) as database:
         yield database
 
 
 @pytest.fixture
 def watch(database: Database) -> Watch:
-    """A live part that knows the shop."""
+    """A live part that has learned how the shop behaves."""
     watch = Watch(database)
     watch.learn()
     return watch
@@ -92,7 +93,7 @@ def module_database(engines: Engines) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def new_database(engine: Engine) -> Iterator[Database]:
-    """A database with nothing in it, for as long as the context lasts."""
+    """An empty database, dropped at the end of the context."""
     name = f"test_{next(_numbers)}"
     database = engine.database(name)
     migrate(database)
@@ -103,7 +104,7 @@ def new_database(engine: Engine) -> Iterator[Database]:
 
 @contextlib.contextmanager
 def new_stores(engine: Engine) -> Iterator[Callable[[], Stores]]:
-    """What opens stores in one new database, over connections of their own each time."""
+    """A function that opens stores on one new database, over new connections at each call."""
     name = f"test_{next(_numbers)}"
     databases = [engine.database(name)]
     migrate(databases[0])

@@ -1,4 +1,4 @@
-"""Kills a collector under load, again and again, and looks afterwards at what it had acknowledged."""
+"""Does a collector keep what it acknowledged? Kills one under load repeatedly, then checks the store."""
 
 import contextlib
 import signal
@@ -16,13 +16,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from tests.collecting import Collector
 from tests.factories import protobuf, request, span
 
-SPANS = 100  # a request; each is a trace of its own
+SPANS = 100  # per request; each is in its own trace
 _SENDERS = 4
 
 
 @dataclass
 class Toll:
-    """What the kills did. All lists of names are of requests; a request's traces are named after it."""
+    """What the kills did. Lists of names are lists of requests; a request's traces are named after it."""
 
     acknowledged: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Toll:
 
 
 def kill_again_and_again(folder: Path, rounds: int, load_s: float) -> Toll:
-    """Start, load, kill -9, and so on; at last send again what had no answer, as exporters do, and stop."""
+    """Start, load, kill -9, repeat; at the end resend what got no answer, as exporters do, and stop."""
     toll = Toll()
     collector = Collector(folder)
     for number in range(rounds):
@@ -50,7 +50,7 @@ def kill_again_and_again(folder: Path, rounds: int, load_s: float) -> Toll:
 
 @contextlib.contextmanager
 def load(port: int, name: str, toll: Toll) -> Iterator[None]:
-    """Some senders beside what the context does; they end when the collector does."""
+    """Send from several threads while the context runs; they end when the collector does."""
     senders = [
         threading.Thread(target=_send, args=(port, f"{name}.{number}", toll)) for number in range(_SENDERS)
     ]
@@ -62,9 +62,9 @@ def load(port: int, name: str, toll: Toll) -> Iterator[None]:
 
 
 def stored(folder: Path, requests: list[str]) -> tuple[int, int]:
-    """How many spans of these requests are in the store, and how many spans there are at all.
+    """How many spans of these requests are stored, and how many spans in total.
 
-    Looked up in a process of its own: this one may have an engine on another folder already.
+    A separate process looks them up: this one may already have an engine on another folder.
     """
     script = (
         "import sys; from pathlib import Path; from collector.store.open import open_store;"
@@ -80,7 +80,7 @@ def stored(folder: Path, requests: list[str]) -> tuple[int, int]:
 
 
 def traces(requests: list[str]) -> list[bytes]:
-    """The trace ids of the spans of these requests."""
+    """The trace ids of the spans in these requests."""
     return [one.trace_id for name in requests for one in _spans(name)]
 
 

@@ -1,4 +1,4 @@
-"""Answers as the plain values that JSON has: what tests look at, and what scripts see."""
+"""What do scripts see of an answer? Its plain JSON values, which tests compare."""
 
 import threading
 from types import SimpleNamespace
@@ -21,18 +21,18 @@ Document: TypeAlias = dict[str, Any]
 
 
 def plain(answer: Answer) -> Document:
-    """*answer* as JSON has it."""
+    """*answer* as JSON values."""
     document: Document = msgspec.to_builtins(answer)
     return document
 
 
 def fields(kind: type[Answer], document: Any) -> None:
-    """*document* has the fields of *kind* and no others, with values of the promised types."""
+    """Assert that *document* has exactly the fields of *kind*, with values of the promised types."""
     assert msgspec.to_builtins(msgspec.convert(document, kind)) == document
 
 
 def sources(watch: Watch) -> Sources:
-    """What questions about *watch* are answered from: its live part has no thread."""
+    """The sources that questions about *watch* are answered from; its live part runs without a thread."""
     live = SimpleNamespace(
         snapshot=watch.snapshot,
         keying=watch.tick.keying,
@@ -50,6 +50,6 @@ def document(stitched: Stitched, *args: Any, **how: Any) -> Document:
 
 
 def stuck(snapshot: Snapshot, *, late: bool = False, each: int | None = None) -> Document:
-    """All that is stuck, in one page; with *each* the oldest so many of each cohort."""
+    """All that is stuck, on one page; with *each*, only the oldest *each* of every cohort."""
     every = queries.all_findings(snapshot, late=late)
     return plain(queries.page_of(every, Page(10**6), each=each, replayed=True))

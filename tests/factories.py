@@ -1,9 +1,9 @@
-"""Spans as senders write them, in as few words as a test needs.
+"""How do senders write spans? Factories that need no more words than a test is about.
 
     shop = request(span("send order.placed", id="a"), span("process order.placed", id="b", parent="a"))
     decode([Body(protobuf(shop), Encoding.PROTOBUF)], 0)
 
-A name given as an id is hashed into one, so that `trace="t"` and `id="a"` read well in a test.
+A name used as an id is hashed into one, so that `trace="t"` and `id="a"` read well in a test.
 """
 
 import base64
@@ -27,24 +27,24 @@ Value = str | bool | int | float | bytes | Sequence[Any] | Mapping[str, Any] | N
 
 
 def trace_id(name: str | bytes) -> bytes:
-    """The trace id that a test calls *name*; bytes are taken as they are."""
+    """The trace id that a test calls *name*; bytes stay as they are."""
     return name if isinstance(name, bytes) else hashlib.sha256(name.encode()).digest()[:16]
 
 
 def span_id(name: str | bytes) -> bytes:
-    """The span id that a test calls *name*; bytes are taken as they are."""
+    """The span id that a test calls *name*; bytes stay as they are."""
     return name if isinstance(name, bytes) else hashlib.sha256(name.encode()).digest()[16:24]
 
 
 def ref(trace: str, name: str) -> str:
-    """The ref of a span, by the names that a test gave its ids."""
+    """The ref of a span, from the names that a test gave its ids."""
     return f"{trace_id(trace).hex()}:{span_id(name).hex()}"
 
 
 def span(
     name: str = "work",
     *,
-    id: str | bytes | None = None,  # noqa: A002  # what everybody calls it
+    id: str | bytes | None = None,  # noqa: A002  # the usual word for it
     trace: str | bytes = "trace",
     parent: str | bytes = b"",
     kind: int = Span.SPAN_KIND_INTERNAL,
@@ -54,7 +54,7 @@ def span(
     error: str | None = None,
     attributes: Mapping[str, Value] = {},
 ) -> Span:
-    """One span; *links* are pairs of a trace and a span, by the names of their ids."""
+    """One span; *links* are (trace, span) pairs, by the names of their ids."""
     return Span(
         trace_id=trace_id(trace),
         span_id=span_id(name if id is None else id),
@@ -70,12 +70,12 @@ def span(
 
 
 def pairs(attributes: Mapping[str, Value]) -> list[KeyValue]:
-    """Attributes with the types of their values."""
+    """Attributes as OTLP encodes them, typed by their Python values."""
     return [KeyValue(key=key, value=any_value(value)) for key, value in attributes.items()]
 
 
 def any_value(value: Value) -> AnyValue:
-    """A value of the type that it has in Python; None is the value that is not set."""
+    """A value of the OTLP type that matches its Python type; None is an `AnyValue` that is not set."""
     written = AnyValue()
     match value:
         case bool():
@@ -100,7 +100,7 @@ def any_value(value: Value) -> AnyValue:
 def request(
     *spans: Span, service: str | None = "shop", resource: Mapping[str, Value] = {}
 ) -> ExportTraceServiceRequest:
-    """A request of one service."""
+    """A request with the spans of one service."""
     sent = ExportTraceServiceRequest()
     by_resource = sent.resource_spans.add()
     named = {} if service is None else {"service.name": service}
@@ -112,12 +112,12 @@ def request(
 
 
 def protobuf(*requests: ExportTraceServiceRequest) -> bytes:
-    """One body: requests put behind one another are one request, in protobuf."""
+    """The body of *requests* in protobuf: concatenated messages decode as one request."""
     return b"".join(one.SerializeToString() for one in requests)
 
 
 def field(number: int, octets: bytes, said: int | None = None) -> bytes:
-    """A field of protobuf's wire format, for bodies that no writer would write; *said*: another length."""
+    """A length-delimited protobuf field, for bodies that no encoder would write; *said* is a false length."""
     size, length = len(octets) if said is None else said, b""
     while size > 127:
         length += bytes([size & 127 | 128])
@@ -126,14 +126,14 @@ def field(number: int, octets: bytes, said: int | None = None) -> bytes:
 
 
 def as_json(sent: ExportTraceServiceRequest) -> dict[str, Any]:
-    """A request as OTLP writes it in JSON: ids in hex, enums as numbers."""
+    """A request in OTLP's JSON form: ids in hex, enums as numbers."""
     written = MessageToDict(sent, use_integers_for_enums=True)
     _hex_ids(written)
     return written
 
 
 def json_body(sent: ExportTraceServiceRequest | Mapping[str, Any]) -> bytes:
-    """A body in JSON, of a request or of what `as_json` made and a test has changed."""
+    """A JSON body of a request, or of what `as_json` returned and a test changed."""
     return json.dumps(as_json(sent) if isinstance(sent, ExportTraceServiceRequest) else sent).encode()
 
 
@@ -145,7 +145,7 @@ def table(*requests: ExportTraceServiceRequest, received: int = NOW) -> pa.Table
 
 
 def refs(spans: pa.Table) -> list[str]:
-    """The refs of a `SPANS` table's rows, in their order."""
+    """The refs of a `SPANS` table, in the order of its rows."""
     ids = zip(spans["trace_id"].to_pylist(), spans["span_id"].to_pylist(), strict=True)
     return [f"{trace.hex()}:{one.hex()}" for trace, one in ids]
 

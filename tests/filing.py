@@ -1,4 +1,4 @@
-"""Trace files of other systems, and what is read of them."""
+"""What does a trace file of another system contain, and what do we read from it?"""
 
 import json
 from typing import Any
@@ -70,13 +70,13 @@ def said(service: str, key: str, value: Any) -> dict[str, Any]:
 
 
 def read(*documents: Any) -> Found:
-    """What is in a file with *documents*, one a line; bytes are a line as they are."""
+    """The content of a file with one document per line; bytes are written as they are."""
     lines = [one if isinstance(one, bytes) else json.dumps(one).encode() for one in documents]
     return formats.read(b"\n".join(lines), NOW)
 
 
 def span_of(*documents: Any) -> Row:
-    """The only span of a file in which nothing is wrong."""
+    """The only span of a file that reads without problems."""
     found = read(*documents)
     assert found.problems == []
     (row,) = rows(found.spans).values()
@@ -84,14 +84,14 @@ def span_of(*documents: Any) -> Row:
 
 
 def told(*documents: Any) -> Document:
-    """The document of a file in which nothing is wrong."""
+    """The document of a file that reads without problems."""
     found = read(*documents)
     assert found.problems == []
     return document(stitch(conventions.read(found.spans)), spelled=found.spelled)
 
 
 def edges(answer: Document) -> set[tuple[str, str, str]]:
-    """(kind, from, to) of each edge, by the last part of their refs."""
+    """(kind, from, to) of each edge; a span is named by the last part of its ref."""
     return {
         (edge["kind"], edge["from"].rpartition(":")[2], edge["to"].rpartition(":")[2])
         for edge in answer["edges"]

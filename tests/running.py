@@ -1,4 +1,4 @@
-"""The ingest side of a collector within the test's own event loop, on free ports."""
+"""How does a test run the ingest side of a collector? In its own event loop, on free ports."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from collector.web.serving import HttpServer, listen
 
 @dataclass(frozen=True)
 class Ingest:
-    """Receivers that are up, with a client, and all that they write to."""
+    """Running receivers, a client for them, and what they write to."""
 
     http: httpx.AsyncClient
     http_port: int
@@ -29,14 +29,14 @@ class Ingest:
     counters: Counters
 
     def refused(self, reason: str) -> float:
-        """How many requests were refused for *reason*."""
+        """The number of requests refused for *reason*."""
         labels = {"reason": reason}
         return self.counters.registry.get_sample_value("choreoscope_requests_refused_total", labels) or 0
 
 
 @contextlib.asynccontextmanager
 async def ingest(database: Database, config: Config | None = None) -> AsyncIterator[Ingest]:
-    """Both receivers, an intake and a store."""
+    """Run both receivers with an intake and a store."""
     config, counters, store = config or Config(), Counters(), ClickHouseSpans(database)
     intake = Intake(store, config, counters)
     opened = listen("127.0.0.1", 0, "nobody")

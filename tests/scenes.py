@@ -1,4 +1,4 @@
-"""Orders of a small shop as its services would send them: what the live part and the API are tried with.
+"""What do the services of a small shop send for an order? The live part and the API are tested with it.
 
 OrderPlaced -> inventory: StockReserved -> payment: PaymentCaptured -> shipping (needs both): OrderShipped
             -> fraud: OrderCleared ------------------------------------^
@@ -23,7 +23,7 @@ from tests.factories import NOW, SECOND, pairs, protobuf, request, span
 
 MS = 10**6
 
-Sent = tuple[str, Span]  # a service and a span of it
+Sent = tuple[str, Span]  # a service and one of its spans
 
 
 def publish(
@@ -87,7 +87,7 @@ def react(
 
 
 def begin(service: str, event: str, key: str, *, at: int, attempt: int = 1) -> Sent:
-    """The word that this attempt of `react` has begun."""
+    """The span that announces the start of this attempt of `react`."""
     _, its = react(service, event, key, at=at, attempt=attempt)
     word = span(
         f"started shop.{event}",
@@ -106,7 +106,7 @@ def begin(service: str, event: str, key: str, *, at: int, attempt: int = 1) -> S
 
 
 def handling(service: str, event: str, key: str) -> str:
-    """The id of a reaction, by name."""
+    """The name that a reaction's id is made from."""
     return f"{key}/{service}/{event}"
 
 
@@ -119,7 +119,7 @@ def order(
     failing: Collection[str] = (),
     fraud_after: int = 5 * MS,
 ) -> list[Sent]:
-    """All spans of one order placed *at*; services that are *down*, *silent* or *failing* stop its branch."""
+    """All spans of one order placed *at*; a service that is *down*, *silent* or *failing* ends its branch."""
     sent = [publish("order", "OrderPlaced", key, at=at)]
     published: dict[str, int] = {"OrderPlaced": at}
 
@@ -148,13 +148,13 @@ def order(
 
 
 def without(sent: Iterable[Sent], *ids: str) -> list[Sent]:
-    """*sent* but for the spans of these names: they were lost."""
+    """*sent* without the spans of these names, as if they had been lost."""
     lost = {span(id=name).span_id for name in ids}
     return [(service, one) for service, one in sent if one.span_id not in lost]
 
 
 def table(sent: Iterable[Sent], received: int) -> pa.Table:
-    """SPANS of *sent*, as they come in at *received*."""
+    """SPANS of *sent*, received at *received*."""
     by_service: dict[str, list[Span]] = {}
     for service, one in sent:
         by_service.setdefault(service, []).append(one)
@@ -168,7 +168,7 @@ def table(sent: Iterable[Sent], received: int) -> pa.Table:
 
 
 class Watch:
-    """The live part on a database of its own, its clock in our hands."""
+    """The live part on a given database, with a clock that the test controls."""
 
     def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
         self.spans = ClickHouseSpans(database)
@@ -180,18 +180,18 @@ class Watch:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is known now."""
+        """What the live part knows now."""
         return self.tick.snapshot
 
     def receive(self, sent: Iterable[Sent], after_s: float = 0.5) -> Snapshot:
-        """Store and take in *sent*, *after_s* seconds later."""
+        """Store *sent* and tick, *after_s* seconds later."""
         self.now += int(after_s * SECOND)
         spans = table(sent, self.now)
         self.spans.write(spans)
         return self.tick.advance(spans, self.now)
 
     def wait(self, seconds: float) -> Snapshot:
-        """Let time pass, a tick a second, with nothing coming in."""
+        """Let time pass without new spans, one tick a second."""
         until = self.now + int(seconds * SECOND)
         while self.now < until:
             self.now = min(self.now + SECOND, until)
@@ -199,7 +199,7 @@ class Watch:
         return self.snapshot
 
     def learn(self, orders: int = 40, fraud_first: float = 0.5) -> None:
-        """Let *orders* healthy orders pass, and come to rest."""
+        """Teach the live part *orders* healthy orders; in a share of them, *fraud_first*, fraud is fast."""
         sent: list[Sent] = []
         for number in range(orders):
             slow = number >= orders * fraud_first
@@ -209,7 +209,7 @@ class Watch:
         self.wait(12)
 
     def state(self, key: str) -> State | None:
-        """The state of a flow, in memory or put away; None if it is not known."""
+        """The state of a flow, unfinished or archived; None if the flow is unknown."""
         ids = self.snapshot.flows["id"].to_pylist()
         if key in ids:
             return State(int(self.snapshot.state[ids.index(key)]))

@@ -1,4 +1,4 @@
-"""Spans as senders may write them: every field, every type of a value, and ids that come again."""
+"""What may a sender write? Random spans with every field and every type of value, and with repeated ids."""
 
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span

@@ -1,5 +1,5 @@
-"""Sets of spans as chance would have them: tangles, in which anything may point at anything, and stories,
-in which orders are placed and services react, lose telemetry and meet in batches.
+"""What may a set of spans look like? Random tangles, in which anything may point at anything, and random
+stories, in which orders are placed and services react, lose telemetry and handle batches.
 
 Both are rows of READINGS, small enough to read when a test fails, and full of equal times, ids and keys.
 """
@@ -19,12 +19,12 @@ Ref = tuple[bytes, bytes]
 
 ROOT = bytes(8)
 HOUR = 3_600 * 10**9
-TICK = 400_000  # nanoseconds: a few of them are more than clocks may differ by
+TICK = 400_000  # nanoseconds; a few of them exceed the plausible difference between clocks
 SERVICES = ("order", "payment", "shipping")
 
 
 def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
-    """A row of READINGS, the ids of which are small numbers."""
+    """A row of READINGS; its ids are small numbers."""
     row: Row = {
         "trace_id": bytes([trace + 1]) * 16,
         "span_id": bytes([span + 1]) * 8,
@@ -65,7 +65,7 @@ def ref(row: Row) -> Ref:
 
 
 def link(row: Row, targets: Iterable[Ref]) -> None:
-    """Let *row* link to *targets*."""
+    """Add links from *row* to *targets*."""
     for trace, span in targets:
         row["link_trace_ids"].append(trace)
         row["link_span_ids"].append(span)
@@ -77,13 +77,13 @@ def table(rows: Sequence[Row]) -> pa.Table:
 
 
 def keyings(random: Random) -> Keying:
-    """What is refused as a key: mostly nothing, sometimes what two have."""
+    """How far flow keys are trusted: how many traces may share one, and sometimes a key that is refused."""
     refused = frozenset(random.choice(["", "", "", "A"]))
     return Keying(most=random.choice([0, 1, 2, 200]), refused=refused)
 
 
 def tangle(random: Random) -> list[Row]:
-    """Spans with parents and links to anything: circles, themselves, what is not there; ids come again."""
+    """Spans whose parents and links point at anything: cycles, themselves, missing spans. Ids may repeat."""
     count, traces = random.randint(0, 14), random.randint(1, 4)
     numbers = random.choice([range(count), [random.randrange(8) for _ in range(count)]])
     parented, linked, keyed = (random.choice(odds) for odds in ((0.3, 0.7, 0.95), (0, 0.3, 0.6), (0, 0, 0.3)))
@@ -124,7 +124,7 @@ def tangle(random: Random) -> list[Row]:
 
 
 def story(random: Random) -> list[Row]:
-    """Orders, reactions to one or several of their messages, and what comes of it; some spans are lost."""
+    """Orders, reactions to one or several of their messages, and their consequences; some spans are lost."""
     teller = _Teller(random)
     for _ in range(random.randint(1, 4)):
         teller.publish(teller.new_trace(), None)
@@ -135,7 +135,7 @@ def story(random: Random) -> list[Row]:
 
 
 class _Teller:
-    """Tells a story, one event after the other."""
+    """Tells a story, one event at a time."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -162,7 +162,7 @@ class _Teller:
     def publish(
         self, trace: int, parent: Row | None, because: Row | None = None, service: str | None = None
     ) -> None:
-        """One message, as one span or as a create and a send, or several that are sent together."""
+        """One message, as one span or as create and send, or several messages sent together."""
         random = self.random
         service = service or (random.choice(SERVICES) if parent is None else parent["service"])
         said = {"service": service, "destination": random.choice("xy"), "system": "nats"}
@@ -185,7 +185,7 @@ class _Teller:
         self.messages.append(message)
 
     def react(self) -> None:
-        """Somebody takes a message or several, in a trace of theirs, of a worker's, or of its own."""
+        """A service handles one or several messages: in their trace, in some worker's, or in its own."""
         random = self.random
         taken = random.sample(self.messages, min(len(self.messages), random.choice([1, 1, 1, 2, 2, 3])))
         trace, parent = self._where(taken)
@@ -203,7 +203,7 @@ class _Teller:
         for _ in range(handlers):
             consumer = self.add(trace, Role.PROCESS, parent, **said, failed=random.random() < 0.1)
         assert consumer is not None
-        if parent is None and random.random() < 0.3:  # no context came with it
+        if parent is None and random.random() < 0.3:  # it came without trace context
             consumer |= {"system": "nats", "message_id": taken[0]["message_id"]} if taken else {}
         elif parent is None or len(taken) > 1 or random.random() < self.links:
             at = consumer if random.random() < 0.7 or parent is None else parent
@@ -216,11 +216,11 @@ class _Teller:
             self.settle(trace, consumer, taken)
         for _ in range(random.choice([0, 1, 1, 2])):
             work = self.add(trace, Role.NONE, consumer, service=consumer["service"])
-            if random.random() < 0.15:  # the context was lost, and no id says what it was
+            if random.random() < 0.15:  # the context was lost, and no id replaces it
                 self.publish(self.new_trace(), None, service=consumer["service"])
                 continue
             because = random.choice(taken) if taken and random.random() < self.causing else None
-            if because is not None and random.random() < 0.5:  # whoever published had no context at hand
+            if because is not None and random.random() < 0.5:  # the publisher had no context at hand
                 where = self.new_trace() if random.random() < 0.7 else trace
                 outside = self.add(where, Role.NONE, None, service=consumer["service"])
                 for _ in range(random.choice([1, 1, 2])):
@@ -229,7 +229,7 @@ class _Teller:
                 self.publish(trace, random.choice([consumer, work, work, parent]) or consumer, because)
 
     def announce(self, consumer: Row, taken: Sequence[Row]) -> None:
-        """Word that the handling began, beside it; of a batch in a trace of its own."""
+        """A span beside the handling announces its start; for a batch, in a trace of its own."""
         batch = consumer["parent_span_id"] == ROOT
         where = self.new_trace() if batch else consumer["trace_id"][0] - 1
         word = self.add(where, Role.STARTED, None, service=consumer["service"], group=consumer["group"])
@@ -237,7 +237,7 @@ class _Teller:
         link(word, [ref(consumer), *(map(ref, taken) if batch else ())])
 
     def answer(self, trace: int, consumer: Row) -> None:
-        """The message was a request: its answer goes to an inbox, and does something there."""
+        """The message was a request: its reply goes to an inbox, and the receiver may publish in turn."""
         reply = self.add(trace, Role.REPLY, consumer, service=consumer["service"])
         asker = self.random.choice(SERVICES)
         answered = self.add(trace, Role.ANSWERED, reply, service=asker, remote=True)
@@ -245,7 +245,7 @@ class _Teller:
             self.publish(trace, answered)
 
     def settle(self, trace: int, consumer: Row, taken: Sequence[Row]) -> None:
-        """The messages are settled, in the handling or after it, one by one or at once, in a span or two."""
+        """Settle the messages, in the handling or after it, one by one or together, in one or two spans."""
         random = self.random
         if random.random() < 0.2:
             consumer |= {"settled": random.randint(1, 3), "deliveries": random.randint(0, 3)}
@@ -265,7 +265,7 @@ class _Teller:
                 self.add(where, Role.SETTLE, settle, **said)
 
     def react_again(self) -> None:
-        """A message comes once more to one who had it, or to his like, at that time or later."""
+        """Redeliver a message to the same consumer or another in its group, at the same time or later."""
         handled = [row for row in self.rows if row["role"] == Role.PROCESS]
         if handled:
             row = self.random.choice(handled)

@@ -1,10 +1,10 @@
-"""Messages and who reacts to them, in as few words as a test needs, and what stitching makes of them.
+"""What does stitching make of these messages and reactions? Written in as few words as a test needs.
 
     placed = publish("placed")
     packing = consume("packing", placed)
     assert tell(placed, packing).deliveries == {(placed, packing)}
 
-All of it goes the whole way: as protobuf through the decoder, the conventions and the stitching to the
+Everything takes the full path: as protobuf through the decoder, the conventions and stitching to the
 document.
 """
 
@@ -22,14 +22,14 @@ from tests.documents import document
 from tests.factories import NOW, Value, request, span, table
 
 MS = 10**6
-REMOTE, LOCAL = 0x300, 0x100  # what OTLP's flags say of a parent
+REMOTE, LOCAL = 0x300, 0x100  # OTLP's flags: is the parent remote?
 
 Pairs = set[tuple["Sent", "Sent"]]
 
 
 @dataclass(frozen=True, eq=False)
 class Sent:
-    """A span, and the service that sent it."""
+    """A span and the service that sent it."""
 
     service: str
     trace: str
@@ -60,9 +60,9 @@ def work(
     called: str | None = None,
     said: Mapping[str, Value] = {},
 ) -> Sent:
-    """A span of its parent's trace, or of one of its own, *at* milliseconds after the beginning.
+    """A span in its parent's trace or in a new one, *at* milliseconds after the start.
 
-    Its ids are of *name*, and so is what it is called, unless it is *called* something else.
+    Its ids are made of *name*, which is also the span's name unless *called* gives another.
     """
     trace = trace or (parent.trace if parent else name)
     made = span(
@@ -82,23 +82,23 @@ def work(
 
 
 def publish(name: str, *, operation: str = "send", subject: str = "orders", **more: Any) -> Sent:
-    """A span that publishes."""
+    """A span that publishes a message."""
     said = {"messaging.operation.type": operation, "messaging.destination.name": subject}
     return work(name, kind=Span.SPAN_KIND_PRODUCER, said={**said, **more.pop("said", {})}, **more)
 
 
 def create(name: str, **more: Any) -> Sent:
-    """A span that creates a message, to be sent by another."""
+    """A span that creates a message for another span to send."""
     return publish(name, operation="create", **more)
 
 
 def react(name: str, to: Sent, **more: Any) -> Sent:
-    """The handling of one message, with that message for a parent."""
+    """The handling of one message, which is its parent."""
     return consume(name, parent=to, **{"flags": REMOTE, **more})
 
 
 def consume(name: str, *messages: Sent, operation: str = "process", **more: Any) -> Sent:
-    """The handling of *messages*, with a link to each; in a trace of its own, and by a service of its own."""
+    """The handling of *messages*, with a link to each, in its own trace and by its own service."""
     said = {"messaging.operation.type": operation, "messaging.destination.name": "orders"}
     group = more.pop("group", None)
     if group:
@@ -108,7 +108,7 @@ def consume(name: str, *messages: Sent, operation: str = "process", **more: Any)
 
 
 def receive(name: str, *messages: Sent, **more: Any) -> Sent:
-    """A poll that brought *messages*."""
+    """A poll that returned *messages*."""
     return consume(name, *messages, operation="receive", **more)
 
 
@@ -126,25 +126,25 @@ def stitched(*sent: Sent) -> Stitched:
 
 
 def tell(*sent: Sent, known: Iterable[Sent] = ()) -> "Told":
-    """The document of *sent*; *known* are called by their names as well, though they were not sent."""
+    """The document of *sent*; *known* are spans that were not sent but may be named in it."""
     return Told(document(stitched(*sent)), {one.ref: one for one in (*sent, *known)})
 
 
 @dataclass(frozen=True)
 class Told:
-    """A document, in which spans are the `Sent` that they were made from."""
+    """A document in which each span is the `Sent` that it was made from."""
 
     document: dict[str, Any]
     sent: Mapping[str, Sent]
 
     @property
     def deliveries(self) -> Pairs:
-        """(message, reaction)."""
+        """Each (message, reaction)."""
         return self._edges("delivery")
 
     @property
     def causes(self) -> Pairs:
-        """(reaction, message)."""
+        """Each (reaction, message)."""
         return self._edges("cause")
 
     def _edges(self, kind: str) -> Pairs:
@@ -154,26 +154,26 @@ class Told:
         return set(pairs)
 
     def because(self, source: Sent, target: Sent) -> str:
-        """How an edge is known."""
+        """What an edge is based on."""
         return self.edge(source, target)[0]
 
     def edge(self, source: Sent, target: Sent) -> tuple[str, str]:
-        """How an edge is known, and how certainly."""
+        """What an edge is based on, and its certainty."""
         (edge,) = (e for e in self.document["edges"] if (e["from"], e["to"]) == (source.ref, target.ref))
         return edge["because"], edge["certainty"]
 
     @cached_property
     def messages(self) -> dict[Sent, set[Sent]]:
-        """Each message, and its spans."""
+        """The spans of each message."""
         return {self.sent[item["ref"]]: self._named(item["spans"]) for item in self.document["messages"]}
 
     @cached_property
     def reactions(self) -> dict[Sent, set[Sent]]:
-        """Each reaction, and its spans."""
+        """The spans of each reaction."""
         return {self.sent[item["ref"]]: self._named(item["spans"]) for item in self.document["reactions"]}
 
     def reaction(self, sent: Sent) -> dict[str, Any]:
-        """The entry of one reaction."""
+        """The entry of one reaction in the document."""
         (item,) = (item for item in self.document["reactions"] if item["ref"] == sent.ref)
         return dict(item)
 
@@ -184,7 +184,7 @@ class Told:
 
     @property
     def flows(self) -> list[set[Sent]]:
-        """The messages and reactions of each flow, in the order of their beginning."""
+        """The messages and reactions of each flow; flows in the order of their start."""
         found: dict[str, set[Sent]] = {flow["id"]: set() for flow in self.document["flows"]}
         for item in (*self.document["messages"], *self.document["reactions"]):
             for flow in item.get("flows", [item["flow"]]):
@@ -198,5 +198,5 @@ class Told:
 
     @property
     def notes(self) -> set[tuple[str, Sent]]:
-        """The kind of each note, and what it is about."""
+        """The kind of each note, and the span it is about."""
         return {(note["kind"], self.sent[note["ref"]]) for note in self.document["notes"]}

@@ -1,4 +1,4 @@
-"""Which allocator a process of ours uses, by what becomes of the memory that it frees."""
+"""Which allocator does a process use? That depends on what should become of the memory it frees."""
 
 import platform
 import subprocess

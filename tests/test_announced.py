@@ -1,4 +1,4 @@
-"""Word that a handling has begun: a part of that handling, and all there is of one that has not ended."""
+"""What does a "started" span tell? It belongs to its handling, and stands for one that has not ended."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ STARTED = {
 
 
 def word_of(handled: Told, *messages: Told, **more: Any) -> Told:
-    """The word that *handled* has begun; of a batch also of which *messages*."""
+    """The span that announces the start of *handled*; for a batch it links to *messages* too."""
     name = f"{handled.name} began"
     return work(name, service=handled.service, links=[handled, *messages], said=STARTED, flags=REMOTE, **more)
 
@@ -35,7 +35,7 @@ def word_of(handled: Told, *messages: Told, **more: Any) -> Told:
 
 
 def test_word_is_a_part_of_the_reaction_that_it_announced() -> None:
-    """Counted as a reaction of its own it would make two of every one."""
+    """Counted as a reaction of its own, it would double every reaction."""
     placed = published("placed")
     packing = reacted("packing", placed)
     word = word_of(packing, parent=placed)
@@ -47,7 +47,7 @@ def test_word_is_a_part_of_the_reaction_that_it_announced() -> None:
 
 
 def test_word_of_what_has_not_ended_is_no_reaction_and_no_loss() -> None:
-    """Its handling is on its way, for as long as anybody knows."""
+    """As far as anyone knows, its handling is still running."""
     placed = published("placed")
     packing = reacted("packing", placed)
     word = word_of(packing, parent=placed)
@@ -77,7 +77,7 @@ def test_word_names_its_process_to_whoever_reads_it() -> None:
 
 @pytest.mark.parametrize("ended", [False, True], ids=["hangs", "ended"])
 def test_word_of_a_batch_is_in_the_flow_of_each_of_its_messages(ended: bool) -> None:
-    """It is in a trace of its own, which has nothing to do with any of them."""
+    """It is in its own trace, which has nothing to do with any of the messages."""
     first, second = published("first", key="A-1"), published("second", key="A-2")
     batch = consume("batch", first, second)
     word = word_of(batch, first, second)
@@ -92,7 +92,7 @@ def test_word_of_a_batch_is_in_the_flow_of_each_of_its_messages(ended: bool) -> 
 
 
 def taken(key: str, at: int) -> list[Sent]:
-    """An order that payment took, and has not finished."""
+    """An order that payment took but has not finished."""
     return [*order(key, at, down={"payment"}), begin("payment", "StockReserved", key, at=at + 20 * MS)]
 
 
@@ -111,7 +111,7 @@ def test_handling_that_began_and_never_ended_is_told_from_one_that_never_began(w
 
 
 def test_handling_that_runs_is_given_the_usual_time_from_its_beginning(watch: Watch) -> None:
-    """It waited for a minute in a queue: that is over, and its handler has only begun."""
+    """The message waited in a queue for a minute; that is over, and its handler has only begun."""
     at = watch.now
     watch.receive(order("A-1", at, down={"payment"}))
     watch.wait(60)
@@ -125,7 +125,7 @@ def test_handling_that_runs_is_given_the_usual_time_from_its_beginning(watch: Wa
 
 
 def test_handler_that_has_published_and_still_runs_is_neither_owed_nor_lost(watch: Watch) -> None:
-    """Its own span is what all that it did hangs from: that comes when it ends."""
+    """The handler's own span, the parent of all that it did, arrives only when it ends."""
     sent = order("A-1", watch.now)
     (own,) = [one for one in sent if one[0] == "payment" and one[1].kind == one[1].SPAN_KIND_CONSUMER]
     sent.remove(own)
@@ -138,7 +138,7 @@ def test_handler_that_has_published_and_still_runs_is_neither_owed_nor_lost(watc
 
 
 def test_flow_is_done_when_another_instance_takes_it_again(watch: Watch) -> None:
-    """The process was killed; its handling will never end, and nobody waits for it."""
+    """The process was killed: its handling never ends, and must not be waited for."""
     at = watch.now
     watch.receive(taken("A-1", at))
     watch.wait(8)
@@ -157,7 +157,7 @@ def test_flow_is_done_when_another_instance_takes_it_again(watch: Watch) -> None
 
 
 def test_handler_that_dies_each_time_does_not_begin_anew_each_time(watch: Watch) -> None:
-    """Redelivered every four seconds it would never be overdue."""
+    """Redelivered every four seconds, the message would never be overdue."""
     watch.receive(taken("A-1", watch.now))
     for attempt in (2, 3):
         watch.wait(4)
@@ -167,7 +167,7 @@ def test_handler_that_dies_each_time_does_not_begin_anew_each_time(watch: Watch)
 
 
 def test_who_has_begun_is_alive(watch: Watch) -> None:
-    """One handling takes long, and the next message waits for it: nobody is down."""
+    """One handling takes long, and the next message waits behind it: the service is not down."""
     at = watch.now
     watch.receive(taken("A-1", at))
     watch.wait(2)
@@ -182,7 +182,7 @@ def test_who_has_begun_is_alive(watch: Watch) -> None:
 
 
 def test_group_whose_handlers_all_hang_is_told_so_of_what_it_does_not_take(watch: Watch) -> None:
-    """It takes nothing more: the reader should look at what it took last."""
+    """The group takes nothing more: the reader should look at what it took last."""
     watch.receive(taken("A-1", watch.now))
     watch.wait(2)
     watch.receive(order("A-2", watch.now, down={"payment"}))
@@ -194,7 +194,7 @@ def test_group_whose_handlers_all_hang_is_told_so_of_what_it_does_not_take(watch
 
 
 def test_request_that_was_answered_by_a_handler_that_hangs_is_owed(database: Database) -> None:
-    """Who answers first and then hangs has taken it, and not done what follows."""
+    """A handler that answers and then hangs has taken the request, but still owes what follows."""
     watch = Watch(database)
 
     def booking(key: str, at: int) -> list[Sent]:

@@ -1,4 +1,4 @@
-"""The documents that scripts and the dashboard rely on, asked of a running collector."""
+"""Does a running collector answer with the documents that scripts and the dashboard rely on?"""
 
 import gzip
 import json
@@ -21,7 +21,7 @@ from tests.scenes import order
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that learned from 30 orders; after them one stopped at payment, named with a trap."""
+    """A collector that learned from 30 orders; a later one, whose name is a trap, stopped at payment."""
     running = _with_a_stuck_order(tmp_path_factory.mktemp("api"))
     yield running
     assert running.stop() == 0
@@ -80,7 +80,7 @@ def test_flow_is_found_by_key_and_by_trace(collector: Collector, name: str) -> N
 
 
 def test_finished_flow_is_answered_from_the_store(collector: Collector) -> None:
-    """A flow that was put away is shown like one in memory."""
+    """An evicted flow is shown like one in memory."""
     until(lambda: collector.ask("/summary")["states"]["running"] == 0)
     answer = collector.ask("/flows/A-3")
 
@@ -137,7 +137,7 @@ def test_flows_come_in_pages_that_hold_each_flow_once(collector: Collector) -> N
     ],
 )
 def test_search_finds_what_it_names(collector: Collector, search: dict[str, Any], count: int) -> None:
-    """Wherever a flow is kept: the healthy ones may be in the store or still in memory."""
+    """It finds flows wherever they are: healthy ones may be in the store or still in memory."""
     answer = collector.ask("/flows", **search)
 
     assert (answer["total"], len(answer["flows"])) == (count, count)
@@ -214,7 +214,7 @@ ZIPKIN = [
 def test_posted_file_of_any_format_is_stitched(
     collector: Collector, pack: Callable[[bytes], bytes], headers: dict[str, str]
 ) -> None:
-    """Whatever `choreoscope stitch` takes; a record that can not be used is a note, and is counted."""
+    """It reads whatever `choreoscope stitch` reads; an unusable record becomes a note, and is counted."""
     answer = httpx.post(
         f"{collector.api}/api/v1/stitch",
         content=pack(json.dumps(ZIPKIN).encode()),
@@ -264,7 +264,7 @@ def test_bad_question_is_told_what_was_expected(
 
 
 def test_page_from_another_host_name_is_refused(collector: Collector) -> None:
-    """DNS rebinding: a name that leads to this machine must not open its traces to a web page."""
+    """DNS rebinding: a name that resolves to this machine must not open its traces to a web page."""
     answer = httpx.get(f"{collector.api}/api/v1/flows", headers={"host": "evil.example"}, trust_env=False)
 
     assert answer.status_code == 400
@@ -281,7 +281,7 @@ def test_pages_for_people_and_programs_are_there(collector: Collector) -> None:
 
 
 def test_collector_is_again_what_it_was_after_a_restart(tmp_path: Path) -> None:
-    """What the live part keeps in memory is a cache: killing the process loses nothing."""
+    """The live part's memory is a cache: killing the process loses nothing."""
     collector = _with_a_stuck_order(tmp_path)
     before = collector.ask("/stuck")["stuck"]
     collector.stop(signal.SIGKILL)
@@ -295,7 +295,7 @@ def test_collector_is_again_what_it_was_after_a_restart(tmp_path: Path) -> None:
 
 
 def test_flow_with_any_key_is_found_under_it(tmp_path: Path) -> None:
-    """A key is what a sender chose; a path has its own ideas of some signs."""
+    """Senders choose keys freely, but some characters have a meaning of their own in a path."""
     keys = [".", "..", "a/../b", "line\nbreak", "tab\t", "a?b#c%2F", " "]
     running = Collector(tmp_path).start()
     try:
@@ -313,7 +313,7 @@ def _quoted(text: str) -> str:
 
 
 def test_span_of_one_service_is_no_flow(collector: Collector) -> None:
-    """Plain traces without messaging are kept, and are no business run."""
+    """Plain traces without messaging are stored, but they are not flows."""
     total = collector.ask("/flows")["total"]
     collector.send([("web", span("GET /", trace="plain"))])
     time.sleep(1.5)

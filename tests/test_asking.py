@@ -1,4 +1,4 @@
-"""Who asks another service has published nothing: requests are told from events in all that is judged."""
+"""Are requests told apart from events? A service that asks another one has published nothing."""
 
 from collections.abc import Collection
 from dataclasses import asdict
@@ -30,7 +30,7 @@ def asking(
     answered: bool = True,
     scorer: str = "score",
 ) -> list[Sent]:
-    """An order in which fraud asks for a score before it clears, or does not clear, the order."""
+    """An order for which fraud asks for a score before it clears the order, or does not clear it."""
     by = handling("fraud", "OrderPlaced", key)
     error = None if answered else "no responders"
     sent = order(key, at, silent=silent, failing=failing)
@@ -55,7 +55,7 @@ def found(watch: Watch) -> list[dict[str, Any]]:
 
 
 def test_who_asks_and_publishes_nothing_is_silent(watch: Watch) -> None:
-    """The question is no answer to the order: else a broken service would be hidden by what it asks."""
+    """A request is not the event that is due: otherwise it would hide that the service is broken."""
     watch.receive(asking("A-1", watch.now, silent={"fraud"}))
     watch.wait(8)
 
@@ -78,7 +78,7 @@ def test_request_without_an_answer_is_shown_where_its_handler_stopped(
 
 
 def test_order_of_which_the_score_is_missing_is_done(watch: Watch) -> None:
-    """Fraud can do without; and nobody waits for who answers questions, and publishes nothing."""
+    """Fraud can do without the score, and a service that only answers is not waited for."""
     watch.receive(asking("A-1", watch.now, answered=False))
     watch.wait(8)
 
@@ -96,7 +96,7 @@ def test_question_is_neither_the_last_event_of_a_flow_nor_its_outcome(watch: Wat
 
 
 def test_service_that_answers_its_own_questions_is_not_taken_for_a_join(database: Database) -> None:
-    """It needs the order, and the answer comes to it within that handling."""
+    """It needs only the order: the answer arrives within that handling."""
     watch = Watch(database)
     watch.receive([one for number in range(40) for one in asking(f"L-{number}", watch.now, scorer="fraud")])
     watch.wait(12)
@@ -108,7 +108,7 @@ def test_service_that_answers_its_own_questions_is_not_taken_for_a_join(database
 
 
 def booking(key: str, at: int, *, asked: str | None = None, taken: bool = True) -> list[Sent]:
-    """A flow that begins with a request, for which its service publishes an event."""
+    """A flow that begins with a request, on which the booking service publishes an event."""
     sent = [publish("gateway", "book", key, at=at, verb="request", error=asked)]
     if taken:
         sent.append(react("booking", "book", key, at=at + MS))
@@ -123,7 +123,7 @@ def booking(key: str, at: int, *, asked: str | None = None, taken: bool = True) 
 def test_only_a_request_without_an_answer_waits_for_somebody(
     database: Database, error: str | None, state: State
 ) -> None:
-    """Who was answered knows that somebody took it, whether we saw that or not."""
+    """An answer proves that the request was taken, even if no span shows that."""
     watch = Watch(database)
     watch.receive([one for number in range(40) for one in booking(f"L-{number}", watch.now)])
     watch.wait(12)

@@ -1,4 +1,4 @@
-"""The document is a promise to scripts: its fields, its order, its words."""
+"""Does the document keep its promise to scripts? Its fields, its order and its words stay."""
 
 import json
 
@@ -12,7 +12,7 @@ from tests.telling import Sent, consume, create, publish, react, receive, stitch
 
 
 def order() -> list[Sent]:
-    """Two orders that meet in one batch, a redelivery, a lost message, and a span without a flow."""
+    """Two orders that share a batch, a redelivery, a lost message, and a span without a flow."""
     request = work("request", key="A-1", kind=Span.SPAN_KIND_SERVER)
     placed = create("placed", parent=request, at=1)
     sending = publish("sending", parent=placed, at=2)
@@ -26,7 +26,7 @@ def order() -> list[Sent]:
 
 
 def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
-    """Scripts read them for years: more may be added, none renamed."""
+    """Scripts rely on them for years: fields may be added, but none renamed."""
     _, placed, sending, other, failed, again, batch, stray, _ = sent = order()
     lost = publish("lost")
     start = {one: one.span.start_time_unix_nano for one in sent}
@@ -125,7 +125,7 @@ def test_document_is_what_the_api_says_it_is() -> None:
 
 
 def test_words_and_control_characters_pass_as_they_are() -> None:
-    """Names are data; whoever shows them makes them harmless."""
+    """Names are data; the part that displays them makes them harmless."""
     name = '<script>\x00"\u202e' + "x" * 5000
     placed = publish("placed", subject=name, key=name)
 
@@ -136,7 +136,7 @@ def test_words_and_control_characters_pass_as_they_are() -> None:
 
 
 def test_one_flow_has_its_own_document() -> None:
-    """Of what meets others in a batch only that which is its own, under the name that the reader knows."""
+    """Of a shared batch it shows only this flow's part, under the name that the reader knows."""
     sent = order()
     other, batch, both = sent[3], sent[6], stitched(*sent)
 
@@ -150,7 +150,7 @@ def test_one_flow_has_its_own_document() -> None:
 
 
 def test_documents_of_flows_have_everything_of_the_document_of_all() -> None:
-    """Nothing is lost, and nothing twice but what flows share."""
+    """Nothing is lost, and nothing appears twice except what flows share."""
     both = stitched(*order())
     whole, each = document(both), [document(both, only=number) for number in range(3)]
 
@@ -171,7 +171,7 @@ def test_parts_are_sorted_by_time(what: str) -> None:
 
 
 def test_spans_of_a_reaction_begin_with_its_own() -> None:
-    """The poll began earlier, and is not what reacted."""
+    """The poll began earlier, but it is not what reacted."""
     placed = publish("placed")
     poll = receive("poll", placed, service="packing", at=1)
     packing = consume("packing", parent=poll, at=2)
@@ -181,7 +181,7 @@ def test_spans_of_a_reaction_begin_with_its_own() -> None:
 
 
 def test_numbers_are_pythons_own() -> None:
-    """A number of NumPy would be refused by whoever writes JSON."""
+    """JSON encoders refuse NumPy's numbers."""
 
     def walk(value: object) -> None:
         assert not isinstance(value, np.generic)

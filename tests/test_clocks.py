@@ -1,4 +1,4 @@
-"""Clocks that differ are shown, and nothing is rewritten for them."""
+"""What do we say about clocks that differ? We show the difference and rewrite no time."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from tests.telling import MS, Sent, consume, create, publish, react, receive, te
 
 
 def exchange(there: int, back: int, *, name: str = "", off: int = 0, at: int = 0) -> list[Sent]:
-    """A message to payment and one back, *there* and *back* ms under way; its clock is *off* ms ahead."""
+    """A message to payment and one back, in transit *there* and *back* ms; its clock is *off* ms ahead."""
     asked = publish(f"asked{name}", at=at)
     paying = react(f"paying{name}", asked, service="payment", at=at + there + off)
     paid = publish(f"paid{name}", parent=paying, service="payment", at=at + there + off)
@@ -17,7 +17,7 @@ def exchange(there: int, back: int, *, name: str = "", off: int = 0, at: int = 0
 
 
 def clocks(*sent: Sent) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """(about, at least, at most, edges) of each pair of services."""
+    """(about, at least, at most, edges) for each pair of services."""
     return {
         (one["service"], one["other"]): (one["ahead_ms"], one["at_least_ms"], one["at_most_ms"], one["edges"])
         for one in tell(*sent).document["clocks"]
@@ -25,14 +25,14 @@ def clocks(*sent: Sent) -> dict[tuple[str, str], tuple[Any, ...]]:
 
 
 def skews(*sent: Sent) -> dict[str, str]:
-    """The text of each note about clocks, by the ref that it is about."""
+    """The text of each note about clocks, by the ref that the note is about."""
     return {
         note["ref"]: note["text"] for note in tell(*sent).document["notes"] if note["kind"] == "clock_skew"
     }
 
 
 def test_messages_both_ways_bound_a_clock_from_both_sides() -> None:
-    """As with a time server: neither the way there nor the way back took less than no time."""
+    """As with a time server: neither message can have taken less than no time."""
     assert clocks(*exchange(4, 6)) == {("order", "payment"): (-1.0, -6.0, 4.0, 2)}
     assert clocks(*exchange(4, 6, off=-20)) == {("order", "payment"): (-21.0, -26.0, -16.0, 2)}
     assert clocks(*exchange(4, 6, off=20)) == {("order", "payment"): (19.0, 14.0, 24.0, 2)}
@@ -52,7 +52,7 @@ def test_messages_one_way_bound_a_clock_from_one_side() -> None:
 
 
 def test_cause_in_another_service_bounds_clocks_too() -> None:
-    """A handling that asks another service to publish for it began before that did."""
+    """A handling that asks another service to publish for it began before that service did."""
     placed = publish("placed")
     packing = react("packing", placed, at=5)
     call = work("call", service="stock", parent=packing, at=2)
@@ -73,7 +73,7 @@ def test_one_service_and_what_was_not_seen_and_what_is_concluded_say_nothing_of_
 
 
 def test_time_that_was_not_set_says_nothing_of_clocks() -> None:
-    """Zero is the year 1970, and no clock is off by that much."""
+    """Zero means 1970, and no clock is that far off."""
     placed = publish("placed")
     packing = react("packing", placed)
     packing.span.start_time_unix_nano = 0
@@ -101,7 +101,7 @@ def test_delivery_before_its_publish_is_noted_with_both_services_and_the_estimat
 
 
 def test_poll_that_waited_for_its_message_is_no_skew() -> None:
-    """It begins when the queue is empty: only its end tells when the message was there."""
+    """The poll begins while the queue is empty: only its end shows when the message was there."""
     placed = publish("placed", at=500)
     poll = receive("poll", placed, service="mail", at=100)
     poll.span.end_time_unix_nano = NOW + 503 * MS
@@ -123,7 +123,7 @@ def test_clock_that_was_set_in_between_contradicts_itself() -> None:
 
 
 def test_clocks_that_tick_once_a_millisecond_are_no_skew() -> None:
-    """A note for each of a flow's steps would hide those that matter."""
+    """A note for each step of a flow would hide the notes that matter."""
     placed = publish("placed", at=5)
     plausible, early = (consume(name, placed, at=5) for name in ("plausible", "early"))
     plausible.span.start_time_unix_nano = NOW + 4 * MS

@@ -1,4 +1,4 @@
-"""The commands as a user meets them: what they print, to where, and how they end."""
+"""What does a user see of the commands? What they print, on which stream, and how they exit."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ Done = subprocess.CompletedProcess[str]
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that learned from 30 orders, and that has one stuck order with a trap for a name."""
+    """A collector that learned from 30 orders and has one stuck order, whose name is a trap."""
     running = Collector(tmp_path_factory.mktemp("commands"), CHOREOSCOPE_DEADLINE_S="1").start()
     now = time.time_ns()
     running.send([one for number in range(30) for one in order(f"A-{number}", now - 3 * SECOND)])
@@ -40,7 +40,7 @@ STUCK = "A-17\x1b[31m x"
 
 
 def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Done:
-    """`choreoscope` with *words*; what it prints is text."""
+    """Run `choreoscope` with *words*; its output is decoded."""
     command = [sys.executable, "-c", "from collector.commands import main; main()", *words]
     done = subprocess.run(
         command,
@@ -54,7 +54,7 @@ def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes 
 
 
 def said(done: Done) -> str:
-    """The one line that a command which can not do its work says."""
+    """The one line that a command prints if it cannot do its work."""
     assert done.stdout == ""
     assert done.stderr.startswith("choreoscope: ")
     assert done.stderr.count("\n") == 1
@@ -72,7 +72,7 @@ def test_stuck_says_what_where_and_why(collector: Collector) -> None:
 
 @pytest.mark.parametrize("words", [["stuck"], ["flows"], ["flow", STUCK], ["why", STUCK], ["map"]])
 def test_text_obeys_nobody_else_and_json_is_exact(collector: Collector, words: list[str]) -> None:
-    """Names from spans may hold what a terminal obeys: as text they are harmless, as JSON they are whole."""
+    """Names from spans may hold control characters: text disarms them, JSON keeps them."""
     shown = run(*words, environment=collector.environment)
     exact = run(*words, "--format", "json", environment=collector.environment)
 
@@ -104,7 +104,7 @@ def test_flow_is_drawn_with_what_is_missing(collector: Collector) -> None:
     [("mermaid", "flowchart TD\n"), ("dot", "digraph flow {\n"), ("graphml", "<graphml "), ("svg", "<svg ")],
 )
 def test_flow_is_written_for_other_programs(collector: Collector, style: str, begin: str) -> None:
-    """With what is missing, and without what a terminal would obey; `stitch` draws files as well."""
+    """The picture shows what is missing and has no control characters; `stitch` draws files as well."""
     written = run("flow", STUCK, "--format", style, environment=collector.environment)
     spans = run("flow", STUCK, "--format", "otlp", environment=collector.environment).stdout
     stitched = run("stitch", "-", "--format", style, given=spans.encode())
@@ -117,7 +117,7 @@ def test_flow_is_written_for_other_programs(collector: Collector, style: str, be
 
 
 def test_spans_of_a_flow_are_one_line_that_stitch_reads(collector: Collector) -> None:
-    """So a file may hold several flows, one below the other."""
+    """So a file can hold several flows, one per line."""
     flows = [
         run("flow", key, "--format", "otlp", environment=collector.environment) for key in (STUCK, "A-3")
     ]
@@ -161,7 +161,7 @@ def test_no_collector_is_told_with_what_to_do() -> None:
 
 @pytest.mark.parametrize("place", ["here", "elsewhere", "on the path"])
 def test_command_that_is_shown_can_be_copied(tmp_path: Path, place: str) -> None:
-    """Whoever followed the README has `choreoscope` in .venv/bin and not on the PATH."""
+    """A user who followed the README has `choreoscope` in .venv/bin and not on the PATH."""
     scripts = Path(sysconfig.get_path("scripts"))
     folder = {"here": scripts.parents[1], "elsewhere": tmp_path, "on the path": tmp_path}[place]
     path = os.pathsep.join([*([str(scripts)] if place == "on the path" else []), "/usr/bin", "/bin"])
@@ -187,7 +187,7 @@ def test_command_that_is_shown_can_be_copied(tmp_path: Path, place: str) -> None
 
 
 def test_services_that_can_be_broken_are_named() -> None:
-    """Nobody guesses the names of a shop's services."""
+    """A user cannot guess the names of the shop's services."""
     assert set(SERVICES) == set(sample_services.SERVICES)
     for command in ("break", "mend"):
         shown = run("demo", command, "--help").stdout
@@ -195,7 +195,7 @@ def test_services_that_can_be_broken_are_named() -> None:
 
 
 def test_reader_that_has_enough_is_no_error(collector: Collector) -> None:
-    """`choreoscope flows --format json | head -1`."""
+    """As in `choreoscope flows --format json | head -1`."""
     reading, writing = os.pipe()
     command = [
         sys.executable,

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile against the code: no engine runs them here, so nothing may drift."""
+"""Do docker-compose.yml and the Dockerfile match the code? No engine runs them here to notice a drift."""
 
 import os
 import re
@@ -37,7 +37,7 @@ Document = dict[str, Any]
 
 
 def compose() -> Document:
-    """The file, its variables filled in as the engine would."""
+    """The file, with its variables filled in as the engine would do it."""
     text = (ROOT / "docker-compose.yml").read_text()
     filled = re.sub(r"\$\{CHOREOSCOPE_TOKEN:\?[^}]*\}", TOKEN, text)
     assert "${" not in filled, "a variable that this test does not know"
@@ -49,7 +49,7 @@ def service(name: str) -> Document:
 
 
 def ports(name: str) -> set[int]:
-    """The ports of *name*'s container that are published, each under its own number."""
+    """The published ports of *name*'s container, each under its own number."""
     found = [PUBLISHED.fullmatch(port) for port in service(name).get("ports", [])]
     assert all(found), f"{name} publishes a port to other machines"
     pairs = [(int(match[1]), int(match[2])) for match in found if match]
@@ -63,7 +63,7 @@ def dashboard_port() -> int:
 
 
 def instructions(word: str) -> list[str]:
-    """What follows *word* in the Dockerfile, continued lines joined."""
+    """The arguments of each *word* in the Dockerfile, with continued lines joined."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
     return [line.removeprefix(word).strip() for line in text.splitlines() if line.startswith(f"{word} ")]
 
@@ -73,7 +73,7 @@ def test_the_four_parts_are_there() -> None:
 
 
 def test_the_token_is_nobodys_default() -> None:
-    """A secret that stands in a public file is none."""
+    """A secret in a public file is not a secret."""
     text = (ROOT / "docker-compose.yml").read_text()
 
     assert all("TOKEN:?" in place for place in re.findall(r"\$\{[^}]*\}", text))
@@ -91,7 +91,7 @@ def test_the_collector_starts_with_what_it_is_given() -> None:
 
 
 def test_the_collector_would_refuse_to_start_without_the_token() -> None:
-    """It binds to more than loopback, and that is what the token is for."""
+    """It listens beyond loopback, which is what the token is for."""
     with pytest.raises(ConfigError, match="CHOREOSCOPE_TOKEN"):
         Config.from_env({**service("collector")["environment"], "CHOREOSCOPE_TOKEN": ""})
 
@@ -117,7 +117,7 @@ def test_the_dashboard_finds_the_collector_and_can_be_reached() -> None:
 
 
 def test_the_dashboard_shows_the_collectors_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It asks a collector that answers nobody else."""
+    """The collector answers no request without it."""
     shown = []
 
     class Collector(BaseHTTPRequestHandler):
@@ -151,7 +151,7 @@ def test_the_shop_finds_the_broker_and_shows_the_token_with_its_spans() -> None:
 
 
 def test_the_shop_can_be_broken_from_the_dashboard() -> None:
-    """Its fault control listens on loopback alone, so the two have to share one."""
+    """Its fault control listens on loopback only, so the two must share a network."""
     settings = Settings.from_env(service("shop")["environment"])
 
     assert service("shop")["network_mode"] == "service:dashboard"
@@ -191,7 +191,7 @@ def test_the_broker_takes_its_options_and_answers_when_asked_for_its_health(tmp_
 
 
 def asked(address: str) -> httpx.Response:
-    """The first answer of *address*."""
+    """The first response from *address*."""
     until = time.monotonic() + 10
     while True:
         try:
@@ -202,7 +202,7 @@ def asked(address: str) -> httpx.Response:
 
 
 def test_everything_that_is_named_is_there() -> None:
-    """Services that wait for others, and volumes."""
+    """The services that others depend on, and the volumes."""
     document = compose()
     for described in document["services"].values():
         for other, condition in described.get("depends_on", {}).items():
@@ -213,7 +213,7 @@ def test_everything_that_is_named_is_there() -> None:
 
 
 def test_the_image_is_built_from_what_the_build_needs() -> None:
-    """A folder that is packed and not copied would be missed by nobody before the container starts."""
+    """If a packed folder is not copied, nobody notices until the container starts."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     build = instructions("COPY")[:-1]
     copied = {part for line in build for part in shlex.split(line)[:-1]}

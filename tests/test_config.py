@@ -1,4 +1,4 @@
-"""Settings: what they accept, what they refuse, and that each of them is documented as it is."""
+"""What do settings accept and refuse, and is each one documented as it is?"""
 
 import re
 from dataclasses import Field, fields
@@ -133,7 +133,7 @@ def test_others_need_one(address: str) -> None:
 
 
 def test_the_token_is_never_shown() -> None:
-    """A setting that is printed ends in a log, and logs are sent around."""
+    """A printed setting ends up in a log, and logs get shared."""
     assert "s3cret" not in repr(Config(token="s3cret"))
 
 

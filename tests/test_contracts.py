@@ -1,4 +1,4 @@
-"""What the packages promise to those who install them. The contracts on imports are in pyproject.toml."""
+"""What do our packages promise when installed? The contracts on imports are in pyproject.toml."""
 
 import ast
 import re
@@ -18,7 +18,7 @@ NATS = "opentelemetry.instrumentation.nats"
 
 
 def normal(name: str) -> str:
-    """A distribution's name as the packaging rules compare it."""
+    """A distribution's name as the packaging rules normalize it."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -28,7 +28,7 @@ def named(requirements: list[str]) -> set[str]:
 
 @cache
 def declared(pyproject: str, *extras: str) -> frozenset[str]:
-    """What a distribution says that it needs, with these extras."""
+    """The distributions that a project declares as dependencies, with these extras."""
     project = tomllib.loads((ROOT / pyproject).read_text())["project"]
     optional = [line for extra in extras for line in project["optional-dependencies"][extra]]
     return frozenset(named(project["dependencies"] + optional))
@@ -66,9 +66,7 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             top = find_spec(node.module)
-            if (
-                top is not None and top.origin is None
-            ):  # a namespace: its parts are distributions of their own
+            if top is not None and top.origin is None:  # a namespace: its parts are separate distributions
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
@@ -84,12 +82,12 @@ def imports(path: Path) -> Iterator[str]:
     ],
 )
 def test_what_is_imported_is_declared(folder: str, pyproject: str, extras: list[str]) -> None:
-    """A library that only another library brings along is gone one day."""
+    """A library that only another library pulls in may disappear one day."""
     assert libraries(folder) <= declared(pyproject, *extras)
 
 
 def test_what_is_declared_is_pinned() -> None:
-    """Two people who install on two days get the same."""
+    """Two people who install on different days get the same versions."""
     pinned = named((ROOT / "constraints.txt").read_text().splitlines())
     ours = {"choreoscope", "opentelemetry-instrumentation-nats"}
     needed = declared("pyproject.toml", "dashboard", "samples", "dev")
@@ -99,7 +97,7 @@ def test_what_is_declared_is_pinned() -> None:
 
 
 def test_the_pins_say_versions_and_nothing_else() -> None:
-    """No address of a registry: whoever installs chooses from where."""
+    """They name no registry: each user chooses where to install from."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
 
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._+!-]+", line) for line in lines)
@@ -107,7 +105,7 @@ def test_the_pins_say_versions_and_nothing_else() -> None:
 
 
 def test_streamlit_is_the_same_in_both_places() -> None:
-    """The extra is exact: the views were made for one version."""
+    """The extra is exact, because the views were made for one version."""
     (pin,) = re.findall(r"^streamlit==.*$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

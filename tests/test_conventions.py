@@ -1,4 +1,4 @@
-"""What a span says of itself, in the words of every year that services still speak."""
+"""What does a span say about itself, in every version of the conventions that services still use?"""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ PRODUCER, CONSUMER, CLIENT = Span.SPAN_KIND_PRODUCER, Span.SPAN_KIND_CONSUMER, S
 
 
 def read(*spans: Span, **how: Any) -> dict[str, Any]:
-    """What is read of one span."""
+    """What is read from one span."""
     (row,) = conventions.read(table(request(*spans, service="shop")), **how).to_pylist()
     return dict(row)
 
@@ -28,13 +28,13 @@ def role_of(name: str = "work", kind: int = Kind.INTERNAL, **attributes: Value) 
 
 @pytest.mark.parametrize(("verb", "role"), [("started", Role.STARTED), ("fetch", Role.FETCH)])
 def test_what_our_own_instrumentation_tells_beside_a_handling_is_none(verb: str, role: Role) -> None:
-    """Counted as reactions of their own they would make two of every one."""
+    """Counted as reactions of their own, they would double every reaction."""
     said: dict[str, Value] = {"messaging.system": "nats", "messaging.operation.name": verb}
     if verb == "fetch":
         said["messaging.operation.type"] = "receive"
     attributes = {**said, "messaging.consumer.group.name": "stock", "messaging.destination.name": "placed"}
     row = read(span(f"{verb} placed", kind=Kind.CLIENT, attributes=attributes, links=[("trace", "sent")]))
-    # What one fetch brought must not be made one business run by it.
+    # A fetch must not join the messages that it brought into one flow.
     assert len(row["link_span_ids"]) == len(row["link_trace_ids"]) == (0 if verb == "fetch" else 1)
     assert Role(row["role"]) is role
     assert row["group"] == "stock"
@@ -49,8 +49,8 @@ def test_what_our_own_instrumentation_tells_beside_a_handling_is_none(verb: str,
         ("send", "request prices", False),
         (None, "prices request", True),  # NATS.Net
         (None, "request prices", True),
-        (None, "publish request", False),  # a destination that is called so
-        (None, "request publish", True),  # of two words the first is the verb, since 1.27
+        (None, "publish request", False),  # a destination of that name
+        (None, "request publish", True),  # since 1.27 the first word is the verb
         (None, "order.request", False),
     ],
 )
@@ -84,12 +84,12 @@ def test_request_is_told_by_its_verb_or_its_name(verb: str | None, name: str, as
 )
 @pytest.mark.parametrize("attribute", ["messaging.operation.type", "messaging.operation"])
 def test_operation_makes_the_role_whatever_the_kind(attribute: str, word: str, role: Role) -> None:
-    """Kinds changed from version to version; what a span says of itself did not."""
+    """Kinds changed from version to version; what a span says about its operation did not."""
     assert Role(read(span(kind=CLIENT, attributes={attribute: word}))["role"]) is role
 
 
 def test_type_of_the_operation_counts_more_than_its_verb() -> None:
-    """The verb is the broker's: Kafka polls what others receive."""
+    """The verb is the broker's own: Kafka polls what others receive."""
     attributes = {"messaging.operation.type": "process", "messaging.operation.name": "poll"}
 
     assert Role(read(span(attributes=attributes))["role"]) is Role.PROCESS
@@ -98,7 +98,7 @@ def test_type_of_the_operation_counts_more_than_its_verb() -> None:
 
 
 def test_kind_makes_the_role_where_no_operation_is_named() -> None:
-    """A producer with nothing but its kind is how much of .NET looks."""
+    """Much of .NET makes producer spans that have nothing but their kind."""
     assert role_of(kind=Kind.PRODUCER) is Role.SEND
     assert role_of(kind=Kind.CONSUMER) is Role.PROCESS
     assert role_of(kind=Kind.SERVER) is Role.NONE
@@ -123,7 +123,7 @@ def test_kind_makes_the_role_where_no_operation_is_named() -> None:
     ],
 )
 def test_name_decides_where_the_kind_leaves_it_open(name: str, kind: Kind, role: Role) -> None:
-    """It may tell a create from a send and a receive from a process, and never a producer from a consumer."""
+    """A name may tell create from send and receive from process, but never producer from consumer."""
     assert role_of(name, kind) is role
 
 
@@ -154,7 +154,7 @@ def test_destination_is_found_under_the_names_of_all_years(attribute: str) -> No
         ("send orders", PRODUCER, "orders"),  # the order of words since 1.27
         ("orders publish", PRODUCER, "orders"),
         ("orders for Vienna receive", CONSUMER, "orders for Vienna"),
-        ("orders process", PRODUCER, None),  # not what a producer does: so this may be its destination
+        ("orders process", PRODUCER, None),  # producers do not process, so this may be its destination
         ("orders", PRODUCER, None),
         ("send", PRODUCER, None),
     ],
@@ -162,7 +162,7 @@ def test_destination_is_found_under_the_names_of_all_years(attribute: str) -> No
 def test_destination_is_read_from_the_name_where_nothing_else_says_it(
     name: str, kind: int, destination: str | None
 ) -> None:
-    """Else the publish and the handling of one subject would be two event types, for their words differ."""
+    """Otherwise the publish and the handling of one subject would be two event types."""
     row = read(span(name, kind=kind))
 
     assert (row["destination"], row["event_type"]) == (destination, destination or name)
@@ -185,7 +185,7 @@ def test_destination_is_read_from_the_name_where_nothing_else_says_it(
     ],
 )
 def test_what_is_said_to_the_broker_itself_is_no_message(subject: str, kind: int, role: Role) -> None:
-    """An acknowledgement for each order would look like an event that nobody reacts to."""
+    """Otherwise each order's acknowledgement would look like an event without a reaction."""
     word = "receive" if kind == CONSUMER else "send"
     named = read(span(f"{subject} {word}", kind=kind))
     said = read(span(word, kind=kind, attributes={"messaging.destination.name": subject}))
@@ -195,7 +195,7 @@ def test_what_is_said_to_the_broker_itself_is_no_message(subject: str, kind: int
 
 
 def test_todays_name_counts_more_than_older_ones() -> None:
-    """Services that are moving to new conventions write both for a time."""
+    """Services that migrate to new conventions write both names for a while."""
     attributes = {"messaging.destination": "old", "messaging.destination.name": "new"}
 
     assert read(span(kind=PRODUCER, attributes=attributes))["destination"] == "new"
@@ -210,14 +210,14 @@ def test_group_of_a_consumer_is_what_it_says(attribute: str) -> None:
 
 
 def test_consumer_without_a_group_is_a_group_by_its_service() -> None:
-    """All processes of one service do one job; and who publishes is in no group."""
+    """All processes of one service share one job; a publisher is in no group."""
     assert read(span(kind=CONSUMER))["group"] == "shop"
     assert read(span(kind=PRODUCER, attributes={"messaging.consumer.group.name": "x"}))["group"] is None
     assert read(span())["group"] is None
 
 
 def test_consumer_without_a_group_is_told_from_others_by_its_name() -> None:
-    """Two subscriptions of one service are two handlers, and only their names say which is which."""
+    """Two subscriptions of one service are two handlers, and only their names tell them apart."""
     grouped = {"messaging.consumer.group.name": "packers"}
 
     assert read(span("audit", kind=CONSUMER))["handler"] == "audit"
@@ -226,7 +226,7 @@ def test_consumer_without_a_group_is_told_from_others_by_its_name() -> None:
 
 
 def test_message_id_is_found_under_both_its_names() -> None:
-    """It is `messaging.message_id` in Python's older instrumentations, Celery's among them."""
+    """Older Python instrumentations, such as Celery's, write `messaging.message_id`."""
     for name in ("messaging.message.id", "messaging.message_id"):
         assert read(span(kind=CONSUMER, attributes={name: 17}))["message_id"] == "17"
 
@@ -244,7 +244,7 @@ def test_event_type_is_the_events_own_name_first() -> None:
 
     names = list(said)
     assert event_type(PRODUCER) == event_type(CONSUMER) == "OrderPlaced"
-    # A publisher's template is what its messages have in common, a subscriber's is all that it listens to.
+    # A publisher's template covers one type of message, a subscriber's covers all that it listens to.
     assert event_type(PRODUCER, names[0]) == "shop.order.placed.*"
     assert event_type(CONSUMER, names[0]) == "shop.order.placed.A-1"
     assert event_type(CONSUMER, *names[:2]) == "shop.order.placed.*"
@@ -253,7 +253,7 @@ def test_event_type_is_the_events_own_name_first() -> None:
 
 @pytest.mark.parametrize("attribute", ["messaging.rabbitmq.destination.routing_key", "rabbit.routing_key"])
 def test_event_type_is_the_routing_key_and_not_the_exchange(attribute: str) -> None:
-    """All events of a shop may go to one exchange: it tells them apart by their routing keys."""
+    """All events of a shop may go to one exchange, which tells them apart by their routing keys."""
     said = {"messaging.destination.name": "shop"}
 
     assert (
@@ -265,7 +265,7 @@ def test_event_type_is_the_routing_key_and_not_the_exchange(attribute: str) -> N
 
 
 def test_event_type_of_nservicebus_is_the_first_of_its_types() -> None:
-    """Its spans are all called `publish event`, or `process message`."""
+    """All its spans are called `publish event` or `process message`."""
     types = "Shop.OrderPlaced, Shop, Version=1.0.0.0, Culture=neutral;Shop.IEvent, Shop, Version=1.0.0.0"
     said = {"nservicebus.enclosed_message_types": types}
 
@@ -275,7 +275,7 @@ def test_event_type_of_nservicebus_is_the_first_of_its_types() -> None:
 
 
 def test_event_type_of_sns_is_its_topic() -> None:
-    """The destination stays whole: topics of two accounts are two."""
+    """The destination stays whole: equal topics of two accounts are different."""
     arn = "arn:aws:sns:eu-west-1:123456789012:orders"
     row = read(span("orders send", kind=PRODUCER, attributes={"messaging.destination.name": arn}))
 
@@ -305,18 +305,18 @@ def test_flow_key_is_the_first_of_the_configured_attributes_that_a_span_has() ->
     [(17, "17"), (True, "true"), (1.5, "1.5"), (b"A-1", "A-1"), ("Ä&<b>", "Ä&<b>"), (" ", " ")],
 )
 def test_flow_key_may_be_any_plain_value(value: Value, key: str) -> None:
-    """Order numbers are numbers in many shops."""
+    """In many shops, order numbers are numbers."""
     assert read(span(attributes={"order.id": value}))["flow_key"] == key
 
 
 @pytest.mark.parametrize("value", ["", None, b"A\n1", b"\xc3\x84", ["A-1"], {"id": "A-1"}])
 def test_what_names_nothing_is_passed_over(value: Value) -> None:
-    """An order with an empty id would otherwise be one with all the others."""
+    """Otherwise all orders with an empty id would be one flow."""
     assert read(span(attributes={"order.id": value, "order_id": "A-2"}))["flow_key"] == "A-2"
 
 
 def test_last_of_two_equal_names_counts() -> None:
-    """As in a map that was written twice."""
+    """As in a map whose key is set twice."""
     one = span(attributes={"order.id": "first"})
     one.attributes.add(key="order.id", value=any_value("second"))
 
@@ -343,7 +343,7 @@ def test_parent_is_remote_as_flags_say_or_as_consumers_parents_are(
 
 
 def test_times_beyond_the_calendar_are_its_end() -> None:
-    """Nanoseconds that do not fit into 63 bits would be negative, long before everything else."""
+    """Nanoseconds beyond 63 bits would be negative, and so lie before everything else."""
     row = read(span(start=2**64 - 1, end=2**63))
 
     assert (row["start"], row["end"], row["received"]) == (2**63 - 1, 2**63 - 1, NOW)
@@ -368,12 +368,12 @@ def test_failure_says_why_and_success_says_nothing() -> None:
 def test_failure_is_final_where_the_broker_does_not_deliver_again(
     attributes: dict[str, Value], final: bool
 ) -> None:
-    """Core NATS forgets a message as it hands it over."""
+    """Core NATS forgets a message as soon as it delivers it."""
     assert read(span(kind=CONSUMER, attributes=attributes))["final"] is final
 
 
 def test_rows_keep_their_order_however_the_table_is_cut() -> None:
-    """Each row speaks of the span of the same row."""
+    """Each row must describe the span of the same row."""
     spans = [
         span(
             f"{number}",

@@ -1,4 +1,4 @@
-"""One rule says which copy of a span counts: in a group, in the store, and in memory alike."""
+"""Which copy of a span counts? One rule decides in a group, in the store and in memory alike."""
 
 from collections.abc import Sequence
 from itertools import permutations
@@ -21,7 +21,7 @@ Copy = tuple[str, int, int, int]  # event type, start, end, received
 
 
 def sent(copies: Sequence[Copy]) -> list[pa.Table]:
-    """SPANS of one span as it came several times."""
+    """SPANS of one span that arrived several times, one table per copy."""
     said: dict[str, Value] = {"messaging.operation.type": "send", "messaging.destination.name": "orders"}
     return [
         table(
@@ -35,7 +35,7 @@ def sent(copies: Sequence[Copy]) -> list[pa.Table]:
 
 
 def in_memory(tables: Sequence[pa.Table]) -> list[str]:
-    """The event type of the one message that stitching makes of *tables*."""
+    """The event type of the only message that stitching makes of *tables*."""
     graph = stitch(conventions.read(pa.concat_tables(tables))).graph
     events: list[str] = graph.spans["event_type"].to_pylist()
     return events
@@ -69,7 +69,7 @@ def test_memory_and_group_agree_whatever_came_first(found: list[tuple[str, int, 
 def test_the_store_shows_the_copy_that_memory_shows(
     database: Database, first: Copy, second: Copy, counts: str
 ) -> None:
-    """It showed the one received last: a page changed its mind when a flow left the memory."""
+    """The store used to show the last one received: a page changed when a flow left memory."""
     store = ClickHouseSpans(database)
     tables = sent([first, second])
     for one in tables:
@@ -79,7 +79,7 @@ def test_the_store_shows_the_copy_that_memory_shows(
 
 
 def test_a_flow_says_the_same_in_memory_and_when_it_is_shown(watch: Watch) -> None:
-    """A retry that a client cut short is no news of a handling that had ended well."""
+    """A copy that a client cut short must not replace a handling that had ended well."""
     placed = order("A-1", watch.now, down={"payment"})
     watch.receive(placed)
     cut_short = [(service, type(one).FromString(one.SerializeToString())) for service, one in placed]

@@ -1,4 +1,4 @@
-"""An acknowledged span is on the disk: killing the process at any moment loses none and doubles none."""
+"""Is an acknowledged span on disk? Killing the process at any moment loses none and doubles none."""
 
 from pathlib import Path
 
@@ -14,5 +14,5 @@ def test_no_kill_loses_or_doubles_an_acknowledged_span(tmp_path: Path) -> None:
     assert toll.unanswered
     assert found == SPANS * len(toll.acknowledged)
     assert total == SPANS * len(toll.acknowledged + toll.unanswered)
-    # The goal is five seconds, which benchmarks/crash.py holds it to; a busy machine is no fault of ours.
+    # The goal is five seconds, which benchmarks/crash.py checks; here, a busy machine must not fail the test.
     assert max(toll.ready_after_s) < 15

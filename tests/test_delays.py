@@ -1,4 +1,4 @@
-"""How late telemetry is: what is usual is learned quickly, and one odd span is forgotten again."""
+"""How late is telemetry? The usual delay is learned quickly, and one odd span is soon forgotten."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ MINUTE = 60 * SECOND
 
 
 def learned(delays: Delays, service: int, late: list[int], at: int) -> None:
-    """Let spans of *service* come, *late* nanoseconds after they ended."""
+    """Let spans of *service* arrive, each *late* nanoseconds after its end."""
     received = np.full(len(late), at)
     delays.learn(np.full(len(late), service), received - np.array(late, np.int64), received)
 
@@ -48,7 +48,7 @@ def test_one_very_late_span_among_many_changes_nothing() -> None:
 
 @pytest.mark.parametrize("sends_on", [True, False], ids=["sends on", "falls silent"])
 def test_one_very_late_span_of_a_quiet_service_holds_up_flows_for_a_while_only(sends_on: bool) -> None:
-    """It was added to the rest of every flow for good."""
+    """Such a span used to delay the rest of every flow for good."""
     delays = Delays(2)
     learned(delays, 0, [100 * MS], NOW)
     learned(delays, 0, [59 * SECOND], NOW)
@@ -62,7 +62,7 @@ def test_one_very_late_span_of_a_quiet_service_holds_up_flows_for_a_while_only(s
 
 
 def test_a_late_span_and_a_slow_reaction_do_not_keep_flows_from_coming_to_rest(watch: Watch) -> None:
-    """One of 59 s added 59 s, one of 200 s made it 600 s; both for good."""
+    """A span 59 s late used to add 59 s, and a reaction of 200 s made it 600 s, both for good."""
     watch.receive([publish("clock", "Ticked", "late", at=watch.now - 59 * SECOND)])
     watch.receive([publish("order", "OrderPlaced", "slow", at=watch.now)])
     watch.now += 200 * SECOND

@@ -1,4 +1,4 @@
-"""Texts of which there are few, as numbers."""
+"""Are repeated texts stored correctly as numbers?"""
 
 from collections.abc import Sequence
 
@@ -77,7 +77,7 @@ def test_what_is_left_of_a_column_has_numbers_for_what_is_left(said: list[str], 
 
 
 def test_words_of_rows_that_went_do_not_stay_for_ever() -> None:
-    """Where each order has a destination of its own, the words of thousands of orders came and went."""
+    """Where each order has its own destination, the words of thousands of orders would pile up."""
     table = pa.table({"where": pa.array([f"orders.{number}" for number in range(3000)]).cast(WORD)})
     left = table.take(pa.array([3, 2998, 3]))
     assert len(left["where"].chunk(0).dictionary) == 3000

@@ -1,4 +1,4 @@
-"""The documents against the code: what is written down is so, and what is so is written down."""
+"""Do documents and code agree? What is documented exists, and what exists is documented."""
 
 import json
 import re
@@ -31,7 +31,7 @@ PAGES = sorted(
 )
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 STOPPED = "A-17"
-OPEN = {"attributes", "resource"}  # whatever a sender wrote
+OPEN = {"attributes", "resource"}  # their fields are whatever a sender wrote
 
 
 def text_of(name: str) -> str:
@@ -39,7 +39,7 @@ def text_of(name: str) -> str:
 
 
 def section(page: str, heading: str) -> str:
-    """What stands under *heading*, up to the next one of its level or above."""
+    """The text under *heading*, up to the next heading of its level or above."""
     level = len(heading) - len(heading.lstrip("#"))
     _, found, rest = f"\n{text_of(page)}".partition(f"\n{heading}\n")
     assert found, f"{page} has no {heading}"
@@ -47,7 +47,7 @@ def section(page: str, heading: str) -> str:
 
 
 def first_column(text: str) -> set[str]:
-    """The names in backticks that rows of tables begin with."""
+    """The names in backticks at the start of table rows."""
     rows = [line for line in text.splitlines() if line.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
 
@@ -56,7 +56,7 @@ def first_column(text: str) -> set[str]:
 
 
 def test_every_rule_is_described_in_the_order_in_which_it_is_asked() -> None:
-    """Whoever reads a finding can look up how it came about."""
+    """A person who reads a finding can look up how it is derived."""
     rows = [line for line in section("docs/diagnosis.md", "## Rules").splitlines() if line.startswith("| `")]
 
     assert [row.split("`")[1] for row in rows] == [rule.__name__ for rule in RULES]
@@ -84,7 +84,7 @@ def test_every_note_and_reason_is_described() -> None:
 
 
 def test_the_figures_are_those_of_the_code() -> None:
-    """A figure that is wrong in the manual is looked for in the data."""
+    """If the manual has a wrong figure, readers look for the fault in their data."""
     page, habits, pacing, config = text_of("docs/diagnosis.md"), Habits(), Pacing(), Config()
 
     assert (config.learn_flows, config.deadline_s * 1000) == (habits.flows, habits.deadline_floor_ms)
@@ -105,7 +105,7 @@ def test_the_figures_are_those_of_the_code() -> None:
         assert said in page
 
 
-# The documents of the answers
+# The documents that the API answers with
 
 
 def fields(value: Any, under: str = "") -> Iterator[str]:
@@ -121,7 +121,7 @@ def fields(value: Any, under: str = "") -> Iterator[str]:
 
 
 def hollow(value: Any, under: str = "") -> Iterator[str]:
-    """The path of everything in *value* that may have fields and here has none."""
+    """The path of everything in *value* that could have fields but is null or an empty list."""
     if value is None or value == []:
         yield under
     elif isinstance(value, list):
@@ -134,7 +134,7 @@ def hollow(value: Any, under: str = "") -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector that learned from 30 orders; after them one stopped at payment."""
+    """A collector that learned from 30 orders; a later one stopped at payment."""
     running = Collector(tmp_path_factory.mktemp("docs"), CHOREOSCOPE_DEADLINE_S="1").start()
     sent_at = time.time_ns() - 3 * SECOND
     running.send([one for number in range(30) for one in order(f"L-{number}", sent_at)])
@@ -164,12 +164,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
     ],
 )
 def test_the_documents_have_the_fields_that_are_promised(collector: Collector, name: str, path: str) -> None:
-    """Both ways: no field is missing, and none is there that nobody can look up."""
+    """In both directions: no field is missing, and none is undocumented."""
     compare(name, collector.ask(path))
 
 
 def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> None:
-    """So they are described once."""
+    """So the manual needs to describe them only once."""
     listed, alone = collector.ask("/stuck"), collector.ask(f"/why/{STOPPED}")
     shown = collector.ask(f"/flows/{STOPPED}")["findings"]
 
@@ -179,12 +179,12 @@ def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> N
 
 
 def test_the_graph_has_the_fields_that_are_promised(collector: Collector) -> None:
-    """Of what a real shop sent, batches among it; without every second request it has notes, too."""
+    """Of a real shop's spans, batches included; leaving out every second request adds notes."""
     bodies = [body.read_bytes() for body in sorted((ROOT / "tests" / "recorded").glob("*.binpb"))]
     answers = [
         httpx.post(
             f"{collector.api}/api/v1/stitch",
-            content=b"".join(chosen),  # protobuf joins what is put together
+            content=b"".join(chosen),  # concatenated protobuf messages are merged
             headers={"content-type": "application/x-protobuf"},
             trust_env=False,
         )
@@ -194,12 +194,12 @@ def test_the_graph_has_the_fields_that_are_promised(collector: Collector) -> Non
 
 
 def example(name: str) -> str:
-    """The document of the page."""
+    """The example of the document *name* in the manual."""
     return section("docs/answers.md", f"## {name}").split("```json\n")[1].split("```")[0]
 
 
 def compare(name: str, *answers: Any) -> None:
-    """The document *name* of the page and the *answers*, taken together, have the same fields."""
+    """Assert that the manual's document *name* and all *answers* together have the same fields."""
     promised = json.loads(example(name))
     given = {field for answer in answers for field in fields(answer)}
     empty = {path for answer in answers for path in hollow(answer)}
@@ -209,7 +209,7 @@ def compare(name: str, *answers: Any) -> None:
 
 
 def below(path: str, tops: set[str]) -> bool:
-    """Whether *path* leads through one of *tops*."""
+    """Whether *path* is below one of *tops*."""
     return any(path.startswith((f"{top}.", f"{top}[")) for top in tops)
 
 
@@ -232,7 +232,7 @@ def test_every_command_is_in_the_readme_and_every_one_in_it_is_there() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_speaks_of_what_is_there(page: Path) -> None:
-    """Commands, make targets, settings and links to files and headings."""
+    """Its commands, make targets, settings and links to files and headings exist."""
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"(?<!-)\bchoreoscope ([a-z]+)\b", without_prose(text)):
         assert name in {*choreoscope.commands, *NOT_YET}, f"choreoscope {name}"
@@ -249,7 +249,7 @@ NOT_YET = {"check"}  # named where the README says what is missing
 
 
 def without_prose(text: str) -> str:
-    """What stands in backticks and blocks."""
+    """Only the code: blocks, and what is in backticks."""
     return "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
 
 
@@ -264,7 +264,7 @@ def assert_leads_somewhere(page: Path, target: str) -> None:
 
 
 def test_decisions_are_numbered_and_say_why() -> None:
-    """Context, decision, consequences; and the architecture lists them all."""
+    """Each has context, decision and consequences, and the architecture lists them all."""
     architecture = text_of("ARCHITECTURE.md")
     assert [int(page.name[:4]) for page in ADRS] == list(range(1, len(ADRS) + 1))
     for number, page in enumerate(ADRS, 1):

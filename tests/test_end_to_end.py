@@ -1,4 +1,4 @@
-"""The main job on real input: the broker, collector and shop of `choreoscope demo`, broken and mended."""
+"""Does the main job work on real input? The broker, collector and shop of the demo, broken and mended."""
 
 import json
 import os
@@ -37,7 +37,7 @@ class Demo:
         )
 
     def answer(self, *words: str) -> Any:
-        """The JSON that a command gives."""
+        """The JSON that a command prints."""
         done = self.run(*words, "--format", "json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -48,7 +48,7 @@ class Demo:
 
 
 def until(condition: Callable[[], Any], within_s: float, what: str) -> Any:
-    """The first true answer of *condition*."""
+    """The first true result of *condition*; fail if there is none in time."""
     end = time.monotonic() + within_s
     while True:
         if found := condition():
@@ -103,7 +103,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
 
 
 def marked_processes(mark: str) -> dict[int, str]:
-    """The command lines of processes that inherited our mark, by their ids."""
+    """The command lines, by process id, of the processes that inherited our mark."""
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and int(entry.name) != os.getpid():
@@ -117,12 +117,12 @@ def marked_processes(mark: str) -> dict[int, str]:
 
 
 def owed_by(demo: Demo, service: str) -> list[Any]:
-    """The findings that say *service* is missing."""
+    """The findings in which *service* is missing."""
     return [finding for finding in demo.answer("stuck")["stuck"] if finding["missing"]["service"] == service]
 
 
 def test_broken_payment_is_named_and_mended_payment_empties_the_list(demo: Demo) -> None:
-    """The reason why this product exists, in the words of its users."""
+    """This is why the product exists, in the words of its users."""
     broken = time.time_ns()
     assert demo.run("demo", "break", "payment").returncode == 0
 
@@ -130,14 +130,14 @@ def test_broken_payment_is_named_and_mended_payment_empties_the_list(demo: Demo)
     deadline_s = found[0]["expectation"]["deadline_ms"] / 1000
     time.sleep(10)
     asked = time.time_ns()
-    # Another test may have silenced a service for a while: what stopped then stays stopped.
+    # Another test may have silenced a service for a while: flows that stopped then stay stopped.
     listed = [finding for finding in demo.answer("stuck")["stuck"] if finding["since_unix_nano"] > broken]
     flows = demo.ask("/flows?limit=10000&window_s=600")["flows"]
 
     assert {finding["cause"] for finding in listed} == {"consumer_down"}
     assert {finding["missing"]["service"] for finding in listed} == {"payment"}
     assert {finding["stopped_at"]["event_type"] for finding in listed} == {"StockReserved"}
-    # Whoever has waited for a payment longer than the deadline and ten seconds more is listed.
+    # Every flow that has waited for a payment ten seconds longer than the deadline is listed.
     overdue = {
         flow["key"]
         for flow in flows
@@ -173,7 +173,7 @@ def test_silent_service_is_told_from_a_dead_one(demo: Demo) -> None:
     "how", [("slow", "--delay-ms", "600000"), ("crashing",)], ids=["hangs and is killed", "crashes"]
 )
 def test_handler_that_never_ends_is_told_from_one_that_never_began(demo: Demo, how: Sequence[str]) -> None:
-    """Its service is up, or up again, and takes what comes: the message at hand is what is in trouble."""
+    """Its service is up, or up again, and takes messages: only the message at hand is in trouble."""
     assert demo.run("demo", "break", "payment", "--how", *how).returncode == 0
 
     def begun() -> list[Any]:
@@ -189,7 +189,7 @@ def test_handler_that_never_ends_is_told_from_one_that_never_began(demo: Demo, h
     assert word.split(":")[1] in spans
 
     assert demo.run("demo", "mend", "payment").returncode == 0
-    if how[0] == "slow":  # what hangs already goes on hanging
+    if how[0] == "slow":  # mending does not free a handler that hangs already
         for process, command in marked_processes(demo.environment[MARK]).items():
             if "sample_services payment" in command:
                 os.kill(process, signal.SIGKILL)

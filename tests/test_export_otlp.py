@@ -1,4 +1,4 @@
-"""A flow that is taken along as OTLP: what is read again is what was stored."""
+"""Does an exported flow survive the round trip? Reading the export gives the stored spans."""
 
 import json
 import math
@@ -30,7 +30,7 @@ RECORDED = Path(__file__).parent / "recorded"
 
 
 def read(written: Any) -> pa.Table:
-    """SPANS of an export, which has to be JSON that any reader takes."""
+    """SPANS of an export, which must be JSON that any reader accepts."""
     text = json.dumps(written, allow_nan=False)
     decoded = decode([Body(text.encode(), Encoding.JSON)], NOW)
     assert [(verdict.error, verdict.rejected) for verdict in decoded.verdicts] == [(None, 0)]
@@ -38,12 +38,12 @@ def read(written: Any) -> pa.Table:
 
 
 def rows(table: pa.Table) -> list[str]:
-    """The rows in an order of their own."""
+    """The rows, sorted, so that their order does not matter."""
     return sorted(map(repr, table.to_pylist()))
 
 
 def only(written: Any) -> dict[str, Any]:
-    """The one span of an export."""
+    """The only span of an export."""
     ((one,),) = [scope["spans"] for sender in written["resourceSpans"] for scope in sender["scopeSpans"]]
     return dict(one)
 
@@ -52,7 +52,7 @@ def only(written: Any) -> dict[str, Any]:
 def test_what_is_exported_is_read_again_as_it_was(
     sent: list[tuple[Span, dict[str, Value]]], random: Random
 ) -> None:
-    """Whatever senders wrote: every field, every type. And equal sets give equal exports."""
+    """Every field and every type that a sender may write survives."""
     stored = table(*(request(one, resource=of_sender) for one, of_sender in sent))
     shuffled = stored.take(pa.array(random.sample(range(len(sent)), len(sent)), pa.int64()))
 
@@ -60,14 +60,14 @@ def test_what_is_exported_is_read_again_as_it_was(
 
 
 def test_equal_sets_of_spans_give_equal_exports() -> None:
-    """The store answers in no particular order; two exports of one flow can be compared as files."""
+    """The store answers in no particular order, yet two exports of one flow can be compared as files."""
     stored = table(request(span("a"), span("b", start=NOW + 1), service="x"), request(span("c"), service="y"))
 
     assert to_json(stored) == to_json(stored.take([2, 1, 0]))
 
 
 def test_spans_are_spelled_as_otlp_spells_them() -> None:
-    """Other tools read the export as well: the forms that the OTLP specification asks for in JSON."""
+    """Other tools read the export too: it needs the forms that OTLP specifies for JSON."""
     sent = span("s", id=b"\xab" * 8, trace=b"\xcd" * 16, parent="p", kind=4, start=1, end=2, error="no")
     sent.attributes.extend(
         pairs({"n": -(2**63), "b": b"\xff\xfe", "l": [1, "x"], "m": {"k": True}, "e": None})
@@ -128,7 +128,7 @@ def test_doubles_that_json_has_no_word_for_are_read_again(number: float, word: s
 
 
 def test_what_is_nested_too_deep_is_counted_as_dropped() -> None:
-    """It came as bytes that nobody opened; the rest of the flow is exported all the same."""
+    """It came as bytes that nobody decoded; the rest of the flow is exported all the same."""
     deep = b""
     for _ in range(200):
         deep = field(1, field(5, deep))
@@ -154,17 +154,17 @@ def test_no_spans_are_an_empty_request() -> None:
     assert to_json(SPANS.empty_table()) == {"resourceSpans": []}
 
 
-# Of a running collector
+# With a running collector
 
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A collector with what a real shop sent, batches among it, and with an order named with a trap."""
+    """A collector with a real shop's spans, batches included, and an order whose name is a trap."""
     running = Collector(tmp_path_factory.mktemp("export")).start()
     for body in sorted(RECORDED.glob("*.binpb")):
         running.post(body.read_bytes())
     running.send([*order(TRAP, time.time_ns()), *_of_all_shapes()])
-    known(running, "B-1")  # what was sent last; so all of it is known
+    known(running, "B-1")  # sent last, so all of it is known
     yield running
     assert running.stop() == 0
 
@@ -174,7 +174,7 @@ PLAIN, BATCHED = ("A-HBL6XNL3", "A-HBL6XNL8"), ("A-HBL6XNKX", "A-HBL6XNL6")
 
 
 def _of_all_shapes() -> Iterable[Sent]:
-    """An order with a create, work within a handling, attempts, and a parent that was never received."""
+    """An order with a create, work inside a handling, two attempts, and a parent that never arrived."""
     created = create("created", key="B-1")
     send = publish("sent", parent=created, at=1)
     first = react("first", created, at=2, error="no", service="packing")
@@ -186,7 +186,7 @@ def _of_all_shapes() -> Iterable[Sent]:
 
 
 def known(collector: Collector, key: str) -> Any:
-    """The flow's document, once the live part has seen it."""
+    """The flow's document, once the live part knows the flow."""
     until(lambda: collector.get(f"/api/v1/flows/{_quoted(key)}").status_code != 404)
     return collector.ask(f"/flows/{_quoted(key)}")
 
@@ -200,7 +200,7 @@ def stitched(spans: pa.Table) -> Stitched:
 
 
 def graph(answer: Any, name: str) -> Any:
-    """The document of `stitch` in a flow's document, its flow called *name*."""
+    """The part of a flow's document that `stitch` would give, with its flow called *name*."""
     nodes = {part: [_only(node, FIELDS[part], name) for node in answer[part]] for part in FIELDS}
     (item,) = answer["flows"]
     flow = {"id": name, "key": item["key"], "traces": sorted(item["traces"])}
@@ -222,11 +222,11 @@ def _only(node: Any, fields: str, flow: str) -> Any:
 
 @pytest.mark.parametrize("key", [*PLAIN, TRAP, "B-1"])
 def test_the_export_is_stitched_into_the_same_graph(collector: Collector, key: str) -> None:
-    """Whoever gets the file sees what was seen here: every message, edge and note."""
+    """A person who gets the file sees what is seen here: every message, edge and note."""
     known(collector, key)
     written = collector.ask(f"/spans/{_quoted(key)}")
     seen = document(stitched(read(written)))
-    # What may still be on its way is not called lost.
+    # A span that may still be on its way is not called lost.
     until(lambda: len(known(collector, key)["notes"]) == len(seen["notes"]))
 
     fields(shapes.Spans, written)
@@ -235,7 +235,7 @@ def test_the_export_is_stitched_into_the_same_graph(collector: Collector, key: s
 
 @pytest.mark.parametrize("key", BATCHED)
 def test_of_a_batch_only_this_flow_is_exported(collector: Collector, key: str) -> None:
-    """Nobody gets another customer's order along with his own: the rest of the batch is not seen."""
+    """No customer's export may contain another customer's order: the rest of the batch is left out."""
     shown = graph(known(collector, key), "f1")
     again = document(stitched(read(collector.ask(f"/spans/{key}"))))
     refs = {message["ref"] for message in again["messages"]}

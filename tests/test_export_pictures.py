@@ -1,4 +1,4 @@
-"""A flow as a picture for other programs: all of it is there, and nothing in a name is obeyed."""
+"""Is a flow's picture for other programs complete, and safe whatever names contain?"""
 
 import io
 import os
@@ -51,7 +51,7 @@ TRAPS = [
 
 
 def drawn(event: str = "OrderPlaced", service: str = "order", group: str = "packing") -> Document:
-    """Of everything one: a failed reaction, a conclusion, a message not seen, and one that is owed."""
+    """One of each: a failed reaction, an inferred edge, a message not seen, and one that is owed."""
     placed = publish("placed", said={"cloudevents.event_type": event}, service=service, key=event)
     again = react("again", placed, at=30, service="packing", group=group, error="no")
     first = react("first", placed, at=10, service="packing", group=group, error="no")
@@ -66,13 +66,13 @@ def drawn(event: str = "OrderPlaced", service: str = "order", group: str = "pack
 
 
 def shop() -> Document:
-    """What a real shop sent: several flows, batches among them."""
+    """What a real shop sent: several flows, batches included."""
     bodies = [Body(file.read_bytes(), Encoding.PROTOBUF) for file in sorted(RECORDED.glob("*.binpb"))]
     return document(stitch(conventions.read(decode(bodies, 0).spans)))
 
 
 def chance(rows: list[strategies.Row]) -> Document:
-    """Whatever spans may point at: circles, themselves, what is not there."""
+    """Spans that point at anything: cycles, themselves, missing spans."""
     return document(stitch(strategies.table(rows)))
 
 
@@ -136,7 +136,7 @@ LINE = re.compile(
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_every_line_of_a_flowchart_is_of_a_few_plain_forms(trap: str) -> None:
-    """Whatever a name holds: no quote, no bracket and no directive of it reaches Mermaid."""
+    """Whatever a name contains, none of its quotes, brackets or directives reaches Mermaid."""
     lines = mermaid(drawn(trap, trap, trap)).split("\n")
 
     assert [line for line in lines if not LINE.fullmatch(line)] == []
@@ -151,7 +151,7 @@ def test_no_name_leaves_the_plain_forms(name: str) -> None:
 
 
 def drawn_with(name: str) -> Document:
-    """A document that no span could make us write, should one find a way."""
+    """A document with a raw *name* that no span should be able to cause, in case one finds a way."""
     document = drawn()
     document["messages"][0] |= {"event_type": name, "service": name}
     document["reactions"][0] |= {"group": name, "service": name}
@@ -173,7 +173,7 @@ def test_a_flowchart_says_what_is_where() -> None:
 def parsed(text: str) -> tuple[dict[str, dict[str, str]], list[tuple[str, str, bool]]]:
     """Nodes and edges, as a strict parser of DOT reads them."""
     with warnings.catch_warnings():
-        # pydot calls its own parser library by names that are going to change.
+        # pydot calls its own parser library by deprecated names.
         warnings.simplefilter("ignore", DeprecationWarning)
         graphs = pydot.graph_from_dot_data(text)
     assert graphs is not None
@@ -225,7 +225,7 @@ def test_graphviz_itself_shows_the_names_as_they_are(trap: str) -> None:
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_graphml_is_read_again_with_all_that_is_known(trap: str) -> None:
-    """Names are whole there, but for what XML can not say; times keep their nanoseconds."""
+    """Names are complete, except for what XML cannot hold; times keep their nanoseconds."""
     document = drawn(trap)
     graph = nx.read_graphml(io.BytesIO(graphml(document).encode()))
     allowed = re.sub("[\x00-\x08\x0b-\x1f\ufffe\uffff]", "\ufffd", trap)
@@ -255,7 +255,7 @@ def test_graphml_is_read_again_with_all_that_is_known(trap: str) -> None:
 
 
 def cards(picture: str) -> list[tuple[float, float, list[str]]]:
-    """Where each card of a picture is, and its texts: its whole name first."""
+    """The place of each card in a picture, and its texts: the full name first."""
     root = ElementTree.fromstring(picture)
     return [
         (float(card.get("x", "")), float(card.get("y", "")), [str(part.text) for part in card if part.text])
@@ -283,7 +283,7 @@ def test_a_picture_has_every_name_as_text(trap: str) -> None:
 
 
 def test_a_picture_asks_for_nothing_from_elsewhere() -> None:
-    """It is opened from mails and wikis: no script, no address but the name of its own language."""
+    """Mails and wikis open it: it has no script, and no address but its own XML namespace."""
     for element in ElementTree.fromstring(svg(drawn())).iter():
         said = " ".join(element.attrib.values())
         assert not any(name.startswith("on") or "href" in name for name in element.attrib)
@@ -305,7 +305,7 @@ def test_every_message_of_a_real_shop_is_in_the_picture() -> None:
 @settings(max_examples=25)  # the parser of DOT is slow
 @given(strategies.span_sets)
 def test_whatever_spans_point_at_is_drawn(rows: list[strategies.Row]) -> None:
-    """Circles, loops, and what is not there: every picture can be read, and no card hides another."""
+    """Cycles, loops and missing spans: every picture can be parsed, and no card hides another."""
     document = chance(rows)
     nodes, edges = parsed(dot(document))
 

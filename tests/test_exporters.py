@@ -1,4 +1,4 @@
-"""What real exporters send: recorded from other languages, and live from the Python SDK."""
+"""Do we read what real exporters send? Recorded from other languages, and live from the Python SDK."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ from tests.running import Ingest, ingest
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 RECORDED = sorted((SHARED / "wire" / "exporters").glob("*otlp*.bin"))
 OTLP_FILES = sorted((SHARED / "traces" / "otlp").glob("*.json"))
-# Others hold several documents, or keys that OTLP/HTTP does not have: files, not bodies.
+# Other files hold several documents, or keys that OTLP/HTTP does not have: they are no request bodies.
 BODIES = [path for path in OTLP_FILES if path.read_text().lstrip("{ \n").startswith('"resourceSpans"')]
 
 
@@ -91,7 +91,7 @@ async def server(database: Database) -> AsyncIterator[Ingest]:
 
 
 async def test_what_the_sdk_exports_is_stored_as_it_was_made(server: Ingest) -> None:
-    """Whatever the transport, and with each type that an attribute can have."""
+    """Every transport and every type of attribute must work."""
     said: dict[str, Any] = {"text": "é", "yes": True, "whole": 2**62, "real": 0.1, "list": ("a", "b")}
 
     def send(name: str, exporter: SpanExporter) -> tuple[bytes, str]:

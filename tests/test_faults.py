@@ -1,4 +1,4 @@
-"""What a fault of the shop does to a message, and that a mended service does it no more."""
+"""What does a fault of the shop do to a message, and does it end when the service is mended?"""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from sample_services.faults import CRASHED, BrokenOnPurpose, Fault, Watch
 def test_process_dies_of_a_fault_only_while_it_has_it(
     monkeypatch: pytest.MonkeyPatch, mended: bool, died: list[int]
 ) -> None:
-    """One that was mended has handled other messages, whose spans are still to be exported."""
+    """A mended process has handled other messages, whose spans it must still export."""
     codes: list[int] = []
     leave: Callable[[int], None] = codes.append
     monkeypatch.setattr(os, "_exit", leave)

@@ -1,4 +1,4 @@
-"""Which spans are one business run, over however many traces, and which only met."""
+"""Which spans form one business run, over however many traces, and which only share a batch or a trace?"""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from tests.telling import REMOTE, Sent, consume, create, publish, react, receive
 
 
 def chain(name: str, *, key: str | None = None, steps: int = 2) -> list[Sent]:
-    """Messages and reactions, one after the other, each reaction in a trace of its own."""
+    """Messages and reactions, one after another, each reaction in its own trace."""
     sent = [publish(f"{name}0", key=key)]
     for step in range(1, steps):
         reaction = consume(f"{name}>{step}", sent[-1])
@@ -18,7 +18,7 @@ def chain(name: str, *, key: str | None = None, steps: int = 2) -> list[Sent]:
 
 
 def test_traces_that_an_edge_joins_are_one_flow() -> None:
-    """Services that start a new trace for each message are the conventions' default."""
+    """By default, the conventions start a new trace for each message that a service handles."""
     order = chain("order", steps=4)
 
     told = tell(*order)
@@ -27,7 +27,7 @@ def test_traces_that_an_edge_joins_are_one_flow() -> None:
 
 
 def test_traces_with_one_key_are_one_flow() -> None:
-    """A message that lost its context on the way is found again by the order's id."""
+    """The order's id reconnects a message that lost its trace context."""
     placed, paid = publish("placed", key="A-1"), publish("paid", key="A-1")
 
     told = tell(placed, paid)
@@ -36,7 +36,7 @@ def test_traces_with_one_key_are_one_flow() -> None:
 
 
 def test_traces_of_one_moment_are_flows_of_their_own() -> None:
-    """Time alone joins nothing, and a flow without a key has none."""
+    """Being close in time joins nothing, and a flow without a key stays without one."""
     first, second = publish("first"), publish("second")
 
     told = tell(second, first)
@@ -55,7 +55,7 @@ def test_key_on_any_span_of_a_trace_is_the_key_of_all_of_it() -> None:
 
 
 def test_two_keys_in_one_trace_are_two_flows() -> None:
-    """An import places many orders in one request: each of them is somebody's order."""
+    """An import places many orders in one request: each of them is a flow."""
     request = work("request")
     orders = [publish(f"placed {key}", parent=request, key=key, at=at) for at, key in enumerate("AB")]
     reactions = [react(f"packing {order}", order) for order in orders]
@@ -66,7 +66,7 @@ def test_two_keys_in_one_trace_are_two_flows() -> None:
 
 
 def test_key_of_the_nearest_span_above_counts() -> None:
-    """What a reaction to B does without a word of B is B's, though A is in the trace as well."""
+    """Work without a key in a reaction to B belongs to B, although A is in the trace too."""
     request = work("request", key="A")
     placed = publish("placed", parent=request, at=1)
     other = publish("other", parent=request, key="B", subject="others", at=2)
@@ -79,7 +79,7 @@ def test_key_of_the_nearest_span_above_counts() -> None:
 
 @pytest.mark.parametrize("keyed", [True, False])
 def test_two_flows_in_one_batch_stay_two(keyed: bool) -> None:
-    """The reaction belongs to each of them; to merge them would show one order's trouble as the other's."""
+    """The reaction belongs to both; merging them would show one order's trouble as the other's."""
     first, second = (publish(name, key=name if keyed else None, at=at) for at, name in enumerate("ab"))
     packing = consume("packing", first, second)
 
@@ -89,7 +89,7 @@ def test_two_flows_in_one_batch_stay_two(keyed: bool) -> None:
 
 
 def test_what_a_batch_led_to_belongs_to_each_of_its_flows() -> None:
-    """Without a key nobody can tell for whom it was done; it was done for all."""
+    """Without a key, nothing tells which flow the work was for, so it belongs to all of them."""
     first, second = publish("first"), publish("second", at=1)
     packing = consume("packing", first, second)
     packed = publish("packed", parent=packing, service="packing")
@@ -100,7 +100,7 @@ def test_what_a_batch_led_to_belongs_to_each_of_its_flows() -> None:
 
 
 def test_what_a_batch_published_with_a_key_belongs_to_that_flow_alone() -> None:
-    """A courier takes ten parcels at once; each leaves in its own order."""
+    """A courier takes ten parcels at once; each of them belongs to its own order."""
     orders = [publish(f"placed {key}", key=key, at=at) for at, key in enumerate("AB")]
     packing = consume("packing", *orders)
     parcels = [
@@ -112,7 +112,7 @@ def test_what_a_batch_published_with_a_key_belongs_to_that_flow_alone() -> None:
 
 
 def test_batch_keeps_flows_apart_before_all_of_its_messages_have_come() -> None:
-    """For as long as one order's telemetry is late, the other would swallow it."""
+    """Otherwise one order would swallow the other while the other's telemetry is late."""
     first, late = publish("first", key="A"), publish("late", key="B")
     packing = consume("packing", first, late)
     packed = publish("packed", parent=packing, service="packing", key="B", at=5)
@@ -138,7 +138,7 @@ def test_batch_of_a_batch_belongs_to_all_flows_behind_it() -> None:
 
 
 def test_consumer_of_several_messages_of_one_flow_holds_it_together() -> None:
-    """A join is no batch: shipping needs the payment and the clearance of one order."""
+    """A join is not a batch: shipping needs the payment and the clearance of one order."""
     placed = publish("placed")
     branches = [consume(name, placed) for name in ("payment", "fraud")]
     results = [publish(f"{one} done", parent=one, service=one.service) for one in branches]
@@ -150,7 +150,7 @@ def test_consumer_of_several_messages_of_one_flow_holds_it_together() -> None:
 
 
 def test_joins_after_joins_hold_one_flow_together() -> None:
-    """Each is known to be one only when those before it are."""
+    """Each join can be recognised only after the joins before it."""
     sent = [publish("start")]
     for step in range(20):
         branches = [consume(f"{side}{step}", sent[-1]) for side in "lr"]
@@ -162,7 +162,7 @@ def test_joins_after_joins_hold_one_flow_together() -> None:
 
 
 def test_batches_that_feed_each_other_in_a_circle_are_one() -> None:
-    """It can not be, and it must end."""
+    """Real causes never form a cycle, but damaged data may, and stitching must still end."""
     first, second = publish("first"), publish("second", at=1)
     one = consume("one", first, publish("from other", trace="other"))
     other = consume("other", second, publish("from one", trace="one"))
@@ -173,7 +173,7 @@ def test_batches_that_feed_each_other_in_a_circle_are_one() -> None:
 
 
 def test_poll_that_brought_messages_of_two_flows_does_not_join_them() -> None:
-    """Its handlers are children of one poll, in one trace, and have nothing else in common."""
+    """The handlers share a poll and its trace, and nothing else."""
     first, second = publish("first"), publish("second", at=1)
     poll = receive("poll", first, second, service="packing")
     handlers = [consume(f"packing {one}", one, parent=poll, service="packing") for one in (first, second)]
@@ -185,7 +185,7 @@ def test_poll_that_brought_messages_of_two_flows_does_not_join_them() -> None:
 
 
 def test_worker_that_never_ends_its_trace_does_not_join_flows() -> None:
-    """One span around a loop, and every order of the day is in its trace."""
+    """One span around a worker's loop puts every order of the day in its trace."""
     loop = work("loop", service="packing")
     orders = [publish(f"placed {at}", at=at) for at in range(3)]
     reactions = [consume(f"packing {one}", one, parent=loop, service="packing") for one in orders]
@@ -195,7 +195,7 @@ def test_worker_that_never_ends_its_trace_does_not_join_flows() -> None:
 
 
 def test_poll_that_is_an_attempt_keeps_what_happened_in_it() -> None:
-    """The message was lost, one attempt is in its trace, and the other has a link: all of it is one flow."""
+    """The message's span is lost; one attempt is in its trace, the other links to it: one flow."""
     placed = publish("placed")
     first = consume("first", placed, service="packing", group="packing")
     said = {"messaging.destination.name": "orders.packing"}
@@ -208,7 +208,7 @@ def test_poll_that_is_an_attempt_keeps_what_happened_in_it() -> None:
 
 
 def test_poll_within_the_work_of_another_flow_does_not_join_them() -> None:
-    """A loop around polls; or a library that leaves the context of the last message open, and polls in it."""
+    """A loop surrounds the polls, or a library polls in the context that the last message left open."""
     loop = work("loop", service="packing")
     orders = [publish(f"placed {at}", at=at) for at in range(3)]
     around, polls, handlers = loop, [], []
@@ -223,7 +223,7 @@ def test_poll_within_the_work_of_another_flow_does_not_join_them() -> None:
 
 
 def test_message_that_a_worker_sends_itself_stays_with_the_order_it_is_of() -> None:
-    """Sent for one order, and taken in the same trace within the work for the next one."""
+    """It is sent for one order, and taken in the same trace during the work for the next one."""
     loop = work("loop", service="packing")
     first, second = publish("first"), publish("second", at=1)
     one = consume("one", first, service="packing", parent=loop, at=2)
@@ -236,7 +236,7 @@ def test_message_that_a_worker_sends_itself_stays_with_the_order_it_is_of() -> N
 
 
 def test_request_around_one_reaction_belongs_to_its_flow() -> None:
-    """A broker that pushes over HTTP: the handling is within a request that starts a trace."""
+    """A broker that pushes over HTTP wraps the handling in a request that starts a trace."""
     placed = publish("placed")
     request = work("request", service="packing")
     packing = consume("packing", placed, parent=request)
@@ -255,7 +255,7 @@ def test_messages_of_two_flows_that_are_sent_together_stay_two() -> None:
 
 
 def test_key_of_a_batch_names_its_own_flow_only() -> None:
-    """Handlers like to note the first order of a batch; the others are not that order."""
+    """Handlers often record the first order of a batch; the other messages do not belong to that order."""
     first, second = publish("first", key="A"), publish("second", at=1)
     packing = consume("packing", first, second, key="A", at=-5)
 
@@ -264,7 +264,7 @@ def test_key_of_a_batch_names_its_own_flow_only() -> None:
 
 
 def test_batch_of_very_many_flows_begins_a_flow() -> None:
-    """To belong to everything says nothing, and would cost an entry for each span and each flow."""
+    """Membership in everything says nothing, and would cost an entry for each span and flow."""
     orders = [publish(f"placed {number}") for number in range(MOST_SHARED + 1)]
     counting = consume("counting", *orders)
     counted = publish("counted", parent=counting, service="counting")
@@ -286,7 +286,7 @@ def test_spans_that_have_to_do_with_no_message_are_no_flow() -> None:
 
 
 def test_flows_are_in_the_order_of_their_first_messages() -> None:
-    """Whatever ids chance gave them, and however the clock of a consumer differs."""
+    """Neither random ids nor a consumer's skewed clock may change the order."""
     orders = [publish(f"placed {at}", at=at) for at in range(9)]
     early = consume("early", orders[8], at=-50)
 
@@ -297,7 +297,7 @@ def test_flows_are_in_the_order_of_their_first_messages() -> None:
 
 
 def test_flow_is_incomplete_when_a_span_of_it_was_lost() -> None:
-    """Lost telemetry is no stalled business, and the reader has to know."""
+    """Lost telemetry is not a stalled order, and the reader must be able to tell."""
     whole, broken = publish("whole"), react("broken", publish("lost"), flags=REMOTE)
 
     flows = stitched(whole, broken).flows

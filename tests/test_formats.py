@@ -1,4 +1,4 @@
-"""What is in a file is found by looking, and what in it can not be used costs the rest nothing."""
+"""Which format is a file in? Its content tells, and bad parts cost the rest nothing."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ GOOD = as_json(request(span("good")))
 
 
 def test_lines_of_a_file_may_be_in_different_formats() -> None:
-    """Whoever collects traces in one file does not ask which tracer wrote them."""
+    """A person who collects traces in one file does not ask which tracer wrote them."""
     found = read(GOOD, trace(jaeger()), [zipkin()], b"")
 
     assert (found.spans.num_rows, found.problems) == (3, [])
@@ -34,14 +34,14 @@ def test_lines_of_a_file_may_be_in_different_formats() -> None:
 
 @pytest.mark.parametrize("mark", ["utf-8-sig", "utf-16-le", "utf-16-be"])
 def test_text_may_begin_with_a_mark_of_its_encoding(mark: str) -> None:
-    """A Windows shell writes what it is piped as UTF-16."""
+    """A Windows shell writes piped output as UTF-16."""
     text = f"\ufeff{json.dumps(GOOD)}\n{json.dumps(GOOD)}"
 
     assert formats.read(text.encode(mark.removesuffix("-sig")), NOW).spans.num_rows == 2
 
 
 def test_bad_lines_are_named_and_the_good_ones_used() -> None:
-    """A log that was cut off, a line of another program: the traces around it are still worth seeing."""
+    """A log was cut off, or another program wrote a line: the traces around it are still worth seeing."""
     found = read(b'"cut off"}', GOOD, b"hello", b'{"unknown": 1}', b'{"resourceSpans": 7}', GOOD, b"{")
 
     assert found.spans.num_rows == 2
@@ -59,7 +59,7 @@ def test_a_file_without_a_good_line_is_refused_by_its_first_bad_one() -> None:
 
 
 def test_a_broken_document_of_many_lines_is_one_document() -> None:
-    """Line 5 of a document says nothing by itself."""
+    """A line number would not help: line 5 of a document says nothing by itself."""
     with pytest.raises(FormatError) as refused:
         formats.read(json.dumps(trace(jaeger()), indent=2).encode()[:-5], NOW)
 
@@ -67,7 +67,7 @@ def test_a_broken_document_of_many_lines_is_one_document() -> None:
 
 
 def test_what_was_read_is_told_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a bar can move while a long file is read."""
+    """A progress bar can then move while a long file is read."""
     monkeypatch.setattr(formats, "_AT_ONCE", 1000)
     lines = [json_body(GOOD)] * 10
     told: list[int] = []
@@ -94,7 +94,7 @@ def shared(name: str) -> tuple[Document, formats.Found]:
 
 @needs_shared
 def test_the_sample_files_are_as_many_as_they_were() -> None:
-    """Should the files change, the tests below must not come to nothing."""
+    """If the files change, the tests below must not silently become empty."""
     assert len(FACTS) >= 30
     assert len(ZIPKIN_EXPORTS) == 2
 
@@ -103,7 +103,7 @@ def test_the_sample_files_are_as_many_as_they_were() -> None:
 def test_sample_files_are_read_to_the_last_span(name: str) -> None:
     facts = FACTS[name]
     answer, found = shared(name)
-    # Zipkin's two sides of a call have one id in the file, and are two spans here.
+    # Both sides of a call in Zipkin share an id in the file, and are two spans here.
     repeated = 0 if "zipkin" in name else facts["repeated_ids"]
 
     assert found.problems == []
@@ -139,7 +139,7 @@ def test_sample_files_show_ids_as_they_were_written(name: str) -> None:
     ],
 )
 def test_the_same_spans_in_two_formats_are_the_same(one: str, other: str) -> None:
-    """As Jaeger itself converts them, to the microsecond that it keeps."""
+    """Jaeger itself converted them, and it keeps microseconds."""
     told, tables = zip(*(shared(name) for name in (one, other)), strict=True)
 
     assert told[0] == told[1]
@@ -153,7 +153,7 @@ def test_the_same_spans_in_two_formats_are_the_same(one: str, other: str) -> Non
 @needs_shared
 @pytest.mark.parametrize("file", ZIPKIN_EXPORTS, ids=lambda file: file.stem)
 def test_opentelemetrys_zipkin_exporters_are_read(file: Path) -> None:
-    """A message and its reaction; the link to a second one got lost in the export."""
+    """Each has a message and its reaction; the export lost the link of a second reaction."""
     answer, found = shared(str(file.relative_to(SHARED)))
 
     assert (answer["spans"], answer["traces"], found.problems) == (4, 2, [])

@@ -1,4 +1,4 @@
-"""Whatever happens to a file, it is read, or what is wrong with it is said: nothing else is ever raised."""
+"""Is a damaged file read, or its fault reported? Nothing else may ever be raised."""
 
 import copy
 import json
@@ -50,7 +50,7 @@ rubbish = st.one_of(
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
-    """(holder, key) of everything in *value*."""
+    """(holder, key) for everything in *value*."""
     entries: list[tuple[Any, Any]] = []
     if isinstance(value, dict | list):
         for key in list(value) if isinstance(value, dict) else range(len(value)):
@@ -59,7 +59,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
 
 
 def used(data: bytes) -> Found | None:
-    """What is read of *data*, put to every use that it has."""
+    """Read *data* and put the result to every use that it has; None if it is refused."""
     try:
         found = formats.read(data, NOW)
     except FormatError:
@@ -75,7 +75,7 @@ def used(data: bytes) -> Found | None:
 
 @given(st.sampled_from(DOCUMENTS), st.lists(rubbish, min_size=1, max_size=4), st.randoms())
 def test_rubbish_anywhere_in_a_document_is_told(written: Any, values: list[Any], random: Random) -> None:
-    """Wrong types, nulls, numbers of any size, text that is none."""
+    """Wrong types, nulls, numbers of any size, invalid text."""
     damaged = copy.deepcopy(written)
     for value in values:
         holder, key = random.choice(places(damaged) or [({}, 0)])
@@ -112,14 +112,14 @@ def test_any_bytes_are_told(data: bytes, start: bytes) -> None:
     ],
 )
 def test_documents_of_any_depth_are_told(start: str, end: str, depth: int) -> None:
-    """Deeper than Python's stack."""
+    """Some are nested deeper than Python's stack."""
     used(f"{start}{'[' * depth}{']' * depth}{end}".encode())
     opening = '{"a":' * depth
     used(f"{start}{opening}1{'}' * depth}{end}".encode())
 
 
 def test_a_good_span_survives_a_bad_neighbour() -> None:
-    """As a check that the tests above do not refuse everything."""
+    """The tests above must not pass by refusing everything."""
     damaged = copy.deepcopy(JAEGER)
     damaged["spans"][1]["startTime"] = "\ud800"
     found = used(json.dumps(damaged).encode())

@@ -1,4 +1,4 @@
-"""Jaeger's JSON: what its spans say in tags and references is what OTLP has fields for."""
+"""Do we read Jaeger's JSON? Its tags and references say what OTLP has fields for."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def test_a_span_keeps_what_its_sender_said() -> None:
     ],
 )
 def test_tags_keep_their_types(kind: str, written: Any, value: Any) -> None:
-    """JavaScript can not hold an int64, so some writers put it into a string."""
+    """JavaScript cannot hold an int64, so some writers put it into a string."""
     said = details.attributes(span_of(trace(jaeger("c" * 16, ("x", kind, written)))))["x"]
 
     assert said == value
@@ -104,7 +104,7 @@ def test_tags_tell_how_a_span_ended(tags: list[tuple[str, str, Any]], code: Stat
 def test_references_are_a_parent_and_links(
     references: list[tuple[str, ...]], parent: str, links: list[str]
 ) -> None:
-    """One trace has one parent; whatever else a span refers to is a message that it may have handled."""
+    """A span has one parent; whatever else it refers to is a message that it may have handled."""
     written = [reference(word, span * 16, *other) for word, span, *other in references]
     row = span_of(trace(jaeger("c" * 16, references=written)))
 
@@ -118,7 +118,7 @@ def test_parents_of_old_exports_are_parents() -> None:
 
 
 def test_messages_are_delivered_along_references() -> None:
-    """A consumer in the same trace by its parent, one in another trace by its reference."""
+    """A consumer in the same trace is found by its parent, one in another trace by its reference."""
     publish = jaeger("1" * 16, ("span.kind", "string", "producer"))
     process = ("span.kind", "string", "consumer")
     child = jaeger("2" * 16, process, references=[reference("CHILD_OF", "1" * 16)], processID="p2")
@@ -137,7 +137,7 @@ def test_messages_are_delivered_along_references() -> None:
 
 
 def test_ids_are_shown_as_they_were_written() -> None:
-    """64 bits, or fewer where leading zeros were left off: the same id in a reference may have them."""
+    """Ids may lack their leading zeros, while a reference to the same id has them."""
     publish = jaeger("F1", ("span.kind", "string", "producer"), traceID="3E8")
     process = jaeger(
         "0" * 14 + "f2",

@@ -1,4 +1,4 @@
-"""OTLP in the spellings of those who write it into files."""
+"""Do we read OTLP in every spelling that programs use in files?"""
 
 import base64
 import json
@@ -81,7 +81,7 @@ WAYS = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_every_way_to_write_spans_gives_the_same_spans(way: str) -> None:
-    """To the last column: what a reader sees may not depend on who wrote the file."""
+    """Every column is equal: what a reader sees must not depend on the program that wrote the file."""
     assert read(WAYS[way]).spans.sort_by("span_id").equals(read(PLAIN).spans.sort_by("span_id"))
     assert edges(told(WAYS[way])) == {
         ("delivery", ref("trace", "placed")[33:], ref("trace", "packed")[33:]),
@@ -93,7 +93,7 @@ def test_every_way_to_write_spans_gives_the_same_spans(way: str) -> None:
 def test_what_exporters_send_is_read_in_compiled_code(
     monkeypatch: pytest.MonkeyPatch, indent: int | None
 ) -> None:
-    """A glance decides: a day of requests must not be read span by span."""
+    """A cheap look decides: a day of requests must not be read span by span."""
     monkeypatch.delattr(formats, "_read_other")
     sent = as_json(
         request(span("a", links=[("t", "b")]), span("b", parent="a", attributes={"trace_id": "x"}))
@@ -104,7 +104,7 @@ def test_what_exporters_send_is_read_in_compiled_code(
 
 
 def test_ids_that_are_no_hex_are_shown_as_they_were_written() -> None:
-    """Letters, UUIDs and decimal numbers: nothing of 16 bytes, and still what a reader looks for."""
+    """Letters, UUIDs, decimal numbers: none has 16 bytes, but they are what a reader looks for."""
     sent = as_json(request(span("placed", kind=4), span("packed", kind=5, parent="placed")))
     first, second = sent["resourceSpans"][0]["scopeSpans"][0]["spans"]
     trace = "3F2504E0-4F89-11D3-9A0C-0305E82C3301"
@@ -163,7 +163,7 @@ def test_a_bad_span_of_protobuf_is_named_too() -> None:
 
 
 def test_bad_ids_beside_broken_text_are_counted_together() -> None:
-    """Where Python's protobuf refuses what ours repairs."""
+    """Python's protobuf refuses text that our decoder repairs."""
     bad = field(1, field(2, field(2, field(1, b"x" * 16) + field(2, b"short") + field(5, b"\xff"))))
     found = read(protobuf(request(span("good"))) + bad)
 

@@ -1,4 +1,4 @@
-"""Zipkin's JSON, version 2 and version 1: two sides of a call with one id, and all that is in tags."""
+"""Do we read Zipkin's JSON, version 2 and version 1? Both sides of a call share an id; much is in tags."""
 
 import json
 from typing import Any
@@ -66,7 +66,7 @@ def test_tags_tell_how_a_span_ended(tags: dict[str, str], code: Status, message:
 
 
 def test_two_sides_of_a_call_are_two_spans() -> None:
-    """What the server did hangs below its half, what the client did below the other."""
+    """The server's work belongs below its half, the client's other work below the client's half."""
     rows = by_name(
         [
             zipkin("2", "SERVER", "stock", name="server", parentId="1" * 16, shared=True),
@@ -85,7 +85,7 @@ def test_two_sides_of_a_call_are_two_spans() -> None:
 
 
 def test_halves_meet_wherever_they_stand_in_a_file() -> None:
-    """One service's spans in one line, the other's in another; and again, after a retry."""
+    """One service's spans are in one line, the other's in another, and a retry repeats them."""
     client, server = zipkin("2", "CLIENT", name="client"), zipkin("2", "SERVER", "stock", name="server")
     lists = [[[client]], [[server]], [[server]]]
 
@@ -100,7 +100,7 @@ def test_a_server_whose_client_is_not_here_keeps_its_id() -> None:
 
 
 def test_messages_are_delivered_to_children_and_along_links() -> None:
-    """Zipkin has no links: OpenTelemetry's Collector keeps them in tags."""
+    """Zipkin has no links: OpenTelemetry's Collector puts them into tags."""
     link = f"{SHORT_TRACE}|{'1' * 16}|a=b|{json.dumps({'k': 'x|y'})}|0"
     answer = told(
         [
@@ -141,7 +141,7 @@ def test_what_is_no_link_stays_a_tag(value: str) -> None:
 
 
 def test_a_record_of_version_1_may_hold_both_sides() -> None:
-    """Each with its own times, tags and annotations."""
+    """Each side has its own times, tags and annotations."""
     found = read(
         [
             v1(

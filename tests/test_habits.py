@@ -1,4 +1,4 @@
-"""What goes on for long is believed; what comes and goes is not."""
+"""Which habits are believed? What lasts is a habit; what comes and goes is not."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def seen(share: Share, hits: list[bool], at: int = START) -> None:
 
 
 def test_first_examples_must_all_agree() -> None:
-    """Of what four in five do, 18 of 20 is nothing rare: it would be taken for a rule by chance."""
+    """If four in five do something, 18 of 20 is not rare: chance would be taken for a rule."""
     all_agree, most_agree = Share(HABITS), Share(HABITS)
     seen(all_agree, [True] * 20)
     seen(most_agree, [True] * 19 + [False])
@@ -36,7 +36,7 @@ def test_what_a_third_does_is_a_choice() -> None:
 
 @pytest.mark.parametrize(("hours", "habit"), [(23, True), (24, False)])
 def test_what_is_missed_in_every_hour_of_a_day_is_no_habit_any_more(hours: int, habit: bool) -> None:
-    """A service was taken away, or leaves some messages to others; an outage of a night is shorter."""
+    """A service was removed, or leaves some messages to others; an outage of one night is shorter."""
     share = Share(HABITS)
     seen(share, [True] * 100)
     for hour in range(1, hours + 1):
@@ -58,7 +58,7 @@ def test_hour_in_which_all_went_well_begins_the_day_anew() -> None:
 
 
 def test_habit_that_was_given_up_comes_back_only_without_exception() -> None:
-    """Else what one in fifty leaves out would be a false alarm again a minute later."""
+    """Otherwise something that one in fifty omits would raise a false alarm again a minute later."""
     share = Share(HABITS)
     seen(share, [True] * 100)
     for hour in range(1, 25):
@@ -82,7 +82,7 @@ def slow(durations: Durations, minutes: int, *, a_minute: int = 5, from_minute: 
 def test_service_that_is_slow_for_many_minutes_has_a_new_pace(
     minutes: int, a_minute: int, deadline_s: float
 ) -> None:
-    """And the backlog of an outage, however long it is, is caught up in few."""
+    """The backlog of an outage, however long, is processed within a few minutes and changes no pace."""
     durations = Durations(HABITS)
     durations.add(np.full(100, 50 * MS), np.full(100, START))
     slow(durations, minutes, a_minute=a_minute)
@@ -101,7 +101,7 @@ def test_slow_minutes_that_are_rare_among_many_count_for_nothing() -> None:
 
 
 def test_odd_examples_are_believed_once_they_go_on_for_long() -> None:
-    """A slow spell of a minute is none of its pace, and one of ten minutes is."""
+    """A slow minute does not change a service's pace; ten slow minutes do."""
     durations = Durations(HABITS)
     durations.add(np.full(100, 50 * MS), np.full(100, START))
     durations.add(np.full(200, 3 * SECOND), np.full(200, START + MINUTE))

@@ -1,4 +1,4 @@
-"""`choreoscope import`: what is in files is in the collector afterwards, and who says no is heard."""
+"""Does `choreoscope import` bring files into the collector, and report what is refused?"""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ Answer = tuple[int, bytes]
 
 
 class Taker:
-    """A collector that answers as a test wants, and keeps how many spans each request had."""
+    """A collector that answers as a test wants, and records how many spans each request had."""
 
     def __init__(self) -> None:
         self.answer: Callable[[int], Answer] = lambda _: (200, b"")
@@ -67,7 +67,7 @@ def taker() -> Iterator[Taker]:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Five spans."""
+    """A file with five spans."""
     file = tmp_path / "file"
     file.write_bytes(protobuf(request(*(span(str(number)) for number in range(5)))))
     return file
@@ -110,7 +110,7 @@ def _edges(collector: Collector, key: str) -> list[str]:
 def test_requests_are_small_enough(
     taker: Taker, file: Path, monkeypatch: pytest.MonkeyPatch, run_here: Callable[..., Any]
 ) -> None:
-    """A collector bounds what it takes at once; one that takes less than we thought is sent less."""
+    """A collector limits the size of requests; if its limit is lower than assumed, send smaller ones."""
     monkeypatch.setattr(imports, "_MOST", 4)
     taker.answer = lambda size: (413, b"") if size > 2 else (200, b"")
 
@@ -188,7 +188,7 @@ def test_records_that_can_not_be_used_are_counted(
 
 @pytest.fixture
 def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Run the command in this process: its code, its document and what it says beside it."""
+    """A function that runs the command in this process and returns exit code, document and stderr."""
     from collector.commands import main
 
     def run_here(*arguments: str | Path) -> tuple[int, Any, str]:

@@ -1,4 +1,4 @@
-"""Group commit: durable before the answer, each span counted once, nobody left waiting."""
+"""Does group commit keep its promises? Durable before the answer, each span counted once, no sender stuck."""
 
 import asyncio
 import contextlib
@@ -115,7 +115,7 @@ async def test_a_bad_request_fails_alone(store: SpanStore) -> None:
 
 
 async def test_a_span_is_counted_once_however_often_it_comes(store: SpanStore) -> None:
-    """Twice in a request, in two requests of a group, and in a later group."""
+    """Twice in a request, in two requests of a group, and again in a later group."""
     counters = Counters()
     async with running(store, counters) as intake:
         await asyncio.gather(intake.accept(body("a", "b", "a"), PROTOBUF), intake.accept(body("b"), PROTOBUF))
@@ -126,7 +126,7 @@ async def test_a_span_is_counted_once_however_often_it_comes(store: SpanStore) -
 
 
 async def test_a_span_sent_again_after_a_restart_is_no_new_one(store: SpanStore) -> None:
-    """An exporter whose answer was lost with the old process sends its batch to the new one."""
+    """An exporter whose answer was lost with the old process resends its batch to the new one."""
     async with running(store) as intake:
         await intake.accept(body("a", "b"), PROTOBUF)
     counters = Counters()
@@ -165,7 +165,7 @@ async def test_a_fault_of_the_live_part_is_not_the_senders(
 
 
 async def test_groups_arrive_at_rising_times(store: SpanStore) -> None:
-    """What reads on from a time of arrival must never miss a span of the same time."""
+    """A reader that resumes from a time of arrival must never miss a span with that same time."""
     times: list[int] = []
     async with running(
         store, on_stored=lambda spans: times.append(spans["received_unix_nano"][0].as_py())
@@ -177,7 +177,7 @@ async def test_groups_arrive_at_rising_times(store: SpanStore) -> None:
 
 
 async def test_more_than_the_queue_holds_is_sent_back(store: SpanStore) -> None:
-    """Memory is bounded, and whoever is sent back may send again."""
+    """Memory is bounded, and a refused sender may retry."""
     counters, size = Counters(), len(body("00"))
     async with running(store, counters, queue_bytes=5 * size) as intake:
         answers = await asyncio.gather(
@@ -202,7 +202,7 @@ async def test_one_request_larger_than_the_queue_is_taken(store: SpanStore) -> N
 async def test_when_the_store_fails_the_sender_is_told_to_try_again(
     store: SpanStore, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And when the store is well again, so is the intake."""
+    """Once the store recovers, so does the intake."""
     counters = Counters()
     async with running(store, counters) as intake:
         database.execute("RENAME TABLE spans TO away")
@@ -241,13 +241,13 @@ async def test_closing_finishes_what_was_accepted_and_takes_no_more(store: SpanS
 
 
 class Panic(BaseException):
-    """What compiled code may raise: no `Exception`."""
+    """What compiled code may raise: it is no `Exception`."""
 
 
 async def test_a_request_that_no_decoder_expects_costs_no_other(
     store: SpanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fault of ours in one body of a group must not refuse its neighbours."""
+    """A bug of ours that one body triggers must not refuse the rest of its group."""
     sound = collector.ingest.intake.decode  # type: ignore[attr-defined]  # its own import
 
     def failing(bodies: list[Body], *args: Any, **kwargs: Any) -> Decoded:
@@ -294,7 +294,7 @@ async def test_a_task_that_dies_is_started_again_and_keeps_nobody_waiting(
 async def test_what_keeps_dying_is_given_up_and_sends_everybody_away(
     store: SpanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The process ends then: a service manager starts a new one."""
+    """The process then ends, and a service manager starts a new one."""
 
     def dying(self: Intake, *_: Any) -> Any:
         raise Panic

@@ -1,4 +1,4 @@
-"""Joins are what every later step stands on: they must be what a loop would give."""
+"""Do joins return what a loop would? Every later step relies on them."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from collector.columns.joins import (
 )
 
 numbers = st.lists(st.integers(-3, 6), max_size=30)
-# Some close together and some far apart: neither is what looking things up is made for.
+# Some crowded and some far apart: the lookup is tuned for keys that are spread evenly.
 keys = st.lists(
     st.integers(0, 2**64 - 1) | st.integers(0, 9) | st.integers(2**63 - 40, 2**63 + 40), max_size=60
 )

@@ -1,4 +1,4 @@
-"""Keys stand for ids in every join: equal for equal ids, wherever these lie in memory, and no others."""
+"""Do keys stand for ids? They are equal exactly if the ids are, wherever these lie in memory."""
 
 from typing import Any
 
@@ -43,12 +43,12 @@ def test_spans_have_one_key_exactly_when_their_ids_are_one(ids: list[tuple[bytes
 
 
 def test_span_without_an_id_has_no_key() -> None:
-    """It is how a root says that it has no parent."""
+    """With an empty parent id, a root says that it has no parent."""
     assert keys_of([b"t" * 16, b"u" * 16], [bytes(8), bytes(8)]).tolist() == [NONE, NONE]
 
 
 def test_keys_of_a_million_spans_of_one_trace_are_different() -> None:
-    """A trace's keys have their first bits in common; what is left of 64 must still tell spans apart."""
+    """The keys of a trace share their first bits; the rest of the 64 must still tell spans apart."""
     spans = pa.array([number.to_bytes(8, "big") for number in range(1, 1_000_001)], SPAN_IDS)
     trace = np.full(len(spans), trace_keys(pa.array([b"t" * 16], TRACE_IDS))[0])
 
@@ -103,14 +103,14 @@ def test_another_secret_makes_other_keys() -> None:
 
 
 def test_keys_of_counted_ids_are_scattered() -> None:
-    """Senders that count their ids up would otherwise fill one end of every table."""
+    """Senders with sequential ids would otherwise fill one end of every table."""
     traces = trace_keys(pa.array([number.to_bytes(16, "big") for number in range(1, 4097)], TRACE_IDS))
 
     assert (np.bincount((traces >> np.uint64(60)).astype(np.int64), minlength=16) > 128).all()
 
 
 def test_keys_are_the_same_in_every_process() -> None:
-    """What a restart finds again was named by another process."""
+    """A restarted process must find what an earlier one stored under these keys."""
     assert keys_of([bytes(range(16))], [bytes(range(8))]).tolist() == [SPAN_KEY]
     assert text_keys(pa.array(["A-1"])).tolist() == [TEXT_KEY]
 
@@ -171,7 +171,7 @@ contents = st.fixed_dictionaries(
 
 @given(st.lists(contents, max_size=12))
 def test_rows_have_one_key_exactly_when_all_of_them_is_equal(rows: list[dict[str, Any]]) -> None:
-    """Lists in another order are another content: the first link may be the one that counts."""
+    """Lists in another order are different content: the first link may be the one that counts."""
     keys = content_keys(pa.Table.from_pylist(rows, CONTENT)).tolist()
 
     for one, key in zip(rows, keys, strict=True):

@@ -1,4 +1,4 @@
-"""Bounded sets: for counting each span once, and for knowing which flows were evicted."""
+"""Do bounded sets keep the right keys? They deduplicate spans and remember which flows were evicted."""
 
 from random import Random
 
@@ -42,7 +42,7 @@ def test_the_largest_key_is_a_key() -> None:
 
 @given(st.lists(st.integers(1, 2_000), max_size=12), st.integers(0, 2**32))
 def test_the_newest_keys_are_kept_however_many_come_at_once(sizes: list[int], seed: int) -> None:
-    """Not the largest ones: an id says nothing of its age."""
+    """The newest, not the largest: an id says nothing about its age."""
     kept, capacity = KeySet(capacity=1_000), 1_000
     names = Random(seed).sample(range(10**6), sum(sizes))
     given_so_far: list[int] = []

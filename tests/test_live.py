@@ -1,4 +1,4 @@
-"""What is stuck, late, failed or done, as time passes and telemetry comes, late or never."""
+"""What is stuck, late, failed or done, as time passes and telemetry arrives, late or never?"""
 
 import random
 
@@ -24,7 +24,7 @@ def findings(watch: Watch, *, late: bool = False) -> list[tuple[str, str, str, s
 
 
 def test_healthy_order_is_done_with_its_outcome(watch: Watch) -> None:
-    """The first page stays empty while all is well: a false alarm costs the trust in every later one."""
+    """The first page stays empty while all is well: a false alarm costs the trust in all later ones."""
     watch.receive(order("A-1", watch.now))
 
     assert watch.state("A-1") == State.DONE
@@ -36,7 +36,7 @@ def test_healthy_order_is_done_with_its_outcome(watch: Watch) -> None:
 
 @pytest.mark.parametrize("text", ["a-1", "MAILER", "payment", "stockRes", "OrderShipped"])
 def test_flow_that_was_put_away_is_found_by_all_that_happened_in_it(watch: Watch, text: str) -> None:
-    """By whoever published or reacted, and by every event: not only by the last."""
+    """By every service that published or reacted, and by every event, not only the last."""
     watch.receive(order("A-1", watch.now))
     watch.wait(20)
     watch.receive(order("B-1", watch.now, down={"payment"}))
@@ -59,7 +59,7 @@ def test_silent_consumer_group_is_late_then_stuck_with_the_service_that_is_missi
 
 
 def test_flow_is_done_when_the_missing_reaction_comes_after_all(watch: Watch) -> None:
-    """They mend it, and the list empties by itself."""
+    """Once the service is mended, the list empties by itself."""
     placed = watch.now
     watch.receive(order("A-1", placed, down={"payment"}))
     watch.wait(8)
@@ -71,7 +71,7 @@ def test_flow_is_done_when_the_missing_reaction_comes_after_all(watch: Watch) ->
 
 
 def test_one_group_works_on_while_one_message_is_not_taken(watch: Watch) -> None:
-    """A group that takes later messages is not down: to say so would send somebody to the wrong place."""
+    """A group that takes later messages is not down: saying so would send someone to the wrong place."""
     watch.receive(order("A-1", watch.now, down={"payment"}))
     for number in range(8):
         watch.receive(order(f"B-{number}", watch.now), after_s=1)
@@ -104,7 +104,7 @@ def test_handler_that_fails_is_named_with_its_error(watch: Watch) -> None:
 
 
 def terminated(sent: list[Sent], service: str) -> list[Sent]:
-    """*sent*, in which *service* told the broker not to deliver again what it had handled."""
+    """*sent*, in which *service* told the broker not to redeliver what it had handled."""
     for name, one in sent:
         if name == service and one.name.startswith("process"):
             one.attributes.extend(pairs({"messaging.nats.outcome": "term"}))
@@ -112,7 +112,7 @@ def terminated(sent: list[Sent], service: str) -> list[Sent]:
 
 
 def test_message_that_its_consumer_terminated_is_given_up_at_once(watch: Watch) -> None:
-    """It would be in vain to wait for an attempt that nobody makes."""
+    """Waiting for another attempt would be in vain: none will come."""
     watch.receive(terminated(order("A-1", watch.now, failing={"inventory"}), "inventory"))
     watch.wait(2)
 
@@ -122,7 +122,7 @@ def test_message_that_its_consumer_terminated_is_given_up_at_once(watch: Watch) 
 
 
 def test_message_that_was_terminated_without_an_error_is_given_up_when_it_is_overdue(watch: Watch) -> None:
-    """A handler may publish after it has settled: before the deadline nobody knows."""
+    """A handler may publish after it has settled: before the deadline, nobody can tell."""
     watch.receive(terminated(order("A-1", watch.now, silent={"payment"}), "payment"))
     watch.wait(2)
     assert findings(watch, late=False) == []
@@ -161,7 +161,7 @@ def test_handler_that_publishes_nothing_is_silent(watch: Watch) -> None:
 
 @pytest.mark.parametrize(("missing", "event"), [("fraud", "OrderCleared"), ("payment", "PaymentCaptured")])
 def test_join_that_waits_for_another_is_not_blamed(watch: Watch, missing: str, event: str) -> None:
-    """Shipping took one of its two events and waits: the one who owes the other is the finding."""
+    """Shipping took one of its two events and waits: the finding is the service that owes the other."""
     watch.receive(order("A-1", watch.now, down={missing}))
     watch.wait(10)
 
@@ -176,7 +176,7 @@ def test_join_that_has_all_it_needs_and_publishes_nothing_is_silent(watch: Watch
 
 
 def test_silent_join_is_one_incident_whichever_event_came_last(watch: Watch) -> None:
-    """One thing is broken: two groups on the first page would say that two are."""
+    """One thing is broken: two cohorts on the first page would suggest that two are."""
     watch.receive(order("A-1", watch.now, silent={"shipping"}, fraud_after=5 * MS))
     watch.receive(order("A-2", watch.now, silent={"shipping"}, fraud_after=60 * MS))
     watch.wait(10)
@@ -188,7 +188,7 @@ def test_silent_join_is_one_incident_whichever_event_came_last(watch: Watch) -> 
 
 
 def test_young_incident_is_told_beside_an_old_one_that_has_more_flows(watch: Watch) -> None:
-    """However many orders an outage has stopped, what breaks after it must be seen, with its orders."""
+    """However many orders an outage has stopped, a later incident must be shown, with its orders."""
     for number in range(6):
         watch.receive(order(f"A-{number}", watch.now, down={"payment"}))
     watch.receive(order("B-1", watch.now, silent={"shipping"}))
@@ -216,7 +216,7 @@ def test_no_incident_is_left_out_where_not_all_can_be_told(
 
 
 def test_reaction_that_ends_a_branch_never_makes_a_flow_stuck(watch: Watch) -> None:
-    """Nobody waits for the mailer."""
+    """Nothing waits for the mailer."""
     watch.receive(order("A-1", watch.now, down={"mailer"}))
     watch.wait(10)
 
@@ -235,7 +235,7 @@ def test_reaction_that_ends_a_branch_never_makes_a_flow_stuck(watch: Watch) -> N
     ],
 )
 def test_lost_telemetry_makes_a_flow_incomplete_not_stuck(watch: Watch, lost: list[str]) -> None:
-    """A service whose spans were lost did its work: what follows shows it."""
+    """A service whose spans were lost did its work, as the later spans show."""
     watch.receive(without(order("A-1", watch.now), *lost))
     watch.wait(10)
 
@@ -248,7 +248,7 @@ def test_lost_telemetry_makes_a_flow_incomplete_not_stuck(watch: Watch, lost: li
 
 
 def test_telemetry_on_its_way_is_not_lost(watch: Watch) -> None:
-    """The sender of the first event is often the last to export it: no reason to doubt what is drawn."""
+    """The sender of the first event often exports it last: that is no reason to doubt the picture."""
     sent = order("A-1", watch.now)
     first = [one for one in sent if one not in without(sent, "A-1/OrderPlaced")]
     watch.receive(without(sent, "A-1/OrderPlaced"))
@@ -270,7 +270,7 @@ def test_telemetry_on_its_way_is_not_lost(watch: Watch) -> None:
 
 
 def test_outage_teaches_nothing(watch: Watch) -> None:
-    """However long it lasts, and however many orders it stops, the deadline stays what it was."""
+    """However long an outage lasts, and however many orders it stops, deadlines stay the same."""
     before = watch.snapshot.expected
     assert before is not None
     placed = watch.now
@@ -309,7 +309,7 @@ def test_outage_teaches_nothing(watch: Watch) -> None:
 
 
 def test_nothing_is_judged_before_enough_was_seen(database: Database) -> None:
-    """Three examples are no habit."""
+    """Three examples make no habit."""
     watch = Watch(database)
     for number in range(3):
         watch.receive(order(f"A-{number}", watch.now))
@@ -320,7 +320,7 @@ def test_nothing_is_judged_before_enough_was_seen(database: Database) -> None:
 
 
 def test_flow_that_stopped_before_anything_was_known_is_found_once_it_is(database: Database) -> None:
-    """The first orders teach, and the one among them that stopped is judged by what the others taught."""
+    """The first orders teach, and the stopped one among them is judged by what the others taught."""
     watch = Watch(database)
     watch.receive(order("B-1", watch.now))
     watch.receive(order("A-1", watch.now, down={"payment"}))
@@ -332,7 +332,7 @@ def test_flow_that_stopped_before_anything_was_known_is_found_once_it_is(databas
 
 
 def test_consumer_that_joins_late_and_reads_everything_changes_nothing(watch: Watch) -> None:
-    """Its spans touch flows that were put away long ago; they come back, as whole as they were."""
+    """Its spans touch flows that were evicted long ago; these are restored, complete."""
     watch.wait(30)
     assert watch.snapshot.flows.num_rows == 0
     replayed = [react("analytics", "OrderPlaced", f"L-{n}", at=watch.now) for n in range(40)]
@@ -349,7 +349,7 @@ def test_consumer_that_joins_late_and_reads_everything_changes_nothing(watch: Wa
 
 
 def test_two_orders_in_one_batch_stay_two_flows(watch: Watch) -> None:
-    """One parcel that is stuck must not make the other one stuck."""
+    """One stuck parcel must not make the other one stuck."""
     placed = watch.now
     sent = [*order("A-1", placed), *order("A-2", placed)]
     service, batch = react("warehouse", "OrderShipped", "A-1", at=placed + 200 * MS)
@@ -365,7 +365,7 @@ def test_two_orders_in_one_batch_stay_two_flows(watch: Watch) -> None:
 
 
 def test_batch_that_failed_holds_none_of_its_orders_whose_others_are_done(watch: Watch) -> None:
-    """The one that is done leaves the memory; what of the batch was its own must not stick to the other."""
+    """The finished order leaves memory; its part of the failed batch must not stick to the other order."""
     placed = watch.now
     broken = [one for key in ("A-1", "A-2") for one in order(key, placed, down={"payment"})]
     service, batch = react("payment", "StockReserved", "A-1", at=placed + 200 * MS, error="busy")
@@ -376,17 +376,17 @@ def test_batch_that_failed_holds_none_of_its_orders_whose_others_are_done(watch:
     watch.receive([*broken, (service, batch)])
     ids = {one.span_id for _, one in broken}
     for key, after_s in (("A-1", 8), ("A-2", 90)):
-        watch.wait(after_s)  # with the time, the one that is done is put away
+        watch.wait(after_s)  # in time, the finished one is evicted
         assert key in {flow for flow, *_ in findings(watch)}
         watch.receive([one for one in order(key, placed) if one[1].span_id not in ids])
 
     assert findings(watch, late=True) == []
-    watch.wait(300)  # a link leads to what is put away: it might be lost, until it is clear that it is not
+    watch.wait(300)  # a link leads to an evicted flow: it might be lost, until it is clear that it is not
     assert (watch.state("A-1"), watch.state("A-2")) == (State.DONE, State.DONE)
 
 
 def test_spell_of_slowness_hides_no_later_outage(watch: Watch) -> None:
-    """Payment is slow for a while, is mended, stops: orders are stuck as soon as they were the first time."""
+    """Payment is slow, is mended, then stops: orders are stuck as soon as they were before."""
     for number in range(40):
         placed = watch.now
         slow = order(f"S-{number}", placed, down={"payment"})
@@ -403,7 +403,7 @@ def test_spell_of_slowness_hides_no_later_outage(watch: Watch) -> None:
 
 
 def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> None:
-    """The span around a batch names a subject at most: the event type is that of each message in it."""
+    """A batch's span names a subject at most: the event type is that of each message in it."""
     placed = watch.now
     sent = [one for key in ("A-1", "A-2") for one in order(key, placed, down={"payment"})]
     service, batch = react("payment", "StockReserved", "A-1", at=placed + 200 * MS)
@@ -424,7 +424,7 @@ def test_silent_batch_is_named_by_what_each_order_waits_after(watch: Watch) -> N
 
 
 def test_step_owes_what_it_publishes_whatever_a_later_join_of_its_service_needs(database: Database) -> None:
-    """Stock is released once it was reserved and the payment declined: that is not the reservation's debt."""
+    """Stock is released if reserved and the payment declined: a reservation alone does not owe that."""
     watch = Watch(database)
 
     def declined(key: str, at: int, *, silent: bool = False) -> list[Sent]:
@@ -458,7 +458,7 @@ def test_step_owes_what_it_publishes_whatever_a_later_join_of_its_service_needs(
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
 def test_order_and_repeats_of_arrival_change_nothing(watch: Watch, seed: int) -> None:
-    """Exporters send in batches, late, and again."""
+    """Exporters send in batches, late, and repeatedly."""
     rng = random.Random(seed)
     key = f"S-{seed}"
     down = rng.choice([set(), {"payment"}, {"fraud"}])

@@ -1,4 +1,4 @@
-"""However spans come, the live part holds the flows that stitching makes of all of them at once."""
+"""Does the live part hold the flows that stitching makes of all spans at once, however they arrive?"""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def flows_of(stitched: Stitched, flows: Sequence[int]) -> dict[str, str]:
 
 
 def lived(pieces: Sequence[Sequence[Row]], keying: Keying) -> dict[str, str]:
-    """What the live part holds in the end, when *pieces* come one after the other."""
+    """What the live part holds in the end, if *pieces* arrive one after another."""
     memory = Memory(Demands(Learner(Names(), Habits()).expected()), keying)
     for piece in pieces:
         rows = table(piece)
@@ -50,7 +50,7 @@ def lived(pieces: Sequence[Sequence[Row]], keying: Keying) -> dict[str, str]:
 def test_live_part_holds_what_stitching_makes_of_all_at_once(
     rows: list[Row], keying: Keying, random: Random
 ) -> None:
-    # One id with two contents is one span only to who sees both at once.
+    # Two contents of one id become one span only where both are seen at once.
     rows = list({ref(row): row for row in rows}.values())
     random.shuffle(rows)
     cuts = sorted(random.sample(range(len(rows) + 1), min(random.randint(0, 4), len(rows) + 1)))

@@ -1,4 +1,4 @@
-"""What the live part holds is bounded, what it can not do is done later, and no flow takes others with it."""
+"""Is the live part's memory bounded? What fails is retried, and no flow takes others down with it."""
 
 import contextlib
 import copy
@@ -24,12 +24,12 @@ from tests.test_live import findings
 
 
 def bounded(watch: Watch, **limits: int) -> None:
-    """Let *watch* go on with other limits, as if it had learned with them."""
+    """Give *watch* other limits after it has learned."""
     watch.tick._pacing = Pacing(**limits)
 
 
 def test_stuck_flows_stay_when_there_are_too_many(watch: Watch) -> None:
-    """They are what the reader came for: the done go first, then those that run."""
+    """Stuck flows are what the reader came for: evict finished flows first, then running ones."""
     bounded(watch, most_spans=400)
     watch.receive(order("S-1", watch.now, down={"payment"}))
     watch.wait(8)
@@ -44,7 +44,7 @@ def test_stuck_flows_stay_when_there_are_too_many(watch: Watch) -> None:
 
 
 def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch) -> None:
-    """Put away while they still ran, they are in the store as what they come to when nothing more comes."""
+    """If evicted while they run, they are stored with the state that they reach if nothing more comes."""
     bounded(watch, most_spans=400)
     names = [f"S-{number}" for number in range(100)]
     for first in range(0, len(names), 20):
@@ -61,7 +61,7 @@ def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch)
 
 
 def test_flow_that_is_put_away_while_it_runs_is_stuck_at_its_time_only(watch: Watch) -> None:
-    """An incident fills the memory; who is on his way meanwhile must not be called stuck for that."""
+    """An incident fills the memory, but must not make flows look stuck that are merely on their way."""
     bounded(watch, most_spans=300)
     watch.receive([one for n in range(60) for one in order(f"S-{n}", watch.now, down={"payment"})])
     watch.wait(10)
@@ -80,7 +80,7 @@ def test_flow_that_is_put_away_while_it_runs_is_stuck_at_its_time_only(watch: Wa
 
 
 def test_memory_is_given_back_though_one_flow_of_many_stays(watch: Watch) -> None:
-    """A chunk of a thousand flows must not be held by its one stuck flow."""
+    """One stuck flow must not keep its whole chunk of a thousand flows in memory."""
     for number in range(5):
         sent = [one for n in range(150) for one in order(f"B-{number}-{n}", watch.now)]
         watch.receive([*sent, *order(f"S-{number}", watch.now, down={"payment"})])
@@ -91,7 +91,7 @@ def test_memory_is_given_back_though_one_flow_of_many_stays(watch: Watch) -> Non
 
 
 def shared(number: int, at: int) -> list[Sent]:
-    """An order whose spans carry a tenant's name where its own should be."""
+    """An order whose spans carry a tenant's name as their key, instead of the order's own."""
     sent = order(f"T-{number}", at)
     for _, one in sent:
         one.attributes[-1].value.string_value = "tenant-7"
@@ -99,7 +99,7 @@ def shared(number: int, at: int) -> list[Sent]:
 
 
 def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch) -> None:
-    """A shared key makes one flow of all runs; its cost must not grow with the square of its size."""
+    """A shared key makes one flow of all runs; the cost must not grow with the square of its size."""
     watch.tick._memory.keying = Keying(most=10**6)
     stitched = []
     number = 0
@@ -120,11 +120,11 @@ def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch)
 
 
 def test_key_of_too_many_flows_names_none_of_them(watch: Watch) -> None:
-    """A tenant's id taken for an order's: each order is judged by itself, as if it had no key."""
+    """A tenant's id used as an order's id: each order is judged by itself, as if it had no key."""
     watch.tick._memory.keying = Keying(most=5)
     watch.receive([one for n in range(5) for one in shared(n, watch.now)])
     assert watch.snapshot.flows["id"].to_pylist() == ["tenant-7"]
-    watch.wait(30)  # at rest, it is put away as one
+    watch.wait(30)  # it is quiet, so it is evicted as one flow
     assert watch.flows.named("tenant-7")["messages"].to_pylist() == [25]
 
     watch.receive([*shared(5, watch.now), *order("A-1", watch.now)])
@@ -134,7 +134,7 @@ def test_key_of_too_many_flows_names_none_of_them(watch: Watch) -> None:
     assert {row["messages"] for row in flows.values()} == {5}
     assert {row["key"] for row in flows.values()} == {"A-1", None}
     assert watch.flows.named("tenant-7").num_rows == 0
-    # From now on, nothing is brought together by it.
+    # From now on, the key joins nothing.
     before = watch.tick._memory.chunks[:]
     watch.receive(shared(6, watch.now))
     assert all(chunk in watch.tick._memory.chunks for chunk in before)
@@ -168,7 +168,7 @@ def test_flow_that_is_too_large_is_put_aside_and_others_are_judged(
 
 
 def test_store_that_refuses_takes_flows_later(watch: Watch, database: Database) -> None:
-    """A full disk: all is judged as before, and what came to rest waits in memory."""
+    """A full disk: flows are judged as before, and those that are done wait in memory."""
     database.execute("RENAME TABLE flows TO flows_away")
     sent = [*order("A-1", watch.now, down={"payment"}), *order("A-2", watch.now)]
     watch.receive(sent)
@@ -190,7 +190,7 @@ def test_store_that_refuses_takes_flows_later(watch: Watch, database: Database) 
 
 
 def test_spans_that_ask_the_store_in_vain_are_asked_for_again(watch: Watch, database: Database) -> None:
-    """They belong to a flow that was put away, and the store can not say so now."""
+    """The spans belong to an evicted flow, and the store cannot say so at the moment."""
     watch.wait(30)
     database.execute("RENAME TABLE flows TO flows_away")
     late = [react("analytics", "OrderPlaced", "L-0", at=watch.now)]
@@ -205,7 +205,7 @@ def test_spans_that_ask_the_store_in_vain_are_asked_for_again(watch: Watch, data
 def test_span_that_no_one_can_read_takes_no_other_with_it(
     watch: Watch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A row that is broken as no sender can break it: what else came in the same tick is judged."""
+    """No sender can break a row this way, but even then everything else in the tick is judged."""
     watch.now += SECOND
     sent = [one for n in range(7) for one in order(f"A-{n}", watch.now, down={"payment"})]
     broken = table([publish("order", "OrderPlaced", "broken", at=watch.now)], watch.now)
@@ -220,7 +220,7 @@ def test_span_that_no_one_can_read_takes_no_other_with_it(
 
 
 def test_flow_that_gets_its_key_late_leaves_nothing_behind(watch: Watch) -> None:
-    """It was written down as stuck under the id of its trace: that row must not stay stuck for ever."""
+    """It was stored as stuck under its trace id: that row must not stay stuck for ever."""
     sent = order("A-1", watch.now, down={"payment"})
     nameless = []
     for service, one in sent:
@@ -238,7 +238,7 @@ def test_flow_that_gets_its_key_late_leaves_nothing_behind(watch: Watch) -> None
 
 
 def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -> None:
-    """Nothing can be learned of types that never come again; nothing may grow or slow down by them."""
+    """Event types that never recur teach nothing, and must not fill memory or slow anything down."""
     watch = Watch(database)
     habits = Habits(most_steps=200)
     watch.tick = Tick(watch.flows, habits=habits, pacing=Pacing(unsure_s=3))
@@ -260,7 +260,7 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
 
 @pytest.mark.parametrize("first", ["message", "reaction"])
 def test_what_only_a_message_id_joins_is_one_flow(watch: Watch, first: str) -> None:
-    """Whichever comes first: the one asks for an id that the other offers."""
+    """It works in either order: one looks up an id that the other offers."""
     message = publish("order", "OrderPlaced", "M-1", at=watch.now)
     reaction = react("mailer", "OrderPlaced", "of its own", at=watch.now + MS)
     del reaction[1].attributes[-1], reaction[1].links[:]  # its order and its context
@@ -278,7 +278,7 @@ def test_what_only_a_message_id_joins_is_one_flow(watch: Watch, first: str) -> N
 
 @pytest.mark.parametrize("first", ["cause", "effect"])
 def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) -> None:
-    """The message asks for what it names, whether that is here already or comes later."""
+    """The message looks up the id that it names, whether its cause is here already or comes later."""
     placed = publish("order", "OrderPlaced", "M-1", at=watch.now)
     packed = publish("packing", "OrderPacked", "of its own", at=watch.now + MS)
     del packed[1].attributes[-1]  # its order
@@ -291,7 +291,7 @@ def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) ->
     assert flows.keys() == {"B-1", "M-1"}
     assert flows["M-1"]["messages"] == 2
 
-    other = publish("order", "OrderPlaced", "M-2", at=watch.now)  # now the id tells nothing any more
+    other = publish("order", "OrderPlaced", "M-2", at=watch.now)  # now the id is ambiguous
     other[1].attributes.extend(pairs({"cloudevents.event_id": "e-1"}))
     watch.receive([other])
     ids = set(watch.snapshot.flows["id"].to_pylist())
@@ -299,7 +299,7 @@ def test_what_only_a_causation_id_joins_is_one_flow(watch: Watch, first: str) ->
 
 
 def test_id_leads_to_a_flow_that_was_put_away(watch: Watch) -> None:
-    """Who comes without a context, hours later, still belongs to the order, where such are known to come."""
+    """Where spans without context occur, one that comes hours later still finds its order."""
     watch.receive([_without_context("m-0", "some other", watch)])
     sent = order("M-1", watch.now)
     sent[0][1].attributes.extend(pairs({"messaging.message.id": "m-1", "cloudevents.event_id": "e-1"}))
@@ -320,7 +320,7 @@ def test_id_leads_to_a_flow_that_was_put_away(watch: Watch) -> None:
 
 
 def _without_context(message_id: str, trace: str, watch: Watch) -> Sent:
-    """A reaction that names its message by its id, and was given nothing else of it."""
+    """A reaction that names its message by id and has no other connection to it."""
     reaction = react("audit", "OrderPlaced", trace, at=watch.now)
     del reaction[1].attributes[-1], reaction[1].links[:]
     reaction[1].parent_span_id = b""
@@ -329,7 +329,7 @@ def _without_context(message_id: str, trace: str, watch: Watch) -> Sent:
 
 
 def test_tick_of_many_unfinished_flows_is_short(watch: Watch) -> None:
-    """Ten thousand stuck orders are judged again at each tick, and stay cheap to look at."""
+    """Ten thousand stuck orders are judged at each tick, and must stay cheap."""
     for part in range(5):
         watch.receive(
             [one for n in range(2_000) for one in order(f"A-{part}-{n}", watch.now, down={"payment"})]
@@ -343,7 +343,7 @@ def test_tick_of_many_unfinished_flows_is_short(watch: Watch) -> None:
 
 
 def test_chunks_are_told_apart_though_they_hold_the_same(watch: Watch) -> None:
-    """To compare their columns is neither meant nor possible."""
+    """Chunks compare by identity: comparing their columns is neither meant nor possible."""
     watch.receive(order("A-1", watch.now, down={"payment"}))
     (chunk,) = (one for one in watch.tick._memory.chunks if one.alive.any())
     twin = copy.copy(chunk)
@@ -356,7 +356,7 @@ def test_chunks_are_told_apart_though_they_hold_the_same(watch: Watch) -> None:
 
 
 class Unwell:
-    """A store of flows that fails to answer while it is unwell."""
+    """A flow store that fails to answer while it is ill."""
 
     def __init__(self, store: FlowStore) -> None:
         self._store = store
@@ -372,7 +372,7 @@ class Unwell:
 
 
 def moves(watch: Watch, key: str, first: int, count: int) -> list[Sent]:
-    """So many messages of one flow, each of them another."""
+    """*count* messages of one flow, each of another event type."""
     return [publish("robot", f"Moved{number}", key, at=watch.now) for number in range(first, first + count)]
 
 
@@ -385,7 +385,7 @@ def messages_of(watch: Watch, key: str) -> int:
 def test_spans_of_a_large_flow_that_waited_are_not_lost_when_they_are_due(
     watch: Watch, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, breaks: str
 ) -> None:
-    """They were taken out of what waits before the work that can fail was done: 180 messages of 192."""
+    """Waiting spans once left the queue before the work that can fail: 180 of 192 messages were lost."""
     store = Unwell(watch.flows)
     watch.tick.archive._store = cast("FlowStore", store)
     monkeypatch.setattr(memory, "LARGE", 40)
@@ -426,7 +426,7 @@ def test_spans_of_a_large_flow_that_waited_are_not_lost_when_they_are_due(
 
 
 def test_a_store_that_never_answers_does_not_fill_the_memory(watch: Watch) -> None:
-    """Beyond what may be held, spans are judged without the flows that the store has of them, and counted."""
+    """Beyond the limit, spans are judged without their stored flows, and counted."""
     store = Unwell(watch.flows)
     watch.tick.archive._store = cast("FlowStore", store)
     watch.receive(order("L-gone", watch.now))

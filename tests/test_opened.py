@@ -1,4 +1,4 @@
-"""What is encoded in the span table, opened for a screen: every type, and nothing that breaks the page."""
+"""Are encoded values decoded for display? Every type is, and nothing breaks the page."""
 
 import json
 from typing import Any
@@ -68,7 +68,7 @@ def test_events_links_and_scope_are_opened() -> None:
 
 
 def test_a_value_too_deep_to_open_says_so() -> None:
-    """It was kept as it came; a page that fails because of it would hide all the rest."""
+    """It is stored as it came; a page that failed because of it would hide all the rest."""
     encoded = b""
     for _ in range(200):
         encoded = field(1, field(5, encoded))

@@ -1,4 +1,4 @@
-"""JSON bodies become the same rows as the protobuf ones, whatever liberties their senders take."""
+"""Do JSON bodies become the same rows as protobuf ones, whatever liberties senders take?"""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def only(decoded: Decoded) -> dict[str, Any]:
 
 
 def test_json_and_protobuf_give_the_same_rows() -> None:
-    """Node sends JSON where Java sends protobuf, and they are in one flow."""
+    """Node sends JSON, Java sends protobuf, and both may be in one flow."""
     nested: dict[str, Value] = {
         "list": ["a", 1, 2.5, True, None, b"\xff", {"k": ["v"]}],
         "empty": [],
@@ -108,7 +108,7 @@ def test_times_that_the_quick_way_can_not_read_are_read_patiently(written: Any, 
 
 
 def test_enums_may_be_names() -> None:
-    """OTLP says numbers only; protobuf's own JSON writers send names, and they can mean one thing only."""
+    """OTLP allows only numbers, but protobuf's own JSON writers send names, which are unambiguous."""
     written = {**ids(), "kind": "SPAN_KIND_CONSUMER", "status": {"code": "STATUS_CODE_ERROR"}}
 
     row = only(read(body_of(written)))
@@ -125,7 +125,7 @@ def test_null_is_the_same_as_nothing() -> None:
 
 
 def test_half_a_surrogate_pair_is_repaired() -> None:
-    """What JavaScript writes for a text that was cut within an emoji."""
+    """JavaScript writes this for a text that was cut inside an emoji."""
     body = body_of({**ids(), "name": "cut"}, ids("b")).replace(b'"cut"', rb'"cut \ud83d"')
 
     decoded = read(body)
@@ -217,7 +217,7 @@ def test_what_is_no_request_fails_alone(bad: bytes) -> None:
 
 @pytest.mark.parametrize("depth", [60, 150])
 def test_a_value_nested_too_deeply_costs_its_span_only(depth: int) -> None:
-    """Protobuf readers stop at a hundred levels, so nobody could ever show it."""
+    """Protobuf readers stop at a hundred levels, so no reader could ever show it."""
     value: Any = {"stringValue": "core"}
     for _ in range(depth):
         value = {"arrayValue": {"values": [value]}}

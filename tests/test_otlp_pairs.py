@@ -1,4 +1,4 @@
-"""Attributes are read all of a column at once: what comes out is what protobuf's own reader says of each."""
+"""Does reading a whole column of attributes give what protobuf's own reader gives for each?"""
 
 import pyarrow as pa
 import pytest
@@ -24,7 +24,7 @@ values = s.one_of(
 
 @s.composite
 def written(draw: s.DrawFn) -> bytes:
-    """A pair as exporters write it, or its fields in another order, twice, with unknown ones between."""
+    """A pair as exporters write it, or its fields reordered or repeated, with unknown ones between."""
     pair = KeyValue(key=draw(keys), value=draw(values))
     parts = [pair.SerializeToString()]
     if draw(s.booleans()):
@@ -50,7 +50,7 @@ def test_pairs_are_what_protobuf_reads(encoded: list[bytes]) -> None:
 def test_what_is_no_pair_is_refused_and_never_read_beyond_its_end(
     encoded: list[bytes], noise: bytes, data: s.DataObject
 ) -> None:
-    """Neighbours lie right behind: a length that is too large must not reach into them."""
+    """The next value follows in memory: a length that is too large must not reach into it."""
     place = data.draw(s.integers(0, len(encoded)))
     column = pa.array([*encoded[:place], noise, *encoded[place:]], pa.binary())
     try:
@@ -62,7 +62,7 @@ def test_what_is_no_pair_is_refused_and_never_read_beyond_its_end(
 
 
 def _refused_or_repaired(column: pa.BinaryArray, noise: bytes, place: int) -> None:
-    """Octets that are no UTF-8 are let through here, and repaired where all text is."""
+    """Bytes that are not UTF-8 pass here; they are repaired where all text is."""
     try:
         found = of_pairs(column)
     except OtlpError:

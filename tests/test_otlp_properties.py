@@ -1,4 +1,4 @@
-"""What holds for every set of spans, and for every damage to a body."""
+"""What holds for every set of spans, and for every damage to a body?"""
 
 from collections.abc import Sequence
 from random import Random
@@ -15,13 +15,13 @@ from tests.sending import spans
 
 
 def rows(table: pa.Table) -> list[str]:
-    """The rows in an order of their own."""
+    """The rows, sorted, so that their order does not matter."""
     return sorted(map(repr, table.to_pylist()))
 
 
 @given(st.lists(spans(), max_size=8), st.randoms(use_true_random=False))
 def test_how_spans_are_split_into_bodies_does_not_matter(sent: Sequence[Span], random: Random) -> None:
-    """An exporter's batch size, and what happens to wait for the same commit, are accidents."""
+    """An exporter's batch size is arbitrary, and so is which requests share a commit."""
     shuffled = random.sample(sent, len(sent))
     bodies: list[bytes] = []
     while shuffled:
@@ -52,7 +52,7 @@ def test_json_says_the_same_as_protobuf(sent: Sequence[Span]) -> None:
 def test_a_damaged_body_never_harms_its_neighbours(
     sent: Sequence[Span], encoding: Encoding, data: st.DataObject
 ) -> None:
-    """Whatever bytes come: a verdict and a table of valid rows, with every row of the others in it."""
+    """Any bytes get a verdict, and the table holds valid rows, with every row of the neighbours."""
     written = protobuf if encoding is Encoding.PROTOBUF else json_body
     body = bytearray(written(request(*sent)))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""Protobuf bodies become rows that keep all that their sender wrote."""
+"""Do protobuf bodies become rows that keep everything their sender wrote?"""
 
 import struct
 from typing import Any
@@ -97,7 +97,7 @@ def test_a_span_becomes_a_row_with_everyfield() -> None:
     ],
 )
 def test_attribute_types_survive(value: Value, kind: ValueType, octets: bytes) -> None:
-    """An int that came back as text would never again be found as the int it was."""
+    """An int that is stored as text could never again be found as an int."""
     row = only(table(request(span(attributes={"before": "x", "it": value, "after": 7}))))
 
     assert row["attribute_keys"] == ["before", "it", "after"]
@@ -115,7 +115,7 @@ def test_doubles_read_back_as_the_same_double(number: float) -> None:
 
 
 def test_unknown_enum_numbers_survive() -> None:
-    """OTLP: a receiver older than its sender keeps what it does not know."""
+    """By OTLP, a receiver that is older than its sender keeps what it does not know."""
     sent = span()
     sent.kind = Span.SpanKind.ValueType(77)
     sent.status.code = Status.StatusCode.ValueType(9)
@@ -134,7 +134,7 @@ def test_fields_of_the_future_are_ignored() -> None:
 
 
 def test_each_span_has_its_own_resource_and_scope() -> None:
-    """Several services in one body is what an agent that collects for them sends."""
+    """An agent that collects for several services sends them in one body."""
     orders, payments = request(span("o"), service="order"), request(span("p"), service="payment")
 
     spans = table(orders, ExportTraceServiceRequest(), payments)
@@ -153,7 +153,7 @@ def test_without_a_service_name_the_service_is_unknown() -> None:
 
 @pytest.mark.parametrize("empty", [b"", protobuf(request()), b"\x0a\x00"])
 def test_an_empty_request_succeeds(empty: bytes) -> None:
-    """OTLP asks for that; some exporters send one to see who is there."""
+    """OTLP requires this, and some exporters send an empty request to probe the endpoint."""
     decoded = read(empty)
 
     assert decoded.spans.schema == SPANS
@@ -204,7 +204,7 @@ def test_a_span_with_an_invalid_span_id_is_refused_alone(bad: bytes) -> None:
 
 @pytest.mark.parametrize("bad", [b"\x00" * 8, b"\x01" * 7, b"\x01" * 16])
 def test_an_invalid_parent_counts_as_none(bad: bytes) -> None:
-    """The span is worth keeping; what it hangs from can not be told."""
+    """The span is worth keeping, although its parent is unknown."""
     spans = table(request(span("other", parent="p"), span(parent=bad), span("last", parent="q")))
 
     assert spans["parent_span_id"].to_pylist() == [span_id("p"), bytes(8), span_id("q")]
@@ -224,7 +224,7 @@ def test_invalid_links_are_dropped_and_counted() -> None:
 
 @pytest.mark.parametrize(("start", "end"), [(0, 0), (2**64 - 1, 2**64 - 1), (NOW, 0), (NOW, NOW - 1)])
 def test_times_are_kept_as_they_are(start: int, end: int) -> None:
-    """A repair would hide from the user that a clock is wrong."""
+    """A repair would hide a wrong clock from the user."""
     row = only(table(request(span(start=start, end=end))))
 
     assert (row["start_unix_nano"], row["end_unix_nano"]) == (start, end)
@@ -255,7 +255,7 @@ def test_attributes_above_the_limit_are_counted_as_dropped() -> None:
 
 
 def test_text_that_is_no_utf8_is_repaired() -> None:
-    """Some languages let any bytes into a string: one such attribute must not cost a request."""
+    """Some languages allow any bytes in a string: one such attribute must not cost a request."""
     good = protobuf(request(span("before", attributes={"it": "value"}), service="shop"))
     broken = good.replace(b"before", b"be\xffore").replace(b"value", b"\xc3\x28lue").replace(b"it", b"\xfft")
 
@@ -277,7 +277,7 @@ def test_control_characters_and_markup_are_data() -> None:
 
 
 def test_deep_nesting_is_kept_and_can_not_exhaust_a_stack() -> None:
-    """Values inside values are only opened for a screen, so their depth costs nothing here."""
+    """Nested values are only decoded for display, so their depth costs nothing here."""
     value = AnyValue(string_value="core")
     encoded = value.SerializeToString()
     for _ in range(5_000):
@@ -309,11 +309,12 @@ def _body_with_attribute(attribute: bytes) -> bytes:
 
 
 def test_the_refs_of_a_request_are_its_spans() -> None:
-    """Guards the factories: names of tests become the same ids everywhere."""
+    """Guards the factories: a name in a test becomes the same id everywhere."""
     assert refs(table(request(span(id="a", trace="t")))) == [f"{trace_id('t').hex()}:{span_id('a').hex()}"]
 
 
-# Every field with a length, by the numbers that lead to it: whoever adds it to where it begins overflows.
+# Every field with a length, by its path of field numbers. Field start plus length overflows in the test
+# below.
 NESTED = {
     "resource_spans": (1,),
     "resource": (1, 1),
@@ -331,7 +332,7 @@ NESTED = {
 @pytest.mark.parametrize("path", NESTED.values(), ids=NESTED)
 @pytest.mark.parametrize("length", [2**63, 2**64 - 10, 2**64 - 5, 2**64 - 1])
 def test_a_length_near_the_largest_number_costs_one_request(path: tuple[int, ...], length: int) -> None:
-    """The decoder panics on it, which is no `Exception`: it ended the task that reads for everybody."""
+    """The decoder panics, which is no `Exception`: that once ended the decoding task for all senders."""
     bad = field(path[-1], b"", length)
     for number in reversed(path[:-1]):
         bad = field(number, bad)

@@ -1,4 +1,4 @@
-"""Spans that are sent on arrive as they were."""
+"""Do spans that are sent on arrive as they were?"""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from tests.test_otlp_properties import rows
 
 
 def again(*sent: pa.Table) -> pa.Table:
-    """*sent*, encoded and read as a collector reads it."""
+    """*sent*, encoded and then read as a collector reads it."""
     decoded = decode([Body(body(one), Encoding.PROTOBUF) for one in sent], NOW)
     assert [(verdict.error, verdict.rejected) for verdict in decoded.verdicts] == [(None, 0)] * len(sent)
     return decoded.spans
@@ -25,14 +25,14 @@ def again(*sent: pa.Table) -> pa.Table:
 def test_spans_that_are_sent_on_arrive_as_they_were(
     sent: Sequence[Span], service: str | None, most: int
 ) -> None:
-    """Every column: whoever imports a file must not see another one in the collector."""
+    """Every column survives: an imported file must look the same in the collector."""
     received = table(request(*sent, service=service), request(*sent[:2], resource={"host": ["a", 1.5]}))
 
     assert rows(again(received.slice(0, most), received.slice(most))) == rows(received)
 
 
 def test_values_nested_too_deeply_to_be_opened_are_sent_on() -> None:
-    """They are kept as bytes, and as bytes they leave."""
+    """They are stored as bytes, and sent on as bytes."""
     value = b""
     for _ in range(500):
         value = field(5, field(1, value))

@@ -1,4 +1,4 @@
-"""Attribute values out of their encoding: as exporters write them, and as protobuf allows."""
+"""Are attribute values decoded, both as exporters write them and as protobuf allows?"""
 
 import pyarrow as pa
 import pytest
@@ -16,7 +16,7 @@ INTS = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-1, 0, 127, 128, 2**6
 
 @st.composite
 def values(draw: st.DrawFn) -> tuple[bytes, int, bytes]:
-    """An encoded value, and its type and octets."""
+    """An encoded value, its type and its bytes."""
     kind = draw(st.sampled_from(ValueType))
     value = AnyValue()
     octets = b""
@@ -43,7 +43,7 @@ def values(draw: st.DrawFn) -> tuple[bytes, int, bytes]:
             octets = draw(st.binary(max_size=9))
             value.bytes_value = octets
     encoded = value.SerializeToString()
-    # Protobuf lets a writer put anything before the field that counts, and things nobody knows behind it.
+    # A protobuf writer may put other fields before the one that counts, and unknown ones after it.
     before, after = draw(st.sampled_from([(b"", b""), (b"", b"\x78\x01"), (b"\x18\x05", b"")]))
     return (before + encoded + after if encoded else encoded), kind, octets
 
@@ -63,7 +63,7 @@ def test_what_is_encoded_is_found(some: list[tuple[bytes, int, bytes]], skipped:
     [
         (None, ValueType.EMPTY, b""),
         (b"\x0a\x00", ValueType.STRING, b""),
-        (b"\x0a\x82\x00ab", ValueType.STRING, b"ab"),  # a length with a digit too many
+        (b"\x0a\x82\x00ab", ValueType.STRING, b"ab"),  # a length with a redundant byte
         (b"\x10\x02", ValueType.BOOL, b"true"),
         (b"\x10\x81\x00", ValueType.BOOL, b"true"),
         (b"\x18\x85\x80\x00", ValueType.INT, b"5"),

@@ -1,4 +1,4 @@
-"""The collector as a process: how it starts, what it says when it can not, and how it stops."""
+"""How does the collector's process start, what does it say if it cannot, and how does it stop?"""
 
 import os
 import re
@@ -24,14 +24,14 @@ from tests.scenes import order
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """One that runs."""
+    """A running collector."""
     running = Collector(tmp_path_factory.mktemp("collector")).start()
     yield running
     running.stop()
 
 
 def refused(folder: Path, **settings: str) -> str:
-    """What a collector says that can not start."""
+    """The message of a collector that cannot start."""
     grpc, http, api = map(str, free_ports(3))
     own = {"CHOREOSCOPE_GRPC_PORT": grpc, "CHOREOSCOPE_HTTP_PORT": http, "CHOREOSCOPE_API_PORT": api}
     environment = {**os.environ, **own, "CHOREOSCOPE_DATA": str(folder), **settings}
@@ -143,7 +143,7 @@ OVERFLOWING = b"\x0a" + b"\xff" * 9 + b"\x01"  # eleven bytes: a field with a le
 
 
 def test_a_request_on_which_the_decoder_panics_costs_no_other(collector: Collector, tmp_path: Path) -> None:
-    """It once ended the task that reads: every later request hung, and readyz said all is well."""
+    """The panic once ended the decoding task: later requests hung, while readyz said that all is well."""
     traces = f"http://127.0.0.1:{collector.http_port}/v1/traces"
     for _ in range(6):
         answer = httpx.post(
@@ -171,7 +171,7 @@ def test_a_request_on_which_the_decoder_panics_costs_no_other(collector: Collect
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_finishes_what_it_accepted(tmp_path: Path, number: signal.Signals) -> None:
-    """Whoever was answered is stored; whoever was not can send again. It ends within ten seconds, with 0."""
+    """Answered requests are stored, the others can be resent. It exits within ten seconds, with 0."""
     collector, toll = Collector(tmp_path).start(), Toll()
     with load(collector.http_port, "load", toll):
         time.sleep(1)

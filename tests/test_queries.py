@@ -1,4 +1,4 @@
-"""What is answered of a flow while it is still on its way."""
+"""What is answered about a flow that is still running?"""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.scenes import Watch, order, publish, react, without
 
 
 def questions(watch: Watch) -> Reader:
-    """Answers about what *watch* sees."""
+    """A reader of what *watch* knows."""
     return Reader(sources(watch))
 
 
@@ -24,7 +24,7 @@ def notes(watch: Watch, key: str) -> set[str]:
 
 
 def test_span_whose_parent_is_on_its_way_is_not_called_an_orphan(watch: Watch) -> None:
-    """Parents end after their children, and are sent after them: a chip that comes and goes says nothing."""
+    """Parents end and are sent after their children: a warning that comes and goes says nothing."""
     watch.receive(without(order("A-1", watch.now, down={"payment"}), "A-1/OrderPlaced"))
     assert notes(watch, "A-1") == set()
     watch.wait(8)
@@ -69,7 +69,7 @@ def test_what_a_reaction_handled_is_shown_however_its_sender_named_it(
 
 
 def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: Watch) -> None:
-    """A hundred are stuck, and a dozen of them held: the first page says a hundred."""
+    """Of a hundred stuck flows, memory holds a few: the summary still counts a hundred."""
     watch.tick._pacing = replace(watch.tick._pacing, most_spans=100)
     for number in range(100):
         watch.receive(order(f"A-{number}", watch.now, down={"payment"}), after_s=0.01)
@@ -85,7 +85,7 @@ def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: 
 
 
 def test_an_empty_list_says_whether_it_is_known_to_be_empty(watch: Watch) -> None:
-    """After a start the past is lived again: until then nobody can say that nothing is stuck."""
+    """Until the replay after a start is done, an empty list does not mean that nothing is stuck."""
     watch.receive(order("A-1", watch.now))
     asked = questions(watch)
     for known in (False, True):

@@ -1,4 +1,4 @@
-"""Which spans are one reaction, and what that reaction publishes."""
+"""Which spans are one reaction, and what does that reaction publish?"""
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -9,7 +9,7 @@ TWICE = (("first", 1), ("second", 5))
 
 
 def test_handler_within_a_receive_has_what_was_received() -> None:
-    """A batch's own span holds the links; its handler, the only one, has none."""
+    """The batch's span has the links; its only handler has none."""
     first, second = publish("first"), publish("second")
     poll = receive("poll", first, second, service="packing")
     packing = consume("packing", parent=poll)
@@ -36,7 +36,7 @@ def test_dangling_delivery_through_a_receive_names_the_message_and_not_the_recei
 
 
 def test_handlers_take_what_they_link_to_and_the_receive_keeps_the_rest() -> None:
-    """A message that was handed over and never handled must not vanish."""
+    """A message that was received but never handled must not vanish."""
     first, second = publish("first"), publish("second")
     poll = receive("poll", first, second, service="packing")
     packing = consume("packing", first, parent=poll)
@@ -56,7 +56,7 @@ def test_only_handler_without_a_link_takes_what_the_others_left() -> None:
 
 
 def test_poll_beside_the_handlings_of_its_messages_is_no_reaction() -> None:
-    """Azure's clients link both to the message, and neither is within the other."""
+    """Azure's clients link both spans to the message, and nest neither in the other."""
     first, second, left = publish("first"), publish("second"), publish("left")
     poll = receive("poll", first, second, left, service="packing")
     handlers = [consume(f"packing {one}", one, service="packing") for one in (first, second)]
@@ -77,7 +77,7 @@ def test_poll_of_another_group_or_destination_reacts_for_itself() -> None:
 
 
 def test_receive_whose_handlers_do_not_say_which_message_is_the_reaction_itself() -> None:
-    """To give each handler every message would invent deliveries."""
+    """Giving every message to each handler would invent deliveries."""
     first, second = publish("first"), publish("second")
     poll = receive("poll", first, second, service="packing")
     handlers = [consume(name, parent=poll, service="packing") for name in ("one", "other")]
@@ -90,7 +90,7 @@ def test_receive_whose_handlers_do_not_say_which_message_is_the_reaction_itself(
 
 @pytest.mark.parametrize("operation", ["receive", "settle"])
 def test_empty_poll_and_settle_are_no_reactions(operation: str) -> None:
-    """Nobody reacts a hundred times a second."""
+    """Idle consumers poll a hundred times a second, and no poll handles anything."""
     placed = publish("placed")
     nothing = consume("nothing", operation=operation)
 
@@ -117,7 +117,7 @@ def test_handler_that_two_libraries_saw_is_one_reaction_and_one_attempt(linked: 
 
 
 def test_redelivery_is_another_attempt_of_one_reaction() -> None:
-    """It failed, came again, and went well: that is one reaction that took two attempts."""
+    """It failed, was redelivered and succeeded: one reaction with two attempts."""
     placed = publish("placed")
     failed = react("packing", placed, at=5, error="no stock", called="process")
     again = react("again", placed, service="packing", at=20, took=3, called="process")
@@ -132,7 +132,7 @@ def test_redelivery_is_another_attempt_of_one_reaction() -> None:
 
 
 def test_redelivery_within_a_group_may_overlap_the_attempt_before() -> None:
-    """The broker's patience ended before the handler did."""
+    """The broker's ack timeout ended before the handler did."""
     placed = publish("placed")
     slow, again = (react(name, placed, service="packing", group="g", at=at, took=9) for name, at in TWICE)
 
@@ -140,7 +140,7 @@ def test_redelivery_within_a_group_may_overlap_the_attempt_before() -> None:
 
 
 def test_handlers_of_one_service_without_groups_react_each_for_itself() -> None:
-    """A service that packs and bills may subscribe twice; to take one for a repetition hides a reaction."""
+    """A service that packs and bills may subscribe twice; taking one for a retry would hide a reaction."""
     placed = publish("placed")
     packing, billing = (react(name, placed, service="shop", at=at) for name, at in TWICE)
 
@@ -148,7 +148,7 @@ def test_handlers_of_one_service_without_groups_react_each_for_itself() -> None:
 
 
 def test_two_processes_that_both_get_a_message_react_each_for_itself() -> None:
-    """Without a group a broker gives every subscriber its own copy, and all of them at once."""
+    """Without a group, a broker gives every subscriber its own copy, all at once."""
     placed = publish("placed")
     here, there = (react(name, placed, service="shop", at=at, took=9, called="process") for name, at in TWICE)
 
@@ -156,7 +156,7 @@ def test_two_processes_that_both_get_a_message_react_each_for_itself() -> None:
 
 
 def test_messages_that_one_span_sent_are_told_apart_by_their_ids() -> None:
-    """A batch without creates: one send, and as many reactions of one group as there were messages."""
+    """A batch without creates has one send, and one reaction of a group for each message."""
     sending = publish("sending")
     reactions = [
         react(
@@ -187,7 +187,7 @@ def test_batches_that_share_a_message_are_no_attempts_of_each_other() -> None:
 
 
 def test_what_is_published_at_any_depth_of_a_reaction_is_caused_by_it() -> None:
-    """Between the handler and the publish lie database calls, retries, and other services' requests."""
+    """Between the handler and the publish lie database calls, retries and requests to other services."""
     placed = publish("placed")
     packing = react("packing", placed)
     step = work("step", parent=packing, service="packing")
@@ -208,7 +208,7 @@ def test_nearest_reaction_is_the_cause() -> None:
 
 
 def test_what_another_service_published_after_our_message_is_not_our_doing() -> None:
-    """Its own reaction was lost; to say that we published it would hide the gap."""
+    """Its own reaction was lost; saying that we published its message would hide the gap."""
     packing = consume("packing")
     packed = publish("packed", parent=packing, service="packing")
     shipped = publish("shipped", parent=packed, service="shipping")
@@ -217,7 +217,7 @@ def test_what_another_service_published_after_our_message_is_not_our_doing() -> 
 
 
 def test_message_that_links_to_work_of_a_reaction_is_caused_by_it() -> None:
-    """An outbox: another process publishes later what the handler wrote down."""
+    """An outbox: another process later publishes what the handler stored."""
     placed = publish("placed")
     packing = react("packing", placed)
     writing = work("writing", parent=packing, service="packing")

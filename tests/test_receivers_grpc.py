@@ -1,4 +1,4 @@
-"""OTLP over gRPC: the answers that the specification asks for and that exporters understand."""
+"""Does OTLP over gRPC answer as the specification asks, and as exporters understand?"""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -35,7 +35,7 @@ async def running(module_database: Database) -> AsyncIterator[Ingest]:
 
 @pytest.fixture
 def server(running: Ingest) -> Ingest:
-    """One for all tests of this module, with an empty store."""
+    """One server for all tests of this module, with an empty store for each."""
     running.database.execute("TRUNCATE TABLE spans")
     return running
 
@@ -109,7 +109,7 @@ async def test_too_much_after_inflation_is_resource_exhausted(channel: grpc.aio.
 async def test_when_the_store_fails_it_is_unavailable_with_a_time_to_retry(
     server: Ingest, channel: grpc.aio.Channel
 ) -> None:
-    """In both places: Go reads the status details, Python a trailer of its own."""
+    """The delay is in two places: Go reads the status details, Python its own trailer."""
     server.database.execute("RENAME TABLE spans TO away")
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await export(channel, request(span()))

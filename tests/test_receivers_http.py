@@ -1,4 +1,4 @@
-"""OTLP over HTTP: every answer is the one that the specification asks for."""
+"""Does OTLP over HTTP answer as the specification asks?"""
 
 import asyncio
 import gzip
@@ -39,7 +39,7 @@ async def running(module_database: Database) -> AsyncIterator[Ingest]:
 
 @pytest.fixture
 def server(running: Ingest) -> Ingest:
-    """One for all tests of this module, with an empty store."""
+    """One server for all tests of this module, with an empty store for each."""
     running.database.execute("TRUNCATE TABLE spans")
     return running
 
@@ -104,7 +104,7 @@ async def test_a_large_packed_body_is_unpacked_beside_the_others(server: Ingest)
 
 
 async def test_a_chunked_body_is_put_together(server: Ingest) -> None:
-    """Node's exporter does not know the length when it begins."""
+    """Node's exporter does not know the length when it starts to send."""
 
     async def pieces() -> AsyncIterator[bytes]:
         data = protobuf(request(span()))
@@ -189,7 +189,7 @@ async def test_other_methods_are_405(server: Ingest, method: str) -> None:
 
 
 async def test_other_paths_are_404(server: Ingest) -> None:
-    """Also the one that exporters use whose endpoint lacks the path."""
+    """Even the path of exporters whose endpoint lacks one."""
     answer = await server.http.post("/", content=protobuf(request(span())), headers=PROTOBUF)
 
     assert answer.status_code == 404
@@ -217,7 +217,7 @@ async def test_too_much_on_the_wire_is_413_though_no_length_is_announced(server:
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
 async def test_a_small_body_that_inflates_to_too_much_is_413(server: Ingest, coding: str) -> None:
-    """A thousandfold: what is above the limit is never even inflated."""
+    """It inflates a thousandfold, but bytes beyond the limit are never inflated."""
     bomb = {
         "gzip": gzip.compress,
         "deflate": zlib.compress,
@@ -244,7 +244,7 @@ async def test_a_nonsense_length_is_refused(server: Ingest, length: str) -> None
 
 
 async def test_when_the_store_fails_it_is_503_with_a_time_to_retry(server: Ingest) -> None:
-    """Exporters give a batch up when the time is longer than theirs: Python's have ten seconds."""
+    """Exporters drop a batch if the delay exceeds their own limit: ten seconds in Python."""
     server.database.execute("RENAME TABLE spans TO away")
     answer = await server.http.post("/v1/traces", content=protobuf(request(span())), headers=PROTOBUF)
     server.database.execute("RENAME TABLE away TO spans")
@@ -254,7 +254,7 @@ async def test_when_the_store_fails_it_is_503_with_a_time_to_retry(server: Inges
 
 
 async def test_metrics_and_logs_are_rejected_as_a_whole_and_not_as_an_error(server: Ingest) -> None:
-    """A user who sends everything should neither see an error every minute nor believe that it was kept."""
+    """A user who sends everything should not see an error every minute, nor believe that it was stored."""
     before = server.refused("no_traces")
     metrics, logs = ExportMetricsServiceRequest(), ExportLogsServiceRequest()
     metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add()
@@ -298,7 +298,7 @@ async def test_with_the_token_it_is_taken(guarded: Ingest) -> None:
 
 @pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:8501", "http://localhost"])
 async def test_a_page_of_this_machine_may_send(server: Ingest, origin: str) -> None:
-    """Browser exporters ask first, because of the content type."""
+    """Browser exporters send a preflight request because of the content type."""
     asked = await server.http.options(
         "/v1/traces",
         headers={
@@ -327,7 +327,7 @@ async def test_a_page_from_elsewhere_may_not(server: Ingest, origin: str) -> Non
 
 
 async def test_many_requests_on_one_connection(server: Ingest) -> None:
-    """HTTP/1.1 keeps connections; a refused request may not spoil the next one."""
+    """HTTP/1.1 keeps connections open; a refused request must not spoil the next one."""
     for number in range(10):
         good = await server.http.post(
             "/v1/traces", content=protobuf(request(span(id=str(number)))), headers=PROTOBUF

@@ -1,4 +1,4 @@
-"""Who looks back at a run makes it last no longer; who goes on with it after a long time does."""
+"""Which late reactions prolong a flow? Those that continue it do, and those that only look back do not."""
 
 import pyarrow as pa
 
@@ -15,7 +15,7 @@ HOUR = 3_600_000  # milliseconds
 
 
 def seen(*sent: Sent) -> Stitched:
-    """What stitching makes of *sent*, which came the day after."""
+    """What stitching makes of *sent*, received a day later."""
     rows = conventions.read(spans_of(*sent))
     place = rows.schema.get_field_index("received")
     late = pa.array([NOW + 24 * HOUR * MS] * rows.num_rows, pa.int64())
@@ -23,7 +23,7 @@ def seen(*sent: Sent) -> Stitched:
 
 
 def lasted(*sent: Sent) -> list[float]:
-    """How many milliseconds each flow lasted."""
+    """How long each flow lasted, in milliseconds."""
     happened = record(seen(*sent), Names())
     spans = zip(happened.started.tolist(), happened.last.tolist(), strict=True)
     return [(last - started) / MS for started, last in spans]
@@ -35,7 +35,7 @@ def order_of_last_week() -> list[Sent]:
 
 
 def test_report_that_reads_an_old_order_does_not_prolong_it() -> None:
-    """Else every order of a stream that is read again would be the newest, and have taken a week."""
+    """Otherwise every order in a replayed stream would be the newest, and would have taken a week."""
     placed, paying = order_of_last_week()
     reporting = react("reporting", placed, at=2 * HOUR)
     summing = work("summing", parent=reporting, service="reporting", at=3 * HOUR)
@@ -48,7 +48,7 @@ def test_report_that_reads_an_old_order_does_not_prolong_it() -> None:
 
 
 def test_service_that_was_away_goes_on_with_the_order() -> None:
-    """It took two hours, and that is what the order took."""
+    """The service handled the order two hours late, so the order really took that long."""
     placed, paying = order_of_last_week()
     packing = react("packing", placed, at=2 * HOUR)
     packed = publish("packed", parent=packing, service="packing", at=2 * HOUR + 1)
@@ -79,7 +79,7 @@ def test_what_followed_from_a_replay_is_a_replay_in_whatever_trace() -> None:
 
 
 def test_answer_with_the_context_of_what_was_stored_long_ago_does_not_prolong_that() -> None:
-    """nats-py answers with the headers of what it found in the bucket; the span is in the writer's trace."""
+    """nats-py replies with the headers it found in the bucket, so the span is in the writer's trace."""
     written = publish("written", subject="$KV.prices.7")
     inbox = {"messaging.destination.name": "_INBOX.x7.1"}
     read = receive("read", parent=written, flags=REMOTE, service="report", said=inbox, at=5 * HOUR)
@@ -89,7 +89,7 @@ def test_answer_with_the_context_of_what_was_stored_long_ago_does_not_prolong_th
 
 
 def test_answer_whose_request_is_known_is_no_delivery_of_what_it_links_to() -> None:
-    """nats.net: the answer is the request's child, and links to the message that was stored."""
+    """In nats.net the answer is the request's child, and links to the stored message."""
     written = publish("written", subject="$KV.prices.7")
     request = publish("request", subject="prices", at=5)
     inbox = {"messaging.destination.name": "_INBOX.x7.1"}

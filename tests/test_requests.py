@@ -1,4 +1,4 @@
-"""A request and its answer are one exchange, however many spans a library makes of it."""
+"""Are a request and its answer one exchange, however many spans a library makes of them?"""
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -8,14 +8,14 @@ INBOX = "_INBOX.x7.1"
 
 
 def asked() -> tuple[Sent, Sent, Sent]:
-    """A request in the midst of other work, and who takes it."""
+    """Some work, the request that it sends, and the consumer that takes the request."""
     working = work("working", kind=Span.SPAN_KIND_CLIENT)
     request = publish("request", parent=working, subject="score")
     return working, request, receive("scoring", parent=request, flags=REMOTE)
 
 
 def answer(taken: Sent, name: str = "answer") -> tuple[Sent, Sent]:
-    """An answer, and its arrival at the one who asked."""
+    """An answer, and its receipt by the service that asked."""
     sent = publish(name, parent=taken, service="scoring", subject=INBOX)
     inbox = {"messaging.destination.name": INBOX}
     arrived = receive(f"{name} arrived", parent=sent, flags=REMOTE, service="order", said=inbox)
@@ -23,7 +23,7 @@ def answer(taken: Sent, name: str = "answer") -> tuple[Sent, Sent]:
 
 
 def test_answer_is_a_part_of_its_request() -> None:
-    """Else every request would be two events, and the second one nobody's that reacts."""
+    """Otherwise every request would be two events, and nothing would ever react to the second."""
     working, request, taken = asked()
     sent, arrived = answer(taken)
 
@@ -50,7 +50,7 @@ def test_what_the_asker_does_with_an_answer_is_not_the_doing_of_who_answered() -
 
 
 def test_confirmation_of_the_broker_is_no_answer_to_the_message_at_hand() -> None:
-    """JetStream confirms a publish on an inbox: a span within the handling, of nobody's request."""
+    """JetStream confirms a publish on an inbox: that span is in the handling, but answers no request."""
     placed = publish("placed")
     packing = react("packing", placed, service="packing")
     inbox = {"messaging.destination.name": INBOX}
@@ -72,7 +72,7 @@ def test_acknowledgement_and_what_the_broker_is_asked_are_no_messages() -> None:
 
 
 def test_answer_to_a_batch_of_requests_is_a_part_of_none() -> None:
-    """Of which, nobody said."""
+    """Nothing says which of the requests it answers."""
     one, other = publish("one"), publish("other")
     scoring = consume("scoring", one, other)
     sent = publish("answer", parent=scoring, service="scoring", subject=INBOX)

@@ -1,4 +1,4 @@
-"""The process ends and starts again: what it knew, it knows again."""
+"""Does a restarted process know again what it knew?"""
 
 import random
 import time
@@ -27,7 +27,7 @@ from tests.scenes import MS, Sent, Watch, order, publish, react, table
 
 
 def restarted(watch: Watch, **settings: Any) -> Live:
-    """A live part that starts on what *watch* has stored, and has lived the past again."""
+    """A live part that started on the store of *watch*, replayed the past, and was stopped."""
     live = Live(
         watch.stores,
         habits=Habits(deadline_floor_ms=5000),
@@ -38,7 +38,7 @@ def restarted(watch: Watch, **settings: Any) -> Live:
     assert live.replayed.wait(60)
     until = time.monotonic() + 30
     first = live.snapshot.now
-    # The flows that came last are at rest by now, and teach in the first ticks.
+    # The last flows are quiet by now, and teach in the first ticks.
     while live.snapshot.now in {None, first} or live.snapshot.learned < watch.tick.learner.flows:
         assert time.monotonic() < until, "less was learned from the store"
         time.sleep(0.05)
@@ -58,7 +58,7 @@ def stuck(snapshot: Snapshot) -> set[tuple[str, str, str | None]]:
 
 
 def a_history(watch: Watch, rng: random.Random) -> None:
-    """A few minutes of a shop in which services break, are mended and send late."""
+    """A few minutes of a shop whose services break, are mended, and send late."""
     down: set[str] = set()
     silent: set[str] = set()
     late = {service: rng.choice([0, 0, 3]) for service in ("payment", "fraud")}
@@ -69,7 +69,7 @@ def a_history(watch: Watch, rng: random.Random) -> None:
             if rng.random() < 0.2:
                 silent = {"payment"}
         sent = order(f"H-{number}", watch.now, down=down, silent=silent)
-        for service in sorted({service for service, _ in sent}):  # a seed gives one history
+        for service in sorted({service for service, _ in sent}):  # so that a seed gives one history
             ready = watch.now + (rng.randint(0, 1) + late.get(service, 0)) * SECOND
             coming.append((ready, [one for one in sent if one[0] == service]))
         due = [part for ready, part in coming if ready <= watch.now]
@@ -78,8 +78,8 @@ def a_history(watch: Watch, rng: random.Random) -> None:
         if rng.random() < 0.1:
             watch.wait(rng.randint(1, 20))
     watch.receive([one for _, part in coming for one in part], after_s=1)
-    watch.wait(rng.choice([20, 40]))  # what stopped has passed its deadline
-    # A flow that rests only after the restart teaches only there, and may make a habit of what was none.
+    watch.wait(rng.choice([20, 40]))  # flows that stopped are past their deadlines
+    # A flow that becomes quiet only after the restart teaches only there, and might create a new habit.
     while (watch.snapshot.state < State.STUCK).any():
         watch.wait(1)
 
@@ -87,14 +87,14 @@ def a_history(watch: Watch, rng: random.Random) -> None:
 @settings(
     max_examples=2,
     deadline=None,
-    # A history has no smaller one inside: shrinking would take minutes and tell nothing.
+    # Shrinking a history would take minutes and tell nothing.
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(seed=st.integers(0, 2**32))
-@example(seed=16)  # a habit forms while nothing comes, and judges flows that rest in the same silence
+@example(seed=16)  # a habit forms while nothing comes, and judges flows that become quiet in the same silence
 def test_past_that_is_lived_again_gives_what_was_known(engine: Engine, seed: int) -> None:
-    """Expectations, verdicts and the number of flows that taught: state is a cache of the store."""
+    """State is a cache of the store: expectations, verdicts and the number of learned flows come back."""
     with new_database(engine) as database:
         watch = Watch(database)
         a_history(watch, random.Random(seed))
@@ -110,7 +110,7 @@ def test_past_that_is_lived_again_gives_what_was_known(engine: Engine, seed: int
 
 
 def test_order_that_stopped_long_before_the_replay_is_stuck_again(database: Database) -> None:
-    """Days later its spans are not among the newest; to call it done would hide it for ever."""
+    """Days later its spans are not among the newest; calling it done would hide it for ever."""
     watch = Watch(database)
     watch.learn()
     watch.receive(order("A-1", watch.now, down={"payment"}))
@@ -125,7 +125,7 @@ def test_order_that_stopped_long_before_the_replay_is_stuck_again(database: Data
 
 
 def test_what_is_rare_is_known_after_a_restart(database: Database) -> None:
-    """One run an hour: the last minutes show none, and the flows that the store has show twenty."""
+    """With one run an hour, the last minutes show none, but the flows in the store show twenty."""
     watch = Watch(database)
 
     def returned(key: str, at: int, *, down: bool = False) -> list[Sent]:
@@ -151,7 +151,7 @@ def test_what_is_rare_is_known_after_a_restart(database: Database) -> None:
 
 
 def test_late_span_of_an_old_flow_joins_it_after_a_restart(database: Database) -> None:
-    """Else it would be a flow of its own under the same key, and hide the whole one."""
+    """Otherwise it would be a flow of its own under the same key, and hide the complete one."""
     watch = Watch(database)
     watch.learn()
     watch.wait(30)

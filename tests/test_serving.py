@@ -1,4 +1,4 @@
-"""Ports: opened, or refused in words that help."""
+"""Can a port be opened, and if not, does the error help?"""
 
 import pytest
 

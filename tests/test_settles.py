@@ -1,4 +1,4 @@
-"""What settles say belongs to the reactions whose messages they settle."""
+"""Which reaction does a settle describe? The one whose message it settles."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ STREAM = "$JS.ACK.SHOP.packing.{}.17.20.1795406423355166396.0"
 
 
 def settle(name: str, how: str | None = "ack", said: Mapping[str, Value] = {}, **more: Any) -> Sent:
-    """A span that settles, by the packing service."""
+    """A settle span of the packing service."""
     verb = {} if how is None else {"messaging.operation.name": how}
     said = {"messaging.operation.type": "settle", **verb, **said}
     return work(name, **{"service": "packing", "kind": Span.SPAN_KIND_CLIENT, "said": said, **more})
 
 
 def facts(*sent: Sent, of: Sent) -> dict[str, Any]:
-    """What the document says of how a reaction's messages were settled, but for what is not there."""
+    """What the document says about how a reaction's messages were settled, without empty fields."""
     reaction = tell(*sent).reaction(of)
     return {name: reaction[name] for name in FACTS if reaction[name]}
 
@@ -46,7 +46,7 @@ def test_nobody_said_is_not_zero_deliveries() -> None:
 
 
 def test_settle_in_a_trace_of_its_own_is_known_by_the_message_it_links_to() -> None:
-    """A consumer that acknowledges when all its work is done does so in no handling at all."""
+    """A consumer that acknowledges only when all its work is done does so outside any handling."""
     placed = publish("placed")
     packing, stats = consume("packing", placed), consume("stats", placed)
     settling = settle("settling", "nack", links=[placed])
@@ -59,7 +59,7 @@ def test_settle_in_a_trace_of_its_own_is_known_by_the_message_it_links_to() -> N
 
 
 def test_settle_whose_parent_is_the_message_is_about_that() -> None:
-    """As it is where the context that came with a message is taken up once more to settle it."""
+    """Some consumers restore the context that came with a message in order to settle it."""
     placed = publish("placed")
     packing = react("packing", placed)
     settling = settle("settling", "term", parent=placed)
@@ -75,7 +75,7 @@ def test_settle_that_links_to_a_handling_is_about_that() -> None:
 
 
 def test_link_counts_more_than_where_it_happened() -> None:
-    """A worker settles one message late, while it has the next one in hand already."""
+    """A worker settles one message late, when it has already taken the next one."""
     first, second = publish("first"), publish("second")
     early = consume("early", first, service="packing")
     late = consume("late", second, service="packing")
@@ -94,7 +94,7 @@ def test_two_groups_of_a_service_leave_a_link_to_their_message_open() -> None:
 
 
 def test_settle_of_another_service_below_a_handling_is_not_its_own() -> None:
-    """Whoever was called has messages of its own to acknowledge."""
+    """A service that was called acknowledges messages of its own."""
     placed = publish("placed")
     packing = react("packing", placed)
     settling = settle("settling", service="stock", parent=packing)
@@ -103,7 +103,7 @@ def test_settle_of_another_service_below_a_handling_is_not_its_own() -> None:
 
 
 def test_each_attempt_and_each_message_of_a_batch_is_settled() -> None:
-    """Two were done with, and one comes again."""
+    """A redelivered message is settled once per attempt, and a batch once per message or all at once."""
     placed = publish("placed")
     first = react("first", placed, at=1, service="packing", group="packers", error="no paper")
     again = react("again", placed, at=9, service="packing", group="packers")
@@ -120,7 +120,7 @@ def test_each_attempt_and_each_message_of_a_batch_is_settled() -> None:
 
 
 def test_receive_around_a_handling_settles_for_it() -> None:
-    """Kafka commits what it polled."""
+    """A Kafka client commits under the poll, not under the handler."""
     placed = publish("placed")
     poll = receive("poll", placed, service="packing")
     packing = consume("packing", parent=poll, flags=LOCAL)
@@ -129,7 +129,7 @@ def test_receive_around_a_handling_settles_for_it() -> None:
 
 
 def test_subject_of_an_acknowledgement_counts_deliveries_and_tells_no_more() -> None:
-    """`otel-instrumentation-nats` makes a publish of what is said to the broker, without what is said."""
+    """`otel-instrumentation-nats` records an acknowledgement as a publish, without its body."""
     placed = publish("placed")
     packing = react("packing", placed)
     subject = STREAM.format(4)
@@ -144,7 +144,7 @@ def test_subject_of_an_acknowledgement_counts_deliveries_and_tells_no_more() -> 
 
 
 def test_acknowledgement_that_two_libraries_saw_is_one() -> None:
-    """The outer one knows that it was an acknowledgement, the inner one how often the message had come."""
+    """The outer span says that it is an ack, the inner one how often the message was delivered."""
     placed = publish("placed")
     packing = react("packing", placed)
     outer = settle("outer", parent=packing)

@@ -1,4 +1,4 @@
-"""How messages were settled, and how often they had been delivered: in the words of every broker."""
+"""How was a message settled, and how often had it been delivered? In the words of every broker."""
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -14,7 +14,7 @@ NATS = {"messaging.system": "nats"}
 
 
 def said(one: Span) -> tuple[Settled, int]:
-    """How a span says that a message was settled, and after how many deliveries."""
+    """How a span says that its message was settled, and after how many deliveries."""
     (row,) = conventions.read(table(request(one))).to_pylist()
     return Settled(row["settled"]), row["deliveries"]
 
@@ -37,7 +37,7 @@ def said(one: Span) -> tuple[Settled, int]:
 def test_settle_says_how_by_its_verb_else_by_its_name(
     name: str, attributes: dict[str, Value], settled: Settled
 ) -> None:
-    """The type of the operation is the same for an acknowledgement and for its refusal."""
+    """The operation type is the same for an acknowledgement and a refusal."""
     assert said(span(name, kind=CLIENT, attributes=attributes)) == (settled, 0)
 
 
@@ -57,7 +57,7 @@ def test_word_for_a_settle_means_nothing_on_other_spans() -> None:
     [("ack", Settled.ACKED), ("nak", Settled.NACKED), ("term", Settled.TERMINATED), ("", Settled.UNSAID)],
 )
 def test_handling_says_itself_how_it_was_settled(word: str, settled: Settled) -> None:
-    """As `opentelemetry-instrumentation-nats` writes it, which makes no span of a settle."""
+    """`opentelemetry-instrumentation-nats` makes no settle spans: the handling has the outcome."""
     attributes: dict[str, Value] = {**NATS, "messaging.nats.outcome": word}
 
     assert said(span("process orders", kind=CONSUMER, attributes=attributes))[0] is settled
@@ -75,7 +75,7 @@ def test_handling_says_itself_how_it_was_settled(word: str, settled: Settled) ->
     ],
 )
 def test_subject_of_a_settle_counts_the_deliveries(subject: str, deliveries: int) -> None:
-    """Whether it was acknowledged or not stands in the body alone, which no span has."""
+    """Only the body says whether it was acknowledged, and spans do not record the body."""
     by_name = span(f"{subject} send", kind=PRODUCER, attributes=NATS)
     by_attribute = span("send", kind=PRODUCER, attributes={"messaging.destination.name": subject})
 

@@ -1,7 +1,7 @@
-"""What real clients of real brokers sent: every delivery found once, none invented, no two orders made one.
+"""Does stitching understand real clients of real brokers? It finds each delivery once and merges no orders.
 
-The services wrote down what they published and handled, by ids in the bodies of their messages and by the
-headers that came with them (tests/recorded/brokers). Stitching had no part in that.
+The services logged what they published and handled, by ids in the message bodies and headers
+(tests/recorded/brokers). Stitching reads none of that.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from tests.documents import Document, document
 RECORDED = Path(__file__).parent / "recorded" / "brokers"
 BROKERS = ["rabbitmq", "sqs", "kafka"]
 
-Delivery = tuple[str, str]  # the id of a message, and the service that handled it
+Delivery = tuple[str, str]  # the id of a message and the service that handled it
 
 
 def requests(broker: str) -> list[bytes]:
@@ -29,7 +29,7 @@ def requests(broker: str) -> list[bytes]:
 
 
 def truth(broker: str, what: str) -> list[dict[str, str]]:
-    """What services wrote down as `published`, or as `handled`."""
+    """What the services logged as `published` or as `handled`."""
     lines = (RECORDED / f"{broker}.truth.jsonl").read_text().splitlines()
     return [row for row in map(json.loads, lines) if what in row]
 
@@ -41,14 +41,14 @@ def told(lines: list[bytes]) -> Document:
 
 
 def sent(broker: str, answer: Document) -> dict[str, str]:
-    """The id of each message in *answer*, by its ref: whoever handled it saw which span had sent it."""
+    """The id of each message in *answer*, by its ref: each handler logged which span had sent its message."""
     of_span = {span: message["ref"] for message in answer["messages"] for span in message["spans"]}
     return {of_span[row["sender"]]: row["handled"] for row in truth(broker, "handled")}
 
 
 @pytest.mark.parametrize("broker", BROKERS)
 def test_every_delivery_is_found_and_none_is_invented(broker: str) -> None:
-    """Two queues of one service are two reactions, and what a queue gave again is one with two attempts."""
+    """Two queues of one service are two reactions; a redelivery from a queue is a second attempt."""
     answer = told(requests(broker))
     ids, reactions = sent(broker, answer), {one["ref"]: one for one in answer["reactions"]}
     deliveries = [edge for edge in answer["edges"] if edge["kind"] == "delivery"]
@@ -97,7 +97,7 @@ def test_spans_are_counted_once_in_whatever_order_they_came(broker: str) -> None
 
 
 def parts(line: bytes) -> list[bytes]:
-    """A request cut up into requests of one span."""
+    """Split a request into requests of one span each."""
 
     def one(resource: Any, scope: Any, span: Any) -> bytes:
         within = {**scope, "spans": [span]}

@@ -1,4 +1,4 @@
-"""`choreoscope stitch`: files in, the causal graph out, and a sentence for what is no trace file."""
+"""What does `choreoscope stitch` make of files? A causal graph, or a sentence if a file is no trace file."""
 
 import gzip
 import io
@@ -24,7 +24,7 @@ RECORDED = Path(__file__).parent / "recorded"
 
 @dataclass
 class Answer:
-    """What a command wrote, and its exit code."""
+    """What a command printed, and its exit code."""
 
     code: int
     out: str
@@ -41,7 +41,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run `choreoscope stitch` with arguments, and what stands at its standard input."""
+    """A function that runs `choreoscope stitch` with the given arguments and standard input."""
 
     def run(*arguments: str | Path, stdin: bytes = b"") -> Answer:
         monkeypatch.setattr(sys, "argv", ["choreoscope", "stitch", *map(str, arguments)])
@@ -56,7 +56,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Callable[..., Path]:
-    """Write an order's request to a file, in one of the ways in which requests are written."""
+    """A function that writes an order's request to a file, in one of the forms that requests have."""
     sent = [publish("placed", key="A-1"), publish("lonely", at=1)]
     first = request(*(one.span for one in sent), service="order")
     second = request(consume("packing", sent[0]).span, service="packing")
@@ -94,7 +94,7 @@ def expected() -> dict[str, Any]:
 def test_every_way_to_write_a_request_gives_the_same_graph(
     run: Run, shop: Callable[..., Path], way: str, zipped: bool
 ) -> None:
-    """The format is found by looking: nobody remembers what a file's name should end in."""
+    """The content tells the format: nobody remembers what a file's name should end in."""
     answer = run(shop(way, zipped=zipped), "--format", "json")
 
     assert (answer.code, answer.err) == (0, "")
@@ -102,7 +102,7 @@ def test_every_way_to_write_a_request_gives_the_same_graph(
 
 
 def test_several_files_are_one_set_of_spans(run: Run, shop: Callable[..., Path]) -> None:
-    """A day's traces lie in many files, and the same span in several of them."""
+    """A day's traces are spread over many files, and several of them may hold the same span."""
     answer = run(shop("protobuf"), shop("lines", zipped=True), shop("protobuf"), "--format", "json")
 
     assert answer.document == expected()
@@ -127,7 +127,7 @@ def test_attribute_that_names_flows_can_be_chosen(run: Run, tmp_path: Path) -> N
 def test_attributes_that_name_conversations_and_causes_are_the_collectors_settings(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Axon 4 calls the cause the correlation id. Settings that have no use here are not looked at."""
+    """Axon 4 calls the cause a correlation id. Settings that the command does not use are not checked."""
     placed = publish("placed", said={"messaging.message.id": "m-1"})
     packing = react("packing", placed)
     said = {"axon.correlation_id": "m-1", "messaging.message.causation_id": "m-0"}
@@ -153,7 +153,7 @@ def test_text_says_who_reacted_to_what(run: Run, shop: Callable[..., Path]) -> N
 
 @pytest.mark.parametrize("octets", [b"{}", b'{"resource_spans": [{}]}', b'{"batches": [{}]}'])
 def test_request_without_spans_is_an_empty_graph(run: Run, tmp_path: Path, octets: bytes) -> None:
-    """OTLP passes over names that it does not know; a reader who sees nothing wants to know why."""
+    """OTLP ignores names that it does not know; a reader who sees nothing wants to know why."""
     file = tmp_path / "file"
     file.write_bytes(octets)
     answer = run(file, "--format", "json")
@@ -202,7 +202,7 @@ def test_other_text_is_shown_and_not_taken_for_protobuf(run: Run, tmp_path: Path
 
 
 def test_two_sides_of_a_call_meet_over_several_files(run: Run, tmp_path: Path) -> None:
-    """Zipkin gives both one id; each service may have written a file of its own."""
+    """Zipkin gives both sides the same id, and each service may have written its own file."""
     call = {"traceId": "a1", "id": "b1", "timestamp": 1_000_000, "duration": 10}
     client = [{**call, "kind": "CLIENT", "localEndpoint": {"serviceName": "shop"}}]
     server = [
@@ -229,7 +229,7 @@ def test_two_sides_of_a_call_meet_over_several_files(run: Run, tmp_path: Path) -
 
 
 def test_broken_line_is_named(run: Run, tmp_path: Path) -> None:
-    """Of a file with a million lines a reader wants to know which."""
+    """In a file with a million lines, a reader wants to know which one."""
     file = tmp_path / "file"
     file.write_bytes(b"{}\n{}\nhello\n{}")
 
@@ -244,7 +244,7 @@ def test_file_that_is_not_there_and_folders_are_refused(run: Run, tmp_path: Path
 
 
 def test_spans_that_can_not_be_used_are_counted_and_the_others_stitched(run: Run, tmp_path: Path) -> None:
-    """A neighbour's broken id costs nobody an order."""
+    """One span's broken id must not hide other orders."""
     file = tmp_path / "file"
     file.write_bytes(protobuf(request(publish("placed").span, span(id=b"short"))))
     answer = run(file, "--format", "json")
@@ -254,7 +254,7 @@ def test_spans_that_can_not_be_used_are_counted_and_the_others_stitched(run: Run
 
 
 def test_bad_records_are_notes_beside_the_graph_of_the_good_ones(run: Run, tmp_path: Path) -> None:
-    """Each with its file; one line counts them. What a terminal would obey is shown, not obeyed."""
+    """Each note names its file, and one line counts them. Control characters must not reach a terminal."""
     file = tmp_path / "file"
     placed = publish("placed", key="A-1")
     file.write_bytes(json_body(request(placed.span, span(id=b"short"))) + b'\n{"hello\x1b": 1}\n\x1b[31m')
@@ -292,7 +292,7 @@ def test_ids_of_several_files_are_shown_as_they_were_written(run: Run, tmp_path:
 def test_a_bar_is_shown_to_people_with_much_to_read(
     run: Run, shop: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And to nobody else: a script wants what is said, and nothing drawn over it."""
+    """And only to them: a script wants the output, with nothing drawn over it."""
     few, many = [shop("json")], [shop("json")] * files._MANY
     assert "reading" not in run(*many).err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
@@ -306,7 +306,7 @@ def test_a_bar_is_shown_to_people_with_much_to_read(
 def test_protobuf_is_not_taken_for_json_because_its_length_is_the_code_of_a_brace(
     run: Run, tmp_path: Path
 ) -> None:
-    """A request begins with a line feed, as a JSON file may, and then comes its length."""
+    """A request begins with a line feed, as a JSON file may, followed by its length."""
     bodies = (protobuf(request(span("x" * size), service=None)) for size in range(100))
     file = tmp_path / "file"
     file.write_bytes(next(body for body in bodies if body.startswith(b"\n{")))
@@ -315,7 +315,7 @@ def test_protobuf_is_not_taken_for_json_because_its_length_is_the_code_of_a_brac
 
 
 def test_recorded_shop_is_stitched_by_the_real_command() -> None:
-    """What a user types, from the console script to the last byte."""
+    """Everything that a user's command runs, from the console script to the last byte."""
     script = Path(sys.executable).with_name("choreoscope")
     answer = subprocess.run(
         [script, "stitch", RECORDED / "shop.jsonl", "--format", "json"], capture_output=True, check=True

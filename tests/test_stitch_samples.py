@@ -1,7 +1,7 @@
-"""What real programs sent: every delivery found, none invented, spans and traces counted once.
+"""Does stitching understand what real programs sent? It finds every delivery and counts each span once.
 
-The truth is read from the files in plain Python, by what senders wrote for other purposes than tracing:
-message ids, correlation ids, CloudEvents. Files of `../shared/data` are read where that folder is there.
+Plain Python reads the truth from the files: message ids, correlation ids and CloudEvents, which the senders
+wrote for other purposes than tracing. Files in `../shared/data` are read only if that folder exists.
 """
 
 import gzip
@@ -41,7 +41,7 @@ def spans_of(*requests: Body) -> pa.Table:
 
 
 def bodies(data: bytes) -> list[Body]:
-    """The requests in a file: a JSON document, or one on each line."""
+    """The requests in a file: one JSON document, or one per line."""
     try:
         json.loads(data)
     except json.JSONDecodeError:
@@ -50,7 +50,7 @@ def bodies(data: bytes) -> list[Body]:
 
 
 def written(file: Path) -> list[Any]:
-    """The requests in a JSON file, as plain Python reads them; none if it is something else."""
+    """The requests in a JSON file, one document or one per line, as plain Python reads them."""
     text = file.read_text()
     try:
         return [json.loads(text)]
@@ -59,7 +59,7 @@ def written(file: Path) -> list[Any]:
 
 
 def spans_in(requests: list[Any]) -> Iterator[tuple[str, Said]]:
-    """(service, span) of each span, with its attributes as a flat dict beside them."""
+    """(service, span) for each span, with its attributes as a flat dict under "said"."""
     for one in requests:
         for resource in one["resourceSpans"]:
             service = flat(resource["resource"].get("attributes", []))["service.name"]
@@ -83,7 +83,7 @@ def edges(answer: Document, kind: str) -> set[tuple[str, str]]:
 
 
 def carried(file: Path) -> bool:
-    """Whether OTLP/HTTP could carry this file: its names, and hex ids of the right lengths."""
+    """Whether OTLP/HTTP could carry this file: it has OTLP's names, and hex ids of the right lengths."""
     requests = written(file)
     if not all(isinstance(one, dict) and "resourceSpans" in one for one in requests):
         return False
@@ -102,13 +102,13 @@ OTLP_FILES = [
 
 @needs_shared
 def test_most_sample_files_are_what_otlp_can_carry() -> None:
-    """Should the files change, the tests below must not come to nothing."""
+    """If the files change, the tests below must not silently become empty."""
     assert len(OTLP_FILES) >= 9
 
 
 @pytest.mark.parametrize("file", OTLP_FILES, ids=lambda file: file.name)
 def test_spans_and_traces_of_sample_files_are_counted_once(file: Path) -> None:
-    """As their facts have it, and a second copy of the file changes nothing."""
+    """The counts match the file's known facts, and a second copy of the file changes nothing."""
     facts = json.loads((SHARED / "facts.json").read_text())[str(file.relative_to(SHARED))]
     requests = bodies(file.read_bytes())
 
@@ -124,7 +124,7 @@ def test_spans_and_traces_of_sample_files_are_counted_once(file: Path) -> None:
 
 @needs_shared
 def test_faststream_has_one_message_for_each_create_and_publish() -> None:
-    """Two PRODUCER spans a message: to count both would leave one of them without a reaction, for ever."""
+    """Each message has two PRODUCER spans: counted twice, one would never get a reaction."""
     spans = list(spans_in(written(FASTSTREAM / "otlp.jsonl")))
     by_message: dict[tuple[str, str], list[str]] = {}
     for _, span in sorted(spans, key=lambda one: int(one[1]["startTimeUnixNano"])):
@@ -139,7 +139,7 @@ def test_faststream_has_one_message_for_each_create_and_publish() -> None:
 
 @needs_shared
 def test_faststream_deliveries_and_causes_are_all_found_and_none_invented() -> None:
-    """A consumer's message id is its publisher's conversation id: nothing that stitching looks at."""
+    """A consumer's message id is its publisher's conversation id: evidence that stitching does not need."""
     spans = list(spans_in(written(FASTSTREAM / "otlp.jsonl")))
     creates = {
         (span["said"]["messaging.message.conversation_id"], span["said"]["messaging.destination.name"]): span
@@ -171,7 +171,7 @@ def test_faststream_deliveries_and_causes_are_all_found_and_none_invented() -> N
 
 
 def by_time(spans: list[tuple[str, Said]]) -> list[str]:
-    """The traces, in the order of their first message."""
+    """The traces, in the order of their first messages."""
     producers = [span for _, span in spans if span["kind"] == 4]
     return list(
         dict.fromkeys(
@@ -182,7 +182,7 @@ def by_time(spans: list[tuple[str, Said]]) -> list[str]:
 
 @needs_shared
 def test_faststreams_bodies_as_sent_give_the_same_graph() -> None:
-    """Protobuf, gzip and gRPC on the wire, and the file that they were written to later."""
+    """The bodies on the wire, zipped or not, must read like the JSON file that was written later."""
     sent = []
     for head in sorted((FASTSTREAM / "wire").glob("*.json")):
         data = head.with_suffix(".bin").read_bytes()
@@ -195,7 +195,7 @@ def test_faststreams_bodies_as_sent_give_the_same_graph() -> None:
 @needs_shared
 @pytest.mark.parametrize("file", EXPORTED, ids=lambda file: file.stem)
 def test_exporters_of_other_languages_tell_one_flow(file: Path) -> None:
-    """A message, a reaction that is its child, and in a second trace one with a link."""
+    """Each file has a message, a reaction that is its child, and a linked reaction in a second trace."""
     head = json.loads(file.with_suffix(".json").read_text()).get("headers", {})
     data = file.read_bytes()
     data = gzip.decompress(data) if head.get("content-encoding") == "gzip" else data
@@ -212,7 +212,7 @@ def test_exporters_of_other_languages_tell_one_flow(file: Path) -> None:
 
 
 def test_shops_deliveries_are_all_found_and_none_invented() -> None:
-    """Each event says which it is, and each reaction which it handles; a batch's links have their own id."""
+    """Each event has an id, and each reaction names the event it handles; a batch names one on each link."""
     spans = list(spans_in(written(SHOP)))
     messages = {span["said"]["cloudevents.event_id"]: span for _, span in spans if span["kind"] == 4}
     expected = set()
@@ -254,7 +254,7 @@ def test_shops_orders_are_one_flow_each_and_a_batch_is_each_ones() -> None:
 
 
 def test_shops_spans_in_any_order_give_the_same_bytes() -> None:
-    """Exporters of eight services take turns as chance has it."""
+    """The exporters of eight services send in no fixed order."""
     requests = bodies(SHOP.read_bytes())
     spans = spans_of(*requests, *requests)
     order = list(range(spans.num_rows))

@@ -1,4 +1,4 @@
-"""Who reacted to what, whatever the shape in which services say so."""
+"""Which reaction handled which message, in whatever way instrumentations record it?"""
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -9,7 +9,7 @@ SENDS = {"messaging.operation.type": "send", "messaging.destination.name": "orde
 
 
 def test_reaction_is_found_by_its_link() -> None:
-    """The conventions' own way: a trace of its own, and a link to what was published."""
+    """The conventions' way: the reaction has its own trace and links to the published message."""
     placed = publish("placed")
     packing = consume("packing", placed)
 
@@ -19,7 +19,7 @@ def test_reaction_is_found_by_its_link() -> None:
 
 
 def test_reaction_is_found_by_its_parent() -> None:
-    """What most instrumentations do."""
+    """Most instrumentations record it this way."""
     placed = publish("placed")
     packing = react("packing", placed)
 
@@ -29,7 +29,7 @@ def test_reaction_is_found_by_its_parent() -> None:
 
 
 def test_link_and_parent_to_one_message_are_one_delivery() -> None:
-    """Our own instrumentation writes both; to count two would double every order."""
+    """Our own instrumentation writes both; counting two would double every order."""
     placed = publish("placed")
     packing = consume("packing", placed, placed, parent=placed)
 
@@ -37,7 +37,7 @@ def test_link_and_parent_to_one_message_are_one_delivery() -> None:
 
 
 def test_every_group_reacts_for_itself() -> None:
-    """A fan-out is what a choreography is made of."""
+    """Choreographies are made of fan-outs, so no group may be missing."""
     placed = publish("placed")
     groups = [react(name, placed) for name in ("stock", "fraud", "mailer")]
 
@@ -53,7 +53,7 @@ def test_batch_consumer_keeps_every_publisher() -> None:
 
 
 def test_message_that_nobody_reacted_to_stays() -> None:
-    """It is what the reader came to see."""
+    """An unhandled message is what the reader came to see."""
     placed = publish("placed")
 
     told = tell(placed)
@@ -63,7 +63,7 @@ def test_message_that_nobody_reacted_to_stays() -> None:
 
 @pytest.mark.parametrize("how", ["link", "parent"])
 def test_message_that_was_not_received_leaves_a_dangling_delivery(how: str) -> None:
-    """Its id is known all the same, and resolved when it comes."""
+    """The message's id is known all the same, and the edge is resolved once the message arrives."""
     lost = publish("lost")
     packing = consume("packing", lost) if how == "link" else react("packing", lost)
 
@@ -83,7 +83,7 @@ def test_reaction_without_a_word_of_its_message_stays() -> None:
 
 
 def test_link_to_what_published_nothing_is_no_delivery() -> None:
-    """A poll links to the handling of each record, a handler to what else went on around it."""
+    """A poll may link to the handling of each record, and a handler to other work around it."""
     request, lost = work("request"), publish("lost")
     record = consume("record", lost, service="packing")
     packing = consume("packing", request, record)
@@ -94,7 +94,7 @@ def test_link_to_what_published_nothing_is_no_delivery() -> None:
 
 
 def test_links_are_trusted_more_than_the_parent() -> None:
-    """In a batch the parent is whatever went on when it was polled, another message for instance."""
+    """A batch's parent is whatever was active during the poll, such as another message."""
     ambient, first, second = publish("ambient"), publish("first"), publish("second")
     packing = consume("packing", first, second, parent=ambient)
 
@@ -102,7 +102,7 @@ def test_links_are_trusted_more_than_the_parent() -> None:
 
 
 def test_link_into_the_unknown_does_not_hide_the_parent_that_is_a_message() -> None:
-    """Conventions let a consumer link to what went on around it when its message is its parent."""
+    """The conventions let a consumer whose message is its parent link to other work around it."""
     placed, ambient = publish("placed"), work("ambient")
     packing = consume("packing", ambient, parent=placed, flags=REMOTE)
 
@@ -110,7 +110,7 @@ def test_link_into_the_unknown_does_not_hide_the_parent_that_is_a_message() -> N
 
 
 def test_link_into_the_unknown_is_the_message_when_the_parent_is_at_home() -> None:
-    """A span still open around the poll is no message that came from elsewhere."""
+    """A span that is still open around the poll is not a message from elsewhere."""
     ambient, lost = publish("ambient"), publish("lost")
     packing = consume("packing", lost, parent=ambient, flags=LOCAL)
 
@@ -121,7 +121,7 @@ def test_link_into_the_unknown_is_the_message_when_the_parent_is_at_home() -> No
 
 
 def test_create_and_the_send_that_links_to_it_are_one_message() -> None:
-    """Batches of today's conventions: who reacts, refers to the create."""
+    """Batches in today's conventions: reactions refer to the create spans."""
     first, second = create("first"), create("second")
     sending = work("sending", kind=Span.SPAN_KIND_CLIENT, links=[first, second], said=SENDS)
     packing = consume("packing", second)
@@ -132,7 +132,7 @@ def test_create_and_the_send_that_links_to_it_are_one_message() -> None:
 
 
 def test_messages_of_azure_and_the_send_beside_them_are_counted_once() -> None:
-    """They say that they are messages by their name alone, and a client's span sends them together."""
+    """Only their names say that they are messages, and one client span sends them together."""
     said = {"messaging.system": "servicebus", "messaging.destination.name": "orders"}
     first, second = (
         work(name, called="Message", kind=Span.SPAN_KIND_PRODUCER, said=said) for name in ("first", "second")
@@ -147,7 +147,7 @@ def test_messages_of_azure_and_the_send_beside_them_are_counted_once() -> None:
 
 
 def test_create_and_the_publish_within_it_are_one_message() -> None:
-    """FastStream writes two spans a message, and its consumers are children of the first."""
+    """FastStream writes two spans per message, and its consumers are children of the first."""
     placed = create("placed")
     sending = publish("sending", parent=placed)
     packing = react("packing", placed)
@@ -158,7 +158,7 @@ def test_create_and_the_publish_within_it_are_one_message() -> None:
 
 
 def test_create_is_one_message_however_often_it_is_sent() -> None:
-    """A send that failed and was tried again: the context that travels is the create's."""
+    """A send failed and was retried: the context that travels is the create's."""
     placed = create("placed")
     tries = [publish(name, parent=placed) for name in ("first try", "second try")]
 
@@ -173,7 +173,7 @@ def test_send_within_the_first_of_the_creates_that_it_links_to_is_a_part_of_all(
 
 
 def test_publish_that_two_libraries_saw_is_one_message() -> None:
-    """The context that travels is the inner one's, the message is the outer one."""
+    """The inner span's context travels, but the outer span is the message."""
     outer = publish("outer")
     inner = publish("inner", parent=outer)
     packing = react("packing", inner)
@@ -198,7 +198,7 @@ def test_message_within_another_ones_span_is_its_own(inner: dict[str, str], why:
 
 
 def test_publishes_within_one_span_are_messages_of_their_own() -> None:
-    """A loop that publishes is no second word for one message."""
+    """A span around a loop of publishes does not repeat any one of them."""
     loop = publish("loop")
     turns = [publish(name, parent=loop) for name in ("once", "twice")]
 
@@ -206,12 +206,12 @@ def test_publishes_within_one_span_are_messages_of_their_own() -> None:
 
 
 def named(message_id: str, system: str = "rabbitmq") -> dict[str, str]:
-    """What a span says of the id of its message."""
+    """What a span says about the id of its message."""
     return {"messaging.system": system, "messaging.message.id": message_id}
 
 
 def test_reaction_without_a_context_is_found_by_the_id_of_its_message() -> None:
-    """A broker that drops headers, or a consumer that nobody instrumented for them."""
+    """The broker drops headers, or the consumer's instrumentation does not read them."""
     placed, paid = publish("placed", said=named("m-1")), publish("paid", said=named("m-2"), at=1)
     packing = consume("packing", said=named("m-1"))
 
@@ -230,7 +230,7 @@ def test_id_of_two_messages_tells_nothing() -> None:
 
 
 def test_id_counts_within_its_system_only() -> None:
-    """Counted ids begin with 1 in every broker."""
+    """Every broker that counts its messages starts at 1."""
     placed = publish("placed", said=named("1", system="kafka"))
     packing = consume("packing", said=named("1"))
 
@@ -256,12 +256,12 @@ def test_id_of_a_send_is_that_of_the_message_it_sends() -> None:
 
 
 def talk(name: str = "c-1") -> dict[str, str]:
-    """What a span says of the conversation that its message is a part of."""
+    """What a span says about the conversation of its message."""
     return {"messaging.message.conversation_id": name}
 
 
 def published_by_the_framework() -> list[Sent]:
-    """A handler returns an event; its framework publishes it with the context that the handler was given."""
+    """A handler returns an event; its framework publishes it with the context that the handler received."""
     placed = publish("placed", said=talk())
     paying = react("paying", placed, said=talk())
     paid = publish("paid", parent=paying, subject="paid", service="paying", said=talk())
@@ -280,7 +280,7 @@ def test_context_that_a_framework_passed_on_is_repaired() -> None:
 
 
 def test_conversation_may_be_written_down_as_the_id_of_the_message() -> None:
-    """FastStream's consumers know it by that name only."""
+    """FastStream's consumers record the conversation only as a message id."""
     placed, paying, paid, _ = published_by_the_framework()
     said = {"messaging.destination.name": "paid", "messaging.message.id": "c-1"}
     shipping = react("shipping", placed, said=said)
@@ -289,7 +289,7 @@ def test_conversation_may_be_written_down_as_the_id_of_the_message() -> None:
 
 
 def test_answer_that_comes_with_the_context_of_its_question_is_known_by_its_destination() -> None:
-    """FastStream with Redis: who hears it has the octets of its channel."""
+    """FastStream with Redis: the service that asked sees its reply channel as bytes."""
     asked = publish("asked", subject="score", said=talk())
     scoring = react("scoring", asked, said={"messaging.destination.name": "score", **talk()})
     answer = publish("answer", parent=scoring, subject="nU837q", service="scoring", said=talk())

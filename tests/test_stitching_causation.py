@@ -1,23 +1,23 @@
-"""What messages name as their cause counts where spans say nothing, and only as far as it goes."""
+"""When do causation ids count? Only where spans say nothing, and only if the ids are unambiguous."""
 
 from tests.telling import Sent, consume, publish, react, tell, work
 
 
 def event(name: str, because: str | None = None) -> dict[str, str]:
-    """What a span says of the id of its event, and of that event's cause."""
+    """What a span says about the id of its event, and about that event's cause."""
     cause = {} if because is None else {"messaging.message.causation_id": because}
     return {"cloudevents.event_id": name, **cause}
 
 
 def paid_without_a_context() -> tuple[Sent, Sent, Sent]:
-    """Payment reacts to an order, and publishes in a trace of its own."""
+    """Payment reacts to an order, and publishes in its own trace."""
     placed = publish("placed", said=event("e-1"))
     paying = react("paying", placed, service="payment")
     return placed, paying, publish("paid", service="payment", said=event("e-2", because="e-1"))
 
 
 def test_message_came_of_the_reaction_of_its_service_to_what_it_names() -> None:
-    """A handler that hands its work to a thread pool loses the context; the event still says why it is."""
+    """A handler that hands work to a thread pool loses the context; the event still names its cause."""
     placed, paying, paid = paid_without_a_context()
     mailing = react("mailing", placed, service="mailer")
 
@@ -29,7 +29,7 @@ def test_message_came_of_the_reaction_of_its_service_to_what_it_names() -> None:
 
 
 def test_message_may_be_named_by_its_message_id_and_cross_from_one_system_to_another() -> None:
-    """What came by Kafka went on by RabbitMQ."""
+    """An event that came by Kafka goes on by RabbitMQ."""
     placed = publish("placed", said={"messaging.system": "kafka", "messaging.message.id": "m-1"})
     paying = react("paying", placed, service="payment")
     said = {"messaging.system": "rabbitmq", "messaging.message.causation_id": "m-1"}
@@ -51,7 +51,7 @@ def test_what_spans_say_of_a_cause_is_trusted_more() -> None:
 
 
 def test_unseen_reaction_leaves_one_flow_and_a_note_in_place_of_an_edge() -> None:
-    """Nobody saw payment react, so nothing is drawn that would say so; but it is the same order."""
+    """Payment's reaction was not recorded, so no edge may claim it; but it is the same order."""
     placed, _, paid = paid_without_a_context()
 
     told = tell(placed, paid)
@@ -91,7 +91,7 @@ def test_id_of_two_events_tells_nothing() -> None:
 
 
 def test_event_that_names_itself_began_a_conversation() -> None:
-    """A first event's correlation and causation are often its own id."""
+    """A first event's correlation and causation ids are often its own id."""
     placed = publish("placed", said=event("e-1", because="e-1"))
 
     told = tell(placed)
@@ -129,7 +129,7 @@ def test_batch_keeps_orders_apart_whose_effects_lost_the_context() -> None:
 
 
 def test_worker_whose_trace_goes_on_and_on_joins_no_orders() -> None:
-    """A loop in one trace publishes what came of many orders: each effect is its own order's."""
+    """A loop in one trace publishes for many orders: each effect belongs to its own order."""
     orders = [publish(f"placed {n}", said=event(f"e-{n}"), at=n) for n in (1, 2)]
     loop = work("loop", service="packing")
     packed = [

@@ -1,4 +1,4 @@
-"""Where the context was lost, flow key and service say what a message came of; and never more than that."""
+"""What caused a message that lost its context? Its flow key and service tell, within strict limits."""
 
 from typing import Any
 
@@ -10,18 +10,18 @@ HOUR = 3_600_000  # ms
 
 
 def taken() -> tuple[Sent, Sent]:
-    """Payment takes an order by a poll, whose span ends at once."""
+    """Payment polls an order; the poll's span ends at once."""
     placed = publish("placed", key="A-17")
     return placed, receive("taking", placed, service="payment", at=2)
 
 
 def paid(**more: Any) -> Sent:
-    """What payment publishes then, in a trace of its own."""
+    """What payment publishes next, in its own trace."""
     return publish("paid", **{"service": "payment", "key": "A-17", "at": 4, **more})
 
 
 def test_message_came_of_what_its_service_had_taken_of_its_flow() -> None:
-    """As with most Kafka clients in Python: the span of the poll is over before the handling begins."""
+    """With most Kafka clients in Python, the poll's span is over before the handling begins."""
     (placed, taking), effect = taken(), paid()
     shipping = react("shipping", effect, at=6)
 
@@ -33,7 +33,7 @@ def test_message_came_of_what_its_service_had_taken_of_its_flow() -> None:
 
 
 def test_of_several_the_last_one_led_to_it() -> None:
-    """Shipping waits for two events, and goes on with the second."""
+    """Shipping waits for two events, and continues with the second."""
     placed = publish("placed", key="A-17")
     cleared = publish("cleared", key="A-17", service="fraud", at=1)
     first = receive("first", placed, service="shipping", at=2)
@@ -45,7 +45,7 @@ def test_of_several_the_last_one_led_to_it() -> None:
 
 
 def test_what_a_batch_led_to_is_told_by_the_key_of_each() -> None:
-    """The poll is of both orders, and what is published is of one."""
+    """The poll covers both orders, and each published message belongs to one."""
     one, two = publish("one", key="A-1"), publish("two", key="A-2")
     poll = receive("poll", one, two, service="warehouse", at=2)
     picked, packed = (
@@ -81,7 +81,7 @@ def test_what_something_else_may_have_led_to_is_not_guessed(effect: Sent) -> Non
 
 
 def test_who_passes_contexts_on_has_not_lost_this_one() -> None:
-    """A handling that published within its context: what else its service publishes has another reason."""
+    """Payment published in the handling's context once, so its other message has another cause."""
     placed = publish("placed", key="A-17")
     paying = react("paying", placed, service="payment", at=2)
     captured = publish("captured", service="payment", parent=paying, at=3)
@@ -90,7 +90,7 @@ def test_who_passes_contexts_on_has_not_lost_this_one() -> None:
 
 
 def test_key_that_is_refused_tells_nothing() -> None:
-    """A tenant's id on everything: what its services did last has nothing to do with each other."""
+    """A tenant's id is on everything: what a service last did under it explains nothing."""
     many = [publish(f"placed {number}", key="tenant") for number in range(201)]
     taking = [consume(f"taking {n}", one, service="payment", at=2) for n, one in enumerate(many)]
 
@@ -101,7 +101,7 @@ def test_key_that_is_refused_tells_nothing() -> None:
 
 @pytest.mark.parametrize("at", [-1, 0])
 def test_no_message_came_of_its_own_handling(at: int) -> None:
-    """A service that listens to itself may begin to handle in the millisecond in which it publishes."""
+    """A service that consumes its own messages may begin within the millisecond of the publish."""
     placed = publish("placed", key="A-1")
     packing = consume("packing", placed, service="order", key="A-1", at=at)
 
@@ -109,7 +109,7 @@ def test_no_message_came_of_its_own_handling(at: int) -> None:
 
 
 def test_no_message_came_of_what_came_of_it() -> None:
-    """A host whose clock is behind seems to have handled the last event before the first was published."""
+    """A host whose clock lags seems to handle the last event before the first was published."""
     placed = publish("placed", key="A-1", at=10)
     packing = consume("packing", placed, service="packer", key="A-1", at=11)
     packed = publish("packed", parent=packing, service="packer", key="A-1", at=12, subject="packed")

@@ -1,4 +1,4 @@
-"""What senders get wrong is repaired or doubted, and never hides what is there."""
+"""What becomes of senders' mistakes? They are repaired or noted as doubts, and never hide data."""
 
 import pyarrow as pa
 import pytest
@@ -22,7 +22,7 @@ def test_span_that_names_itself_is_noted_and_does_no_harm() -> None:
 
 
 def test_circle_of_parents_is_noted_where_it_is_and_passed_over() -> None:
-    """What hangs on a circle is not on it."""
+    """A span below a cycle is not on it."""
     first, second = work("first", trace="t"), work("second", trace="t")
     first.span.parent_span_id, second.span.parent_span_id = second.span.span_id, first.span.span_id
     placed = publish("placed", parent=first)
@@ -33,7 +33,7 @@ def test_circle_of_parents_is_noted_where_it_is_and_passed_over() -> None:
 
 
 def test_copies_of_a_span_are_one_span() -> None:
-    """Exporters send again when an answer is lost; nobody has to know."""
+    """Exporters resend when an answer is lost; users need not notice."""
     placed = publish("placed")
     packing = consume("packing", placed)
 
@@ -41,7 +41,7 @@ def test_copies_of_a_span_are_one_span() -> None:
 
 
 def test_copy_that_came_first_says_when_a_span_came() -> None:
-    """What is late is judged by it, and an exporter's second try must not make it younger."""
+    """Lateness is judged by the arrival, and an exporter's retry must not make a span look newer."""
     spans = spans_of(publish("placed"))
     column = spans.schema.get_field_index("received_unix_nano")
     later = spans.set_column(column, spans.schema.field(column), pa.array([NOW + 9], pa.uint64()))
@@ -52,14 +52,14 @@ def test_copy_that_came_first_says_when_a_span_came() -> None:
 
 
 def test_span_without_an_id_is_nobodys_parent() -> None:
-    """No decoder lets one through; were there one, every root would seem to be its child."""
+    """No decoder lets one through; if one did, the span would seem to be every root's parent."""
     nobody, root = reading(0, 0, span_id=bytes(8)), reading(0, 1)
 
     assert stitch(table([nobody, root])).graph.parent.tolist() == [-1, -1]
 
 
 def test_one_id_with_two_contents_is_noted_and_the_later_one_shown() -> None:
-    """Some programs copy their ids; which one came first is chance."""
+    """Some programs copy their ids, and which span arrives first is chance."""
     early, late = publish("placed", service="early"), publish("placed", service="late", at=3)
 
     told = tell(early, late)
@@ -69,7 +69,7 @@ def test_one_id_with_two_contents_is_noted_and_the_later_one_shown() -> None:
 
 
 def test_contents_that_differ_in_links_alone_are_two_contents() -> None:
-    """The choice between them may not fall to whichever came first."""
+    """The choice between them must not depend on which one came first."""
     first, second = publish("first"), publish("second")
     one, other = consume("packing", first), consume("packing", second)
 
@@ -79,7 +79,7 @@ def test_contents_that_differ_in_links_alone_are_two_contents() -> None:
 
 
 def test_reaction_before_its_message_is_a_matter_of_clocks() -> None:
-    """The edge stays: clocks differ, and causes do not."""
+    """The edge stays: clocks differ, but causes do not."""
     placed = publish("placed", at=10)
     packing = consume("packing", placed, at=5)
 
@@ -90,7 +90,7 @@ def test_reaction_before_its_message_is_a_matter_of_clocks() -> None:
 
 @pytest.mark.parametrize(("minutes", "notes"), [(59, 0), (60, 1)])
 def test_reaction_long_after_its_message_is_noted(minutes: int, notes: int) -> None:
-    """A stream read from its beginning, a dead letter sent again, or a queue that nobody read for a night."""
+    """A stream was replayed, a dead letter was resent, or nobody read a queue for a night."""
     placed = publish("placed")
     packing = consume("packing", placed, at=minutes * 60_000)
 
@@ -106,7 +106,7 @@ def test_end_before_the_start_is_noted() -> None:
 
 
 def test_links_that_the_sender_dropped_are_noted() -> None:
-    """An SDK keeps 128 links: a batch of 200 has lost some of its messages without a word."""
+    """An SDK keeps 128 links: a batch of 200 silently loses some of its messages."""
     packing = consume("packing", publish("placed"))
     packing.span.dropped_links_count = 72
 

@@ -1,4 +1,4 @@
-"""What holds for every set of spans: stitching is a function of the set, and says what a person would."""
+"""What holds for every set of spans? Stitching is a function of the set and agrees with a plain reference."""
 
 import json
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def written(stitched: Stitched) -> str:
 @EXAMPLES
 @given(span_sets, believed)
 def test_columns_say_what_a_person_would_say(rows: list[Row], keying: Keying) -> None:
-    """Span by span, edge by edge and flow by flow, as in `tests/reference.py`."""
+    """The columnar code must agree with `tests/reference`, span by span, edge by edge and flow by flow."""
     assert story_of(stitch(table(rows), keying)) == reference.stitch(rows, keying=keying)
 
 
@@ -52,7 +52,7 @@ def test_batches_of_too_many_flows_begin_their_own(rows: list[Row], most: int) -
 @FEWER
 @given(span_sets, believed, randoms)
 def test_order_and_copies_and_pieces_change_nothing(rows: list[Row], keying: Keying, random: Random) -> None:
-    """How spans arrive is chance, and each of them may arrive twice."""
+    """Spans arrive in any order, and each may arrive twice."""
     again = rows + [{**row, "received": row["received"] + 7} for row in rows if random.random() < 0.5]
     random.shuffle(again)
     cut = random.randint(0, len(again))
@@ -64,12 +64,13 @@ def test_order_and_copies_and_pieces_change_nothing(rows: list[Row], keying: Key
 @FEWER
 @given(span_sets, believed, st.integers(0, 20))
 def test_late_spans_leave_no_trace_of_their_lateness(rows: list[Row], keying: Keying, first: int) -> None:
-    """Stitched again with what came later, a flow is what it would be had all come at once."""
-    # Of one id's two contents the earlier stitching kept one, and nobody can note later that there were two.
+    """Stitched again with later spans, a flow is what it would be if all had come at once."""
+    # The earlier stitching keeps one of an id's two contents, so the later one cannot note that there were
+    # two.
     rows = list({(row["trace_id"], row["span_id"]): row for row in rows}.values())
     early = stitch(table(rows[:first]), keying)
     together = pa.concat_tables([early.graph.spans, table(rows[first:])])
-    # What was refused once is remembered: later spans never make it a key again.
+    # A refused key is remembered: later spans never make it a flow key again.
     remembered = replace(keying, refused=keying.refused | set(early.flows.refused))
 
     assert written(stitch(together, remembered)) == written(stitch(table(rows), keying))
@@ -114,7 +115,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def rubbish(draw: st.DrawFn) -> Row:
-    """A row of READINGS that no decoder would make."""
+    """A row of READINGS that no decoder would produce."""
     links = draw(st.lists(st.tuples(*ids), max_size=3))
     row = draw(st.fixed_dictionaries(anything))
     return row | {"link_trace_ids": [t for t, _ in links], "link_span_ids": [s for _, s in links]}
@@ -123,7 +124,7 @@ def rubbish(draw: st.DrawFn) -> Row:
 @FEWER
 @given(st.lists(rubbish(), max_size=8), randoms)
 def test_nothing_breaks_on_rubbish(rows: list[Row], random: Random) -> None:
-    """Times of any sign, roles that nobody knows, ids of zero: an answer, and the same in any order."""
+    """Negative times, unknown roles, ids of zero: there is an answer, and it is the same in any order."""
     shuffled = random.sample(rows, len(rows))
 
     assert written(stitch(table(shuffled))) == written(stitch(table(rows)))
@@ -172,7 +173,7 @@ def sent_spans(draw: st.DrawFn) -> Span:
 def test_document_of_any_requests_has_its_promised_shape_in_any_batching(
     sent: Sequence[tuple[str, Span]], random: Random
 ) -> None:
-    """An exporter's batches are an accident; what scripts read is a promise."""
+    """An exporter may batch as it likes; scripts rely on the document's shape."""
     bodies = [protobuf(request(one, service=service)) for service, one in sent]
     shuffled = random.sample(bodies, len(bodies))
 

@@ -1,4 +1,4 @@
-"""The embedded store on a folder keeps the promises of every store, and its folder."""
+"""Does the embedded store keep the promises of every store, and does it protect its folder?"""
 
 import os
 import re
@@ -42,7 +42,7 @@ class TestFlowStore(FlowStoreContract):
 
 
 def test_a_slow_question_holds_up_no_other(database: Database) -> None:
-    """A page that counts for seconds must not stop another page, nor a write."""
+    """A page that counts for seconds must block neither another page nor a write."""
     asking = [threading.Thread(target=database.query, args=["SELECT sleep(2)"]) for _ in range(READERS - 1)]
     for one in asking:
         one.start()
@@ -57,7 +57,7 @@ def test_a_slow_question_holds_up_no_other(database: Database) -> None:
 
 
 def test_a_flow_that_finishes_is_done_though_the_clock_was_set_back(database: Database) -> None:
-    """By a wall clock its row would be older than the one that says stuck, and lose against it for good."""
+    """By the wall clock its new row would be older than the stuck one, and would lose to it for good."""
     spans = ClickHouseSpans(database)
     for state, now in ((State.STUCK, NOW), (State.DONE, NOW - 60 * SECOND)):
         store = ClickHouseFlows(database, spans, clock=lambda now=now: now)  # type: ignore[misc]
@@ -111,7 +111,7 @@ def test_a_folder_in_use_is_refused_untouched(engine: Engine) -> None:
 
 
 def test_a_folder_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> None:
-    """An older program would read half of it wrongly, and write what the newer one no longer expects."""
+    """An older program would misread half of it, and write what the newer one no longer expects."""
     for stamp in (f"{VERSION + 1}\n", "a later idea\n"):
         (tmp_path / "schema-version").write_text(stamp)
 
@@ -129,7 +129,7 @@ def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
         Engine(tmp_path / "file" / "data", 2**29)
 
 
-# What older versions did not have yet, the newest first.
+# Undoes what older versions did not have yet, newest first.
 OLDER = [
     "DROP TABLE settings",
     "ALTER TABLE flows DROP COLUMN stuck_from",
@@ -139,7 +139,7 @@ OLDER = [
 
 @pytest.mark.parametrize("steps", range(1, len(OLDER) + 1))
 def test_a_folder_of_an_older_version_gets_what_is_missing(database: Database, steps: int) -> None:
-    """A new version opens the data of an old one; what it could not know then is empty."""
+    """A new version opens an old version's data; what that could not know is empty."""
     for statement in OLDER[:steps]:
         database.execute(statement)
     database.execute("INSERT INTO flows (id, key, state) VALUES ('A-1', 'A-1', 0)")
@@ -170,7 +170,7 @@ def test_the_secret_of_the_keys_is_kept_and_differs_from_store_to_store(engine: 
 
 
 def test_message_ids_from_before_there_was_a_secret_are_still_found(database: Database) -> None:
-    """Their keys cannot be made again: the texts are not kept."""
+    """Their keys cannot be rebuilt with a secret, because the texts are not stored."""
     store = ClickHouseFlows(database, ClickHouseSpans(database))
     store.offer(text_keys(pa.array(["message 1"])), pa.array([trace_id("A-1")], pa.binary(16)))
 
@@ -180,7 +180,7 @@ def test_message_ids_from_before_there_was_a_secret_are_still_found(database: Da
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, of 48 MiB."""
+    """A separate disk of 48 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
@@ -201,7 +201,7 @@ def fill(disk: Path, left: int) -> Path:
 
 @pytest.mark.parametrize("left", [0, 4096])
 def test_a_start_on_a_full_disk_changes_nothing(small_disk: Path, left: int) -> None:
-    """It once left an empty table file, with which no later start succeeded."""
+    """Such a start once left an empty table file, and no later start succeeded."""
     folder = small_disk / "data"
     assert in_a_process(folder, "a") == "1"
     filler = fill(small_disk, left)
@@ -229,9 +229,9 @@ def test_a_change_of_tables_on_a_full_disk_is_refused_before_it_begins(small_dis
 
 
 def in_a_process(folder: Path, *does: str) -> str:
-    """What a process says that opens *folder*: how many spans there are, or why not.
+    """What a process that opens *folder* prints: the number of spans, or why it failed.
 
-    It writes the span that is named first, and makes the folder that of an older version.
+    It writes the span named first, and with "older" downgrades the folder to an older version.
     """
     script = f"""
 import sys
@@ -264,7 +264,7 @@ def test_a_stamp_that_power_loss_left_empty_is_written_again(tmp_path: Path, sta
 
 
 def test_what_was_stored_is_there_after_a_restart(tmp_path: Path) -> None:
-    """In processes of their own: this one has its engine already."""
+    """In separate processes, because this one already has its engine."""
     assert [in_a_process(tmp_path, name) for name in ("a", "b")] == ["1", "2"]
 
 

@@ -1,4 +1,4 @@
-"""The embedded store in memory keeps the promises of every store."""
+"""Does the embedded store in memory keep the promises of every store?"""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
 
 @pytest.fixture(scope="module")
 def in_memory(engines: Engines) -> Iterator[Engine]:
-    """A process has one engine: that on the folder ends, and is opened again when it is asked for."""
+    """A process has one engine: close the one on the folder, which reopens when a test asks for it."""
     engines.close()
     engine = Engine(None, memory_limit=2**29)
     yield engine

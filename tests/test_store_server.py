@@ -1,4 +1,4 @@
-"""A ClickHouse server over HTTP keeps the promises of every store, and a collector runs on one."""
+"""Does ClickHouse over HTTP keep the promises of every store, and does a collector run on it?"""
 
 import threading
 from collections.abc import Iterator
@@ -123,7 +123,7 @@ def test_an_address_has_all_its_parts() -> None:
 
 
 def test_a_collector_keeps_what_it_takes_on_a_server(front: Front, tmp_path: Path) -> None:
-    """The same questions, answered by a second collector after the first has ended."""
+    """A second collector answers the same questions after the first has ended."""
     place = front.address("collector")
     first = Collector(tmp_path, CHOREOSCOPE_STORE=place).start()
     try:

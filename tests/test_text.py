@@ -1,4 +1,4 @@
-"""What a terminal shows of an answer: true in each state, and on one screen whatever spans hold."""
+"""What does a terminal show of an answer? It is true in each state, and fits whatever spans hold."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
 
 
 def item(state: str, **more: Any) -> dict[str, Any]:
-    """A flow entry: begun a minute before 100 s, for two seconds."""
+    """The entry of a flow that began a minute before 100 s and took two seconds."""
     return {
         "id": "A-1",
         "key": "A-1",
@@ -67,7 +67,7 @@ def test_a_collector_that_has_just_started_calls_nothing_well(replayed: bool, be
     ],
 )
 def test_columns_are_true_in_each_state(state: str, more: dict[str, Any], cells: list[str]) -> None:
-    """What is over took so long; what is not has only a beginning."""
+    """A finished flow has a duration; any other has only a beginning."""
     head, row = text.flows({"flows": [item(state, **more)], "total": 1}, 100 * SECOND).splitlines()
 
     assert head.split()[-3:] == ["STARTED", "TOOK", "MESSAGES"]
@@ -75,7 +75,7 @@ def test_columns_are_true_in_each_state(state: str, more: dict[str, Any], cells:
 
 
 def test_long_names_are_cut_in_their_middle() -> None:
-    """The beginning and the end tell them from others; JSON has them whole."""
+    """Their beginning and end tell them apart; JSON has them in full."""
     row = text.flows({"flows": [item("stuck", key=HUGE, last_event_type=HUGE)], "total": 1}, 100 * SECOND)
     stuck = listed(finding(HUGE, sentence=f"{HUGE} has not taken it."), total=1, flows=1)
 

@@ -1,4 +1,4 @@
-"""Verdicts that would be wrong: each of these was, or could easily have been."""
+"""Which verdicts would be wrong? Each one here was, or could easily have been."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ HOUR = 3600 * SECOND
 
 
 def shifted(sent: Iterable[Sent], service: str, by_s: float) -> list[Sent]:
-    """*sent* with the clock of *service* off by so many seconds."""
+    """*sent* with the clock of *service* off by *by_s* seconds."""
     moved = []
     for name, one in sent:
         if name == service:
@@ -26,7 +26,7 @@ def shifted(sent: Iterable[Sent], service: str, by_s: float) -> list[Sent]:
 
 @pytest.mark.parametrize("off_s", [-300, -30, 30, 300])
 def test_clock_of_a_sender_that_is_off_makes_nothing_stuck(database: Database, off_s: float) -> None:
-    """What counts is when we got to know of a thing: minutes of a wrong clock are no minutes of waiting."""
+    """Waiting counts from when we learn of a span, so minutes of a wrong clock are not minutes of waiting."""
     watch = Watch(database)
     for number in range(60):
         watch.receive(shifted(order(f"L-{number}", watch.now), "inventory", off_s))
@@ -42,7 +42,7 @@ def test_clock_of_a_sender_that_is_off_makes_nothing_stuck(database: Database, o
 
 
 def test_telemetry_that_was_held_back_is_not_overdue_at_once(watch: Watch) -> None:
-    """Senders that could not reach us for an hour send what they have, one after the other."""
+    """Senders that could not reach us for an hour deliver their backlogs, one after another."""
     watch.wait(60)
     placed = watch.now - HOUR
     sent = order("A-1", placed)
@@ -55,7 +55,7 @@ def test_telemetry_that_was_held_back_is_not_overdue_at_once(watch: Watch) -> No
 
 
 def test_pause_of_ours_makes_nothing_stuck(watch: Watch) -> None:
-    """A laptop that slept, a collector that was down: what should have come meanwhile may have been lost."""
+    """A laptop slept, or a collector was down: telemetry that was due then may have been lost."""
     watch.receive(order("A-1", watch.now, down={"payment"}))
     watch.now += HOUR
     watch.wait(30)
@@ -75,7 +75,7 @@ def test_flow_that_had_stopped_stays_stuck_over_a_pause_of_ours(watch: Watch) ->
 
 
 def test_failed_batch_that_went_well_in_another_is_no_finding(watch: Watch) -> None:
-    """Redelivered messages come in other company: the group has handled it, whichever span says so."""
+    """A redelivered message may be in another batch: the group handled it, whichever span says so."""
     placed = watch.now
     healthy = order("A-1", placed)
     service, failed = react("inventory", "OrderPlaced", "A-1", at=placed + MS, error="full")
@@ -89,7 +89,7 @@ def test_failed_batch_that_went_well_in_another_is_no_finding(watch: Watch) -> N
 
 
 def test_error_that_leads_on_is_no_failure(watch: Watch) -> None:
-    """A declined payment is an error to its handler and an event to everybody else."""
+    """A declined payment is an error to its handler, but an event to every other service."""
     sent = order("A-1", watch.now)
     declined = [
         react("payment", "StockReserved", "A-1", at=one.start_time_unix_nano, error="declined")
@@ -104,7 +104,7 @@ def test_error_that_leads_on_is_no_failure(watch: Watch) -> None:
 
 
 def test_half_of_a_join_owes_nothing_before_the_join_is_known(database: Database) -> None:
-    """Shipping waits for fraud: that the payment has always come last says nothing against it."""
+    """Shipping waits for fraud; it must not get the blame because payment has always come last so far."""
     watch = Watch(database)
     watch.learn(orders=25, fraud_first=1.0)
     watch.receive(order("A-1", watch.now, down={"fraud"}))
@@ -114,7 +114,7 @@ def test_half_of_a_join_owes_nothing_before_the_join_is_known(database: Database
 
 
 def renamed(sent: Iterable[Sent], group: bool) -> list[Sent]:
-    """*sent* with another service in the place of payment, in the same group or in its own."""
+    """*sent* with payment replaced by another service, in the same group or in its own."""
     named = []
     for service, one in sent:
         if group and service == "payment" and one.name.startswith("process"):
@@ -126,7 +126,7 @@ def renamed(sent: Iterable[Sent], group: bool) -> list[Sent]:
 
 @pytest.mark.parametrize("group", [True, False])
 def test_service_with_a_new_name_is_not_missed(watch: Watch, group: bool) -> None:
-    """A flow that goes on is not stuck, whoever made it go on."""
+    """A flow that goes on is not stuck, whichever service continued it."""
     for number in range(80):
         watch.receive(renamed(order(f"N-{number}", watch.now), group))
         assert findings(watch) == []
@@ -170,7 +170,7 @@ def test_one_of_several_messages_of_a_type_is_missed(database: Database) -> None
 
 
 def test_consumer_that_collects_is_silent_when_it_has_all(database: Database) -> None:
-    """It publishes once a flow: no single message of its kind is always followed by something."""
+    """It publishes once per flow, so no single message of the type is always followed by an event."""
     watch = Watch(database)
     for number in range(40):
         watch.receive(lines(f"L-{number}", watch.now))
@@ -182,7 +182,7 @@ def test_consumer_that_collects_is_silent_when_it_has_all(database: Database) ->
 
 
 def delayed(key: str, at: int, delay_s: float) -> list[Sent]:
-    """A handler that is done at once and publishes by a timer, later."""
+    """A handler that is done at once and publishes later, by a timer."""
     by = handling("billing", "OrderPlaced", key)
     return [
         publish("order", "OrderPlaced", key, at=at),
@@ -192,7 +192,7 @@ def delayed(key: str, at: int, delay_s: float) -> list[Sent]:
 
 
 def test_event_that_always_comes_later_is_not_missed_sooner(database: Database) -> None:
-    """A timer of half a minute is a habit as good as one of a millisecond."""
+    """A timer of half a minute is as much a habit as one of a millisecond."""
     watch = Watch(database)
     for number in range(30):
         watch.receive(delayed(f"L-{number}", watch.now - 40 * SECOND, 30))
@@ -207,7 +207,7 @@ def test_event_that_always_comes_later_is_not_missed_sooner(database: Database) 
 
 
 def without_contexts(key: str, at: int, *, silent: bool = False) -> list[Sent]:
-    """Payment polls, and publishes in a trace of its own: nothing but the key says of which order it is."""
+    """Payment polls, and publishes in its own trace: only the key tells which order it is for."""
     placed = publish("order", "OrderPlaced", key, at=at)
     taken = react("payment", "OrderPlaced", key, at=at + 5 * MS, took=0)
     apart = f"{key}, apart"
@@ -219,7 +219,7 @@ def without_contexts(key: str, at: int, *, silent: bool = False) -> list[Sent]:
 
 
 def test_silence_is_told_of_services_that_lose_the_context(database: Database) -> None:
-    """What a service publishes after it took a message is a habit, though no span says what it came of."""
+    """What a service publishes after it took a message is a habit, even if no span states the cause."""
     watch = Watch(database)
     for number in range(60):
         watch.receive(without_contexts(f"L-{number}", watch.now))
@@ -238,7 +238,7 @@ def test_lost_first_span_does_not_hide_what_is_stuck(watch: Watch) -> None:
 
 
 def test_burst_of_orders_is_judged_in_time(watch: Watch) -> None:
-    """Two thousand at once, one in ten stopped: as many are stuck, and no other."""
+    """Of two thousand at once, one in ten stopped: exactly these are stuck."""
     sent: list[Sent] = []
     for number in range(2_000):
         sent += order(f"A-{number}", watch.now, down={"payment"} if number % 10 == 0 else ())

@@ -45,9 +45,8 @@ def judged(collector: Collector) -> bool:
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A collector that has learned what a healthy order does, and then saw three kinds of stopped ones.
 
-    A-100 to A-159 went well. Nobody paid for A-200 to A-206, payment failed for
-    A-300 and A-301 (and in the flow whose strings are nasty), shipping did not
-    answer for A-400 to A-402.
+    A-100 to A-159 went well. Nobody paid for A-200 to A-206. Payment failed for A-300 and A-301, and in the
+    flow whose strings are nasty. Shipping did not answer for A-400 to A-402.
     """
     collector = Collector(tmp_path_factory.mktemp("collector"))
     collector.run()
@@ -108,7 +107,7 @@ def theme(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
-    """A window; the test fails if the page wrote an error or asked anything but the dashboard."""
+    """A window; the test fails if the page logged an error or sent a request outside the dashboard."""
     scheme: Any = request.getfixturevalue("theme") if "theme" in request.fixturenames else "light"
     context = browser.new_context(viewport=WINDOW, color_scheme=scheme)
     page = context.new_page()

@@ -129,7 +129,7 @@ def test_every_group_shows_flows(app: AppTest) -> None:
 
 
 def test_flows_that_wait_for_one_service_are_shown_alone(app: AppTest) -> None:
-    """Payment is also in the flows that wait for shipping, and the filter is not about those."""
+    """Payment also occurs in flows that wait for shipping, which this filter leaves out."""
     opened(app, "flows", state="stuck", waiting="payment")
 
     body = drawn(app, "flows")
@@ -208,7 +208,7 @@ def test_flows_are_narrowed_by_the_address(app: AppTest) -> None:
 
 @pytest.mark.parametrize(("text", "count"), [("notification", 73), ("stockreserved", 73), ("parcelp", 63)])
 def test_flows_are_found_by_event_type_and_service(app: AppTest, text: str, count: int) -> None:
-    """As the search box promises: by any of the flow's, not only the last."""
+    """As the search box promises, any event or service of a flow matches, not only the last."""
     opened(app, "flows", q=text)
 
     assert len(drawn(app, "flows")["rows"]) == count
@@ -268,7 +268,7 @@ def test_a_wrong_address_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_of_another_server_can_be_retried(
     watched: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the address of the OTLP port instead of the API's: one sentence, and a retry."""
+    """The address of the OTLP port, instead of the API's, gives one sentence and a retry."""
     for app in started(watched.otlp, monkeypatch):
         app.run()
 

@@ -33,7 +33,7 @@ def test_what_is_imported_comes_first() -> None:
 
 
 def test_comments_and_leading_spaces_are_left_out() -> None:
-    """They help only those who read the modules, and every refresh sends the texts to the browser."""
+    """They help only readers of the modules, but every refresh would send them to the browser."""
     script = joined(main="// Why.\nexport default function mount() {\n  // How.\n  return 1;\n}\n")
 
     assert script == "// main.js\nexport default function mount() {\nreturn 1;\n}\n"
@@ -90,7 +90,7 @@ USES_A = 'import { a } from "./a.js";\n' + MAIN
     ],
 )
 def test_what_cannot_be_joined_is_refused(modules: dict[str, str], said: str) -> None:
-    """Otherwise the page stays empty, with an error in the console of its reader."""
+    """Otherwise the page stays empty, with an error in the reader's console."""
     with pytest.raises(AssemblyError, match=f"^{re.escape(said)}"):
         joined(**modules)
 

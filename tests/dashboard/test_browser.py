@@ -1,7 +1,7 @@
 """The pages in a real browser, on a real collector: what people see, click and type.
 
-The `page` fixture fails each of these tests when the browser wrote an error or
-asked anybody but the dashboard.
+The `page` fixture fails a test if the browser logged an error or sent a request to anything but the
+dashboard.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme
 
 
 def test_a_filter_is_removed_by_its_pill(page: Page, dashboard: Dashboard) -> None:
-    """From the first page to all that wait for payment, and from there to all that are stuck."""
+    """From the first page to all flows that wait for payment, and from there to all that are stuck."""
     opened(page, dashboard, "/", "stuck")
     page.get_by_role("link", name="1 more flow: show all that wait for payment").click()
     ready(page, "flows")
@@ -224,7 +224,7 @@ def test_the_map_leads_to_what_is_stuck(page: Page, dashboard: Dashboard, theme:
 
 
 def test_the_map_can_be_read_in_a_small_window(page: Page, dashboard: Dashboard) -> None:
-    """Text of 12 px is not shown at 9, and nothing is out of sight."""
+    """Text of 12 px must not shrink to 9, and nothing may be out of sight."""
     page.set_viewport_size({"width": 1280, "height": 900})
     opened(page, dashboard, "/choreography", "graph")
 
@@ -254,7 +254,7 @@ def test_the_map_is_drawn_by_services_too(page: Page, dashboard: Dashboard) -> N
 
 
 def test_strings_of_spans_are_only_text(page: Page, dashboard: Dashboard, theme: str) -> None:
-    """Whoever can send a span must not be able to run, style or link anything on this page."""
+    """The sender of a span must not be able to run, style or link anything on this page."""
     opened(page, dashboard, "/", "stuck")
     expect(page.get_by_role("link", name=NASTY_KEY, exact=True)).to_be_visible()
     expect(page.get_by_text(seen(NASTY)).first).to_be_attached()
@@ -291,7 +291,7 @@ def test_ids_are_copied(page: Page, dashboard: Dashboard) -> None:
 
 
 def test_ages_grow_by_themselves(page: Page, dashboard: Dashboard) -> None:
-    """A page that is looked at for an hour must not show the age of an hour ago."""
+    """A page that stays open for an hour must not show the age of an hour ago."""
     silent: list[bool] = []
 
     def between(socket: WebSocketRoute) -> None:
@@ -312,7 +312,7 @@ def test_ages_grow_by_themselves(page: Page, dashboard: Dashboard) -> None:
 
 
 def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None:
-    """The page renews itself while somebody reads it: nothing may be drawn again or move."""
+    """The page refreshes itself while somebody reads it: nothing may be redrawn or move."""
     opened(page, dashboard, "/flow?flow=A-110", "graph")
     page.evaluate("""() => {
       window.touched = 0;
@@ -323,7 +323,7 @@ def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None
       }
     }""")
 
-    # On a busy machine the fonts and the scroll bar come late, and the drawing fits itself once more. Two
+    # On a busy machine, fonts and the scroll bar come late, and the drawing is fitted once more. Two
     # refreshes happen in each round: if they touched anything, every round would see it.
     for _ in range(3):
         page.evaluate("window.touched = 0")

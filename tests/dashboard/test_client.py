@@ -1,4 +1,4 @@
-"""Asking the API: what the client says without an answer, and that one answer serves all."""
+"""What does the client say without an answer, and does one answer serve all viewers?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.sample_services.harness import free_port
 
 @pytest.fixture
 def nobody() -> str:
-    """An address at which nobody listens."""
+    """An address on which nothing listens."""
     return f"http://127.0.0.1:{free_port()}"
 
 

@@ -56,7 +56,7 @@ def test_fonts_keep_their_licence(font: str) -> None:
 
 
 def test_what_is_not_ours_is_named_with_its_hash() -> None:
-    """If a file from elsewhere changes, somebody has to look at it again."""
+    """If a third-party file changes, somebody has to review it again."""
     listed = dict(
         re.findall(r"`([\w.-]+\.woff2)`.*?`([0-9a-f]{64})`", (STATIC / "THIRD_PARTY.md").read_text())
     )

@@ -159,7 +159,7 @@ def test_a_reaction_says_how_its_message_was_settled(settled: dict[str, Any], fa
 
 
 def test_notes_are_shown_on_the_step_that_they_are_about_and_beside_the_others() -> None:
-    """Each has its ref, because a note may be about a span that is no step."""
+    """Each has its ref, because a note may be about a span that is not a step."""
     story = Story()
     placed = story.publish("OrderPlaced")
     folded = story.react(placed, "fraud") + "x"

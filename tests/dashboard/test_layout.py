@@ -22,7 +22,7 @@ def boxes(count: int, width: float = 192.0, height: float = 39.0) -> list[Box]:
 
 @st.composite
 def graphs(draw: st.DrawFn) -> tuple[list[Box], Links]:
-    """Any boxes with any links, circles and links of a box to itself included."""
+    """Any boxes with any links, including cycles and links of a box to itself."""
     count = draw(st.integers(1, 24))
     sizes = st.tuples(st.sampled_from([60.0, 120.0, 192.0]), st.sampled_from([24.0, 39.0]))
     drawn = [Box(f"b{number}", *draw(sizes)) for number in range(count)]
@@ -57,7 +57,7 @@ def test_boxes_never_touch(graph: tuple[list[Box], Links], direction: str) -> No
 
 @given(graphs())
 def test_links_run_one_way(graph: tuple[list[Box], Links]) -> None:
-    """From cause to effect is from top to bottom; only what closes a circle runs back."""
+    """Links run from top to bottom, from cause to effect; only those that close a cycle run back."""
     drawn, links = graph
 
     placed = layout(drawn, links)
@@ -122,7 +122,7 @@ def test_trees_have_no_crossings(parents: tuple[int, ...]) -> None:
 
 
 def test_the_longest_way_is_a_straight_line() -> None:
-    """It is the way that a reader follows."""
+    """It is the path that a reader follows."""
     drawn = boxes(7)
     links = [("b0", "b1"), ("b1", "b2"), ("b2", "b3"), ("b0", "b4"), ("b1", "b5"), ("b0", "b6")]
 

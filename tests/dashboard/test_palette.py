@@ -130,7 +130,7 @@ def test_streamlit_uses_the_same_colours() -> None:
 
 
 def test_the_style_sheet_names_no_colour_of_its_own() -> None:
-    """No test here looks at a colour that is not in the palette."""
+    """The tests here check only colours that are in the palette."""
     sheet = assembled().sheet
 
     assert re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(", sheet) == []

@@ -1,4 +1,4 @@
-"""The map draws who leads to what, who takes what, and where flows wait."""
+"""The map draws which event leads to which, which service takes what, and where flows wait."""
 
 from __future__ import annotations
 

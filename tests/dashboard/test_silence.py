@@ -18,7 +18,7 @@ from tests.sample_services.harness import NatsServer, free_port
 
 @pytest.fixture
 def collector(tmp_path: Path) -> Iterator[Collector]:
-    """A collector that nobody has started yet."""
+    """A collector that is not started yet."""
     (tmp_path / "collector").mkdir()
     collector = Collector(tmp_path / "collector")
     yield collector
@@ -65,7 +65,7 @@ def beside(folder: Path, api: str, shop: str) -> Iterator[Dashboard]:
 def test_the_page_follows_a_collector_that_comes_and_goes(
     alone: Dashboard, collector: Collector, page: Page
 ) -> None:
-    """Nobody has to reload: the page says what is wrong, and goes on by itself."""
+    """Nobody has to reload: the page says what is wrong, and recovers by itself."""
     page.goto(alone.url)
     expect(page.get_by_role("heading", name="No collector answers.")).to_be_visible()
     expect(page.get_by_text("choreoscope collector")).to_be_visible()

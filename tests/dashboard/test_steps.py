@@ -24,7 +24,7 @@ def one(found: Steps, kind: str) -> Step:
 
 
 def test_a_reaction_that_published_is_part_of_its_message() -> None:
-    """One card says who published what, and after how long: two boxes would repeat it."""
+    """One card says which service published what, and after how long: two boxes would repeat it."""
     story = Story()
     story.step(story.publish("OrderPlaced"), "inventory", "StockReserved", wait_ms=20, work_ms=50)
 

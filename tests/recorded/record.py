@@ -1,9 +1,8 @@
-"""Record what the real shop sends: `python -m tests.recorded.record` writes the files beside this one.
+"""What does the real shop send? `python -m tests.recorded.record` writes the files beside this one.
 
-Four orders are placed at once, so that the warehouse has company for a parcel;
-one of them is declined and cancelled. What the services' exporters sent is
-kept as it came (`shop-NN.binpb`, one OTLP/HTTP protobuf body each), and once
-more as OTLP JSON, one request to a line (`shop.jsonl`).
+Four orders are placed at once, so that two parcels share a batch in the warehouse; one order is declined and
+cancelled. What the services' exporters sent is stored as it came (`shop-NN.binpb`, one OTLP/HTTP protobuf
+body each), and again as OTLP JSON, one request per line (`shop.jsonl`).
 """
 
 import base64
@@ -24,7 +23,7 @@ TRIES = 10
 
 
 def main() -> int:
-    """Try until a recording holds a batch of two parcels; give the exit status."""
+    """Try until a recording holds a batch of two parcels; return the exit status."""
     for _ in range(TRIES):
         bodies = record()
         if bodies is not None:
@@ -35,7 +34,7 @@ def main() -> int:
 
 
 def record() -> list[bytes] | None:
-    """The bodies of one run of the shop, or None when every parcel went alone."""
+    """The bodies of one run of the shop, or None if every parcel went alone."""
     receiver = Receiver()
     with tempfile.TemporaryDirectory() as store:
         nats = NatsServer(Path(store))
@@ -63,7 +62,7 @@ def write(bodies: list[bytes]) -> None:
 
 
 def otlp_json(body: bytes) -> Any:
-    """An OTLP request as OTLP JSON, whose ids are hex where protobuf's own JSON has base64."""
+    """An OTLP request as OTLP JSON: ids are in hex, where protobuf's own JSON has base64."""
     request = ExportTraceServiceRequest.FromString(body)
     return _with_hex_ids(MessageToDict(request, use_integers_for_enums=True))
 

@@ -1,6 +1,6 @@
-"""Stitching as one would explain it: one span at a time, with sets and loops, however slow.
+"""What should stitching say? The same rules one span at a time, with sets and loops, however slow.
 
-The columns have to say the same, edge for edge and flow for flow.
+The columnar code has to agree, edge for edge and flow for flow.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Reaction:
 
 @dataclass
 class Story:
-    """What a set of spans tells."""
+    """Everything that a set of spans says."""
 
     messages: dict[Ref, set[Ref]] = field(default_factory=dict)
     reactions: dict[Ref, Reaction] = field(default_factory=dict)

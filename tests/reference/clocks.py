@@ -1,13 +1,13 @@
-"""What messages say of the clocks of two services, one edge at a time."""
+"""What do messages say about the clocks of two services? Read one edge at a time."""
 
 from tests.reference.edges import Stitcher
 
-# At least and at most how far the second service's clock is ahead of the first one's, by how many edges.
+# The least and the most that the second service's clock is ahead of the first one's, and the number of edges.
 Bounds = tuple[int | None, int | None, int]
 
 
 def clocks_of(told: Stitcher) -> dict[tuple[str, str], Bounds]:
-    """Of each two services, by name, what the edges between them say."""
+    """For each pair of services, by name: the bounds that the edges between them set."""
     found: dict[tuple[str, str], Bounds] = {}
     for (_, source, target), because in told.edges.items():
         if source not in told.spans or because not in ("link", "parent"):

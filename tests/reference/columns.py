@@ -1,4 +1,4 @@
-"""What the columns say, in the reference's words."""
+"""What does the columnar code say? The same facts in the reference's types."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Messages, consumers, reactions and edges, one span at a time."""
+"""Which messages, reactions and edges do the spans describe? Worked out one span at a time."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ ROOT = bytes(8)
 
 @dataclass(frozen=True)
 class Delivery:
-    """A message, here or not, and how its consumer is known to have had it."""
+    """A message, stored or missing, and the evidence that its consumer took it."""
 
     message: Ref
     because: str
@@ -30,7 +30,7 @@ class Delivery:
 
 
 class Stitcher:
-    """Asks and answers one question after the other about the spans of *rows* (READINGS)."""
+    """Answers one question after another about the spans of *rows* (READINGS)."""
 
     def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
         self.keying = keying
@@ -41,7 +41,7 @@ class Stitcher:
         self.links = self._links()
         self.parents = self._parents()
 
-    # The ground
+    # Spans, links and parents
 
     def _distinct(self, rows: Sequence[Row]) -> dict[Ref, Row]:
         copies: dict[Ref, list[tuple[int, int, int, int, Row]]] = defaultdict(list)
@@ -98,7 +98,7 @@ class Stitcher:
 
     @cached_property
     def creates_of(self) -> dict[Ref, list[Ref]]:
-        """The creates that a send links to."""
+        """The creates that each send links to."""
         found = {}
         for ref in self.spans:
             targets = {target for target in self.links[ref] if target in self.spans}
@@ -109,7 +109,7 @@ class Stitcher:
 
     @cached_property
     def outermost(self) -> dict[Ref, Ref]:
-        """The span that a publishing span repeats, or itself."""
+        """For each publishing span: the outermost one that it repeats, or itself."""
         inner: dict[Ref, list[Ref]] = defaultdict(list)
         for ref in self.spans:
             parent = self.local_parent(ref)
@@ -128,7 +128,7 @@ class Stitcher:
         return {ref: (ref, *above(ref, repeats))[-1] for ref in self.spans if self._publishes(ref)}
 
     def messages_of(self, ref: Ref | None) -> list[Ref]:
-        """The messages that a publishing span is a part of."""
+        """The messages that a publishing span belongs to."""
         if ref is None or ref not in self.outermost:
             return []
         outer = self.outermost[ref]
@@ -169,7 +169,7 @@ class Stitcher:
         return unseen or by_parent or self._by_message_id(ref)
 
     def _by_message_id(self, ref: Ref) -> list[Delivery]:
-        """The one message that has the id which a consumer without any context names."""
+        """The only message with the id that a consumer without trace context names."""
         row = self.spans[ref]
         if self.links[ref] or row["parent_span_id"] != ROOT or None in (row["system"], row["message_id"]):
             return []
@@ -177,7 +177,7 @@ class Stitcher:
         return [Delivery(message, "message_id", ref)] if message else []
 
     def _of_conversation(self, ref: Ref, message: Ref) -> Delivery | None:
-        """The message that a consumer had whose parent went to another destination."""
+        """The message that a consumer really took, if its parent message went to another destination."""
         there, row = self.spans[message]["destination"], self.spans[ref]
         if None in (there, row["destination"]) or there == row["destination"]:
             return None
@@ -189,7 +189,7 @@ class Stitcher:
         return None
 
     def _only_one(self, **said: str) -> Ref | None:
-        """The one message of which a span says that."""
+        """The message with a span that says all of *said*; None unless there is exactly one."""
         named = [
             message
             for message, members in self.messages.items()
@@ -199,7 +199,7 @@ class Stitcher:
 
     @cached_property
     def deliveries(self) -> dict[Ref, list[Delivery]]:
-        """What each consumer handles; nothing, if that is not known."""
+        """The messages that each consumer handles; none where they are unknown."""
         consumers = [ref for ref in self.spans if self.role(ref) in (Role.RECEIVE, Role.PROCESS)]
         told = {ref: once(self._told(ref)) for ref in consumers}
         found: dict[Ref, list[Delivery]] = {}
@@ -241,13 +241,13 @@ class Stitcher:
         return self.role(ref) is Role.PROCESS
 
     def _taker(self, ref: Ref) -> tuple[str, ...]:
-        """What two consumers of one message have in common where one of them only polls for the other."""
+        """What two consumers of one message have in common if one of them only polls for the other."""
         row = self.spans[ref]
         return row["service"], row["group"], row["destination"]
 
     @cached_property
     def consumer_around(self) -> dict[Ref, Ref]:
-        """The nearest consumer at or above each span that is in one."""
+        """For each span inside a consumer: the nearest consumer, itself or an ancestor."""
         receives = [receive for receive, _ in self.around]
         at = {receive: handler for receive, handler in self.around if receives.count(receive) == 1}
         at |= {ref: ref for ref in self.deliveries}
@@ -258,7 +258,7 @@ class Stitcher:
                 parent = self.parents.get(here)
                 foreign = self._publishes(parent) or self.role(here) is Role.ANSWERED
                 if foreign and self.local_parent(here) is None:
-                    parent = None  # another service's message: what it caused is not our doing
+                    parent = None  # another service's message: its consequences are not this consumer's
                 here = parent
             if here is not None:
                 found[ref] = at[here]
@@ -266,13 +266,13 @@ class Stitcher:
 
     @cached_property
     def reaction_of(self) -> dict[Ref, Ref]:
-        """The first attempt of each consumer."""
+        """The reaction of each consumer, named by its first attempt."""
         found = {ref: attempts[0] for attempts in self.attempts for ref in attempts}
         return {ref: found[self._outermost(ref)] for ref in self.deliveries}
 
     @cached_property
     def attempts(self) -> list[list[Ref]]:
-        """The attempts of each reaction, by time."""
+        """The attempts of each reaction, earliest first."""
         runs: dict[Any, list[Ref]] = defaultdict(list)
         for ref, deliveries in self.deliveries.items():
             row = self.spans[ref]
@@ -290,7 +290,7 @@ class Stitcher:
         return found
 
     def _outermost(self, ref: Ref) -> Ref:
-        """The consumer that *ref* is within, if that handles the same message in the same service."""
+        """The outermost consumer around *ref* with the same message and service, or *ref* itself."""
         parent = self.parents.get(ref)
         outer = None if parent is None else self.consumer_around.get(parent)
         if outer is None or outer == ref or self._handles(outer) != self._handles(ref):
@@ -305,7 +305,7 @@ class Stitcher:
 
     @cached_property
     def edges(self) -> dict[tuple[str, Ref, Ref], str]:
-        """What spans tell, and what follows from the ids that messages name as their cause."""
+        """The edges that spans state, and those that follow from the causation ids of messages."""
         found = dict(self.told)
         for message, cause in self.led.items():
             reactions = {
@@ -323,12 +323,12 @@ class Stitcher:
 
     @cached_property
     def led(self) -> dict[Ref, Ref]:
-        """For each message without a known cause the message that it names as that."""
+        """For each message without a known cause: the message that it names as its cause."""
         return {message: cause for message, cause in self.named.items() if not self._causes_of(message)}
 
     @cached_property
     def claimed(self) -> set[tuple[str, Ref, Ref]]:
-        """Deliveries to reactions that nobody tells of, by what the messages that they made name."""
+        """Deliveries that no span states, inferred from what a reaction's messages name as their cause."""
         return {
             ("delivery", cause, reaction)
             for message, cause in self.named.items()
@@ -338,7 +338,7 @@ class Stitcher:
 
     @cached_property
     def named(self) -> dict[Ref, Ref]:
-        """For each message of which nobody tells what message led to it the one that it names."""
+        """For each message whose trigger no span states: the message that it names as its cause."""
         reached = {target for kind, _, target in self.told if kind == "delivery"}
         found = {}
         for message, members in self.messages.items():
@@ -353,7 +353,7 @@ class Stitcher:
         return {source for kind, source, target in self.told if kind == "cause" and target == message}
 
     def _called(self, name: str) -> set[Ref]:
-        """The messages of which a span has that id."""
+        """The messages with a span that has this message id or event id."""
         return {
             message
             for message, members in self.messages.items()
@@ -378,18 +378,18 @@ class Stitcher:
 
     @cached_property
     def handled(self) -> dict[Ref, set[Ref]]:
-        """The messages of each consumer, by what is told and what is claimed."""
+        """The messages of each consumer: those in `told` and those in `claimed`."""
         found = {ref: {d.message for d in deliveries} for ref, deliveries in self.deliveries.items()}
         for _, message, reaction in self.claimed:
             found[reaction] = found[reaction] | {message}
         return found
 
     def after(self, earlier: Ref, later: Ref) -> int:
-        """How long after one span another one began."""
+        """The time from the start of one span to the start of another."""
         return int(self.spans[later]["start"] - self.spans[earlier]["start"])
 
     def had_after(self, message: Ref, ref: Ref) -> int:
-        """How long after a message began it was had: a poll may have waited for it until it ended."""
+        """The time from a message's start to its arrival: a poll may have waited for it until its end."""
         row = self.spans[ref]
         polled = self.role(ref) is Role.RECEIVE
         return int(max(row["start"], row["end"] if polled else 0) - self.spans[message]["start"])
@@ -398,7 +398,7 @@ class Stitcher:
 
     @cached_property
     def shared_keys(self) -> set[str]:
-        """Keys that more traces carry than an order can have that begin by themselves."""
+        """Keys that name no flow: more traces begin by themselves with one than an order plausibly has."""
         begin = {ref[0] for ref in self.spans if self._publishes(ref) and self._begins(ref)}
         traces = defaultdict(set)
         for ref, row in self.spans.items():
@@ -407,7 +407,7 @@ class Stitcher:
         return {key for key, found in traces.items() if len(found) > self.keying.most} | self.keying.refused
 
     def _begins(self, ref: Ref) -> bool:
-        """Whether nothing led to a span, seen or not."""
+        """Whether nothing led to a span, neither a stored span nor a missing one."""
         line, row = [ref, *above(ref, self.parents)], self.spans[ref]
         inside = any(self.role(one) in (Role.RECEIVE, Role.PROCESS, Role.ANSWERED) for one in line)
         led = row["link_trace_ids"] or row["causation"] is not None
@@ -425,7 +425,7 @@ class Stitcher:
 
     @cached_property
     def units(self) -> dict[Ref, Any]:
-        """A trace or, in one that took messages from other traces, what each who took one did."""
+        """Each span's unit: its trace, or one of several pieces of work that other traces caused in it."""
         caused = [(cause, reaction) for _, cause, reaction in self.claimed]
         caused += [(cause, message) for message, cause in self.led.items()]
         for ref, deliveries in self.deliveries.items():
@@ -453,7 +453,7 @@ class Stitcher:
 
     @cached_property
     def parts_of(self) -> dict[Ref, set[Ref]]:
-        """The messages and reactions that each span is a part of."""
+        """The messages and reactions that each span belongs to."""
         found: dict[Ref, set[Ref]] = defaultdict(set)
         for message, spans in self.messages.items():
             for span in spans:
@@ -468,17 +468,17 @@ class Stitcher:
         return found
 
     def _handlings_of(self, word: Ref) -> list[Ref]:
-        """What a word that a handling began links to and is here, but for messages."""
+        """The stored spans, except messages, that the announcement of a handling links to."""
         return [one for one in self.links[word] if one in self.spans and not self._publishes(one)]
 
     def _announced_by(self, ref: Ref) -> set[Ref]:
-        """The reactions of which a word says that they began."""
+        """The reactions whose start *ref* announces."""
         handlings = self._handlings_of(ref) if self.role(ref) is Role.STARTED else []
         consumers = {self.consumer_around[one] for one in handlings if one in self.consumer_around}
         return {self.reaction_of[one] for one in consumers}
 
     def begun_of(self, ref: Ref) -> set[Ref]:
-        """The messages of a handling that began and is not here, of the word that says so."""
+        """The messages of a handling that *ref* announces but that is not stored."""
         if self.role(ref) is not Role.STARTED or self._handlings_of(ref):
             return set()
         links = [one for one in self.links[ref] if one in self.spans]
@@ -486,11 +486,11 @@ class Stitcher:
         return {one for one in found if one is not None}
 
     def spans_of(self, node: Ref) -> set[Ref]:
-        """The spans that are a part of a message or a reaction."""
+        """The spans that belong to a message or a reaction."""
         return {ref for ref, nodes in self.parts_of.items() if node in nodes}
 
     def requests(self) -> set[Ref]:
-        """The messages whose senders wait for an answer: they say so, or were seen to get it."""
+        """The messages whose senders wait for an answer: they say so, or were seen to get one."""
         found: set[Ref] = set()
         for ref, row in self.spans.items():
             asked = self.message_of(ref)
@@ -502,7 +502,7 @@ class Stitcher:
         return found
 
     def _requests_of(self, ref: Ref) -> set[Ref]:
-        """The request that a span answers, or gets the answer of."""
+        """The request that *ref* answers, or whose answer it receives."""
         parent = self.parents.get(ref)
         answered = self.role(ref) is Role.ANSWERED and self.role(parent) is Role.REPLY
         reply = parent if answered else ref if self.role(ref) is Role.REPLY else None
@@ -512,7 +512,7 @@ class Stitcher:
 
 
 def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
-    """The first that names each message."""
+    """The first delivery of each message."""
     found: dict[Ref, Delivery] = {}
     for delivery in deliveries:
         found.setdefault(delivery.message, delivery)
@@ -520,7 +520,7 @@ def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
 
 
 def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
-    """What leads up from *ref*, itself only where it goes round in a circle."""
+    """The ancestors of *ref*, nearest first; *ref* itself only if it is on a cycle."""
     line: list[Ref] = []
     while ref in parents and parents[ref] not in line:
         ref = parents[ref]
@@ -529,13 +529,13 @@ def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
 
 
 def contents(rows: Sequence[Row]) -> list[int]:
-    """A number for all that a row says but for when it came: copies have the same."""
+    """A hash of each row without its time of arrival: copies of a span have the same one."""
     table = pa.Table.from_pylist(list(rows), schema=READINGS).drop_columns(["received"])
     return content_keys(table).tolist() if rows else []
 
 
 def ranks(refs: Iterable[Ref]) -> dict[Ref, int]:
-    """Which of two comes first where time does not say: the one with the smaller key."""
+    """Ranks that break ties in time: the span with the smaller key comes first."""
     keys = {}
     for trace, span in refs:
         of_trace = trace_keys(pa.array([trace], pa.binary(16)))

@@ -1,4 +1,4 @@
-"""Flows: what holds together, and what belongs to several because a batch joins them."""
+"""Which spans form one flow, and which belong to several flows because a batch joins them?"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from tests.reference.edges import Ref, Stitcher
 
 
 def flows_of(told: Stitcher, most_shared: int) -> list[tuple[str | None, set[Ref]]]:
-    """(key, spans) of each flow, in the order of their beginning."""
+    """(key, spans) of each flow, in the order of their start."""
     holding = Holding(told, most_shared)
     spans_of: dict[Any, set[Ref]] = defaultdict(set)
     for ref, parts in holding.members.items():
@@ -32,7 +32,7 @@ def flows_of(told: Stitcher, most_shared: int) -> list[tuple[str | None, set[Ref
 
 
 class Holding:
-    """What holds together, and what belongs to several because a batch joins them."""
+    """Finds the parts of the graph that belong together, and those that belong to several flows."""
 
     def __init__(self, told: Stitcher, most_shared: int) -> None:
         self.told, self.most_shared = told, most_shared
@@ -81,11 +81,11 @@ class Holding:
                 self._join(self.part(reaction), self.part(other))
 
     def _shared(self, span: Ref, nodes: set[Ref]) -> bool:
-        """Whether a part of messages and reactions is where these are, and holds nothing together."""
+        """Whether *span* belongs wherever *nodes* do without joining them: part of several, or a poll."""
         return len(nodes) > 1 or any(span == receive for receive, _ in self.told.around)
 
     def _hanging(self) -> dict[Any, set[Any]]:
-        """The parts that have no flow of their own, and those that feed them by way of a batch."""
+        """The parts that have no flow of their own, each with the parts that feed it through a batch."""
         caused = {target for kind, _, target in self.told.edges if kind == "cause"} | set(self.told.led)
         own = {self.part(message) for message in self.told.messages if message not in caused}
         own |= {self.part(ref) for ref, anchor in self.told.anchors.items() if anchor[0] == "key"}
@@ -97,14 +97,14 @@ class Holding:
         return hanging
 
     def _circles(self) -> bool:
-        """Batches that feed each other in a circle are one."""
+        """Join batches that feed each other in a cycle."""
         hanging = self._hanging()
         reach = {part: reached(part, hanging) for part in hanging}
         both = [(a, b) for a in hanging for b in hanging if a != b and a in reach[b] and b in reach[a]]
         return self._join_all(both)
 
     def _joins(self) -> bool:
-        """A consumer that has all its messages from one flow is a join, and holds it together."""
+        """Join each batch consumer with its one flow, if all its messages are in that flow."""
         hanging = self._hanging()
         self.owners = {}
 
@@ -145,7 +145,7 @@ class Holding:
 
 
 def reached(part: Any, feeders: Mapping[Any, set[Any]]) -> set[Any]:
-    """All that feeds *part*, through anything."""
+    """All parts that feed *part*, directly or through others."""
     found: set[Any] = set()
     todo = set(feeders[part])
     while todo:

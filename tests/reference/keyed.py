@@ -1,4 +1,4 @@
-"""What made a message of which only its flow key tells."""
+"""What caused a message whose only clue is its flow key?"""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ HOUR = 3_600 * 10**9
 def causes_by_key(
     told: Stitcher, flows: Sequence[tuple[str | None, set[Ref]]]
 ) -> dict[tuple[str, Ref, Ref], str]:
-    """The edges to messages that begin with a key from what their service had taken last of that flow."""
+    """Cause edges to messages that begin with a key, from the last reaction of their service in that flow."""
     found = {}
     fruitful = {source for kind, source, _ in told.edges if kind == "cause"}
     reactions = {attempts[0] for attempts in told.attempts}

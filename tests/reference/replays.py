@@ -1,4 +1,4 @@
-"""What looks back at a run and is no part of its course."""
+"""Which spans look back at a flow and do not belong to its course?"""
 
 from collector.model.readings import Role
 from tests.reference.edges import Ref, Stitcher, above
@@ -7,7 +7,7 @@ HOUR = 3_600 * 10**9
 
 
 def aside(told: Stitcher) -> set[Ref]:
-    """The spans that make no flow last longer."""
+    """The spans that do not prolong a flow."""
     found = {ref for ref in told.spans if _answers_from_the_past(told, ref)}
     causes = {source for kind, source, _ in told.edges if kind == "cause"}
     for attempts in told.attempts:
@@ -15,7 +15,7 @@ def aside(told: Stitcher) -> set[Ref]:
         late = [ref for ref in attempts if _late(told, ref)]
         if first in late and first not in causes:
             found |= told.spans_of(first)
-        # What is within an attempt, in a second library's words, is late as the attempt is.
+        # A second library's span of an attempt is part of the reaction too, and is as late as the attempt.
         parts = [ref for ref in told.spans_of(first) if ref in told.deliveries]
         well = [
             ref
@@ -32,7 +32,7 @@ def aside(told: Stitcher) -> set[Ref]:
 
 
 def _late(told: Stitcher, ref: Ref) -> bool:
-    """Whether all that a consumer handled was an hour old."""
+    """Whether all messages that a consumer handled were at least an hour old."""
     messages = told.handled[ref]
     return bool(messages) and all(m in told.spans and told.after(m, ref) >= HOUR for m in messages)
 

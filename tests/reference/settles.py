@@ -1,4 +1,4 @@
-"""What settles say of the reactions whose messages they settle, one span at a time."""
+"""How were the messages of a reaction settled? Read one span at a time."""
 
 from collections import Counter
 
@@ -7,8 +7,8 @@ from tests.reference.edges import ROOT, Ref, Stitcher
 
 
 def settles_of(told: Stitcher, reaction: Ref) -> dict[str, int]:
-    """How often and how the messages of *reaction* were settled, and how often they had been delivered."""
-    # The word that it began says nothing of its end.
+    """How the messages of *reaction* were settled, how often, and how often they had been delivered."""
+    # The announcement of its start says nothing about its end.
     members = [ref for ref in told.spans_of(reaction) if told.role(ref) is not Role.STARTED]
     own = Counter(told.spans[ref]["settled"] for ref in members)
     own[Settled.UNSAID] = 0
@@ -25,7 +25,7 @@ def settles_of(told: Stitcher, reaction: Ref) -> dict[str, int]:
 
 
 def _outermost(told: Stitcher, ref: Ref) -> Ref | None:
-    """The settle that a settle repeats, or itself; nothing of other spans."""
+    """The outermost settle that *ref* repeats, or *ref* itself; None if *ref* is no settle."""
     if told.role(ref) is not Role.SETTLE:
         return None
     above = told.local_parent(ref)
@@ -37,7 +37,7 @@ def _repeats(told: Stitcher, settle: Ref) -> list[Ref]:
 
 
 def _settled(told: Stitcher, settle: Ref) -> set[Ref]:
-    """The reactions whose messages a settle settles."""
+    """The reactions whose messages a settle span settles."""
     service, parent = told.spans[settle]["service"], told.parents.get(settle)
 
     def of_message(message: Ref) -> set[Ref]:

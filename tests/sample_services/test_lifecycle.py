@@ -46,7 +46,7 @@ def test_ctrl_c_ends_all_of_it_without_a_traceback(nats: NatsServer, receiver: R
 
 @pytest.mark.parametrize("service", ["inventory", "notification", "analytics", "warehouse"])
 def test_one_service_alone_stops_cleanly(nats: NatsServer, receiver: Receiver, service: str) -> None:
-    """However it consumes: it finishes its work, closes the connection, and sends its last spans."""
+    """However a service consumes, it finishes its work, closes the connection, and sends its last spans."""
     with running(nats, receiver, service) as shop:
         until(shop.handles_sigterm, what="a process that ends when it is asked to")
         time.sleep(1)

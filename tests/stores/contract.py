@@ -1,6 +1,6 @@
-"""What every store must do: a store's test module inherits these classes and supplies the fixture `opened`.
+"""What must every store do? Its test module inherits these classes and supplies the fixture `opened`.
 
-`opened` opens stores in one new place, over connections of their own each time.
+`opened` opens stores in one new place, over new connections each time.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ class SpanStoreContract:
         return opened().spans
 
     def test_a_span_comes_back_exactly_as_it_was_written(self, store: SpanStore) -> None:
-        """Whoever reads decides what matters: the store may not."""
+        """The reader decides what matters in a span: the store may not."""
         sent = span("s", parent="p", links=[("t", "a"), ("u", "b")], error="\x1b[31m", attributes=NESTED)
         sent.events.add(name="e", time_unix_nano=2**64 - 1).attributes.add(
             key="k"
@@ -74,7 +74,7 @@ class SpanStoreContract:
         assert store.spans_of(trace_id(f"t{n}") for n in range(12_000)).num_rows == 2
 
     def test_a_span_written_again_is_one_span(self, store: SpanStore) -> None:
-        """Exporters send a batch again when they miss its answer."""
+        """Exporters resend a batch when they miss its answer."""
         written = table(request(span(id="a"), span(id="b")))
         for _ in range(3):
             store.write(written)
@@ -101,7 +101,7 @@ class SpanStoreContract:
     def test_the_same_copy_counts_whichever_came_first(
         self, store: SpanStore, copies: dict[str, tuple[int, int, int]], counts: str, backwards: bool
     ) -> None:
-        """Ended last, then started last, then received first: as in memory (`tests/test_copies.py`)."""
+        """By last end, last start, first arrival: the same order as in memory (`tests/test_copies.py`)."""
         sent = [
             table(request(span(name, id="a", start=start, end=end)), received=NOW + received * SECOND)
             for name, (start, end, received) in copies.items()
@@ -113,7 +113,7 @@ class SpanStoreContract:
         assert store.span_count() == 1
 
     def test_ids_of_different_traces_do_not_mix(self, store: SpanStore) -> None:
-        """Span ids are unique within a trace only."""
+        """Span ids are unique only within a trace."""
         store.write(table(request(span(id="a", trace="t"), span(id="a", trace="u"))))
 
         assert store.span_count() == 2
@@ -125,7 +125,7 @@ class SpanStoreContract:
         assert store.arrival_of_newest(10, 7) == 7
 
     def test_spans_come_in_the_order_of_their_arrival(self, store: SpanStore) -> None:
-        """A replay reads on from where it was: no group may be cut, none left out."""
+        """A replay resumes where it stopped: no group may be cut or skipped."""
         groups = [table(request(*(span(f"{g}.{n}") for n in range(4))), received=NOW + g) for g in range(5)]
         for group in reversed(groups):
             store.write(group)
@@ -152,7 +152,7 @@ class SpanStoreContract:
         assert store.arrival_of_newest(2, 0) == NOW
 
     def test_what_one_has_written_all_others_see(self, opened: Opened) -> None:
-        """The intake, the live part and the API have connections of their own."""
+        """The intake, the live part and the API have their own connections."""
         writer, reader = opened().spans, opened().spans
 
         for number in range(5):
@@ -160,7 +160,7 @@ class SpanStoreContract:
             assert reader.span_count() == number + 1
 
     def test_readers_and_the_writer_do_not_disturb_each_other(self, store: SpanStore) -> None:
-        """The API asks from several threads while the intake stores."""
+        """The API queries from several threads while the intake stores."""
 
         def write(group: int) -> int:
             spans = (span(f"{n}", trace=f"t{group}") for n in range(20))
@@ -204,7 +204,7 @@ def put(
     taught: bool = False,
     only_new: bool = False,
 ) -> None:
-    """Keep all flows of *table* in one state."""
+    """Store all flows of *table* in one state."""
     count = table.num_rows
     store.put(table, np.full(count, int(state)), np.full(count, taught), only_new=only_new)
 
@@ -241,7 +241,7 @@ class FlowStoreContract:
         assert names(store.unfinished(10)) == []
 
     def test_only_new_ones_leave_the_others_as_they_are(self, store: FlowStore) -> None:
-        """A replay tells again what the store knows better."""
+        """A replay reports flows again that the store already knows better."""
         put(store, flows("A-1"), State.STUCK)
         put(store, flows("A-1", "A-2"), State.DONE, only_new=True)
 
@@ -266,7 +266,7 @@ class FlowStoreContract:
             assert store.named(nobody).num_rows == 0
 
     def test_all_of_a_flow_is_fetched_by_any_part_of_it(self, opened: Opened) -> None:
-        """A late span brings its flow back: by its key, by its trace, and with all other traces of it."""
+        """A late span restores its flow, found by key or by trace, with all of the flow's other traces."""
         stores = opened()
         store = stores.flows
         stores.spans.write(table(request(*(span(id=name, trace=name) for name in ("A-1", "A-2", "late")))))
@@ -281,7 +281,7 @@ class FlowStoreContract:
         assert store.fetch(*nothing)[1].equals(SPANS.empty_table())
 
     def test_as_many_can_be_asked_for_as_there_are(self, store: FlowStore) -> None:
-        """A tick may touch thousands of evicted flows: no question may be too large for a server."""
+        """A tick may touch thousands of evicted flows: no query may become too large for a server."""
         many = [f"order-{number}-of-a-shop-with-long-ids" for number in range(9_000)]
         put(store, flows("A-1", many[0], many[-1]))
         traces = pa.array([trace_id(name) for name in many[1:-1]] + [trace_id("A-1")], pa.binary(16))
@@ -318,7 +318,7 @@ class FlowStoreContract:
         assert sorted(store.refused_keys()) == sorted(["tenant-1", STRANGE])
 
     def test_lists_turn_in_pages_and_agree_with_counts(self, store: FlowStore) -> None:
-        """Stuck first, then the newest; no flow twice, none left out."""
+        """Stuck flows first, then the newest; no flow is repeated or skipped."""
         for number in range(20):
             state = State(number % 5)
             put(store, flows(f"A-{number:02}", last=NOW + number % 3), state)

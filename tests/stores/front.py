@@ -1,8 +1,8 @@
-"""A ClickHouse server for tests: the HTTP that `clickhouse-connect` speaks, with a chDB engine behind it.
+"""How does a test get a ClickHouse server? This one speaks HTTP to the driver, with chDB as its engine.
 
-There is no ClickHouse server among the packages that tests can install. Only what the driver sends is understood:
-a statement in the body, in the address or in a form, parameters as `param_*`, settings, and rows in Arrow. The
-engine, its SQL and its files are ClickHouse's own.
+No package that tests can install has a ClickHouse server. This one understands only what the driver,
+`clickhouse-connect`, sends: a statement in the body, the address or a form, parameters as `param_*`,
+settings, and rows in Arrow. The engine, its SQL and its files are ClickHouse's own.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from urllib.parse import parse_qs, urlsplit
 
 USER, PASSWORD = "reader", "s3cret"
 
-# What the server itself understands of a request; all else that is no parameter is a setting.
+# Names in a request that the server itself understands; all others, except parameters, are settings.
 _OWN = {"query", "database", "wait_end_of_query", "session_id", "client_protocol_version", "query_id"}
 _INSERT = re.compile(rb"\s*INSERT INTO (.+?) FORMAT (\w+)\s*$", re.IGNORECASE | re.DOTALL)
 _CODE = re.compile(r"Code: (\d+)")
 
 
 class Front:
-    """The server, and what it saw."""
+    """The server, and what it was asked."""
 
     def __init__(self, connect: Callable[[], Any]) -> None:
-        """*connect* opens a connection to the engine; each answers one request at a time."""
+        """*connect* opens a connection to the engine; each connection answers one request at a time."""
         self.connect = connect
         self.idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self.statements: list[str] = []
@@ -43,12 +43,12 @@ class Front:
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def address(self, database: str, password: str = PASSWORD) -> str:
-        """The setting that leads a collector here."""
+        """The setting that makes a collector use this server."""
         return f"clickhouse://{USER}:{password}@127.0.0.1:{self.port}/{database}"
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Front"]:
-        """Answer requests for as long as the context lasts."""
+        """Answer requests while the context lasts."""
         self._thread.start()
         yield self
         self.released.set()
@@ -63,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args: Any) -> None:
-        """Nobody reads it."""
+        """Drop the log line: nobody reads it."""
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -172,5 +172,5 @@ def _insert(connection: Any, insert: re.Match[bytes], data: bytes) -> bytes:
 
 
 def summary(front: Front) -> str:
-    """The statements so far, for whoever looks into a failure."""
+    """The latest statements, for a person who investigates a failure."""
     return json.dumps(front.statements[-20:], indent=1)

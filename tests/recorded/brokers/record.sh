@@ -1,5 +1,5 @@
 #!/bin/sh
-# Record anew what the services of this folder send: `sh record.sh rabbitmq|sqs|kafka`. README.md says what it needs.
+# Record again what the services in this folder send: `sh record.sh rabbitmq|sqs|kafka`. README.md says what it needs.
 set -eu
 cd "$(dirname "$0")"
 broker=$1

@@ -1,5 +1,5 @@
-// The services of the recordings that are written in JavaScript: `node services.js BROKER SERVICE`.
-// See services.py for what they write.
+// The recorded services that are written in JavaScript: `node services.js BROKER SERVICE`.
+// services.py explains what they write.
 
 const fs = require("node:fs");
 const path = require("node:path");
@@ -13,7 +13,7 @@ const { BatchSpanProcessor } = require("@opentelemetry/sdk-trace-base");
 const { NodeTracerProvider } = require("@opentelemetry/sdk-trace-node");
 
 const [broker, service] = process.argv.slice(2);
-const SECONDS = 8; // that consumers listen
+const SECONDS = 8; // for which consumers listen
 const append = (name, line) => fs.appendFileSync(path.join(__dirname, name), `${line}\n`);
 
 const toFile = {

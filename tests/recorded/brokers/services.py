@@ -1,11 +1,11 @@
-"""The services of the recordings: `python services.py BROKER SERVICE`, as `record.sh` runs them.
+"""Which services are recorded? `python services.py BROKER SERVICE` runs one, as `record.sh` does.
 
-Each writes what its SDK would have sent into BROKER.jsonl, and into BROKER.truth.jsonl what really went from
-whom to whom: it knows that from the body and the headers of messages, and stitching has no part in it.
+Each writes what its SDK would have sent to BROKER.jsonl, and to BROKER.truth.jsonl which message really went
+from where to where. It knows that from the bodies and headers of the messages, without stitching.
 """
 
 # mypy: ignore-errors
-# What these services are made of is installed where they are recorded, and not here.
+# The libraries of these services are installed where they are recorded, not here.
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ from opentelemetry.trace import SpanKind
 
 BROKER, SERVICE = sys.argv[1:]
 HERE = Path(__file__).parent
-SECONDS = 8  # that consumers listen
+SECONDS = 8  # for which consumers listen
 EXCHANGE = "shop"
 SQS = {
     "endpoint_url": os.environ.get("SQS"),
@@ -63,14 +63,14 @@ TRACER = PROVIDER.get_tracer("shop")
 
 
 def body(order, what):
-    """The body of a message, which is written down as published."""
+    """The body of a message, which is logged as published."""
     message = f"{order} {what}"
     _append(f"{BROKER}.truth.jsonl", {"published": message, "order": order, "service": SERVICE})
     return json.dumps({"order": order, "message": message}).encode()
 
 
 def handled(data, traceparent, queue):
-    """The order in a body, which is written down as handled; *traceparent* names its sender's span."""
+    """The order in a body, which is logged as handled; *traceparent* names its sender's span."""
     said = json.loads(data)
     text = traceparent.decode() if isinstance(traceparent, bytes) else traceparent
     _, trace, span, _ = text.split("-")
@@ -80,7 +80,7 @@ def handled(data, traceparent, queue):
 
 
 def posted():
-    """A request from outside, within which an order is placed."""
+    """A request from outside, during which an order is placed."""
     return TRACER.start_as_current_span("POST /orders", kind=SpanKind.SERVER)
 
 
@@ -100,7 +100,7 @@ def rabbitmq_shop():
     pika, channel = _pika()
 
     def publish(key, order):
-        # The instrumentation puts the context into headers that it is given, or into new ones.
+        # The instrumentation injects the context into the headers it is given, or into new ones.
         channel.basic_publish(EXCHANGE, key, body(order, key), pika.BasicProperties(headers={}))
 
     for order in ("A-1", "A-2"):
@@ -108,7 +108,7 @@ def rabbitmq_shop():
             publish("order.placed", order)
     publish("order.placed", "A-3")
     with posted():
-        publish("order.doubted", "A-4")  # is given back once
+        publish("order.doubted", "A-4")  # is nacked once
         publish("order.spoilt", "A-4")  # goes to the dead letters
 
 
@@ -211,8 +211,8 @@ def sqs_stock():
             order = handled(message["Body"], sender, queue)
             if queue == "orders":
                 client.send_message(QueueUrl=queues["parcels"], MessageBody=body(order, "packed").decode())
-                # The context of a message stays open till it is deleted: this poll is within it, and brings
-                # what came of the order before.
+                # A message's context stays open until the message is deleted: this poll runs inside it, and
+                # brings what the previous order led to.
                 if number % 2:
                     poll("parcels", 1)
             client.delete_message(QueueUrl=queues[queue], ReceiptHandle=message["ReceiptHandle"])
@@ -231,7 +231,7 @@ def sqs_queues():
 
 
 def kafka_shop():
-    """Publishes to two topics, and reads both in one loop: a poll of one is within the work of the other."""
+    """Publish to two topics and read both in one loop: a poll of one is inside the work of the other."""
     import confluent_kafka
     from opentelemetry.instrumentation.confluent_kafka import ConfluentKafkaInstrumentor
 
@@ -242,7 +242,7 @@ def kafka_shop():
         producer.produce("parcels", body("A-1", "packed"))
     for order in ("A-2", "A-3"):
         producer.produce("orders", body(order, "placed"))
-        producer.produce("parcels", body(f"{order}b", "packed"))  # a trace of its own, as nothing is around
+        producer.produce("parcels", body(f"{order}b", "packed"))  # its own trace, as no span is around it
     producer.flush()
 
     def reader(topic):
