@@ -36,7 +36,7 @@ def only(decoded: pa.Table) -> dict[str, Any]:
     return row
 
 
-def test_a_span_becomes_a_row_with_everyfield() -> None:
+def test_a_span_becomes_a_row_with_every_field() -> None:
     sent = span(
         "send order.placed", id="a", trace="t", parent="p", kind=Span.SPAN_KIND_PRODUCER, error="no stock"
     )

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
+from nats.aio.msg import Msg
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -71,3 +73,11 @@ def trace_of(span: ReadableSpan) -> int:
 def links_of(span: ReadableSpan) -> list[int]:
     """The span ids that *span* links to."""
     return [link.context.span_id for link in span.links]
+
+
+def attributes(span: ReadableSpan) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+async def take(message: Msg) -> None:
+    """Handle nothing."""

@@ -10,8 +10,9 @@ from collector.stitching import BELIEVED, Keying
 from collector.stitching.clocks import PLAUSIBLE
 from collector.stitching.parts import MOST_SHARED
 from tests.reference.clocks import Bounds, clocks_of
-from tests.reference.edges import Ref, Row, Stitcher
+from tests.reference.edges import Stitcher
 from tests.reference.flows import flows_of
+from tests.reference.handlings import Ref, Row
 from tests.reference.keyed import causes_by_key
 from tests.reference.replays import HOUR, aside
 from tests.reference.settles import settles_of

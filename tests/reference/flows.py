@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.reference.edges import Ref, Stitcher
+from tests.reference.edges import Stitcher
+from tests.reference.handlings import Ref
 
 
 def flows_of(told: Stitcher, most_shared: int) -> list[tuple[str | None, set[Ref]]]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import networkx as nx
 
-from tests.reference.edges import ROOT, Ref, Stitcher
+from tests.reference.edges import Stitcher
+from tests.reference.handlings import ROOT, Ref
 
 HOUR = 3_600 * 10**9
 

@@ -1,7 +1,8 @@
 """Which spans look back at a flow and do not belong to its course?"""
 
 from collector.model.readings import Role
-from tests.reference.edges import Ref, Stitcher, above
+from tests.reference.edges import Stitcher
+from tests.reference.handlings import Ref, above
 
 HOUR = 3_600 * 10**9
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from collector.model.readings import Role, Settled
-from tests.reference.edges import ROOT, Ref, Stitcher
+from tests.reference.edges import Stitcher
+from tests.reference.handlings import ROOT, Ref
 
 
 def settles_of(told: Stitcher, reaction: Ref) -> dict[str, int]:

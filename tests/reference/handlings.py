@@ -1,0 +1,334 @@
+"""Which messages and reactions do the spans describe? Worked out one span at a time."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+
+from collector.columns.keys import content_keys
+from collector.model.readings import READINGS, Role
+from collector.model.span_keys import span_keys, trace_keys
+from collector.stitching import BELIEVED, Keying
+
+Ref = tuple[bytes, bytes]  # a trace id and a span id
+Row = Mapping[str, Any]  # of READINGS
+
+ROOT = bytes(8)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message, stored or missing, and the evidence that its consumer took it."""
+
+    message: Ref
+    because: str
+    told_by: Ref
+
+
+class Handlings:
+    """What the spans of *rows* (READINGS) publish and handle."""
+
+    def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
+        self.keying = keying
+        self.notes: set[tuple[str, Ref]] = set()
+        self.lost_parent: set[Ref] = set()
+        self.spans = self._distinct(rows)
+        self.rank = ranks(self.spans)
+        self.links = self._links()
+        self.parents = self._parents()
+
+    # Spans, links and parents
+
+    def _distinct(self, rows: Sequence[Row]) -> dict[Ref, Row]:
+        copies: dict[Ref, list[tuple[int, int, int, int, Row]]] = defaultdict(list)
+        for row, content in zip(rows, contents(rows), strict=True):
+            times = row["end"], row["start"], -row["received"]
+            copies[row["trace_id"], row["span_id"]].append((*times, content, row))
+        for ref, found in copies.items():
+            if len({content for *_, content, _ in found}) > 1:
+                self.notes.add(("id_reused", ref))
+        return {ref: max(found, key=lambda copy: copy[:4])[4] for ref, found in copies.items()}
+
+    def _parents(self) -> dict[Ref, Ref]:
+        parents = {}
+        announced = {
+            next(iter(self.links[ref]), None) for ref in self.spans if self.role(ref) is Role.STARTED
+        }
+        for ref, row in self.spans.items():
+            parent = (ref[0], row["parent_span_id"])
+            if parent == ref:
+                self.notes.add(("self_link", ref))
+            elif parent in self.spans:
+                parents[ref] = parent
+            elif row["parent_span_id"] != ROOT:
+                self.lost_parent.add(ref)
+                if row["role"] != Role.STARTED and parent not in announced:
+                    self.notes.add(("missing_parent", ref))
+        on_circle = {ref for ref in parents if ref in above(ref, parents)}
+        self.notes |= {("cycle", ref) for ref in on_circle}
+        return {ref: parent for ref, parent in parents.items() if ref not in on_circle}
+
+    def _links(self) -> dict[Ref, list[Ref]]:
+        links = {}
+        for ref, row in self.spans.items():
+            targets = list(zip(row["link_trace_ids"], row["link_span_ids"], strict=True))
+            if ref in targets:
+                self.notes.add(("self_link", ref))
+            if any(target not in self.spans for target in targets) and row["role"] != Role.STARTED:
+                self.notes.add(("missing_link_target", ref))
+            links[ref] = [target for target in targets if target != ref]
+        return links
+
+    def role(self, ref: Ref | None) -> Role:
+        return Role.NONE if ref is None else Role(self.spans[ref]["role"])
+
+    def _publishes(self, ref: Ref | None) -> bool:
+        return self.role(ref) in (Role.CREATE, Role.SEND)
+
+    def local_parent(self, ref: Ref) -> Ref | None:
+        parent = self.parents.get(ref)
+        same = parent is not None and self.spans[parent]["service"] == self.spans[ref]["service"]
+        return parent if same else None
+
+    # Messages
+
+    @cached_property
+    def creates_of(self) -> dict[Ref, list[Ref]]:
+        """The creates that each send links to."""
+        found = {}
+        for ref in self.spans:
+            targets = {target for target in self.links[ref] if target in self.spans}
+            creates = [target for target in targets if self.role(target) is Role.CREATE]
+            if self.role(ref) is Role.SEND and creates:
+                found[ref] = sorted(creates, key=self.rank.__getitem__)
+        return found
+
+    @cached_property
+    def outermost(self) -> dict[Ref, Ref]:
+        """For each publishing span: the outermost one that it repeats, or itself."""
+        inner: dict[Ref, list[Ref]] = defaultdict(list)
+        for ref in self.spans:
+            parent = self.local_parent(ref)
+            if self.role(ref) is not Role.SEND or ref in self.creates_of or not self._publishes(parent):
+                continue
+            assert parent is not None
+            named = {self.spans[one]["destination"] for one in (ref, parent)} - {None}
+            if len(named) < 2:
+                inner[parent].append(ref)
+        repeats = {
+            ref: parent
+            for parent, refs in inner.items()
+            for ref in refs
+            if self.role(parent) is Role.CREATE or len(refs) == 1
+        }
+        return {ref: (ref, *above(ref, repeats))[-1] for ref in self.spans if self._publishes(ref)}
+
+    def messages_of(self, ref: Ref | None) -> list[Ref]:
+        """The messages that a publishing span belongs to."""
+        if ref is None or ref not in self.outermost:
+            return []
+        outer = self.outermost[ref]
+        return self.creates_of.get(outer, [outer])
+
+    def message_of(self, ref: Ref | None) -> Ref | None:
+        return next(iter(self.messages_of(ref)), None)
+
+    @cached_property
+    def messages(self) -> dict[Ref, set[Ref]]:
+        found: dict[Ref, set[Ref]] = defaultdict(set)
+        for ref in self.outermost:
+            for message in self.messages_of(ref):
+                found[message].add(ref)
+        return dict(found)
+
+    # Consumers
+
+    def _told(self, ref: Ref) -> list[Delivery]:
+        row, parent = self.spans[ref], self.parents.get(ref)
+        seen, unseen = [], []
+        for target in self.links[ref]:
+            message = self.message_of(target)
+            if message is not None:
+                seen.append(Delivery(message, "link", ref))
+            elif target not in self.spans:
+                unseen.append(Delivery(target, "link", ref))
+        if seen:
+            return seen + unseen
+        by_parent = []
+        message = self.message_of(parent)
+        if message is not None:
+            by_parent.append(self._of_conversation(ref, message) or Delivery(message, "parent", ref))
+            if row["remote"]:
+                return by_parent
+        elif row["remote"] and ref in self.lost_parent:
+            by_parent.append(Delivery((ref[0], row["parent_span_id"]), "parent", ref))
+        return unseen or by_parent or self._by_message_id(ref)
+
+    def _by_message_id(self, ref: Ref) -> list[Delivery]:
+        """The only message with the id that a consumer without trace context names."""
+        row = self.spans[ref]
+        if self.links[ref] or row["parent_span_id"] != ROOT or None in (row["system"], row["message_id"]):
+            return []
+        message = self._only_one(system=row["system"], message_id=row["message_id"])
+        return [Delivery(message, "message_id", ref)] if message else []
+
+    def _of_conversation(self, ref: Ref, message: Ref) -> Delivery | None:
+        """The message that a consumer really took, if its parent message went to another destination."""
+        there, row = self.spans[message]["destination"], self.spans[ref]
+        if None in (there, row["destination"]) or there == row["destination"]:
+            return None
+        for said in (row["conversation"], row["message_id"]):
+            if said is not None:
+                found = self._only_one(conversation=said, destination=row["destination"])
+                if found:
+                    return Delivery(found, "conversation", ref)
+        return None
+
+    def _only_one(self, **said: str) -> Ref | None:
+        """The message with a span that says all of *said*; None unless there is exactly one."""
+        named = [
+            message
+            for message, members in self.messages.items()
+            if any(all(self.spans[ref][name] == value for name, value in said.items()) for ref in members)
+        ]
+        return named[0] if len(named) == 1 else None
+
+    @cached_property
+    def deliveries(self) -> dict[Ref, list[Delivery]]:
+        """The messages that each consumer handles; none where they are unknown."""
+        consumers = [ref for ref in self.spans if self.role(ref) in (Role.RECEIVE, Role.PROCESS)]
+        told = {ref: once(self._told(ref)) for ref in consumers}
+        found: dict[Ref, list[Delivery]] = {}
+        handlers: dict[Ref, list[Ref]] = defaultdict(list)
+        for ref in consumers:
+            parent = self.local_parent(ref)
+            if self.role(ref) is Role.RECEIVE:
+                continue
+            if self.role(parent) is Role.RECEIVE:
+                assert parent is not None
+                handlers[parent].append(ref)
+            if told[ref] or self.role(parent) is not Role.PROCESS:
+                found[ref] = told[ref]
+        self.around: list[tuple[Ref, Ref]] = []
+        for ref in consumers:
+            if self.role(ref) is not Role.RECEIVE:
+                continue
+            taken = {delivery.message for handler in handlers[ref] for delivery in told[handler]}
+            left = [delivery for delivery in told[ref] if delivery.message not in taken]
+            heirs = [handler for handler in handlers[ref] if not told[handler]]
+            if left and len(heirs) == 1:
+                found[heirs[0]] = left
+            elif left:
+                found[ref] = left
+                for heir in heirs:
+                    del found[heir]
+            if ref not in found:
+                self.around += [(ref, handler) for handler in handlers[ref]]
+        beside = {
+            (one.message, *self._taker(ref)) for ref in found if self._processes(ref) for one in found[ref]
+        }
+        for ref in [ref for ref in found if not self._processes(ref) and not handlers[ref]]:
+            found[ref] = [one for one in found[ref] if (one.message, *self._taker(ref)) not in beside]
+            if not found[ref]:
+                del found[ref]
+        return found
+
+    def _processes(self, ref: Ref) -> bool:
+        return self.role(ref) is Role.PROCESS
+
+    def _taker(self, ref: Ref) -> tuple[str, ...]:
+        """What two consumers of one message have in common if one of them only polls for the other."""
+        row = self.spans[ref]
+        return row["service"], row["group"], row["destination"]
+
+    @cached_property
+    def consumer_around(self) -> dict[Ref, Ref]:
+        """For each span inside a consumer: the nearest consumer, itself or an ancestor."""
+        receives = [receive for receive, _ in self.around]
+        at = {receive: handler for receive, handler in self.around if receives.count(receive) == 1}
+        at |= {ref: ref for ref in self.deliveries}
+        found = {}
+        for ref in self.spans:
+            here: Ref | None = ref
+            while here is not None and here not in at:
+                parent = self.parents.get(here)
+                foreign = self._publishes(parent) or self.role(here) is Role.ANSWERED
+                if foreign and self.local_parent(here) is None:
+                    parent = None  # another service's message: its consequences are not this consumer's
+                here = parent
+            if here is not None:
+                found[ref] = at[here]
+        return found
+
+    @cached_property
+    def reaction_of(self) -> dict[Ref, Ref]:
+        """The reaction of each consumer, named by its first attempt."""
+        found = {ref: attempts[0] for attempts in self.attempts for ref in attempts}
+        return {ref: found[self._outermost(ref)] for ref in self.deliveries}
+
+    @cached_property
+    def attempts(self) -> list[list[Ref]]:
+        """The attempts of each reaction, earliest first."""
+        runs: dict[Any, list[Ref]] = defaultdict(list)
+        for ref, deliveries in self.deliveries.items():
+            row = self.spans[ref]
+            alone = len(deliveries) == 1
+            reactor = row["group"], row["handler"]
+            same = (self._handles(ref), reactor, row["message_id"]) if alone else ref
+            if self._outermost(ref) == ref:
+                runs[same].append(ref)
+        found = []
+        for run in runs.values():
+            run.sort(key=lambda ref: (self.spans[ref]["start"], self.rank[ref]))
+            at_once = any(self.spans[b]["start"] < self.spans[a]["end"] for a, b in pairwise(run))
+            in_a_group = self.spans[run[0]]["handler"] is None
+            found += [run] if in_a_group or not at_once else [[ref] for ref in run]
+        return found
+
+    def _outermost(self, ref: Ref) -> Ref:
+        """The outermost consumer around *ref* with the same message and service, or *ref* itself."""
+        parent = self.parents.get(ref)
+        outer = None if parent is None else self.consumer_around.get(parent)
+        if outer is None or outer == ref or self._handles(outer) != self._handles(ref):
+            return ref
+        return self._outermost(outer)
+
+    def _handles(self, ref: Ref) -> Any:
+        alone = len(self.deliveries[ref]) == 1
+        return (self.deliveries[ref][0].message, self.spans[ref]["service"]) if alone else ref
+
+
+def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    """The first delivery of each message."""
+    found: dict[Ref, Delivery] = {}
+    for delivery in deliveries:
+        found.setdefault(delivery.message, delivery)
+    return list(found.values())
+
+
+def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
+    """The ancestors of *ref*, nearest first; *ref* itself only if it is on a cycle."""
+    line: list[Ref] = []
+    while ref in parents and parents[ref] not in line:
+        ref = parents[ref]
+        line.append(ref)
+    return line
+
+
+def contents(rows: Sequence[Row]) -> list[int]:
+    """A hash of each row without its time of arrival: copies of a span have the same one."""
+    table = pa.Table.from_pylist(list(rows), schema=READINGS).drop_columns(["received"])
+    return content_keys(table).tolist() if rows else []
+
+
+def ranks(refs: Iterable[Ref]) -> dict[Ref, int]:
+    """Ranks that break ties in time: the span with the smaller key comes first."""
+    keys = {}
+    for trace, span in refs:
+        of_trace = trace_keys(pa.array([trace], pa.binary(16)))
+        keys[trace, span] = int(span_keys(of_trace, pa.array([span], pa.binary(8)))[0])
+    return keys
