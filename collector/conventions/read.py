@@ -36,7 +36,7 @@ from collector.model.spans import Kind, Status
 _WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
 _VALUES = ("message_id", "event_id", "kept_in", "deliveries")
 
-_LAST = 2**63 - 1  # nanosecond
+_LAST = 2**63 - 1  # nanoseconds
 _NOTHING = pa.scalar(None, pa.string())
 
 # Bits of OTLP's Span.flags.

@@ -1,4 +1,4 @@
-"""What do a span's attributes say, under whichever of their names over the years?"""
+"""What do a span's attributes say, whichever version of the conventions named them?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

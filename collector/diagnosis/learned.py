@@ -231,7 +231,7 @@ class Learner:
     def _learn_needs(self, record: Record, flows: Mask) -> None:
         """Learn what a service has always handled before it publishes: for a join, more than one thing."""
         reactions, emits, names = record.reactions, record.emits, self.names
-        # Handled requests are no need: a service that answers its own request already waits for the reply.
+        # Handled requests do not count: a service that answers its own request already waits for the reply.
         taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0) & ~reactions.answers)
         width = len(record.started)
         pair = names.service_of(reactions.step[taken]) * width + reactions.flow[taken]
@@ -281,7 +281,7 @@ class Learner:
             join.wait.add(np.maximum(pause, delay)[all_taken[went_on]], at[went_on])
 
     def _decisions(self) -> dict[tuple[int, ...], set[int]]:
-        """By steps, what is published once all of them have happened; alternatives share the same steps."""
+        """What is published once all of some steps have happened, by these steps; alternatives share them."""
         if self._decided is None:
             found: dict[tuple[int, ...], set[int]] = {}
             for (_, event_type), need in self._needs.items():

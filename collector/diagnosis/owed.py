@@ -41,7 +41,7 @@ class Owed:
 
     flow: Ints
     kind: Ints  # Debt
-    step: Ints  # who owes it, on which event type; for a join, its last step
+    step: Ints  # the reactor that owes it, and the event type; for a join, its last step
     join: Ints  # place of the join in `Expected.joins`; -1 for none
     row: Ints  # the span that it follows from: the message, or the reaction
     # A span that says more about it: the announcement that the handling began, or a request of the reaction

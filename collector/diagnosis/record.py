@@ -99,7 +99,7 @@ class Messages:
     type: Ints
     service: Ints
     time: Ints  # nanoseconds; see `Record`
-    received: Ints  # when its span came
+    received: Ints  # when its span was received
     caused: Mask  # by a reaction that was seen
     followed: Mask  # a reaction to it published an event
     request: Mask  # its sender waits for a reply: it is not an event
@@ -117,7 +117,7 @@ class Reactions:
     published: Ints  # when its message was published; its own start if that was not seen
     start: Ints
     end: Ints
-    received: Ints  # when its span came
+    received: Ints  # when its span was received
     heard: Ints  # when its message's span was received; its own if that was not seen
     attempts: Ints
     failed: Mask

@@ -1,4 +1,4 @@
-"""How do spans become a causal graph? Purely, on columns, whatever their order, repeats and lateness."""
+"""How do spans become a causal graph? By pure functions on columns, whatever their order and lateness."""
 
 from dataclasses import dataclass
 

@@ -38,7 +38,7 @@ class Apart:
     def about(self) -> float | None:
         """The midpoint if both bounds are known, else None.
 
-        None too if they contradict each other: the difference changed over time, or a service has several
+        Also None if they contradict each other: the difference changed over time, or a service has several
         clocks.
         """
         if self.at_least is None or self.at_most is None or self.at_least > self.at_most:

@@ -52,7 +52,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     process, receive = spans.role == Role.PROCESS, spans.role == Role.RECEIVE
     told = _told(spans, messages, process | receive)
     ignorant = process & ~marked(count, told.target)
-    # A second instrumentation's span inside the first one's, for the same handler, is no second reaction.
+    # A second instrumentation's span inside the first one's, for the same handler, is not a second one.
     ignorant &= within
     nested = ignorant & process[above]
     handler = process & within & receive[above]
@@ -79,7 +79,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     deliveries = deliveries.where(~_handled_beside(spans, deliveries, opened))
 
     reached = marked(count, deliveries.target)
-    # A poll that returned nothing is no reaction.
+    # A poll that returned nothing is not a reaction.
     are = (process & ~nested & ~(heir & reached[above])) | (receive & reached)
     inside = np.flatnonzero(handler & are & ~reached[above])
     return Consumers(deliveries, are, (above[inside], inside))
@@ -110,7 +110,7 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
     linked = marked(len(spans), links.owner[naming])
     linked_here = marked(len(spans), links.owner[naming & (source >= 0)])
     remote = np.asarray(spans.table["remote"].to_numpy(zero_copy_only=False))
-    # A consumer of a single message has that message as its parent. Then its links are about other things,
+    # A consumer of a single message has that message as its parent. Its links are then about other things,
     # unless one leads to a message that is here.
     certain = (parent >= 0) & remote & ~linked_here
     by_link = np.flatnonzero(naming & ~certain[links.owner])

@@ -71,7 +71,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
 
 
 def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Rows, Owners]:
-    """Merge the parts that a join connects: a consumer whose messages are all from one flow is no batch.
+    """Merge the parts that a join connects: a consumer whose messages are all from one flow is not a batch.
 
     Returns the parts, and the owners of those that depend on batches.
     """

@@ -31,7 +31,7 @@ class Reactions:
 
     rows: Rows  # ascending: the first attempt of each
     of: Rows  # the reaction of each consumer; -1 for other spans
-    around: Rows  # the reaction that each span is part of, or inside at any depth; -1
+    around: Rows  # the reaction that each span is part of, or inside at any depth; -1 for none
     within: Rows  # likewise the consumer, which may be any attempt of that reaction
     folded: Pairs  # (span, reaction)
     attempts: Rows  # of each reaction
@@ -150,7 +150,7 @@ def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
     name and follow each other: two of them at the same time are two subscribers.
     """
     key = pair_keys(message, spans.service[row])
-    again = repeated(key)  # few, so that few texts are compared
+    again = repeated(key)  # few, so few texts are compared
     row, key = row[again], key[again]
     group, handler, message_id = (
         coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "message_id")

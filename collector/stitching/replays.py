@@ -20,7 +20,7 @@ class Replays:
     """The spans that look back, and when reactions ended without them."""
 
     aside: Mask  # of each span: it looks back
-    end: Rows  # of each reaction's last attempt that is no replay, nanoseconds
+    end: Rows  # of each reaction's last attempt that is not a replay, nanoseconds
 
 
 def find_replays(graph: Graph) -> Replays:
@@ -59,7 +59,7 @@ def _answers_from_the_past(graph: Graph) -> Mask:
 
 
 def _handled_again(graph: Graph, late: Mask) -> Mask:
-    """The spans of late reactions that led to nothing, and late spans of those that had gone well in time."""
+    """Spans of late reactions that led to nothing, and late spans of reactions that went well in time."""
     count, edges = len(graph.key), graph.edges
     span, node = graph.folded
     of_reaction = marked(count, graph.reactions)[node]
