@@ -1,1 +1,1 @@
-"""Tools on columns, in numpy and Arrow. They know nothing of tracing."""
+"""Tools for numpy and Arrow columns. They know nothing about tracing."""

@@ -1,7 +1,7 @@
-"""Texts of which there are few: each different one is kept once, and a column holds their numbers.
+"""Columns with few distinct texts: each text is kept once, and a column holds integer codes.
 
-A million spans name a dozen services. To compare, to sort and to move numbers takes a tenth of the time, and
-of the memory, that it takes with texts.
+A million spans name a dozen services. Comparing, sorting and moving codes takes a tenth of the time and
+memory that texts take.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,23 @@ import pyarrow as pa
 
 from collector.columns.keys import codes_of, whole
 
-Codes: TypeAlias = npt.NDArray[np.int32]  # of words; -1 is none
+Codes: TypeAlias = npt.NDArray[np.int32]  # of words; -1 for none
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 WORD = pa.dictionary(pa.int32(), pa.string())
 
-# A column keeps more words than it has only where all of them are no more than this.
+# A dictionary of up to this size may hold unused words: compacting it is not worth the time.
 _FEW = 1000
 
 
 class Words:
-    """All words that are known, each with its number."""
+    """All known words, each with its code."""
 
     def __init__(self) -> None:
         self._texts = pa.array([], pa.string())
 
     def add(self, texts: pa.Array) -> Codes:
-        """The number of each of *texts* (text, or UTF-8 octets); -1 where it is null."""
+        """The code of each of *texts* (text, or UTF-8 octets), new ones added; -1 for null."""
         encoded = texts.dictionary_encode()
         both = pa.concat_arrays([self._texts, encoded.dictionary.cast(pa.string())]).dictionary_encode()
         number = np.append(codes_of(both)[len(self._texts) :], -1).astype(np.int32)
@@ -37,20 +37,20 @@ class Words:
         return number[codes_of(encoded)]
 
     def meanings(self, codes: Codes, of: Callable[[pa.Array], Any], nothing: int) -> Ints:
-        """What each of *codes* means: *of* is asked once, for those words that are in use."""
+        """What *of* makes of each code's word, *nothing* for -1; called once, with the words in use."""
         used = np.flatnonzero(_used(codes, len(self._texts)))
         table = np.full(len(self._texts) + 1, nothing)
         table[used] = of(self._texts.take(pa.array(used)))
         return table[codes]
 
     def column(self, codes: Codes) -> pa.DictionaryArray:
-        """The words of *codes*, as a column."""
+        """*codes* as a column of words."""
         column = _column(codes, self._texts)
         return column if len(self._texts) <= _FEW else _column(*coded(column))
 
 
 def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
-    """The number of each text of *column*, -1 where it is null; and the texts, none of them in vain."""
+    """The code of each text of *column* (-1 for null), and the texts, only those in use."""
     encoded = whole(column).dictionary_encode()
     codes, texts = codes_of(encoded), encoded.dictionary
     used = _used(codes, len(texts))
@@ -60,9 +60,9 @@ def coded(column: pa.Array | pa.ChunkedArray) -> tuple[Ints, pa.Array]:
 
 
 def taken(column: pa.DictionaryArray, rows: npt.NDArray[np.integer[Any]]) -> pa.DictionaryArray:
-    """*rows* of a column of words: `take`, which looks twice at each that may lack one, in half the time.
+    """*rows* of a column of words, in half the time of `take`, which checks each value for null twice.
 
-    Of few words the numbers are small: all of a column is near when they are moved as such.
+    The codes of few words fit a small integer type, so that the whole column stays in the processor's cache.
     """
     codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     small = codes.astype(np.min_scalar_type(-1 - len(column.dictionary)), copy=False)
@@ -70,7 +70,7 @@ def taken(column: pa.DictionaryArray, rows: npt.NDArray[np.integer[Any]]) -> pa.
 
 
 def lean(table: pa.Table) -> pa.Table:
-    """*table* without the words that nobody says any more, where they are more than its rows."""
+    """*table* with unused words dropped from each dictionary that has outgrown the rows."""
     for place, field in enumerate(table.schema):
         if field.type == WORD and len(whole(table[field.name]).dictionary) > max(table.num_rows, _FEW):
             table = table.set_column(place, field, _column(*coded(table[field.name])))
@@ -80,7 +80,7 @@ def lean(table: pa.Table) -> pa.Table:
 def _used(codes: npt.NDArray[np.integer[Any]], count: int) -> npt.NDArray[np.bool_]:
     """Which of *count* words are among *codes*."""
     used = np.zeros(count + 1, np.bool_)
-    used[codes] = True  # -1 is the last
+    used[codes] = True  # -1 marks the extra, last entry
     return used[:count]
 
 

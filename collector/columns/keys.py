@@ -1,11 +1,11 @@
 """64-bit keys, so that joins compare one integer instead of 8, 16 or any number of bytes.
 
-Every id becomes a key by one keyed mix: without its secret, nobody can make ids whose keys collide. Two
-different ids share a key with a probability of about n/2**64 for n ids in one join (n/2**52 for n ids below
-one prefix). What is stored is decided by the ids themselves, never by their keys.
+Every id is mixed with a secret into a key: without the secret, nobody can craft ids whose keys collide. An id
+shares its key with another one with a probability of about n/2**64 for n ids in one join (n/2**52 for n ids
+below one prefix). Ids themselves decide what is stored, never their keys.
 
-Within a process the same id always has the same key. The secret is set once, before the first key is made; a
-process that sets none (the offline commands, tests) makes the same keys as any other such process.
+Within a process, the same id always has the same key. The secret is set once, before the first key is made.
+All processes that set none (the offline commands, tests) make the same keys.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
-# Keys below one prefix begin with the prefix's bits, so that relatives are neighbours in a sorted table:
+# Keys below one prefix begin with the prefix's bits, so that related keys are neighbours when sorted:
 # looking up a million parents stays in the processor's cache and takes 1/6 of the time.
 _OF_PREFIX = np.uint64(12)
 _PREFIX_BITS = ~np.uint64(0) << (np.uint64(64) - _OF_PREFIX)
@@ -34,10 +34,10 @@ NONE = np.uint64(0)
 
 @dataclass(frozen=True)
 class Secret:
-    """What an attacker does not know of the mix. The defaults are known to everybody."""
+    """The part of the mix that an attacker does not know. The defaults are public."""
 
     ids: int = 0  # 64 bits
-    texts: str = "0123456789123456"  # 16 characters of ASCII: the key of SipHash
+    texts: str = "0123456789123456"  # 16 ASCII characters: the SipHash key
 
 
 PUBLIC = Secret()
@@ -70,26 +70,26 @@ def _step(secret: Secret | None) -> np.uint64:
 
 
 def id_keys(ids: pa.Array | pa.ChunkedArray, secret: Secret | None = None) -> Keys:
-    """One key for each 16-byte id; with another *secret* than the process's if that is given."""
+    """One key for each 16-byte id, made with *secret* or else with that of the process."""
     words = words_of(ids)
     return mixed(mixed(words[0::2] + _step(secret)) ^ words[1::2])
 
 
 def prefixed_keys(prefix: Keys, ids: pa.Array | pa.ChunkedArray, secret: Secret | None = None) -> Keys:
-    """One key for each pair of a prefix's key and an 8-byte id, sorted by prefix; `NONE` for an id of zeros."""
+    """One key per prefix key and 8-byte id; keys of a prefix sort together. `NONE` for an all-zero id."""
     words = words_of(ids)
     scattered = mixed(prefix + mixed(words + _step(secret)))
     return np.where(words == 0, NONE, (prefix & _PREFIX_BITS) | (scattered >> _OF_PREFIX))
 
 
 def pair_keys(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Keys:
-    """One key for each pair of 64-bit integers; (a, b) and (b, a) are two pairs."""
+    """One key for each pair of 64-bit integers; (a, b) and (b, a) are different pairs."""
     scattered = mixed(right.astype(np.uint64, copy=False) + _step(None))
     return mixed(left.astype(np.uint64, copy=False) + scattered)
 
 
 def text_keys(texts: pa.Array | pa.ChunkedArray) -> Keys:
-    """One key for each string; `NONE` where there is none."""
+    """One key for each string; `NONE` for null."""
     # pandas hashes strings with SipHash in compiled code.
     from pandas.util import hash_array  # noqa: PLC0415  # pandas takes 0.3 s to import, and few need this
 
@@ -100,7 +100,7 @@ def text_keys(texts: pa.Array | pa.ChunkedArray) -> Keys:
 
 
 def content_keys(table: pa.Table) -> Keys:
-    """One key for each row: equal where all of the row is, lists in their order included."""
+    """One key for each row; equal if all values of the row are, lists in the same order included."""
     keys = np.zeros(table.num_rows, np.uint64)
     for column in table.columns:
         keys = pair_keys(keys, _value_keys(whole(column)))
@@ -109,7 +109,7 @@ def content_keys(table: pa.Table) -> Keys:
 
 def _value_keys(values: pa.Array) -> Keys:
     if pa.types.is_list(values.type):
-        # The sum of a key for each element and its place. Sums of ranges come from running sums.
+        # A list's key is the sum of a key for each element and its place. Range sums come from a running sum.
         length = _numbers(pc.list_value_length(values))
         end = np.cumsum(length)
         place = np.arange(length.sum()) - np.repeat(end - length, length)
@@ -128,7 +128,7 @@ def _value_keys(values: pa.Array) -> Keys:
 
 
 def codes_of(encoded: pa.DictionaryArray) -> npt.NDArray[np.int64]:
-    """The codes of a dictionary array; -1 where it holds nothing."""
+    """The codes of a dictionary array; -1 for null."""
     return _numbers(encoded.indices.fill_null(-1))
 
 
@@ -143,7 +143,7 @@ def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def words_of(ids: pa.Array | pa.ChunkedArray) -> Keys:
-    """Ids of 8 or 16 bytes as the 64-bit words that they consist of."""
+    """Ids of 8 or 16 bytes as their 64-bit words."""
     array = whole(ids)
     words, data = array.type.byte_width // 8, array.buffers()[1]
     if data is None:

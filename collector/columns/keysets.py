@@ -1,4 +1,4 @@
-"""Bounded sets of 64-bit keys that forget the oldest keys first."""
+"""Bounded sets of 64-bit keys that evict the oldest keys first."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from collector.columns.keys import Keys
 
 
 class KeySet:
-    """The newest keys: at least the newest half of *capacity*, never more than all of it.
+    """The newest keys: always the newest half of *capacity*, never more than *capacity*.
 
-    Keys live in two generations of at most half the capacity. When the newer one is full it becomes the older
-    one, and the older one is forgotten. The newer one is a list of sorted runs of growing size, so that adding n keys
-    costs about n log n and no Python for each key.
+    Keys live in two generations of at most half the capacity each. When the newer generation is full, it
+    replaces the older one, which is evicted. The newer one is a list of sorted runs that are merged as they
+    grow, so that adding n keys costs about n log n and no Python per key.
     """
 
     def __init__(self, capacity: int = 4_000_000) -> None:
@@ -20,7 +20,7 @@ class KeySet:
         self._older: Keys = np.empty(0, np.uint64)
 
     def add(self, keys: Keys) -> int:
-        """Add *keys*, the newest last; return how many were new, each distinct one counted once."""
+        """Add *keys*, the newest last, and return how many distinct ones were new."""
         fresh = self._fresh(keys)
         if len(fresh) > self._half:  # more than a generation holds: keep the newest
             self._keep(self._fresh(keys[-self._half :]))
@@ -39,7 +39,7 @@ class KeySet:
         return bool(self._runs or len(self._older))
 
     def _fresh(self, keys: Keys) -> Keys:
-        """Those of *keys* that are not in the set, ascending."""
+        """The distinct *keys* that are not in the set, ascending."""
         distinct = once(keys)
         kept: Keys = distinct[~self.among(distinct)]
         return kept

@@ -1,4 +1,4 @@
-"""Which span is a message, a reaction, a settle: spans -> readings."""
+"""Which spans are messages, reactions and settles? Spans -> readings."""
 
 from collector.conventions.naming import DEFAULT_NAMING, Naming
 from collector.conventions.read import read

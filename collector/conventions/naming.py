@@ -1,4 +1,4 @@
-"""Which attributes hold what ties spans together; the user's settings decide."""
+"""Which attributes hold the ids that tie spans together? The user's settings decide."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Naming:
-    """Names of attributes, most trusted first: of those that a span has, the first counts.
+    """Attribute names, most trusted first: the first one that a span has counts.
 
-    Libraries do not agree on the words: one calls the conversation the correlation id, another the cause.
+    Libraries use the words differently: a "correlation id" is the conversation in one, the cause in another.
     """
 
     flow_key: Sequence[str] = ("order.id", "order_id", "app.order.id", "flow.key")

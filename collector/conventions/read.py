@@ -1,8 +1,8 @@
-"""Which span is a message, a reaction, a settle, and what does it say of itself?
+"""Which spans are messages, reactions and settles, and what do they say about themselves?
 
-Services follow the messaging conventions of many years at once. `families` has what each broker and library
-says in its own way, `roles` and `settling` decide what that means; the result has one row a span and holds
-what stitching reads and nothing else.
+Services follow the messaging conventions of many years at once. `families` lists what each broker and library
+does in its own way; `roles` and `settling` decide what that means. The result has one row per span and holds
+only what stitching reads.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ from collector.formats.otlp.opened import instances
 from collector.model.readings import READINGS, Role, Settled
 from collector.model.spans import Kind, Status
 
-# Columns whose texts are few come as words, the others as texts.
+# Columns with few distinct texts are read as words, the others as texts.
 _WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
 _VALUES = ("message_id", "event_id", "kept_in", "deliveries")
 
-_LAST = 2**63 - 1  # nanosecond
+_LAST = 2**63 - 1  # nanoseconds
 _NOTHING = pa.scalar(None, pa.string())
 
 # Bits of OTLP's Span.flags.
@@ -44,7 +44,7 @@ _REMOTE_IS_KNOWN, _REMOTE = 0x100, 0x200
 
 
 def _names(columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
-    """The attributes of each column, in the order of trust."""
+    """The attributes of each column, most trusted first."""
     trusted = [lore.attributes for lore in FAMILIES] + [lore.last_resorts for lore in FAMILIES]
     return {column: [name for names in trusted for name in names.get(column, ())] for column in columns}
 
@@ -71,7 +71,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "failed": numbers(failed, np.bool_),
         "kept": said["kept_in"] >= 0,
     }
-    # There are few ways of saying something: each is understood once, however many spans have it.
+    # Few distinct combinations occur: each is interpreted once, however many spans have it.
     way, example = alike(list(told.values()))
     meant = {
         column: values[way]
@@ -112,7 +112,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
 
 
 def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
-    """What each way of saying something means, by the column of READINGS."""
+    """What each distinct combination means, by column of READINGS."""
     service, name = told["service"], told["name"]
     role = roles(words, told)
     place = _either(told["destination"], told["template"])
@@ -121,7 +121,7 @@ def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
     role = with_a_business(role, words, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
-    # A subscription's template names what it listens to ("shop.>"), a publisher's what it says.
+    # A consumer's template is the pattern it subscribes to ("shop.>"), a publisher's is what it publishes.
     subject = np.where(consumes, place, _either(told["template"], place))
     event_type = _briefly(words, _either(_either(told["event_type"], subject), _either(by_name, name)))
     return {
@@ -139,7 +139,7 @@ def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
 
 
 def _settled(words: Words, told: Told, role: Ints) -> Ints:
-    """`Settled` of each: what a settle that went well says, or a handling says of itself."""
+    """`Settled` of each, as a successful settle or the handling itself reports it."""
     nothing = int(Settled.UNSAID)
     found = words.meanings(told["settled"], settled_by, nothing)
     rows = np.flatnonzero((role == Role.SETTLE) & ~told["failed"])
@@ -150,21 +150,21 @@ def _settled(words: Words, told: Told, role: Ints) -> Ints:
 
 
 def _remote(told: Told) -> Mask:
-    """As the sender's flags say; of senders that do not know them, as a consumer's parent should be."""
+    """Which spans have a parent in another process: by the sender's flags or, without them, consumers."""
     flags = told["flags"]
     known = flags & _REMOTE_IS_KNOWN != 0
     return np.asarray(np.where(known, flags & _REMOTE != 0, told["kind"] == Kind.CONSUMER), dtype=np.bool_)
 
 
 def _deliveries(said: Said, settled: Ints) -> Ints:
-    """Which delivery of its message a span is about: it says so, or the subject that it *settled* on does."""
+    """The delivery number of each span's message, by its attribute or the subject it *settled* on."""
     counts = said.texts("deliveries")
     found = settled if counts.null_count == len(counts) else np.maximum(deliveries_of(counts), settled)
     return found.astype(np.uint16)
 
 
 def _instances(spans: pa.Table, role: Ints) -> pa.Array:
-    """Which process announces a handling. Nobody asks it of other spans, so their resources stay encoded."""
+    """The process that announces a handling. Only these spans need it; other resources stay encoded."""
     announces = role == Role.STARTED
     nobody = pa.nulls(spans.num_rows, pa.string())
     if not announces.any():
@@ -174,7 +174,7 @@ def _instances(spans: pa.Table, role: Ints) -> pa.Array:
 
 
 def _briefly(words: Words, event_type: Codes) -> Codes:
-    """Without what says where a name is from, as some families write it."""
+    """*event_type* without the qualifiers that some families add, such as an ARN or an assembly."""
 
     def brief(texts: pa.Array) -> Codes:
         for lore in FAMILIES:
@@ -190,7 +190,7 @@ def _either(first: Codes, second: Codes) -> Codes:
 
 
 def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
-    """Links, except those of a fetch: messages that came together by chance have nothing else in common."""
+    """Links, except those of fetches: messages fetched together have nothing else in common."""
     lists, fetch = whole(column), role == Role.FETCH
     if not fetch.any():
         return lists
@@ -198,7 +198,7 @@ def _links(column: pa.ChunkedArray, role: Ints) -> pa.Array:
 
 
 def _times(column: pa.ChunkedArray) -> pa.Array:
-    """Times as signed integers; beyond the year 2262 they are its last nanosecond."""
+    """Times as signed integers, capped at their maximum (in the year 2262)."""
     times = whole(column)
     if (pc.max(times).as_py() or 0) > _LAST:
         times = pc.min_element_wise(times, pa.scalar(_LAST, times.type))

@@ -1,4 +1,4 @@
-"""What does a span do with messages? Its attributes decide, then its kind; its name only where these leave it open."""
+"""What does a span do with messages? Its attributes decide, then its kind; its name refines the kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -15,14 +15,14 @@ from collector.conventions.lore import Lore
 from collector.model.readings import Role
 from collector.model.spans import Kind
 
-# What one span of each way of saying something has: words, a kind, flags, whether it failed.
+# Columns of distinct combinations: words, a kind, flags, whether the span failed.
 Told: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 _OPERATIONS = {word: role for lore in FAMILIES for word, role in lore.operations.items()}
 _PRODUCER_NAMES = {name: role for lore in FAMILIES for name, role in lore.producer_names.items()}
 _CORRECTIONS = {wrong: right for lore in FAMILIES for wrong, right in lore.corrections.items()}
 
-# Which roles (columns) a name may give to a span whose kind alone would make it that role (rows).
+# Which roles (columns) a name may give to a span, by the role that its kind alone implies (rows).
 _FITS = np.zeros((len(Role), len(Role)), np.bool_)
 _FITS[Role.NONE] = True
 _FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
@@ -30,7 +30,7 @@ _FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
 
 
 def roles(words: Words, told: Told) -> Ints:
-    """`Role` of each. The name tells a create from a send, and a receive from a process."""
+    """`Role` of each. The name distinguishes a create from a send, and a receive from a process."""
     kind, verb, none = told["kind"], told["verb"], int(Role.NONE)
     role = _by_own_verbs(words, told)
     role = np.where(role == none, words.meanings(told["operation"], each(_meaning_of), none), role)
@@ -51,12 +51,12 @@ def roles(words: Words, told: Told) -> Ints:
 
 
 def of_system(words: Words, told: Told, lore: Lore) -> Mask:
-    """Which are of the family's own system."""
+    """Which spans are of the family's own system."""
     return np.asarray(words.meanings(told["system"], lambda texts: pc.equal(texts, lore.system), 0) == 1)
 
 
 def delivered_once(words: Words, told: Told) -> Mask:
-    """Which are of a message that its broker does not redeliver."""
+    """Which spans are about a message that its broker does not redeliver."""
     once = np.zeros(len(told["system"]), np.bool_)
     for lore in FAMILIES:
         if lore.delivers_once:
@@ -65,13 +65,13 @@ def delivered_once(words: Words, told: Told) -> Mask:
 
 
 def requests(words: Words, told: Told, role: Ints) -> Mask:
-    """Which send a request: by the verb or, of senders that knew none yet, by the name."""
+    """Which send a request: by the verb or, for older senders that write none, by the name."""
     sending = np.where(role == Role.SEND, np.where(told["verb"] >= 0, told["verb"], told["name"]), -1)
     return np.asarray(words.meanings(sending, each(_asking), int(Role.NONE)) != Role.NONE)
 
 
 def with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
-    """*role*, without what is said to a broker itself, and answers to inboxes: they are not messages."""
+    """*role*, corrected for traffic with the broker itself and replies to inboxes, which are not messages."""
 
     def to(prefixes: Sequence[str]) -> Mask:
         def begins(texts: pa.Array) -> Mask:
@@ -90,7 +90,7 @@ def with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
 
 
 def parted(name: str) -> tuple[Role, str]:
-    """The role that a name says, and of what: `publish orders` (since 1.27), or `orders publish`."""
+    """The role and the destination in a span name: `publish orders` (since 1.27) or `orders publish`."""
     first, _, rest = name.partition(" ")
     if (role := _meaning_of(first)) is not Role.NONE:
         return role, rest.strip()
@@ -99,7 +99,7 @@ def parted(name: str) -> tuple[Role, str]:
 
 
 def destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
-    """What the names of spans with a *role* say of their destinations; -1 where they say nothing."""
+    """The destinations in the names of spans that have a *role*; -1 where a name does not say."""
     named = np.where(role == Role.NONE, -1, name)
     says = words.meanings(named, each(_meaning_of_name), -1) == role
 
@@ -110,12 +110,12 @@ def destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
 
 
 def each(of: Callable[[str], Role]) -> Callable[[pa.Array], Sequence[Role]]:
-    """*of*, asked of every text of a column of few."""
+    """*of*, lifted to a column with few texts."""
     return lambda texts: [of(text) for text in texts.to_pylist()]
 
 
 def _by_own_verbs(words: Words, told: Told) -> Ints:
-    """By verbs that only a family's own system has, and that say more than the type of the operation."""
+    """Roles by the verbs of a family's own system, which say more than the operation's type."""
     none = int(Role.NONE)
     role = np.full(len(told["verb"]), none)
     for lore in FAMILIES:

@@ -1,4 +1,4 @@
-"""What do spans say of themselves, in attributes that had other names in other years?"""
+"""What do a span's attributes say, whichever version of the conventions named them?"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from collector.columns.dictionary import Codes, Words
 from collector.columns.keys import whole
 from collector.model.spans import ValueType
 
-Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: what its attribute is called, most trusted first
+Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: its attribute's names, most trusted first
 Places: TypeAlias = npt.NDArray[np.int64]
 
 _PLAIN = r"^[ -~]+$"
@@ -21,17 +21,17 @@ _PLAIN = r"^[ -~]+$"
 
 @dataclass(frozen=True)
 class Said:
-    """Of each span, what it has for each column that was asked for."""
+    """What each span has for each requested column."""
 
     words: Words
-    columns: Mapping[str, Codes]  # words, or the places of values; -1 where it has none
-    values: pa.Array  # of all attributes
+    columns: Mapping[str, Codes]  # codes of words, or places in `values`; -1 for none
+    values: pa.Array  # of all attributes of all spans
 
     def __getitem__(self, column: str) -> Codes:
         return self.columns[column]
 
     def texts(self, column: str) -> pa.Array:
-        """The values of a column that is no word, as text; null where there is none."""
+        """The values of a column that is not read as words, as text; null for none."""
         place = self.columns[column]
         lacking = place < 0
         if lacking.all():
@@ -40,18 +40,17 @@ class Said:
 
 
 def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
-    """For each column the value of the first of its names that a span (of SPANS) has.
+    """For each column, the value of the first of its names that each of *spans* (SPANS) has.
 
-    Numbers and booleans come as text, and so do bytes of printable ASCII: a client in Python may have read a
-    name off the wire. Arrays, maps and other bytes are no names of anything and are passed over, as are
-    empty strings.
+    Numbers and booleans are read as text. So are bytes of printable ASCII: a Python client may report a name
+    as it read it off the wire. Arrays, maps, other bytes and empty strings cannot be names and are skipped.
     """
     lists, values = whole(spans["attribute_keys"]), whole(spans["attribute_values"]).flatten()
     types = numbers(whole(spans["attribute_types"]).flatten(), np.uint8)
     readable = (types >= ValueType.STRING) & (types <= ValueType.DOUBLE)
     readable &= numbers(pc.binary_length(values), np.int32) > 0
     row_of = np.repeat(np.arange(spans.num_rows, dtype=np.int32), numbers(pc.list_value_length(lists)))
-    # One pass over the names of all attributes finds the few that anybody asks for.
+    # One pass over all attribute names finds the few that are wanted.
     wanted = {**words, **others}
     names = list(dict.fromkeys(name for column in wanted.values() for name in column))
     found = pc.index_in(lists.flatten(), value_set=pa.array(names, pa.string()))
@@ -65,7 +64,7 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
     known, columns = Words(), {}
     for column, trusted in wanted.items():
         held = np.full(spans.num_rows, -1, np.int32)
-        for name in reversed(trusted):  # the most trusted is written last, and of one name the last value
+        for name in reversed(trusted):  # the last write wins: the most trusted name's, and its last value
             if names.index(name) in there:
                 here = np.flatnonzero(number == names.index(name))
                 held[row_of[here]] = known.add(values.take(pa.array(here))) if column in words else here
@@ -74,5 +73,5 @@ def read_attributes(spans: pa.Table, words: Names, others: Names) -> Said:
 
 
 def numbers(column: Any, kind: type[np.integer[Any] | np.bool_] = np.int64) -> npt.NDArray[Any]:
-    """A whole column of numbers."""
+    """A whole column of numbers, as *kind*."""
     return np.asarray(whole(column).to_numpy(zero_copy_only=False), dtype=kind)

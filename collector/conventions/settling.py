@@ -1,7 +1,7 @@
-"""What was said to a broker of a message that it had delivered, and how often it had delivered it.
+"""How was a message settled, and how often had it been delivered?
 
-A settle is its consumer's last word on a delivery: done with, to be delivered again, or never to be
-delivered again. Each broker has its own verb for each of the three.
+A settle is the consumer's final word to the broker on a delivery: done, deliver again, or never deliver
+again. Each broker has its own verbs for the three.
 """
 
 from itertools import chain
@@ -14,7 +14,7 @@ from collector.columns.joins import Ints
 from collector.conventions.families import FAMILIES
 from collector.model.readings import Settled
 
-MOST_DELIVERIES = 2**16 - 1  # a higher count is shown as this one
+MOST_DELIVERIES = 2**16 - 1  # higher counts are capped here
 
 _WORDS = {verb: settled for lore in FAMILIES for verb, settled in lore.settles.items()}
 _VERBS = pa.array(list(_WORDS))
@@ -23,8 +23,8 @@ _SUBJECTS = tuple(chain.from_iterable(lore.deliveries_in for lore in FAMILIES))
 
 
 def settled_by(words: pa.Array) -> Ints:
-    """`Settled`, as each text says it: a verb, or the name of a span with one at either end."""
-    lower = pc.utf8_lower(words)  # names may be all different, so none is looked at in Python
+    """The `Settled` in each text: a verb, or a span name that begins or ends with one."""
+    lower = pc.utf8_lower(words)  # names may all differ, so no Python per name
     first, last = (pc.replace_substring_regex(lower, end, "") for end in (" .*$", "^.* "))
     verb = pc.coalesce(pc.index_in(first, value_set=_VERBS), pc.index_in(last, value_set=_VERBS))
     meanings: Ints = _MEANINGS[np.asarray(pc.fill_null(verb, -1))]
@@ -32,7 +32,7 @@ def settled_by(words: pa.Array) -> Ints:
 
 
 def deliveries_of(counts: pa.Array) -> Ints:
-    """Which delivery of a message each of *counts* says it is, 0 where it is not a number."""
+    """The delivery number that each of *counts* states; 0 if it is not a number."""
     found = np.zeros(len(counts), np.int64)
     if counts.null_count < len(counts):
         rows = np.flatnonzero(pc.fill_null(pc.match_substring_regex(counts, r"^\d{1,9}$"), fill_value=False))
@@ -41,7 +41,7 @@ def deliveries_of(counts: pa.Array) -> Ints:
 
 
 def deliveries_in(subjects: pa.Array) -> Ints:
-    """The same of the subjects that messages are settled on, 0 where it is none."""
+    """The delivery number in each settle subject; 0 if it has none."""
     found = [deliveries_of(pc.struct_field(pc.extract_regex(subjects, form), "n")) for form in _SUBJECTS]
     deliveries: Ints = np.maximum.reduce(found)
     return deliveries

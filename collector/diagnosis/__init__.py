@@ -1,4 +1,4 @@
-"""Flows to findings: what is owed, since when, and why. Pure: `now` is an argument."""
+"""What does a flow owe, since when, and why? Flows to findings. Pure: `now` is an argument."""
 
 from collector.diagnosis.expected import Expectation, Expected
 from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life, Place

@@ -1,4 +1,4 @@
-"""What is expected at one moment: a frozen value that the learner gives out."""
+"""What is expected at one moment? A frozen value that the learner gives out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ from collector.diagnosis.record import Names
 
 @dataclass(frozen=True)
 class Expectation:
-    """After *event_type*, *group* of *service* reacts; and then publishes one of *emits*.
+    """After an event of `triggers`, `group` of `service` reacts, and then publishes one of `emits`.
 
-    With several `triggers` it needs them all (a join): what it publishes comes after the last.
+    With several `triggers` it needs them all (a join), and publishes after the last one.
     """
 
     triggers: tuple[str, ...]
     service: str
     group: str
-    share: float  # of the messages that it reacted to; of a join: of the flows in which it published
-    react: Pace  # from the publish to the end of the handling; of a join: from its last reaction on
+    share: float  # of messages that it reacts to; for a join, of flows that it publishes in
+    react: Pace  # from the publish to the end of the handling; for a join, its wait until it published
     deadline_ms: float
-    publish: Pace  # from the end of the handling to what it then publishes
+    publish: Pace  # from the end of the handling to its own publish
     publish_deadline_ms: float
-    # What it publishes and the share of that among all it publishes, most frequent first.
+    # What it publishes, and each one's share of all that it publishes, most frequent first.
     emits: tuple[tuple[str, float], ...]
     always_emits: bool
-    # Flows go on through it: one that never publishes ends a branch, and nobody waits for it.
+    # Flows continue through it. A step that never publishes ends a branch, and nothing waits for it.
     progresses: bool
     last: int = 0  # when the newest message that it took was published
 
@@ -40,25 +40,25 @@ class Expectation:
 
 @dataclass(frozen=True)
 class Expected:
-    """All expectations of one moment. What is learned later changes nothing in it.
+    """All expectations at one moment. Later learning does not change it.
 
-    A step (see `record.step_of`) is a reactor and an event type. *names* says what its numbers mean; names are
-    only ever added to it.
+    A step (see `record.step_of`) is a reactor and an event type. *names* says what its numbers mean, and only
+    ever grows.
     """
 
     version: int
     names: Names
-    floor: int  # nanoseconds: due, and deadline, of what is owed before anything was learned
+    floor: int  # nanoseconds: due and deadline where nothing has been learned
     steps: Mapping[int, Expectation]
-    joins: tuple[tuple[tuple[int, ...], Expectation], ...]  # by the steps that are needed, ascending
+    joins: tuple[tuple[tuple[int, ...], Expectation], ...]  # (steps that are needed, expectation), ascending
     first_seen: Mapping[int, int]  # by step: when the first message that it took was published
-    joined: frozenset[int]  # steps whose output needs other steps, too: alone they owe nothing
-    sources: frozenset[tuple[int, int]]  # (step, event type) where nearly all of the type come of the step
+    joined: frozenset[int]  # steps whose output also needs other steps: alone they owe nothing
+    sources: frozenset[tuple[int, int]]  # (step, event type) where the step causes nearly all of the type
     known_types: Ints  # ascending: event types seen often enough to know what follows them
     ending_types: Ints  # ascending: event types that normally end their branch
 
     def of(self, step: int, join: int) -> Expectation | None:
-        """The expectation that an entry broke; None where a handling failed before anything was learned."""
+        """The expectation that an entry broke; None if a handling failed before anything was learned."""
         return self.joins[join][1] if join >= 0 else self.steps.get(step)
 
     def known(self, event_type: Ints) -> Mask:

@@ -1,4 +1,4 @@
-"""One answer of the diagnosis, and what a rule may look at to give it."""
+"""What is a finding, and what may a rule use to make one?"""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,7 +9,7 @@ from collector.model.answers import EvidenceKind
 
 
 class Cause(StrEnum):
-    """Why a flow stopped. The names are a promise to scripts."""
+    """Why a flow stopped. Scripts rely on these names."""
 
     CONSUMER_DOWN = "consumer_down"
     NOT_ACKNOWLEDGED = "not_acknowledged"
@@ -29,7 +29,7 @@ class Place:
     service: str
     destination: str | None
     error: str | None = None  # what the span's status says
-    instance: str | None = None  # which process of the service; of the word that a handling began
+    instance: str | None = None  # which process of the service; only on the announcement of a handling
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Case:
 
     debt: Debt
     stopped_at: Place
-    service: str  # who owes it
+    service: str  # the service that owes it
     group: str
     since: int
     now: int
     due_ms: float
     deadline_ms: float
-    expectation: Expectation | None  # none: a handling failed before anything was learned
+    expectation: Expectation | None  # None: a handling failed before anything was learned
     attempts: int = 1
     final: bool = False
     terminated: bool = False  # its consumer told the broker not to deliver it again
-    # Of a reaction that is owed the word that it began; else a request of the handling without an answer.
+    # If a reaction is owed, the announcement that it began; otherwise, an unanswered request of the handling.
     witness: Place | None = None
 
     @property
@@ -64,17 +64,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Life:
-    """What was last seen of a reactor on one event type. Times are nanoseconds since the epoch."""
+    """What was last seen of a reactor for one event type. Times are nanoseconds since the epoch."""
 
-    last: int | None  # when it last began to handle one; None: never
-    served: int | None  # when the newest message that it handled was published
-    waiting: int  # flows whose message it has not handled and that are overdue
-    unfinished: int = 0  # of these messages those that it has begun to handle
+    last: int | None  # when it last began to handle one; None if never
+    served: int | None  # when the newest message that it handled was published; None if unknown
+    waiting: int  # overdue flows whose message it has not handled
+    unfinished: int = 0  # how many of these messages it has begun to handle
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A fact that the answer rests on."""
+    """A fact that a finding rests on."""
 
     kind: EvidenceKind
     ref: str | None

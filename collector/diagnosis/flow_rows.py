@@ -1,4 +1,4 @@
-"""The rows of the flow table: what lists show of a flow, and what the store keeps of it."""
+"""What do lists show of a flow, and what does the store keep of it? The rows of the flow table."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
     spans = stitched.graph.spans
     trace = spans["trace_id"].take(pa.array(flows.first))
     key = pa.array(flows.key, pa.string())
-    # Requests come first: they are no events, and the last event is wanted.
+    # Requests sort first: they are not events, and the last event is wanted.
     order = np.lexsort((messages.time, ~messages.request, messages.flow))
     latest = _last_of(messages.flow[order], order, flows.count)
     names = expected.names
@@ -52,7 +52,7 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
 
 
 def outcomes(record: Record, expected: Expected) -> pa.Array:
-    """Of each flow the event type that ended it, by what is known now of which types end flows; or null."""
+    """The event type that ended each flow, by what is known now about which types end flows; or null."""
     messages, names = record.messages, expected.names.event_types.names
     ending = np.isin(messages.type, expected.ending_types)
     last = np.flatnonzero(~messages.followed & ending & ~messages.request)
@@ -62,7 +62,7 @@ def outcomes(record: Record, expected: Expected) -> pa.Array:
 
 
 def _names(record: Record, names: Names, count: int) -> pa.Array:
-    """What was published, reacted to and by whom. Flows that went the same way have the same text."""
+    """The event types and services of each flow. Flows that took the same path have the same text."""
     messages, reactions = record.messages, record.reactions
     types = len(names.event_types.names)
     known = reactions.step >= 0
@@ -73,7 +73,7 @@ def _names(record: Record, names: Names, count: int) -> pa.Array:
     code = np.concatenate([kind, np.where(service >= 0, types + service, -1)])
     flow, code = distinct_pairs(flow[code >= 0], code[code >= 0])
     offsets = np.searchsorted(flow, np.arange(count + 1))
-    # There are few ways to go: each is spelled once, and told from others by the sum of its names' keys.
+    # Few distinct paths occur: each is spelled once, and identified by the sum of its names' keys.
     way = np.zeros(count, np.uint64)
     np.add.at(way, flow, _mixed(code.astype(np.uint64)))
     _, first, which = np.unique(way, return_index=True, return_inverse=True)
@@ -88,7 +88,7 @@ def _names(record: Record, names: Names, count: int) -> pa.Array:
 
 
 def _mixed(codes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Small numbers spread over all 64 bits (the end of splitmix64)."""
+    """Small numbers spread over all 64 bits (the finalizer of splitmix64)."""
     mixed = (codes + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -106,20 +106,20 @@ def _traces(stitched: Stitched) -> pa.ListArray:
 
 
 def _first_of_each(row: Ints, flow: Ints) -> Ints:
-    """The places of the first entry of each (row, flow): a join's reaction has one for each message."""
+    """The places of the first entry of each (row, flow): a join's reaction has one entry per message."""
     _, first = np.unique(row * (int(flow.max(initial=0)) + 1) + flow, return_index=True)
     return np.asarray(first, np.int64)
 
 
 def _last_of(flow: Ints, places: Ints, count: int) -> Ints:
-    """Of each flow the last of its *places*; -1 without one. *flow* ascends."""
+    """The last of the *places* of each flow; -1 for none. *flow* is ascending."""
     found = np.full(count, -1)
     found[flow] = places
     return found
 
 
 def _at(codes: Ints, places: Ints) -> Ints:
-    """The codes at *places*; -1, which is the last name and none, where there is no place."""
+    """The codes at *places*; -1 where a place is -1, which picks the None after the last name."""
     if not len(codes):
         return np.full(len(places), -1)
     return np.where(places >= 0, codes[np.maximum(places, 0)], -1)

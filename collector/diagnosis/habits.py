@@ -1,8 +1,8 @@
-"""When is what was seen a habit, and when is a habit over?
+"""When does what was seen become a habit, and when is a habit over?
 
-Flows that are overdue teach nothing by themselves: else an outage would soon be normal. But a service
-may become slow for good, be taken away, or turn out to leave some messages to others. So of overdue
-flows it is remembered in how many minutes and hours they came, and what goes on for long is believed.
+An overdue flow teaches nothing by itself, or an outage would soon look normal. But a service may become slow
+for good, be removed, or turn out to leave some messages to others. So the minutes and hours in which overdue
+flows occur are counted, and what goes on for long is believed.
 """
 
 from collections import Counter
@@ -19,25 +19,25 @@ HOUR = 60 * MINUTE
 
 @dataclass(frozen=True)
 class Habits:
-    """When a habit is one. The defaults suit flows of seconds as well as of hours."""
+    """The thresholds of habits. The defaults suit flows that take seconds as well as hours."""
 
-    flows: int = 20  # fewer examples prove nothing, and each of the first ones has to agree
-    share: float = 0.95  # what fewer do is a choice, not a rule
-    rare: float = 0.02  # what fewer do is an accident
-    deadline_factor: float = 3.0  # times the p99: most that are merely slow come before it
-    deadline_floor_ms: float = 5_000.0  # p99 of a few milliseconds says nothing of a pause of the machine
-    # Many times the median, and long for a machine, is no pace: a service was slow, or caught up. Such
-    # examples are believed only when they go on for long, or one outage would hide the next one.
+    flows: int = 20  # fewer examples prove nothing, and the first ones must all agree
+    share: float = 0.95  # below that, it is a choice, not a rule
+    rare: float = 0.02  # below that, it is an accident
+    deadline_factor: float = 3.0  # times the p99: most that is merely slow arrives before it
+    deadline_floor_ms: float = 5_000.0  # a p99 of milliseconds does not allow for a pause of the machine
+    # Many times the median, and long for a machine, is not the usual pace: a service was slow, or caught up.
+    # Such examples are believed only if they go on for long, or one outage would hide the next.
     odd_factor: float = 10.0
     odd_floor_ms: float = 1_000.0
-    window: int = 1_000  # examples that percentiles and shares are taken of: the newest
-    # What is odd or ends later than its deadline in so many of the 60 newest minutes is not late any more:
-    # that is its pace now. The backlog of an outage is caught up in fewer.
+    window: int = 1_000  # percentiles and shares are taken over this many of the newest examples
+    # If odd or overdue examples occur in this many of the 60 newest minutes, they are no longer late: that is
+    # the new pace. Catching up after an outage takes fewer.
     slow_minutes: int = 10
-    # What was missed in each of so many hours in a row is no habit any more: the service was taken away,
-    # or it leaves some messages to others. An outage of a night is shorter.
+    # What was missed in each of this many hours in a row is no longer a habit: the service was removed, or it
+    # leaves some messages to others. A night's outage is shorter.
     missed_hours: int = 24
-    most_steps: int = 4_000  # beyond it (a system that puts ids into event types) the rarest are forgotten
+    most_steps: int = 4_000  # beyond it (if a system puts ids into event types) the rarest are evicted
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Pace:
 
 
 class Share:
-    """How often something happened of the times it could, the old slowly forgotten."""
+    """How often something happened when it could have; old examples slowly fade."""
 
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
@@ -63,7 +63,7 @@ class Share:
         self._missed_hours = 0
 
     def add(self, hit: Mask, at: Ints) -> None:
-        """Take in examples, and when each was, in nanoseconds."""
+        """Add examples, and the time of each, in nanoseconds."""
         window = self._habits.window
         self.n += len(hit)
         self.hits += int(hit.sum())
@@ -74,7 +74,7 @@ class Share:
             self._see(hour, missed=False)
 
     def miss(self, at: Ints) -> None:
-        """It was missed at these times, in flows that are overdue and so are no examples."""
+        """Record misses at these times, in flows that are overdue and so are not examples."""
         for hour in np.unique(at // HOUR).tolist():
             self._see(hour, missed=True)
         if self._missed_hours + self._missed_now >= self._habits.missed_hours:
@@ -84,12 +84,12 @@ class Share:
 
     @property
     def value(self) -> float:
-        """The share; 0 without an example."""
+        """The share; 0 without examples."""
         return self.hits / self.n if self.n else 0.0
 
     @property
     def is_habit(self) -> bool:
-        """Enough examples agree; after it was given up once, all of the newest must."""
+        """Whether enough examples agree; once it has been given up, all of the newest must."""
         if self._doubted:
             return self.n >= self._habits.window and self.hits > self.n - 0.5
         needed = self._habits.flows + self._habits.share * (self.n - self._habits.flows)
@@ -112,11 +112,11 @@ class Durations:
         self._values = np.zeros(16, np.int64)
         self._count = 0
         self._late = np.empty(0, np.int64)
-        self._minutes: Counter[int] = Counter()  # by minute: late ones in it
+        self._minutes: Counter[int] = Counter()  # late examples, by minute
         self._pace: Pace | None = None
 
     def add(self, values: Ints, at: Ints | None = None) -> None:
-        """Take in examples, and when each ended; without that, odd ones are believed at once."""
+        """Add examples, and when each ended; without that, odd ones are believed at once."""
         if at is None:
             self._put(values)
             return
@@ -125,7 +125,7 @@ class Durations:
         self._doubt(values, at, odd)
 
     def doubt(self, values: Ints, at: Ints) -> None:
-        """See examples of overdue flows. They count once such come in many of the newest minutes."""
+        """Record examples of overdue flows. They count once they occur in many of the newest minutes."""
         self._doubt(values, at, values > self.deadline_ms * MS)
 
     def _doubt(self, values: Ints, at: Ints, late: Mask) -> None:
@@ -138,7 +138,7 @@ class Durations:
 
     @property
     def _odd(self) -> float:
-        """Longer, in nanoseconds, is no usual example; anything may be one while few are known."""
+        """Anything longer, in nanoseconds, is odd; infinite while few examples are known."""
         habits = self._habits
         if self._count < habits.flows:
             return float("inf")
@@ -146,7 +146,7 @@ class Durations:
 
     @property
     def pace(self) -> Pace:
-        """Percentiles of what is held."""
+        """Percentiles of the examples held."""
         if self._pace is None:
             held = self._values[: min(self._count, len(self._values))]
             found = (np.percentile(held, (50, 95, 99)) / MS).round(3).tolist() if len(held) else (0.0,) * 3
@@ -155,7 +155,7 @@ class Durations:
 
     @property
     def deadline_ms(self) -> float:
-        """Later is no longer merely slow."""
+        """Anything later is no longer merely slow."""
         habits = self._habits
         return max(habits.deadline_floor_ms, round(habits.deadline_factor * self.pace.p99_ms, 3))
 

@@ -1,8 +1,8 @@
-"""What normally happens after an event, learned from the flows that went well.
+"""What normally happens after an event? Learned from the flows that went well.
 
-A flow teaches once, when it has come to rest, and only if nothing in it is overdue by what the
-flows before it taught. So an outage teaches nothing, and the same flows in the same order teach the
-same. What goes on for long is believed all the same: see `habits`.
+A flow teaches once, when it is done and quiet, and only if nothing in it is overdue by what earlier flows
+taught. So an outage teaches nothing, and the same flows in the same order always teach the same. What goes on
+for long is believed nonetheless: see `habits`.
 """
 
 from collections import Counter
@@ -21,9 +21,9 @@ _SHIFT = 24  # a code is (service << _SHIFT) + event type
 
 @dataclass
 class _Step:
-    """What is known of one reactor's handling of one event type."""
+    """What is known about one reactor's handling of one event type."""
 
-    first_seen: int  # messages before that were not meant for it
+    first_seen: int  # earlier messages were not meant for it
     last: int  # when the newest message that it took was published
     reacted: Share
     emitted: Share
@@ -54,33 +54,33 @@ class _Need:
 
 @dataclass
 class _Join:
-    """Of the flows in which a service had all that it needs: in how many did it publish, and how soon?"""
+    """In how many of the flows in which a service had all it needs did it publish, and how soon?"""
 
     went_on: Share
     wait: Durations  # the longest pause between its reactions, or after the last, until it published
 
 
 class Learner:
-    """Learns from records; says what it expects. Holds a few kilobytes for each step."""
+    """Learns from records what to expect. Holds a few kilobytes per step."""
 
     def __init__(self, names: Names, habits: Habits | None = None) -> None:
         self.names = names
         self.habits = habits or Habits()
-        self.flows = 0  # that it learned from
-        self.version = 0  # grows with all that changes what is expected
+        self.flows = 0  # how many it has learned from
+        self.version = 0  # grows with every change of what is expected
         self._steps: dict[int, _Step] = {}
-        self._of_type: dict[int, list[int]] = {}  # the steps by their event type
+        self._of_type: dict[int, list[int]] = {}  # steps by event type
         self._types: Counter[int] = Counter()  # messages of each type
         self._followed: dict[int, Share] = {}  # by type: messages after which something was published
         self._needs: dict[tuple[int, int], _Need] = {}  # by service and what it publishes
         self._joins: dict[tuple[int, ...], _Join] = {}  # by steps
-        self._expectations: dict[int, Expectation | None] = {}  # by step, of those that are up to date
+        self._expectations: dict[int, Expectation | None] = {}  # by step; only those that are up to date
         self._decided: dict[tuple[int, ...], set[int]] | None = None
         self._decided_before: dict[tuple[int, ...], set[int]] = {}
         self._given: Expected | None = None
 
     def learn(self, record: Record, flows: Mask) -> None:
-        """Let the flows of *record* that *flows* marks teach: they are done, and nothing was overdue."""
+        """Learn from the flows of *record* that *flows* marks: they are done, and nothing was overdue."""
         if not flows.any():
             return
         self.flows += int(flows.sum())
@@ -94,26 +94,26 @@ class Learner:
         self._forget_the_rarest()
 
     def doubt(self, record: Record, flows: Mask) -> None:
-        """See the flows of *record* that *flows* marks: they are done, but something in them was overdue."""
+        """Take note of the flows of *record* that *flows* marks: done, but something in them was overdue."""
         if flows.any():
             self._changed()
             self._learn_reactions(record, flows, late=True)
 
     def miss(self, step: Ints, since: Ints, *, published: bool) -> None:
-        """See what has become stuck: the step that is owed, or what it *published* normally."""
+        """Take note of what became stuck: the reaction of a step or, if *published*, what it publishes."""
         for code, rows in groups(step, np.ones(len(step), np.bool_)):
             if (seen := self._steps.get(code)) is not None:
                 (seen.emitted if published else seen.reacted).miss(since[rows])
                 self._changed(code)
 
     def miss_join(self, steps: tuple[int, ...], since: Ints) -> None:
-        """See what has become stuck because the join of *steps* published nothing."""
+        """Take note of what became stuck because the join of *steps* published nothing."""
         if (join := self._joins.get(steps)) is not None and len(since):
             join.went_on.miss(since)
             self._changed()
 
     def expected(self) -> Expected:
-        """What is expected now. The same value until something is learned that may change it."""
+        """What is expected now; the same object until something is learned that may change it."""
         if self._given is None or self._given.version != self.version:
             self._given = self._expected()
         return self._given
@@ -155,7 +155,7 @@ class Learner:
         )
 
     def _is_joined(self, step: int) -> bool:
-        """Whether what *step* publishes needs other steps, too: then it alone owes nothing."""
+        """Whether what *step* publishes also needs other steps: then *step* alone owes nothing."""
         published = set(self._steps[step].emits)
         return any(
             len(steps) > 1 and step in steps and not types.isdisjoint(published)
@@ -163,9 +163,9 @@ class Learner:
         )
 
     def _joins_expected(self) -> dict[tuple[int, ...], Expectation]:
-        """What is expected once all of several steps were taken, by those steps.
+        """What is expected once all of several steps have happened, by those steps.
 
-        A single step is here if it publishes once a flow and not at each of its messages: it collects.
+        A single step is included if it publishes once per flow, not for each of its messages: it collects.
         """
         return {
             steps: self._joined(steps, types, join)
@@ -208,7 +208,7 @@ class Learner:
 
     def _learn_messages(self, record: Record, flows: Mask) -> None:
         messages, reactions, names = record.messages, record.reactions, self.names
-        # A group took a message, whichever of its services did.
+        # A group took a message if any of its services did.
         handled = once(reactions.handling(names)[flows[reactions.flow]])
         for event_type, rows in groups(messages.type, flows[messages.flow] & (messages.type != OTHER)):
             self._types[event_type] += len(rows)
@@ -229,9 +229,9 @@ class Learner:
                 seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
 
     def _learn_needs(self, record: Record, flows: Mask) -> None:
-        """What a service had always handled before it published: of a join that is more than one thing."""
+        """Learn what a service has always handled before it publishes: for a join, more than one thing."""
         reactions, emits, names = record.reactions, record.emits, self.names
-        # A service that answers its own questions needs no answer of its own: the question waits for it.
+        # Handled requests do not count: a service that answers its own request already waits for the reply.
         taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0) & ~reactions.answers)
         width = len(record.started)
         pair = names.service_of(reactions.step[taken]) * width + reactions.flow[taken]
@@ -261,7 +261,7 @@ class Learner:
             here = [rows_of.get(step, none) for step in steps]
             if not all(len(rows) for rows in here) or any(step not in self._steps for step in steps):
                 continue
-            complete = np.zeros(record.flows, np.int64)  # when each flow first had all
+            complete = np.zeros(record.flows, np.int64)  # when each flow first had all steps
             for rows in here:
                 first = np.full(record.flows, np.iinfo(np.int64).max)
                 np.minimum.at(first, reactions.flow[rows], reactions.end[rows])
@@ -281,7 +281,7 @@ class Learner:
             join.wait.add(np.maximum(pause, delay)[all_taken[went_on]], at[went_on])
 
     def _decisions(self) -> dict[tuple[int, ...], set[int]]:
-        """What is published once all of these steps were taken: alternatives have the same steps."""
+        """What is published once all of some steps have happened, by these steps; alternatives share them."""
         if self._decided is None:
             found: dict[tuple[int, ...], set[int]] = {}
             for (_, event_type), need in self._needs.items():
@@ -363,7 +363,7 @@ class Learner:
 
 
 def _pauses(reactions: Reactions, rows: Ints, complete: Ints) -> tuple[Ints, Mask]:
-    """Of each flow the longest pause from `complete` until it published, and whether it did."""
+    """The longest pause of each flow from *complete* until it published, and whether it did."""
     count = len(complete)
     until = np.full(count, -1)
     emitting = rows[reactions.emitted[rows]]

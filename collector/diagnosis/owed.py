@@ -1,7 +1,7 @@
-"""What a flow still owes: the reactions and messages that normally follow and have not been seen.
+"""What does a flow still owe? The reactions and messages that normally follow and have not been seen.
 
-Each entry knows since when it is owed and when it is due, so that every later moment can be judged
-by comparing numbers, without looking at the flow again.
+Each entry says since when it is owed and when it is due, so that any later moment can be judged by comparing
+numbers, without reading the flow again.
 """
 
 from collections.abc import Iterable
@@ -29,30 +29,30 @@ from collector.diagnosis.record import Record, type_of
 class Debt(IntEnum):
     """What kind of thing is owed."""
 
-    REACTION = 0  # nobody was seen to take the message
+    REACTION = 0  # no reaction to the message was seen
     SUCCESS = 1  # the handling failed
     MESSAGE = 2  # the handling went well and published nothing
-    JOIN = 3  # all that was waited for is there, and nothing was published
+    JOIN = 3  # all that the join needs has happened, and nothing was published
 
 
 @dataclass(frozen=True)
 class Owed:
-    """One entry for each thing owed; all columns have the same length."""
+    """One entry per debt; all columns have the same length."""
 
     flow: Ints
     kind: Ints  # Debt
-    step: Ints  # who owes it, on which event type; of a join its last step
-    join: Ints  # place of the join in `Expected.joins`; -1
-    row: Ints  # the span it hangs from: the message, or the reaction
-    # The span that says more of it: that the handling of the message began, or that a request of the reaction
-    # got no answer; -1.
+    step: Ints  # the reactor that owes it, and the event type; for a join, its last step
+    join: Ints  # place of the join in `Expected.joins`; -1 for none
+    row: Ints  # the span that it follows from: the message, or the reaction
+    # A span that says more about it: the announcement that the handling began, or a request of the reaction
+    # that got no reply; -1 for none.
     witness: Ints
-    service: Ints  # by whose clock `since` is
-    received: Ints  # when the span came that says since when, nanoseconds
+    service: Ints  # the service whose clock `since` is by
+    received: Ints  # when the span that determines `since` was received, nanoseconds
     since: Ints  # nanoseconds, by that service's clock
     due: Ints  # nanoseconds after `since`: later is late
     deadline: Ints  # nanoseconds after `since`: later is stuck
-    final: Mask  # nobody will try again
+    final: Mask  # it will not be retried
 
     def where(self, mask: Mask) -> "Owed":
         """The entries that *mask* marks."""
@@ -74,7 +74,7 @@ def together(*parts: Owed) -> Owed:
 
 
 class Demands:
-    """*expected*, laid out for joins with records."""
+    """*expected*, as columns to join with records."""
 
     def __init__(self, expected: Expected) -> None:
         self.expected = expected
@@ -99,7 +99,7 @@ class Demands:
         self._feeding = self._what_feeds_joins()
 
     def same_as(self, other: "Demands") -> bool:
-        """Whether both ask the same steps and joins for the same things, at whatever pace."""
+        """Whether both demand the same things of the same steps and joins, at whatever pace."""
         return (
             np.array_equal(self._by_type, other._by_type)
             and np.array_equal(self._emitting, other._emitting)
@@ -114,20 +114,20 @@ class Demands:
         entries = entries.where(~self._waiting_for_other(entries))
         lost, replaced = self._happened(record, entries)
         gaps = np.zeros(record.flows, np.bool_)
-        # A handling that began and has not ended is no loss, though it has published already.
+        # A handling that began and has not ended is not lost, even if it has already published.
         begun = (entries.kind == Debt.REACTION) & (entries.witness >= 0)
         gaps[entries.flow[lost & ~begun]] = True
         return entries.where(~lost & ~replaced), gaps
 
     def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:
-        """A group takes a message once: of its services the one that took the newest stands for it."""
+        """One step per group, which takes a message once: that of the service that took the newest."""
         newest: dict[tuple[int, int], int] = {}
         for step in sorted(steps, key=lambda step: (self.expected.steps[step].last, step)):
             newest[type_of(step), self.names.group_of(step)] = step
         return list(newest.values())
 
     def _what_feeds_joins(self) -> list[Ints]:
-        """Of each join the steps that lead to one of its triggers, and its own."""
+        """For each join, the steps that lead to one of its triggers, and its own steps."""
         if not self.joins:
             return []
         leads: nx.DiGraph[int] = nx.DiGraph()
@@ -151,9 +151,9 @@ class Demands:
         missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
         place, step, wanted = place[missing], step[missing], wanted[missing]
         begun = record.begun
-        # Of several the first: a handler that dies each time should not be new each time.
+        # Of several, the first: a handler that dies every time should not look new every time.
         word = _first_of(begun.handling(names), begun.start, wanted)
-        # Who was answered knows that somebody took it, whether that was seen or not.
+        # A request with a reply was taken by some service, whether that was seen or not.
         kept = (word >= 0) | ~messages.answered[place]
         place, step, word = place[kept], step[kept], word[kept]
 
@@ -174,7 +174,7 @@ class Demands:
     def _failures(self, record: Record) -> Owed:
         reactions = record.reactions
         failed = reactions.stopped & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
-        # A message of a batch that failed may have come again in another one.
+        # A message of a batch that failed may have been redelivered in another batch.
         failed = _but_for(failed, reactions.handling(self.names), ~reactions.stopped)
         return self._of_reactions(
             Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
@@ -256,7 +256,7 @@ class Demands:
         )
 
     def _waiting_for_other(self, entries: Owed) -> Mask:
-        """Joins with something owed that leads to them: of three lines the last may be on its way."""
+        """Joins that something owed leads to: the last of three order lines may still be on its way."""
         waiting = np.zeros(len(entries), np.bool_)
         for place in np.unique(entries.join[entries.join >= 0]).tolist():
             mine = entries.join == place
@@ -265,12 +265,12 @@ class Demands:
         return waiting
 
     def _happened(self, record: Record, entries: Owed) -> tuple[Mask, Mask]:
-        """Which entries are paid though their own spans were lost, and which somebody else has paid.
+        """Which entries are paid although their own spans were lost, and which another service has paid.
 
-        Lost: the event that normally follows is there without a seen cause, from the service that
-        should have published it; or somebody reacted to it. What a join published shows that it had all
-        it needs. Paid by another: nearly always this step alone leads to that event, and in this flow
-        another service has published it: the service has got a new name, or a stand-in.
+        Lost: the event that normally follows is here without a known cause, from the service that should have
+        published it; or something reacted to it. An event published by a join shows that it had all it needs.
+        Paid by another: normally this step alone leads to that event, but in this flow another service
+        published it, because the service was renamed or replaced.
         """
         lost = np.zeros(len(entries), np.bool_)
         replaced = np.zeros(len(entries), np.bool_)
@@ -290,7 +290,10 @@ class Demands:
         return lost & open_kinds, replaced & open_kinds
 
     def _flows_beyond(self, record: Record, expectation: Expectation, *, whatever_cause: bool) -> Ints:
-        """The flows in which what *expectation* leads to was published, or reacted to, by what is seen."""
+        """The flows in which an event that *expectation* leads to was seen published, or reacted to.
+
+        Unless *whatever_cause*, published events only count if their cause is unknown.
+        """
         messages, reactions = record.messages, record.reactions
         emits = np.array([self.names.event_types.code(name) for name, _ in expectation.emits], np.int64)
         service = self.names.services.code(expectation.service)
@@ -310,7 +313,7 @@ class Demands:
 
 
 def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
-    """Those of *chosen* whose handling is not that of one that is *settled*: few are ever looked up."""
+    """*chosen* without those whose handling is also that of a *settled* one; few are ever looked up."""
     place = np.flatnonzero(chosen & (handling >= 0))
     left = chosen.copy()
     if len(place):
@@ -319,12 +322,12 @@ def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
 
 
 def _first_of(keys: Ints, rank: Ints, wanted: Ints) -> Ints:
-    """Where in *keys* each of *wanted* is, of several the one of the lowest *rank*; -1 where it is not."""
+    """The place of each of *wanted* in *keys*, the one of lowest *rank* if several; -1 if absent."""
     order = np.lexsort((rank, keys))
     return np.append(order, -1)[find(keys[order], wanted)]
 
 
 def _pace(paces: list[tuple[float, float]], floor: int) -> Ints:
-    """(2, n): due and deadline of each, in nanoseconds; the last column is for what is not known."""
+    """(2, n + 1): due and deadline of each, in nanoseconds; the last column is for unknown steps."""
     known = [(int(due * MS), int(deadline * MS)) for due, deadline in paces]
     return np.array([*known, (floor, floor)], np.int64).T

@@ -1,4 +1,4 @@
-"""What happened in a set of flows, as columns of small integers: what learning and judging read."""
+"""What happened in a set of flows? Columns of small integers, for learning and judging."""
 
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
@@ -23,10 +23,10 @@ Steps = TypeVar("Steps", int, Ints)
 
 @dataclass
 class Vocabulary:
-    """Small integers for the few names that come again and again: services, groups, event types.
+    """Small integers for the few names that keep recurring: services, groups, event types.
 
-    A system has hundreds of them. Of one that puts ids into them, `limit` are told apart, by their
-    first 200 characters, and the rest are one.
+    A system has hundreds of them. If one puts ids into them, only `limit` are told apart, by their first 200
+    characters, and the rest share the code OTHER.
     """
 
     limit: int = 20_000
@@ -34,7 +34,7 @@ class Vocabulary:
     _codes: dict[str, int] = field(default_factory=dict)
 
     def code(self, name: str) -> int:
-        """The code of *name*, a new one if need be."""
+        """The code of *name*, assigned if it is new."""
         name = name[:200]
         if name not in self._codes:
             if len(self.names) >= self.limit:
@@ -44,7 +44,7 @@ class Vocabulary:
         return self._codes[name]
 
     def codes(self, texts: pa.Array | pa.ChunkedArray) -> Ints:
-        """The code of each text; -1 where there is none."""
+        """The code of each text; -1 for null."""
         codes, names = coded(texts)
         return np.array([*map(self.code, names.to_pylist()), -1], np.int64)[codes]
 
@@ -76,7 +76,7 @@ class Names:
 
 
 def step_of(event_type: Ints, reactor: Ints) -> Ints:
-    """One number for "this reactor handles this event type"; -1 where the type is not known."""
+    """One number for "this reactor handles this event type"; -1 where the type is unknown."""
     return np.where(event_type >= 0, (reactor << _SHIFT) + event_type, -1)
 
 
@@ -99,11 +99,11 @@ class Messages:
     type: Ints
     service: Ints
     time: Ints  # nanoseconds; see `Record`
-    received: Ints  # when its span came
+    received: Ints  # when its span was received
     caused: Mask  # by a reaction that was seen
     followed: Mask  # a reaction to it published an event
-    request: Mask  # its sender waits for an answer: it is no event
-    answered: Mask  # and has got one
+    request: Mask  # its sender waits for a reply: it is not an event
+    answered: Mask  # and has received one
 
 
 @dataclass(frozen=True)
@@ -113,21 +113,21 @@ class Reactions:
     row: Ints
     flow: Ints
     step: Ints  # the reactor and the event type
-    message: Ints  # -1: it was not seen
-    published: Ints  # when its message was; its own start where that was not seen
+    message: Ints  # -1 if it was not seen
+    published: Ints  # when its message was published; its own start if that was not seen
     start: Ints
     end: Ints
-    received: Ints  # when its span came
-    heard: Ints  # when the span of its message came; its own where that was not seen
+    received: Ints  # when its span was received
+    heard: Ints  # when its message's span was received; its own if that was not seen
     attempts: Ints
     failed: Mask
-    final: Mask  # nobody gets its message again
+    final: Mask  # its message will not be redelivered
     emitted: Mask  # it published an event in this flow
     answers: Mask  # its message is a request
 
     @property
     def stopped(self) -> Mask:
-        """It failed and nothing came of it; a declined payment is an error that leads on."""
+        """It failed and published nothing; a declined payment, say, is an error that leads on."""
         return self.failed & ~self.emitted
 
     def handling(self, names: Names) -> Ints:
@@ -139,9 +139,9 @@ class Reactions:
 
 @dataclass(frozen=True)
 class Begun:
-    """One entry for each handling that was announced and was not seen to end, message, and flow."""
+    """One entry for each handling that was announced but not seen to end, its message, and flow."""
 
-    row: Ints  # of the word that it began
+    row: Ints  # of the announcement
     flow: Ints
     step: Ints
     message: Ints
@@ -151,20 +151,20 @@ class Begun:
     received: Ints
 
     def handling(self, names: Names) -> Ints:
-        """As that of `Reactions`."""
+        """See `Reactions.handling`."""
         return self.message * names.groups.limit + names.group_of(self.step)
 
 
 @dataclass(frozen=True)
 class Emits:
-    """One entry for each event that a reaction published, by each of what the reaction reacts to."""
+    """One entry for each event that a reaction published and each message that it reacts to."""
 
     row: Ints
     reaction: Ints  # row
     flow: Ints
     step: Ints
     type: Ints  # of what was published
-    delay: Ints  # nanoseconds from the end of the reaction, 0 if it came before
+    delay: Ints  # nanoseconds from the end of the reaction, 0 if published before
 
     def where(self, mask: Mask) -> "Emits":
         """The entries that *mask* marks."""
@@ -175,8 +175,8 @@ class Emits:
 class Record:
     """What happened, flow by flow.
 
-    Times are those of the senders' clocks; where such a time can not be (0, or a minute after the
-    span was received) the time of receipt stands in. Rows are those of the stitched graph.
+    Times are by the senders' clocks. If such a time is impossible (0, or more than a minute after the span
+    was received), the time of receipt replaces it. Rows are those of the stitched graph.
     """
 
     flows: int
@@ -184,12 +184,12 @@ class Record:
     reactions: Reactions
     begun: Begun
     emits: Emits
-    asks: Emits  # the requests that reactions sent: whoever asks has published nothing by that
-    unanswered: Emits  # those of them that got no answer
-    aside: Mask  # of each row: it looks back at its flow, and makes it last no longer
+    asks: Emits  # the requests that reactions sent; sending one does not count as publishing
+    unanswered: Emits  # those requests that got no reply
+    aside: Mask  # of each row: it looks back at its flow, and does not extend it
     started: Ints  # of each flow
     last: Ints  # of each flow: the latest time of anything in it that is not aside
-    received: Ints  # of each flow: when its last span came
+    received: Ints  # of each flow: when its last span was received
 
 
 def record(stitched: Stitched, names: Names) -> Record:
@@ -202,7 +202,7 @@ def record(stitched: Stitched, names: Names) -> Record:
     request = facts.request[made.row]
     row, flow = flows.row, flows.flow
     counted = ~replays.aside[row]
-    # A flow in which nothing else happened began and ended with what looks back.
+    # If nothing else happened in a flow, what looks back sets its start and end.
     counted |= ~_marked(flows.count, flow[counted])[flow]
     row, flow = row[counted], flow[counted]
     return Record(
@@ -231,8 +231,8 @@ class _Facts:
     service: Ints
     reactor: Ints
     delivery: Mask  # of each edge
-    cause: Mask  # of each edge: a seen one
-    publishes: Mask  # of each edge: such a cause of an event
+    cause: Mask  # of each edge: a cause that was seen
+    publishes: Mask  # of each edge: such a cause, of an event and not of a request
     request: Mask
     failed: Mask
 
@@ -284,14 +284,14 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
     graph, flows = stitched.graph, stitched.flows
     edges, count = graph.edges, len(graph.key)
     told, source = edges.target[facts.delivery], edges.source[facts.delivery]
-    # A reaction whose message nobody saw still says what it was about.
+    # A reaction whose message was not seen still tells its event type.
     unknown = graph.reactions[~_marked(count, told)[graph.reactions]]
     reacts = np.concatenate([told, unknown])
     message = np.concatenate([source, np.full(len(unknown), -1)])
     place, flow = flows.of(reacts)
-    # A batch's reaction is in several flows, each of its messages in its own.
+    # A batch's reaction is in several flows, but each of its messages only in its own.
     there = _met(flows, flow, message[place])
-    # One that was not seen is of no flow that has others of the batch: the flow it is of may have ended.
+    # A message that was not seen is in no flow with others of the batch: its own flow may have ended.
     width = max(flows.count, 1)
     pair, unseen = reacts[place] * width + flow, np.flatnonzero(message[place] < 0)
     if len(unseen):
@@ -341,14 +341,14 @@ def _begun(stitched: Stitched, facts: _Facts) -> Begun:
 
 
 def _met(flows: Flows, flow: Ints, message: Ints) -> Mask:
-    """Which of *message* are in the *flow* beside them; those that nobody saw are in none."""
+    """Which of *message* are in the *flow* at the same place; those that were not seen are in none."""
     seen = np.flatnonzero(message >= 0)
     entry, home = flows.of(message[seen])
     return _marked(len(flow), seen[entry[home == flow[seen[entry]]]])
 
 
 def terminated(graph: Graph) -> Mask:
-    """Which reactions told the broker not to deliver their message again; of a batch nobody says which."""
+    """Which reactions told the broker never to redeliver their message; not batches, which have several."""
     told = graph.edges.target[graph.edges.of(EdgeKind.DELIVERY)]
     alone = np.bincount(told, minlength=len(graph.key))[graph.reactions] == 1
     mask: Mask = alone & (graph.settles.terminated > 0)
@@ -356,7 +356,7 @@ def terminated(graph: Graph) -> Mask:
 
 
 def _emits(stitched: Stitched, facts: _Facts, reactions: Reactions) -> Emits:
-    """Each emission counts for every message its reaction reacts to in that flow: a join's both."""
+    """Each emission counts for every message its reaction reacts to in that flow: for both of a join."""
     edges = stitched.graph.edges
     place, flow = stitched.flows.of(edges.target[facts.cause])
     reaction, message = edges.source[facts.cause][place], edges.target[facts.cause][place]
@@ -377,7 +377,7 @@ def _sane(times: Ints, received: Ints) -> Ints:
 
 
 def _at(values: Ints, places: Ints) -> Ints:
-    """*values* at *places*; any where a place is -1."""
+    """*values* at *places*; an arbitrary one where a place is -1."""
     return values[np.maximum(places, 0)] if len(values) else np.zeros(len(places), np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Why did it stop? One rule a cause, asked in this order; the first that can show its cause answers."""
+"""Why did a flow stop? One rule per cause, tried in the order of `RULES`; the first with proof answers."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ Rule = Callable[[Case, Life], Finding | None]
 
 
 def gave_up(case: Case, life: Life) -> Finding | None:
-    """The broker will not deliver it again: its consumer told it so, and nothing came of the handling."""
+    """The broker will not redeliver the message: its consumer said so, and the handling led to nothing."""
     if not case.terminated or case.debt not in {Debt.SUCCESS, Debt.MESSAGE}:
         return None
     handled = case.stopped_at.event_type
@@ -25,7 +25,7 @@ def gave_up(case: Case, life: Life) -> Finding | None:
 
 
 def handler_failed(case: Case, life: Life) -> Finding | None:
-    """Its handling ended in an error and will be or may be tried again."""
+    """The handling ended in an error. It may be retried, unless the failure is final."""
     if case.debt is not Debt.SUCCESS:
         return None
     tries = "once" if case.attempts == 1 else f"{case.attempts} times"
@@ -40,7 +40,7 @@ def handler_failed(case: Case, life: Life) -> Finding | None:
 
 
 def handler_silent(case: Case, life: Life) -> Finding | None:
-    """Its handling ended well, and the event that normally follows was not published."""
+    """The handling ended well, but the event that normally follows was not published."""
     if case.debt not in {Debt.MESSAGE, Debt.JOIN}:
         return None
     handled = case.stopped_at.event_type
@@ -68,7 +68,7 @@ def handler_silent(case: Case, life: Life) -> Finding | None:
 
 
 def not_acknowledged(case: Case, life: Life) -> Finding | None:
-    """Its handling began and has not ended: it hangs, or its process died."""
+    """The handling began and has not ended: it hangs, or its process died."""
     word = case.witness
     if case.debt is not Debt.REACTION or word is None:
         return None
@@ -96,10 +96,10 @@ def not_acknowledged(case: Case, life: Life) -> Finding | None:
 
 
 def consumer_down(case: Case, life: Life) -> Finding | None:
-    """The group that normally reacts shows no sign of life since."""
+    """The group that normally reacts has shown no sign of life since."""
     if case.debt is not Debt.REACTION:
         return None
-    # What it had in hand when it stopped began a moment after this message was published, perhaps.
+    # The last handling before it stopped may have begun shortly after this message was published.
     silence = case.now - max(life.last or 0, case.since)
     if silence < case.deadline_ms * 1e6 / 2:
         return None
@@ -124,7 +124,7 @@ def consumer_down(case: Case, life: Life) -> Finding | None:
 
 
 def backlog(case: Case, life: Life) -> Finding | None:
-    """It is alive and behind: the message waits in its queue."""
+    """The group is alive but behind: the message waits in its queue."""
     if case.debt is not Debt.REACTION or life.served is None or life.served >= case.since:
         return None
     behind = duration((case.now - life.served) / 1e9)
@@ -141,7 +141,7 @@ def backlog(case: Case, life: Life) -> Finding | None:
 
 
 def unknown(case: Case, life: Life) -> Finding | None:
-    """None of the others can be shown."""
+    """No other cause can be proved."""
     sentence = (
         f"{case.service} has not taken {case.stopped_at.event_type}{_from(case)}, which was due within "
         f"{duration(case.due_ms / 1e3)}. It takes others, so why not this one can not be told from spans."
@@ -177,7 +177,7 @@ def _on(case: Case) -> str:
 
 
 def _unanswered(case: Case) -> Iterator[Evidence]:
-    """What its handling asked in vain."""
+    """The request of the handling that got no reply, if there is one."""
     if (request := case.witness) is not None:
         why = f": {_quoted(request.error)}" if request.error else ""
         asked = f"{request.service} asked {request.event_type} meanwhile and got no answer{why}"

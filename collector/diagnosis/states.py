@@ -1,4 +1,4 @@
-"""How is each flow: running, late, stuck, failed or done?"""
+"""Which state is each flow in: running, late, stuck, failed or done?"""
 
 import numpy as np
 
@@ -10,9 +10,8 @@ from collector.model.flows import State
 def states(owed: Owed, count: int, now: int, slack: Ints, *, open_ended: Mask) -> Ints:
     """The state of each of *count* flows at *now*.
 
-    *slack* is how much later than it happens a thing is known here, of each entry of *owed*, in
-    nanoseconds: nothing is overdue before its telemetry could have come. *open_ended* marks flows of
-    which it is not known yet what follows.
+    *slack* is the delay of telemetry for each entry of *owed*, in nanoseconds: nothing is overdue before its
+    telemetry could have arrived. *open_ended* marks flows for which it is not yet known what follows.
     """
     age = now - owed.since - slack
     state = np.where(open_ended, int(State.RUNNING), int(State.DONE))

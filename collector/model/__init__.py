@@ -1,1 +1,1 @@
-"""What everything speaks: spans, readings, flows, notes, answers. No I/O, and nothing of ours but columns."""
+"""The data that all parts share: spans, readings, flows, notes, answers. No I/O; of ours, only `columns`."""

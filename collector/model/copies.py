@@ -1,7 +1,7 @@
-"""Which copy of a span counts? A span may be sent several times, with the same contents or with others.
+"""Which copy of a span counts? A span may be sent several times, with equal or different contents.
 
-The copy that ended last; of those the one that started last; of those the one received first, because it would be
-here without the others. The store sorts by the same rule (`store.contracts.SpanStore`).
+The copy that ended last wins; on a tie the one that started last, then the one received first, because that
+one would be here even without the others. The store sorts by the same rule (`store.contracts.SpanStore`).
 """
 
 import numpy as np
@@ -10,21 +10,21 @@ import pyarrow as pa
 from collector.columns.joins import Ints, ascending
 from collector.columns.keys import Keys, content_keys
 
-_LAST = 2**63 - 1  # READINGS hold no later times
+_LAST = 2**63 - 1  # READINGS hold times as int64
 
 
 def ranked(key: Keys, end: Ints, start: Ints, received: Ints, content: Keys) -> Ints:
-    """The places of copies in order: by *key*, and of equal keys the one that counts last.
+    """The places of copies, sorted by *key*; among equal keys, the copy that counts comes last.
 
-    *content* decides only between copies that are alike in all times, and makes the order that of the set.
+    *content* only breaks ties between copies whose times are all equal, so that arrival order never matters.
     """
     return np.lexsort((content, -received, start, end, key))
 
 
 def each_once(spans: pa.Table, key: Keys) -> pa.Table:
-    """*spans* (SPANS), of each span the copy that counts, in their order; *key* tells spans apart.
+    """*spans* (SPANS), deduplicated by *key*: the copy of each span that counts, in the original order.
 
-    Usually there is nothing to do.
+    Usually there are no copies, and *spans* is returned as it is.
     """
     order = ascending(key)
     ordered = key[order]

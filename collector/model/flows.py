@@ -1,4 +1,4 @@
-"""The flow table, one row a flow, as lists show it and the store keeps it; and the states of a flow."""
+"""What do lists show and the store keep of a flow? The flow table, one row per flow, and flow states."""
 
 from enum import IntEnum
 from typing import cast
@@ -9,21 +9,21 @@ from collector.model.answers import StateWord
 
 FLOWS = pa.schema(
     [
-        ("id", pa.string()),  # the flow key, or without one the trace id of its first span
+        ("id", pa.string()),  # the flow key; without one, the trace id of its first span
         ("key", pa.string()),  # null without one
         ("traces", pa.list_(pa.binary(16))),
         ("started", pa.int64()),  # nanoseconds since the epoch
-        ("last", pa.int64()),  # of the latest thing in it, except what was read again long after
-        ("received", pa.int64()),  # when its last span came
+        ("last", pa.int64()),  # the latest time of anything in it, except replays
+        ("received", pa.int64()),  # when its last span was received
         ("last_event_type", pa.string()),
         ("last_service", pa.string()),
-        ("outcome", pa.string()),  # the event type that ended it; null while none has
+        ("outcome", pa.string()),  # the event type that ended it; null until then
         ("messages", pa.int32()),
         ("reactions", pa.int32()),
-        ("wait_ms", pa.float64()),  # over its reactions: from the publish to the start
-        ("work_ms", pa.float64()),  # over its reactions: from the start to the end
-        ("incomplete", pa.bool_()),  # telemetry of it was lost
-        ("names", pa.string()),  # its event types and services, one a line: what a search looks through
+        ("wait_ms", pa.float64()),  # sum over its reactions, from publish to start
+        ("work_ms", pa.float64()),  # sum over its reactions, from start to end
+        ("incomplete", pa.bool_()),  # some of its telemetry was lost
+        ("names", pa.string()),  # its event types and services, one per line, for searching
     ]
 )
 
@@ -31,7 +31,7 @@ STORED_FLOWS = FLOWS.append(pa.field("state", pa.uint8())).append(pa.field("taug
 
 
 class State(IntEnum):
-    """The states of a flow, the worse the higher."""
+    """The states of a flow, from best to worst."""
 
     DONE = 0
     RUNNING = 1
@@ -41,5 +41,5 @@ class State(IntEnum):
 
     @property
     def word(self) -> StateWord:
-        """As it is written in answers."""
+        """Its name in answers."""
         return cast("StateWord", self.name.lower())

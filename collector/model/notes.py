@@ -1,10 +1,10 @@
-"""Notes: repairs and doubts that are attached to data, so that the user sees them."""
+"""Notes: repairs and doubts attached to data, so that the user sees them."""
 
 from enum import IntEnum, StrEnum
 
 
 class NoteKind(IntEnum):
-    """A repair or a doubt about a span; answers have the names in lower case."""
+    """A repair or a doubt about a span; answers use the names in lower case."""
 
     MISSING_PARENT = 0
     MISSING_LINK_TARGET = 1
@@ -20,14 +20,14 @@ class NoteKind(IntEnum):
 
     @property
     def word(self) -> str:
-        """As it is written in answers."""
+        """Its name in answers."""
         return self.name.lower()
 
 
-# What a lost span leaves behind; the other notes are about what is there.
+# These say that a span was lost; the other notes are about spans that are here.
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
-# The sentence of each. A clock skew has one for each pair of services: see `queries.clock_notes`.
+# The sentence for each kind. CLOCK_SKEW has one per pair of services: see `queries.clock_notes`.
 SENTENCES = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",
@@ -43,7 +43,7 @@ SENTENCES = {
 
 
 class Trouble(StrEnum):
-    """What is wrong with a record of a file of which no span can be made."""
+    """Why no span could be made from a record in a file."""
 
     INVALID_ID = "invalid_id"
     UNREADABLE = "unreadable"

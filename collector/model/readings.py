@@ -1,4 +1,4 @@
-"""What a span says in terms of messaging: one row a span, and nothing that stitching does not read."""
+"""What does a span say about messaging? One row per span, with only what stitching reads."""
 
 from enum import IntEnum
 
@@ -17,23 +17,23 @@ READINGS = pa.schema(
         ("received", pa.int64()),  # by the collector's clock
         ("remote", pa.bool_()),  # its parent is in another process
         ("failed", pa.bool_()),  # its status is ERROR
-        ("error", pa.string()),  # what its status says of the failure; null without one
+        ("error", pa.string()),  # its status message if it failed; null otherwise
         ("final", pa.bool_()),  # its broker does not redeliver: a failure is final
-        ("request", pa.bool_()),  # it publishes, and waits for an answer
+        ("request", pa.bool_()),  # it publishes and waits for a reply
         ("service", WORD),
-        ("group", WORD),  # consumer group, or the service without one; null on what consumes nothing
-        ("handler", WORD),  # the name of a consumer without a group: it tells it from others
-        ("event_type", WORD),  # null on what is not a messaging span
+        ("group", WORD),  # consumer group, or else the service; null unless it consumes
+        ("handler", WORD),  # the span name of a consumer without a group, to tell it from others
+        ("event_type", WORD),  # null unless it is a messaging span
         ("destination", WORD),
         ("system", WORD),
-        ("message_id", pa.string()),  # its sender's; null on a span of several messages, and on most
-        ("event_id", pa.string()),  # of the event in the message, where it has one of its own
+        ("message_id", pa.string()),  # as its sender set it; null on a batch, and on most spans
+        ("event_id", pa.string()),  # of the event inside the message, if it has its own id
         ("conversation", pa.string()),  # shared by messages that caused one another
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", WORD),
-        ("settled", pa.uint8()),  # Settled: what a settle says, or a handling says of itself
+        ("settled", pa.uint8()),  # Settled, as a settle or the handling itself reports it
         ("instance", pa.string()),  # service.instance.id, on the announcement of a handling; null elsewhere
-        ("deliveries", pa.uint16()),  # which delivery of its message it is about; 0: not said
+        ("deliveries", pa.uint16()),  # delivery number of its message; 0 if unknown
         ("link_trace_ids", pa.list_(pa.binary(16))),
         ("link_span_ids", pa.list_(pa.binary(8))),
         ("dropped_links", pa.uint32()),
@@ -50,16 +50,16 @@ class Role(IntEnum):
     RECEIVE = 3
     PROCESS = 4
     SETTLE = 5
-    REPLY = 6  # answers a request, to an inbox that only the asker listens to
-    ANSWERED = 7  # receives such an answer
-    STARTED = 8  # announces a handling; the handling's own span, which this one links to, comes when it ends
-    FETCH = 9  # fetches messages whose handlings have spans of their own: no handling, and no parent of any
+    REPLY = 6  # answers a request, on an inbox that only the requester reads
+    ANSWERED = 7  # receives such a reply
+    STARTED = 8  # announces a handling, and links to its span, which is sent when the handling ends
+    FETCH = 9  # fetches messages that are handled in other spans; neither a handling nor a parent of one
 
 
 class Settled(IntEnum):
     """How a message was settled."""
 
-    UNSAID = 0  # not settled or, of a settle, nobody says how
+    UNSAID = 0  # not settled, or settled in an unknown way
     ACKED = 1
     NACKED = 2
     TERMINATED = 3

@@ -1,4 +1,4 @@
-"""Keys of trace ids and span ids: by these, spans meet."""
+"""Which keys identify traces and spans? 64-bit keys, on which spans are joined."""
 
 import pyarrow as pa
 
@@ -11,15 +11,15 @@ def trace_keys(trace_ids: pa.Array | pa.ChunkedArray) -> Keys:
 
 
 def span_keys(trace: Keys, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
-    """One key for each pair of a trace's key and an 8-byte span id, sorted by trace; `NONE` for an id of zeros."""
+    """One key per trace key and 8-byte span id; keys of a trace sort together. `NONE` for an all-zero id."""
     return prefixed_keys(trace, span_ids)
 
 
 def public_span_keys(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
-    """`span_keys` without any secret: an order of spans that is the same in every process."""
+    """`span_keys` without the secret: they sort spans the same way in every process."""
     return prefixed_keys(id_keys(trace_ids, PUBLIC), span_ids, PUBLIC)
 
 
 def spread_span_keys(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
-    """One key for each span with all 64 bits its own: for counting spans of however large a trace exactly."""
+    """One key per span that uses all 64 bits, to count the spans of even a huge trace exactly."""
     return pair_keys(id_keys(trace_ids), words_of(span_ids))

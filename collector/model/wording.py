@@ -1,4 +1,4 @@
-"""Durations and counts as people say them."""
+"""How do people write durations and counts?"""
 
 
 def duration(seconds: float) -> str:

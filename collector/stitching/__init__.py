@@ -1,4 +1,4 @@
-"""Spans to causal graph: pure, on columns, whatever the order, the number and the lateness of arrival."""
+"""How do spans become a causal graph? By pure functions on columns, whatever their order and lateness."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ __all__ += ["Stitched", "stitch"]
 
 @dataclass(frozen=True)
 class Stitched:
-    """A causal graph and the business runs in it."""
+    """A causal graph and the flows in it."""
 
     graph: Graph
     flows: Flows

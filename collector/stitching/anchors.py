@@ -1,4 +1,4 @@
-"""What holds spans together before any edge does: their flow key or, without one, their trace."""
+"""What groups spans before any edge does? Their flow key or, without one, their trace."""
 
 from dataclasses import dataclass
 
@@ -13,22 +13,22 @@ from collector.stitching.shared import Keying, shared_keys
 
 @dataclass(frozen=True)
 class Anchors:
-    """Traces, or what of them stands by itself, come first, then flow keys."""
+    """Anchors are numbered: traces, or units within them, come first, then flow keys."""
 
     count: int
-    keyed: int  # the number of the first one that is a key
+    keyed: int  # the number of the first anchor that is a key
     of: Rows  # the anchor of each span
-    key: Rows  # the flow key of each span, its own or that of the nearest span above it; -1
+    key: Rows  # the flow key of each span, its own or its nearest ancestor's; -1 for none
     names: pa.Array  # of keys
-    refused: Mask  # of names: keys of too many flows to be one
-    shared: Mask  # spans that carry such a key
+    refused: Mask  # of each name: on too many flows to identify one
+    shared: Mask  # of each span: it carries a refused key
 
 
 def find_anchors(graph: Graph, keying: Keying) -> Anchors:
     """The anchors of the spans of *graph*.
 
-    A trace in which one key was seen belongs to that key as a whole; in one with several, only the
-    spans that carry a key do.
+    A trace with exactly one key belongs to it as a whole. In a trace with several, only the spans that carry
+    or inherit a key belong to it.
     """
     own_key, names = coded(graph.spans["flow_key"])
     refused = shared_keys(graph, keying, own_key, names)
@@ -49,8 +49,8 @@ def find_anchors(graph: Graph, keying: Keying) -> Anchors:
 def _units(graph: Graph) -> tuple[Rows, int]:
     """The unit of each span, and how many there are.
 
-    A unit is a trace, but for those of workers that go on and on: one that took messages from other
-    traces twice or more is no business run, and each consumer in it begins a unit of its own.
+    A unit is a trace, except for long-lived workers: a trace that took messages from other traces twice or
+    more is not one business run, so each of its heads (see `Graph.heads`) begins a new unit.
     """
     encoded = pa.array(graph.trace).dictionary_encode()
     trace, traces = codes_of(encoded), len(encoded.dictionary)

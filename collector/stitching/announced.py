@@ -1,7 +1,8 @@
-"""Which handlings were announced, and which of them have not ended as far as anybody knows?
+"""Which handlings were announced, and which of them have not ended as far as is known?
 
-The word that a handling has begun comes at once, its own span when it has ended, which it does not where it
-hangs or its process died. The word is a part of that reaction, and never a reaction of its own.
+An announcement (a STARTED span, `word` in the code) is sent when a handling begins. The handling's own span
+is sent when it ends, so never if it hangs or its process dies. The announcement is part of that reaction,
+never a reaction of its own.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,20 @@ from collector.stitching.reactions import Reactions
 
 @dataclass(frozen=True)
 class Announced:
-    """What was said of handlings when they began."""
+    """The announcements of handlings."""
 
-    folded: Pairs  # (word, reaction that it announced)
-    begun: Pairs  # (message, word that a handling of it began, which is not here)
+    folded: Pairs  # (announcement, reaction that it announced)
+    begun: Pairs  # (message, announcement of a handling whose own span is not here)
 
 
 _NONE = np.empty(0, np.int64)
 
 
 def find_announced(spans: Spans, messages: Messages, reactions: Reactions) -> Announced:
-    """The words among *spans*. Each links to its handling and has its parent; of a batch, also its links."""
+    """The announcements in *spans*.
+
+    Each links to its handling and has the same parent; for a batch, it also has the same links.
+    """
     words = np.flatnonzero(spans.role == Role.STARTED)
     if not len(words):
         return Announced((_NONE, _NONE), (_NONE, _NONE))

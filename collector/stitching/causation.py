@@ -1,8 +1,8 @@
-"""What made this message, by the id that it names as its cause, where no span says it?
+"""Which reaction made this message, if no span says so but the message names its cause by id?
 
-Events may carry the id of the event that their publisher reacted to. A span that was lost, or a context
-that nobody passed on, takes nothing from that: the message came of its own service's reaction to the one
-with that id. Ids are looked at for those messages alone of which nothing else is known.
+Events may carry the id of the event that their publisher reacted to. This still works if a span was lost or
+a context was not propagated: the message was made by its own service's reaction to the message with that id.
+Ids are looked up only where spans leave the cause unknown.
 """
 
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ from collector.stitching.reactions import Causes
 
 @dataclass(frozen=True)
 class Claims:
-    """What causation ids say that spans do not."""
+    """What causation ids say and spans do not."""
 
-    deliveries: Pairs  # (message, reaction), for reactions of which no message is known
-    causes: Pairs  # (reaction, message), for messages that no reaction is known to have made
-    led: Pairs  # (message, such a message that names it)
-    unclear: Rows  # such messages, of which it can not be said which reaction made them
-    spans: Rows  # those whose causation id counts, whether it names a message that is here or not
+    deliveries: Pairs  # (message, reaction), for reactions whose message is not known otherwise
+    causes: Pairs  # (reaction, message), for messages whose cause is not known otherwise
+    led: Pairs  # (message, one of those messages that names it as its cause)
+    unclear: Rows  # those messages for which no single reaction to their cause is found
+    spans: Rows  # spans whose causation id counts, whether or not it names a message that is here
 
 
 _NONE = np.empty(0, np.int64)
@@ -36,7 +36,7 @@ _NOTHING = Claims((_NONE, _NONE), (_NONE, _NONE), (_NONE, _NONE), _NONE, _NONE)
 
 
 def find_claims(spans: Spans, messages: Messages, told: Deliveries, causes: Causes) -> Claims:
-    """What is claimed beside what is *told*; *told* holds the deliveries to reactions, seen or not."""
+    """The claims beyond what is *told*: the deliveries to reactions, their messages seen or not."""
     said = whole(spans.table["causation"])
     if said.null_count == len(said):
         return _NOTHING
@@ -49,7 +49,7 @@ def find_claims(spans: Spans, messages: Messages, told: Deliveries, causes: Caus
         return _NOTHING
     source, target = _named(spans, messages, said, (member[open_], message[open_]))
     made = marked(count, causes.message)[target]
-    # A reaction that published both did not begin with one of them.
+    # A reaction that published both messages was not triggered by one of them.
     which, cause = matches(causes.message, target[made])
     reaction, by = causes.reaction[cause], source[made][which]
     own = find(np.sort(pair_keys(causes.reaction, causes.message)), pair_keys(reaction, by)) >= 0
@@ -65,7 +65,7 @@ def find_claims(spans: Spans, messages: Messages, told: Deliveries, causes: Caus
 
 
 def _named(spans: Spans, messages: Messages, said: pa.Array, claiming: Pairs) -> Pairs:
-    """(message, message that names it): of *claiming*, (span, its message), those that name exactly one."""
+    """(message, message that names it) for those of *claiming* (span, its message) that name exactly one."""
     encoded = said.take(pa.array(claiming[0])).dictionary_encode()
     target, wanted = sole_pairs(claiming[1], codes_of(encoded))
     member, message = messages.folded
@@ -82,7 +82,7 @@ def _named(spans: Spans, messages: Messages, said: pa.Array, claiming: Pairs) ->
 
 
 def _reactions_to(spans: Spans, told: Deliveries, source: Rows, target: Rows) -> Pairs:
-    """(place in *target*, reaction) where its service has exactly one reaction to its *source*."""
+    """(place in *target*, reaction) where the target's service has exactly one reaction to its *source*."""
     asked = np.flatnonzero((told.source >= 0) & marked(len(spans), source)[told.source])
     which, place = matches(told.source[asked], source)
     reaction = told.target[asked][place]

@@ -1,10 +1,10 @@
 """How far apart are the clocks of two services?
 
-Nothing is handled before it was published, no poll has ended with it before that, and nothing is
-published before that which caused it began. So the smallest difference of these two times, each by its own
-clock, is the most by which the second clock may be ahead of the first one. What goes the other way bounds
-it from the other side, as an exchange with a time server does. Nothing is rewritten: times stay as their
-senders' clocks had them.
+No message is handled, or returned by a poll, before it was published, and none is published before the
+reaction that caused it began. So the smallest difference between two such times, each by its own clock, is
+the most by which the second clock can be ahead of the first. Edges in the other direction bound it from the
+other side, as in an exchange with a time server. Times are never rewritten: they stay as the senders' clocks
+had them.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from collector.columns.joins import once
 from collector.model.readings import Role
 from collector.stitching.graph import EdgeKind, Edges, Graph, Mask, Rows, numbers
 
-# Nanoseconds. Some senders' clocks tick once a millisecond, so that less says nothing of two clocks.
+# Nanoseconds. Some senders' clocks tick once a millisecond, so less than that says nothing about two clocks.
 PLAUSIBLE = 10**6
 
 _NEVER, _EVER = np.iinfo(np.int64).min, np.iinfo(np.int64).max
@@ -28,18 +28,18 @@ Pair: TypeAlias = tuple[str, str]  # two services, by name
 
 @dataclass(frozen=True)
 class Apart:
-    """By how many nanoseconds the clock of a pair's second service is ahead of that of its first one."""
+    """By how many nanoseconds the clock of a pair's second service is ahead of the first's."""
 
-    at_least: int | None  # None: nobody knows
+    at_least: int | None  # None if unknown
     at_most: int | None
-    edges: int  # by how many edges that is known
+    edges: int  # the number of edges that this rests on
 
     @property
     def about(self) -> float | None:
-        """The middle, where both bounds are known.
+        """The midpoint if both bounds are known, else None.
 
-        None also where they contradict each other: then the clocks did not differ by the same all the time,
-        or one of the services has several.
+        Also None if they contradict each other: the difference changed over time, or a service has several
+        clocks.
         """
         if self.at_least is None or self.at_most is None or self.at_least > self.at_most:
             return None
@@ -47,7 +47,7 @@ class Apart:
 
 
 def clocks(graph: Graph, edges: Rows) -> dict[Pair, Apart]:
-    """What the chosen *edges* of *graph* say of each two services that they lead across, by name."""
+    """What the chosen *edges* of *graph* say about each pair of services that they connect, by name."""
     code, texts = coded(graph.spans["service"])
     names: list[str] = texts.to_pylist()
     ordered = sorted(names)
@@ -55,7 +55,7 @@ def clocks(graph: Graph, edges: Rows) -> dict[Pair, Apart]:
     start, had = graph.numbers("start"), had_by(graph.spans)
     told = edges[(graph.edges.is_observed & across(graph.edges, service))[edges]]
     source, target = graph.edges.source[told], graph.edges.target[told]
-    timed = (start[source] > 0) & (start[target] > 0)  # 0 is no time
+    timed = (start[source] > 0) & (start[target] > 0)  # 0 means no time
     source, target = source[timed], target[timed]
     after, forth = had[target] - start[source], service[source] < service[target]
     key = np.where(forth, service[source], service[target]) * len(names) + np.where(
@@ -78,19 +78,19 @@ def clocks(graph: Graph, edges: Rows) -> dict[Pair, Apart]:
 
 
 def across(edges: Edges, service: Rows) -> Mask:
-    """Which edges lead from one service to another, both of them here: what lies between has two clocks."""
+    """Which edges lead from one service to another, both ends here: two clocks measure their duration."""
     mask: Mask = (edges.source >= 0) & (service[edges.source] != service[edges.target])
     return mask
 
 
 def had_by(spans: pa.Table) -> Rows:
-    """When each of *spans* had its message at the latest: a poll begins before that, and waits."""
+    """When each of *spans* had its message at the latest: a poll begins earlier and waits."""
     start, end = numbers(spans, "start"), numbers(spans, "end")
     return np.where(numbers(spans, "role") == Role.RECEIVE, np.maximum(start, end), start)
 
 
 def early(edges: Edges, spans: pa.Table) -> Mask:
-    """Which deliveries seem to have come before their message was published, by more than is plausible."""
+    """Which deliveries seem to precede the publishing of their message, by more than is plausible."""
     start, had = numbers(spans, "start"), had_by(spans)[edges.target]
     timed = (edges.source >= 0) & (start[edges.source] > 0) & (start[edges.target] > 0)
     mask: Mask = edges.of(EdgeKind.DELIVERY) & timed & (start[edges.source] - had > PLAUSIBLE)

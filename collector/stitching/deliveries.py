@@ -2,8 +2,8 @@
 
 A link names a message's own publisher, and a batch has one per message; the parent is only a fallback,
 because in a batch receive it is the poll. A consumer whose publisher is not here keeps a dangling
-delivery: a lost message is what the reader came to see. One that was given no context at all is still known
-by the id of its message, where no other message of that system has it.
+delivery: a lost message is what the reader came to see. A consumer without any context is still matched by
+message id, if no other message of that system has the same id.
 """
 
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from collector.stitching.messages import Messages
 class Deliveries:
     """Message to consumer, one entry for each message of each consumer."""
 
-    source: Rows  # -1 where it is not here
+    source: Rows  # -1 if it is not here
     key: Keys  # of the source, here or not
     target: Rows
     because: npt.NDArray[np.int8]  # Because
-    told_by: Rows  # the link that says so; because of a parent, the span whose parent it is
+    told_by: Rows  # the link that says so (LINK), otherwise the consumer
 
     def where(self, kept: Mask | Rows) -> "Deliveries":
-        """Some of them."""
+        """The entries that *kept* selects."""
         return Deliveries(
             self.source[kept], self.key[kept], self.target[kept], self.because[kept], self.told_by[kept]
         )
@@ -39,7 +39,7 @@ class Deliveries:
 
 @dataclass(frozen=True)
 class Consumers:
-    """Who handles messages, and what of."""
+    """Which spans handle messages, and which messages."""
 
     deliveries: Deliveries
     are: Mask  # which spans handle a message, or a batch of them
@@ -52,20 +52,20 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     process, receive = spans.role == Role.PROCESS, spans.role == Role.RECEIVE
     told = _told(spans, messages, process | receive)
     ignorant = process & ~marked(count, told.target)
-    # A second instrumentation's span around the same handler is no second reaction.
+    # A second instrumentation's span inside the first one's, for the same handler, is not a second one.
     ignorant &= within
     nested = ignorant & process[above]
     handler = process & within & receive[above]
     heir = ignorant & handler
 
-    # What a receive was told is for its handlers, but for what they were told themselves.
+    # A receive's deliveries pass to its handlers, except those that the handlers name themselves.
     opened = marked(count, above[handler])
     of_handler = handler[told.target]
     taken = pair_keys(above[told.target[of_handler]], told.key[of_handler])
     offered = np.flatnonzero(opened[told.target])
     left = offered[~among(pair_keys(told.target[offered], told.key[offered]), taken)]
-    # A batch's handler need not say again what the batch's own span says. With several that say
-    # nothing nobody knows who handles which message: the batch itself is the reaction to all of them.
+    # A batch's handler need not repeat what the batch's own span says. If several handlers name no message,
+    # it is unknown which of them handles which, so the batch itself is the reaction to all messages.
     heirs = np.bincount(above[heir], minlength=count)
     only_heir = np.full(count, -1)
     only_heir[above[heir]] = np.flatnonzero(heir)
@@ -74,22 +74,22 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     target[passed_on] = only_heir[target[passed_on]]
     entries = np.concatenate([np.flatnonzero(~opened[told.target]), left])
     deliveries = Deliveries(told.source, told.key, target, told.because, told.told_by).where(entries)
-    # A link and a parent to one message, or two links, are one delivery.
+    # A link and a parent to the same message, or two links, are one delivery.
     deliveries = deliveries.where(firsts(deliveries.target, deliveries.key))
     deliveries = deliveries.where(~_handled_beside(spans, deliveries, opened))
 
     reached = marked(count, deliveries.target)
-    # A poll that brought nothing is no reaction.
+    # A poll that returned nothing is not a reaction.
     are = (process & ~nested & ~(heir & reached[above])) | (receive & reached)
     inside = np.flatnonzero(handler & are & ~reached[above])
     return Consumers(deliveries, are, (above[inside], inside))
 
 
 def _handled_beside(spans: Spans, deliveries: Deliveries, opened: Mask) -> Mask:
-    """Which deliveries to a poll that nothing was handled in are told again by its group's handlings.
+    """Which deliveries to a poll without handlers inside are repeated by handlings of its group.
 
-    A service that names no group is one: of two consumers in it, one of which only polls, nothing tells that
-    they are two.
+    A service that names no group counts as one group: if one of its consumers only polls, nothing shows that
+    it is another subscriber.
     """
     target = deliveries.target
     receive: Mask = spans.role[target] == Role.RECEIVE
@@ -102,16 +102,16 @@ def _handled_beside(spans: Spans, deliveries: Deliveries, opened: Mask) -> Mask:
 
 
 def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
-    """What the links of *candidates* say, or else their parents."""
+    """The deliveries to *candidates*, by their links, else by their parents, else by message ids."""
     links = spans.links
     source, parent = at(messages.of, links.target), at(messages.of, spans.parent)
-    # A link to a span that published nothing is about something else than messages.
+    # A link to a span that published nothing is not about a message.
     naming = candidates[links.owner] & ((source >= 0) | (links.target < 0))
     linked = marked(len(spans), links.owner[naming])
     linked_here = marked(len(spans), links.owner[naming & (source >= 0)])
     remote = np.asarray(spans.table["remote"].to_numpy(zero_copy_only=False))
-    # A consumer has its message for a parent when it handles one only: other links are about what
-    # else went on around it, unless they lead to messages.
+    # A consumer of a single message has that message as its parent. Its links are then about other things,
+    # unless one leads to a message that is here.
     certain = (parent >= 0) & remote & ~linked_here
     by_link = np.flatnonzero(naming & ~certain[links.owner])
     by_parent = np.flatnonzero(
@@ -135,7 +135,7 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
 
 
 def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
-    """(consumer, message) for each of *candidates* without any context that names one message by its id."""
+    """(consumer, message) for each of *candidates* that has no context but names one message by id."""
     ignorant = candidates & (spans.parent_key == NONE) & ~marked(len(spans), spans.links.owner)
     if not ignorant.any():
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -147,12 +147,11 @@ def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
 
 
 def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents: Rows) -> Rows:
-    """The message that each of *consumers* had instead of its parent; -1 where the parent is the one.
+    """The message that each of *consumers* took, if it is not the parent; -1 if it is.
 
-    A service that lets its framework publish what a handler returns may send the context that the handler
-    was given, and not that of the new message. Its consumers then have a parent that went elsewhere. The
-    conversation and the destination say which message they had; as their conversation some libraries
-    write down the message's own id.
+    A framework that publishes what a handler returns may send the context that the handler received, not
+    that of the new message. The consumers' parent then went to another destination. The conversation and the
+    destination tell which message they took; some libraries write the message's own id as its conversation.
     """
     found = np.full(len(consumers), -1)
     destination = spans.codes("destination")
@@ -175,7 +174,7 @@ def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents:
 
 
 def _only_one(messages: Messages, name: Rows, wanted: Rows) -> Rows:
-    """The message of which a span has the *name* that is wanted; -1 if that is none, or several."""
+    """The only message with a span of each *wanted* name; -1 if there is none, or several."""
     member, message = messages.folded
     has = name[member] >= 0
     names, of = sole_pairs(name[member][has], message[has])

@@ -1,4 +1,4 @@
-"""Each span once, in one order, and what it points at: the ground that stitching stands on."""
+"""Which distinct spans are there, in one fixed order, and what do they point at? Stitching starts here."""
 
 from dataclasses import dataclass
 
@@ -18,10 +18,10 @@ from collector.stitching.graph import Mask, Rows, circles, numbers
 
 @dataclass(frozen=True)
 class Links:
-    """All links, in the order of their owners. No span links to itself."""
+    """All links, ordered by owner; links from a span to itself are left out."""
 
     owner: Rows
-    target: Rows  # -1 where it is not here
+    target: Rows  # -1 if it is not here
     key: Keys
     trace: Keys
     trace_id: pa.Array
@@ -38,7 +38,7 @@ class Spans:
     role: Rows
     service: Rows  # code of its name
     publishes: Mask
-    parent: Rows  # never itself, and never round in a circle
+    parent: Rows  # never itself, and without cycles
     parent_key: Keys  # as its sender wrote it, `NONE` for a root
     lost_parent: Mask  # it names a parent that is not here
     links: Links
@@ -94,7 +94,7 @@ def distinct(readings: pa.Table) -> Spans:
 
 
 def _circles(parent: Rows, start: Rows) -> Rows:
-    """The spans that are above themselves. There are none where each begins later than its parent."""
+    """The spans that are their own ancestors. There are none if each begins later than its parent."""
     doubtful = start[parent] >= start
     return circles(parent) if doubtful[parent >= 0].any() else parent[:0]
 
@@ -106,7 +106,7 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
     place = pa.array(rows)
 
     def of(column: pa.Array) -> pa.Array:
-        if column.null_count == len(column):  # much is said by few services only
+        if column.null_count == len(column):  # many columns are filled by a few services only
             return pa.nulls(len(rows), column.type)
         if column.type == WORD:
             return taken(column, rows)
@@ -116,7 +116,7 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
 
 
 def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
-    """The row of each distinct span, ascending by key; and which of those had other contents as well.
+    """The row of each distinct span, ascending by key, and which of those also came with other contents.
 
     `model.copies` says which of several copies counts.
     """

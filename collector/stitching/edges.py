@@ -1,7 +1,7 @@
 """Which message made this consumer run, and which reaction made this message?
 
-The answer may not depend on the order in which spans arrived, nor on how often an exporter sent
-them, so everything here is a function of a set of spans.
+The answer must not depend on the order in which spans arrived, or on how often an exporter sent them, so
+everything here is a function of a set of spans.
 """
 
 import numpy as np
@@ -76,10 +76,11 @@ def stitch_edges(readings: pa.Table) -> Graph:
 
 
 def _heads(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
-    """Who stands by himself: whose cause is here, in traces in which two have theirs in other traces.
+    """The spans that may begin a new unit of work inside a long-lived worker's trace.
 
-    Such a trace is a worker's. In it a message, too, may be the doing of one order, and be taken within the
-    work of the next.
+    A trace is a worker's if two of its spans have their causes in other traces. In it, every span whose cause
+    is here is a head, even if the cause is in the same trace: a message published for one order may be taken
+    during the work for the next.
     """
     by = np.concatenate([found.source, claims.deliveries[0], claims.led[0]])
     caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1]])[by >= 0]
@@ -88,9 +89,9 @@ def _heads(spans: Spans, found: Deliveries, claims: Claims) -> Rows:
 
 
 def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:
-    """The messages whose senders say that they wait for an answer, and those whose senders got one.
+    """The messages whose senders say that they wait for a reply, and those whose senders got one.
 
-    Who answers may have been told by an event of somebody else: the answer is not to that.
+    The span that replies may have been triggered by another service's event: the reply is not to that event.
     """
     asked = messages.of[spans.table["request"].to_numpy()]
     span, message = replies
@@ -117,7 +118,7 @@ def _edges(deliveries: Deliveries, causes: Causes, claims: Claims) -> Edges:
 
 
 def _late(told: Deliveries, claims: Claims, start: Rows) -> Rows:
-    """Who took a message long after its time; also attempts, which have no edge of their own."""
+    """Consumers that took a message long after it was published; also attempts, which have no edges."""
     source = np.concatenate([told.source, claims.deliveries[0]])
     taken = np.concatenate([told.target, claims.deliveries[1]])
     return once(taken[(source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)])
@@ -125,7 +126,7 @@ def _late(told: Deliveries, claims: Claims, start: Rows) -> Rows:
 
 def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
-    # A handling that was announced and is not here has not ended: it is not lost, whoever points at it.
+    # A handling that was announced and is not here has not ended: it is not lost, whatever points at it.
     word, links = spans.role == Role.STARTED, spans.links
     of_word = word[links.owner]
     announced = of_word & np.append(True, links.owner[1:] != links.owner[:-1])[: len(of_word)]

@@ -1,4 +1,4 @@
-"""The causal graph as columns: what stitching makes of a set of spans; and how to go from row to row."""
+"""What does stitching produce? The causal graph as columns, with functions to walk its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from collector.columns.joins import ascending, once
 from collector.columns.keys import Keys, pair_keys, whole
 
-Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 where there is none
+Rows: TypeAlias = npt.NDArray[np.int64]  # rows of a span table; -1 for none
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Pairs: TypeAlias = tuple[Rows, Rows]
 
 
 class EdgeKind(IntEnum):
-    """What an edge says."""
+    """What an edge stands for."""
 
     DELIVERY = 0
     CAUSE = 1
@@ -31,19 +31,19 @@ class Because(IntEnum):
 
     LINK = 0
     PARENT = 1
-    MESSAGE_ID = 2  # inferred, as are those that follow
+    MESSAGE_ID = 2  # inferred, like all that follow
     CAUSATION_ID = 3
     CONVERSATION = 4
     FLOW_KEY = 5
 
     @property
     def is_observed(self) -> bool:
-        """Whether a span says so itself."""
+        """Whether a span itself says so."""
         return self <= Because.PARENT
 
 
 class NoteKind(IntEnum):
-    """A repair or a doubt; the names are those of the document."""
+    """A repair or a doubt, named as in answers."""
 
     MISSING_PARENT = 0
     MISSING_LINK_TARGET = 1
@@ -58,27 +58,27 @@ class NoteKind(IntEnum):
     SHARED_KEY = 10
 
 
-# What a lost span leaves behind; the other notes are about what is there.
+# These say that a span was lost; the other notes are about spans that are here.
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
 
-# Nanoseconds. A message that was handled so long after its time was published again by somebody, read again
-# from a stream, or lay in a queue that nobody read: each of them is worth a word.
+# Nanoseconds. A message handled this long after it was published was published again, read again from a
+# stream, or left in a queue that nothing read. Each of these is worth a note.
 REPLAY_AFTER = 3_600 * 10**9
 
 
 @dataclass(frozen=True)
 class Edges:
-    """Deliveries (message to reaction) and causes (reaction to message), one entry an edge.
+    """Deliveries (message to reaction) and causes (reaction to message), one entry per edge.
 
-    *source* is -1 where the other end was not seen; `Graph.sources` knows its ids all the same.
+    *source* is -1 if the other end was not seen; `Graph.sources` still knows its ids.
     """
 
     kind: npt.NDArray[np.int8]
     because: npt.NDArray[np.int8]
     source: Rows
     target: Rows
-    told_by: Rows  # the link that says so or, because of a parent, the span whose parent it is
+    told_by: Rows  # the link that says so (LINK) or else the consumer; -1 of causes and claims
 
     def of(self, kind: EdgeKind) -> Mask:
         """Which edges are of *kind*."""
@@ -87,24 +87,24 @@ class Edges:
 
     @property
     def is_observed(self) -> Mask:
-        """Which edges a span tells of itself."""
+        """Which edges a span itself states."""
         return np.array([because.is_observed for because in Because])[self.because]
 
 
 @dataclass(frozen=True)
 class Settles:
-    """How the messages of each reaction were settled; one entry a reaction."""
+    """How the messages of each reaction were settled; one entry per reaction."""
 
-    settled: Rows  # how often, in whatever way: once for each attempt, and for each message of a batch
+    settled: Rows  # how often, in any way: once per attempt, and per message of a batch
     acked: Rows
     nacked: Rows
     terminated: Rows
-    deliveries: Rows  # the highest number that a delivery of its messages had; 0 where nobody said
+    deliveries: Rows  # the highest delivery number of its messages; 0 if unknown
 
 
 @dataclass(frozen=True)
 class Notes:
-    """One entry a note: its kind and the span it is about."""
+    """One entry per note: its kind and the span it is about."""
 
     kind: npt.NDArray[np.int8]
     row: Rows
@@ -114,28 +114,28 @@ class Notes:
 class Graph:
     """All that stitching knows; every number is a row of *spans*.
 
-    A message or a reaction is named by the row of its first span; the other spans folded into it
-    (the send of a create, a receive, a later attempt) name that row.
+    A message or a reaction is identified by the row of its first span. The other spans folded into it (the
+    send of a create, a receive, a later attempt) refer to that row.
     """
 
-    spans: pa.Table  # READINGS, each span once, in the order of its key
+    spans: pa.Table  # READINGS, deduplicated, sorted by key
     key: Keys  # of each span, ascending
     trace: Keys  # of each span's trace
-    parent: Rows  # of each span; never itself, and never round in a circle
+    parent: Rows  # of each span; never itself, and without cycles
     links: tuple[pa.Array, pa.Array]  # the trace id and the span id that each link names
     messages: Rows  # ascending
-    requests: Rows  # ascending: the messages whose senders wait for an answer, which are no events
+    requests: Rows  # ascending: messages whose senders wait for a reply; they are not events
     reactions: Rows  # ascending
-    folded: Pairs  # (span, a message or reaction it is a part of), themselves included; each pair once
-    polls: Rows  # receives around the handlings that they are folded into, and no attempts themselves
-    begun: Pairs  # (message, word that a handling of it began, which has not ended as far as is known)
-    heads: Rows  # consumers, and messages, with which work for another order may begin
-    led: Pairs  # (message, message that names it as its cause): of one flow, with or without edges between
-    claims: Rows  # spans of which the causation id counts: nothing else says what their message came of
+    folded: Pairs  # (span, a message or reaction that it is part of), first spans included; distinct pairs
+    polls: Rows  # receives around the handlings that they are folded into; not attempts themselves
+    begun: Pairs  # (message, announcement of a handling of it that has not ended as far as is known)
+    heads: Rows  # consumers and messages that may begin work for another order
+    led: Pairs  # (message, message that names it as its cause): in one flow, even without edges between them
+    claims: Rows  # spans whose causation id counts, because nothing else says what caused their message
     attempts: Rows  # of each reaction
-    start: Rows  # of each reaction, nanoseconds: of its first attempt
-    end: Rows  # of each reaction, nanoseconds: of its last attempt
-    failed: Mask  # of each reaction: of its last attempt
+    start: Rows  # of each reaction's first attempt, nanoseconds
+    end: Rows  # of each reaction's last attempt, nanoseconds
+    failed: Mask  # of each reaction's last attempt
     settles: Settles  # of each reaction
     edges: Edges
     notes: Notes
@@ -150,7 +150,7 @@ class Graph:
         return numbers(self.spans, column)
 
     def sources(self, edges: Rows) -> tuple[pa.Array, pa.Array]:
-        """The trace id and the span id of the other end of each of *edges*, whether it is here or not."""
+        """The trace ids and the span ids of the sources of *edges*, whether they are here or not."""
         source, told_by = self.edges.source[edges], self.edges.told_by[edges]
         count, links = len(self.key), len(self.links[0])
         by_link = self.edges.because[edges] == Because.LINK
@@ -182,16 +182,16 @@ def marked(count: int, rows: Rows) -> Mask:
 
 
 def firsts(rows: Rows, other: npt.NDArray[Any]) -> Rows:
-    """The places of the first of each of equal pairs of *rows* and *other*, ascending."""
+    """The places where each distinct pair of *rows* and *other* first occurs, ascending."""
     kept = np.ones(len(rows), np.bool_)
-    several = np.flatnonzero(np.bincount(rows)[rows] > 1)  # few, of all that have one message or made one
+    several = np.flatnonzero(np.bincount(rows)[rows] > 1)  # few: most rows occur once
     _, first = np.unique(pair_keys(rows[several], other[several]), return_index=True)
     kept[several] = marked(len(several), first)
     return np.flatnonzero(kept)
 
 
 def repeated(keys: Keys) -> Rows:
-    """The places of those of *keys* that are there more than once, ascending."""
+    """The places of *keys* that occur more than once, ascending."""
     order = ascending(keys)
     same = keys[order[1:]] == keys[order[:-1]]
     twice = np.append(same, False) | np.append(False, same)
@@ -199,24 +199,24 @@ def repeated(keys: Keys) -> Rows:
 
 
 def climb(above: Rows) -> Rows:
-    """Follow *above* from every row to its end: a row that names itself, or -1. It has no circles."""
+    """Follow *above* from every row to its end: a row that points at itself, or -1. No cycles allowed."""
     count = len(above)
     end = _climbed(above)
     return np.where(end == count, -1, end)
 
 
 def circles(above: Rows) -> Rows:
-    """The rows from which *above* leads back to themselves over others."""
+    """The rows on cycles of *above* that pass through two or more rows."""
     end = _climbed(above)
-    # Who has no end is somewhere on a circle by now, and all of a circle is reached by somebody.
+    # A row without an end now points into its cycle, and each row of a cycle is pointed at by some row.
     return once(end[np.append(above, len(above))[end] != end])
 
 
 def _climbed(above: Rows) -> Rows:
-    """Where each row is after more steps than there are rows; their number is "nowhere".
+    """Where each row leads in more steps than there are rows; the number of rows means "nowhere".
 
-    Pointers double with every round (Wyllie's list ranking), so a chain of a million spans takes 20
-    rounds and no recursion.
+    Steps double with every round (Wyllie's list ranking), so a chain of a million spans takes 20 rounds and
+    no recursion.
     """
     count = len(above)
     pointer = np.append(np.where(above < 0, count, above), count)
@@ -229,7 +229,7 @@ def _climbed(above: Rows) -> Rows:
 
 
 def components(count: int, left: Rows, right: Rows, connection: Literal["weak", "strong"] = "weak") -> Rows:
-    """The number of the component that each of *count* things is in, when *left* and *right* are joined."""
+    """The component number of each of *count* nodes, given edges from *left* to *right*."""
     apart = left != right
     if not apart.any():
         return np.arange(count)

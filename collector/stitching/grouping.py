@@ -1,7 +1,7 @@
 """Which spans are one business run?
 
-Everything that edges or a flow key connect, over as many traces as it took. Time alone joins
-nothing, and two flows that meet in one batch stay two.
+Everything that edges or a flow key connect, across any number of traces. Time alone joins nothing, and two
+flows that meet in one batch stay two.
 """
 
 from collections.abc import Sequence
@@ -23,21 +23,21 @@ from collector.stitching.shared import BELIEVED, Keying
 
 @dataclass(frozen=True)
 class Flows:
-    """Which flow each span belongs to. Flows are numbered from 0, by their first span.
+    """Which flow each span belongs to. Flows are numbered from 0, in the order of their first spans.
 
-    *row* and *flow* are parallel and ascending, one entry for each flow of each span: a reaction to a
-    batch, and what came of it without a key of its own, belongs to several. Spans that have to do
-    with no message belong to none.
+    *row* and *flow* are parallel and ascending, one entry for each flow of each span. A reaction to a batch,
+    and whatever it caused that has no key of its own, belongs to several flows. Spans that are not related to
+    any message belong to none.
     """
 
     count: int
-    spans: int  # of how many spans it is told which flows they are in
+    spans: int  # how many spans there are, in flows or not
     row: Rows
     flow: Rows
     first: Rows  # of each flow: its earliest message or, without one, its earliest span
     key: Sequence[str | None]  # of each flow
     incomplete: Mask  # of each flow: spans of it were lost
-    refused: Sequence[str]  # keys that spans carry, and that name no flow because too many have them
+    refused: Sequence[str]  # keys that spans carry but that name no flow, because too many flows share them
     notes: Notes
 
     def of(self, rows: Rows) -> Pairs:
@@ -48,7 +48,7 @@ class Flows:
 
     @cached_property
     def _begin(self) -> Rows:
-        """Where each span's entries begin, which is where those of the one before end."""
+        """Where each span's entries begin, which is where the previous span's end."""
         return np.append(0, np.cumsum(np.bincount(self.row, minlength=self.spans)))
 
 
@@ -58,15 +58,15 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
     parts = find_parts(graph, anchors)
     count, start = len(graph.key), graph.numbers("start")
     message = marked(count, graph.messages)
-    # A flow is a business run: spans that have to do with no message are none.
+    # A flow is a business run: parts without a message or reaction are none.
     real = marked(parts.count, parts.part[(message | marked(count, graph.reactions))[parts.row]])
     kept = real[parts.part]
     row, part = parts.row[kept], parts.part[kept]
-    # What several flows share names none of them.
+    # A span that several flows share names none of them.
     own = parts.of[row] == part
     keyed = own & (anchors.key[row] >= 0)
     first = _first(graph, row[own], part[own], message, parts.count)
-    # It names its flow where it can: only of the others the keys are looked for.
+    # The first span names its flow if it has a key. Only flows without one look for another span with a key.
     lacking = keyed & (anchors.key[first] < 0)[part]
     named = _first(graph, row[lacking], part[lacking], message, parts.count)
     named = np.where(named < 0, first, named)
@@ -109,13 +109,13 @@ def _earliest(graph: Graph, row: Rows, part: Rows, count: int) -> Rows:
     row, part = row[here], part[here]
     order = ascending(_in_public_order(graph, row))
     first = np.full(count, -1)
-    first[part[order[::-1]]] = row[order[::-1]]  # of several the first one is written last
+    first[part[order[::-1]]] = row[order[::-1]]  # the last write wins: on a tie, the first in order
     return first
 
 
 def _in_public_order(graph: Graph, rows: Rows) -> Rows | Keys:
-    """What orders *rows* where time does not: the same in every process, whatever the secret of its keys."""
+    """What orders *rows* of equal times: the same in every process, whatever the secret of its keys."""
     if are_public():
-        return rows  # spans lie in the order of their keys
+        return rows  # spans are sorted by key
     spans = graph.spans.select(["trace_id", "span_id"]).take(pa.array(rows))
     return public_span_keys(spans["trace_id"], spans["span_id"])

@@ -1,8 +1,8 @@
-"""What made this message, where nothing but its flow key says so?
+"""Which reaction made this message, if only its flow key can tell?
 
 Clients that hand a message over and end its span at once lose the context: what a service publishes while it
-handles the message begins a trace of its own. The flow key says of which run it is, and the run says what the
-service had taken last.
+handles the message begins a trace of its own. The flow key tells which run it belongs to, and the run tells
+what the service took last.
 """
 
 from dataclasses import replace
@@ -28,9 +28,9 @@ from collector.stitching.grouping import Flows
 
 
 def with_causes_by_key(graph: Graph, flows: Flows) -> Graph:
-    """*graph* with an edge to each message that its flow key alone tells the cause of.
+    """*graph* with an edge to each message whose cause only its flow key tells.
 
-    It joins nothing: both ends are in one flow.
+    These edges join nothing: both ends are already in one flow.
     """
     reaction, message = _causes(graph, flows)
     if not len(message):
@@ -49,11 +49,13 @@ def with_causes_by_key(graph: Graph, flows: Flows) -> Graph:
 
 
 def _causes(graph: Graph, flows: Flows) -> Pairs:
-    """(reaction, message): the last that its service had begun in the flow of the message when it published.
+    """(reaction, message): the last reaction that its service began in the same flow before publishing it.
 
-    Not if another message is known to have come of it, for then the service passes contexts on; nor if it
-    began so long ago that it need not have to do with the message; nor if it is in the message's own trace,
-    or came of it: clocks of two hosts of a service may differ, and that of one may tick slowly.
+    A reaction is excluded if it is known to have caused another message, because then the service propagates
+    contexts; if it began too long ago (REPLAY_AFTER) to be related; or if it is in the message's own trace.
+
+    Never infer a cause that closes a cycle, even under clock skew: two hosts of a service may have clocks
+    that differ, and a single clock may tick too coarsely.
     """
     message = _begins_with_a_key(graph, flows)
     if not len(message):
@@ -67,7 +69,7 @@ def _causes(graph: Graph, flows: Flows) -> Pairs:
     row = np.concatenate([graph.reactions[taken], message])
     party = np.concatenate([its_flow, flow]) * (int(service.max()) + 1) + service[row]
     publishes = np.arange(len(row)) >= len(taken)
-    # What a party did one after the other: who publishes has its last reaction right before it.
+    # Sort what each party (a service in a flow) did by time: a message's last reaction comes right before it.
     order = np.lexsort((row, publishes, np.concatenate([graph.start[taken], start[message]]), party))
     last = np.maximum.accumulate(np.where(publishes[order], -1, np.arange(len(order))))
     entry = order[last]
@@ -91,7 +93,7 @@ def _causes(graph: Graph, flows: Flows) -> Pairs:
 
 
 def _begins_with_a_key(graph: Graph, flows: Flows) -> Rows:
-    """The messages that begin a trace and carry a flow key, and of which nothing says what they came of."""
+    """The messages that begin a trace and carry a flow key, and whose cause nothing else tells."""
     edges, rows = graph.edges, graph.messages
     rows = rows[graph.parent[rows] < 0]
     if not len(rows):

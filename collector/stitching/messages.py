@@ -1,7 +1,7 @@
 """Which spans are one message?
 
-A message may have several spans: one that created it and one that sent it, or one of each library that
-saw it go. It is named by the first of them, whose context it carries.
+A message may have several spans: one that created it and one that sent it, or one from each library that sent
+it on. It is identified by the first of them, whose context it carries.
 """
 
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
 
 @dataclass(frozen=True)
 class Messages:
-    """The messages, and what went into them."""
+    """The messages and the spans that form them."""
 
     rows: Rows  # ascending: the first span of each
-    of: Rows  # the message of each span that publishes; -1 of the others
-    folded: Pairs  # (span, message); the send of a batch is a part of each of its messages
+    of: Rows  # the message of each span that publishes; -1 for others
+    folded: Pairs  # (span, message); the send of a batch is part of each of its messages
 
 
 def find_messages(spans: Spans) -> Messages:
@@ -29,7 +29,7 @@ def find_messages(spans: Spans) -> Messages:
     sends, creates = _sent_together(spans)
     together = marked(len(spans), sends)
     outermost = climb(np.where(_repeats(spans, together), spans.parent, rows))
-    # Who is told of the send of a batch is told of one of its messages; of which, nobody said.
+    # A pointer to the send of a batch means one of its messages, unknown which: take the first.
     first_create = np.full(len(spans), -1)
     first_create[sends[::-1]] = creates[::-1]
     of = np.where(spans.publishes, np.where(together[outermost], first_create[outermost], outermost), -1)
@@ -47,16 +47,16 @@ def find_messages(spans: Spans) -> Messages:
 
 
 def _sent_together(spans: Spans) -> Pairs:
-    """(send, create) for each create that a send links to, ascending; each pair once."""
+    """(send, create) for each create that a send links to; distinct and ascending."""
     links = spans.links
     of_send = (spans.role[links.owner] == Role.SEND) & (at(spans.role, links.target) == Role.CREATE)
     return distinct_pairs(links.owner[of_send], links.target[of_send])
 
 
 def _repeats(spans: Spans, together: Mask) -> Mask:
-    """Which sends say once more what the span above them says: the transport of a create, or of a send.
+    """Which sends repeat their parent: those that transport a create, or another send.
 
-    A send around several others of its kind is the work of several messages, not one of them.
+    If a send has several sends inside, none of these repeats it: each is a message of its own.
     """
     above = spans.parent
     destination = spans.codes("destination")

@@ -1,4 +1,4 @@
-"""Which parts of the graph hold together, and which belong to several others, because a batch joins them?"""
+"""Which parts of the graph are connected, and which belong to several flows because of a batch?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,20 +11,20 @@ from collector.columns.joins import distinct_pairs, matches_in_order
 from collector.stitching.anchors import Anchors
 from collector.stitching.graph import EdgeKind, Graph, Mask, Pairs, Rows, components, marked
 
-# What batches of more flows led to is a flow of its own: to belong to everything says nothing, and there
-# is an entry for each span and each flow that it belongs to, so that this bounds what a sender can cost.
+# What follows from batches of more flows than this is a flow of its own: belonging to everything says
+# nothing. Every span has an entry for each of its flows, so this also limits what a sender can cost.
 MOST_SHARED = 32
 
-Owners: TypeAlias = Mapping[int, frozenset[int]]  # of a part that hangs on batches: the flows behind these
+Owners: TypeAlias = Mapping[int, frozenset[int]]  # by part that depends on batches: the flows that feed these
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Connected parts of the graph. Each is a flow, unless it has no message or hangs on others."""
+    """Connected parts of the graph. Each is a flow, unless it has no message or depends on others."""
 
     count: int
-    of: Rows  # the part that each span is in by itself
-    row: Rows  # with *part*: one entry or more for each part that a span belongs to, in no order
+    of: Rows  # the part that each span itself is in
+    row: Rows  # with *part*: one or more entries for each part that a span belongs to, in no order
     part: Rows
 
 
@@ -50,7 +50,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
         lacking=marked(count, edges.target[into & ~seen]),
     )
     # The send of several messages is shared, like a batch. So is a receive around a handling: workers that
-    # never end a trace, or leave the last message's context open, poll within what they did for another.
+    # never end a trace, or keep the last message's context open, poll within the work for another message.
     common = np.bincount(span, minlength=count)[span] > 1
     common |= marked(count, graph.polls)[span]
     held = seen & ~into & ~out
@@ -59,7 +59,7 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
         anchors.of[np.concatenate([edges.source[held], span[~common], graph.led[0]])],
         anchors.of[np.concatenate([edges.target[held], node[~common], graph.led[1]])],
     )
-    # What has a key, or a message that nobody caused, is a flow of its own and hangs on no batch.
+    # A part with a key, or a message without a cause, is a flow of its own and depends on no batch.
     caused = marked(count, np.concatenate([edges.target[~delivery], graph.led[1]]))
     begun = anchors.of[graph.messages[~caused[graph.messages]]]
     own = np.concatenate([begun, np.arange(anchors.keyed, anchors.count)])
@@ -71,9 +71,9 @@ def find_parts(graph: Graph, anchors: Anchors) -> Parts:
 
 
 def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Rows, Owners]:
-    """Make one what a join holds together: a consumer that has all its messages from one flow is no batch.
+    """Merge the parts that a join connects: a consumer whose messages are all from one flow is not a batch.
 
-    Gives the parts, and the owners of those that hang on batches.
+    Returns the parts, and the owners of those that depend on batches.
     """
     message, consumer = batches.into
     while True:
@@ -81,7 +81,7 @@ def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Row
         source, target = of[message], of[consumer]
         hangs = (source != target) & ~marked(count, part[own])[target]
         merged = components(count, source[hangs], target[hangs], connection="strong")
-        if _count(merged) == count:  # no batches that feed each other in a circle
+        if _count(merged) == count:  # no batches feed each other in a cycle
             owners = _owners(source[hangs], target[hangs])
             low, high = np.arange(count), np.arange(count)
             for hanging, whose in owners.items():
@@ -102,16 +102,15 @@ def _joined(part: Rows, anchor: Rows, own: Rows, batches: _Batches) -> tuple[Row
 
 
 def _owners(source: Rows, target: Rows) -> Owners:
-    """The flows that each of *target* hangs on, through any number of batches; *source* feeds *target*.
+    """The flows that each of *target* depends on, through any number of batches; *source* feeds *target*.
 
-    Python runs once for each batch of several flows that has no flow of its own: few, where flows
-    have keys.
+    Python runs once for each batch of several flows that has no flow of its own: few, if flows have keys.
     """
     feeders: dict[int, set[int]] = {}
     for above, below in zip(*(side.tolist() for side in distinct_pairs(source, target)), strict=True):
         feeders.setdefault(below, set()).add(above)
     owners: dict[int, frozenset[int]] = {}
-    known: dict[frozenset[int], frozenset[int]] = {}  # equal sets are one object, and quickly found equal
+    known: dict[frozenset[int], frozenset[int]] = {}  # equal sets are one object: fast to compare
     for part in TopologicalSorter(feeders).static_order():
         if part in feeders:
             each = {owners[above] if above in owners else frozenset((above,)) for above in feeders[part]}
@@ -124,9 +123,8 @@ def _owners(source: Rows, target: Rows) -> Owners:
 def _memberships(of: Rows, batch: Pairs, common: Pairs, owners: Owners) -> Pairs:
     """(span, part) for each part that a span belongs to, some of them repeatedly.
 
-    *batch* has (reaction, part) pairs, for the reaction is its messages' wherever its trace is, and so is the
-    word that it began;
-    *common* has (span, message or reaction that it is a part of) pairs.
+    *batch* has (reaction, part) pairs: a reaction belongs with its messages, whatever its trace, and so does
+    its announcement. *common* has (span, message or reaction that it is part of) pairs.
     """
     alone = np.flatnonzero(~marked(len(of), np.concatenate([batch[0], common[0]])))
     row, part = np.concatenate([alone, batch[0]]), np.concatenate([of[alone], batch[1]])

@@ -27,12 +27,12 @@ from collector.stitching.messages import Messages
 
 @dataclass(frozen=True)
 class Reactions:
-    """The reactions, and what went into them."""
+    """The reactions and the spans that form them."""
 
     rows: Rows  # ascending: the first attempt of each
-    of: Rows  # the reaction of each consumer; -1 of the other spans
-    around: Rows  # the reaction that each span is of, or happened in at any depth; -1
-    within: Rows  # the same of consumers, whatever attempt of a reaction they are
+    of: Rows  # the reaction of each consumer; -1 for other spans
+    around: Rows  # the reaction that each span is part of, or inside at any depth; -1 for none
+    within: Rows  # likewise the consumer, which may be any attempt of that reaction
     folded: Pairs  # (span, reaction)
     attempts: Rows  # of each reaction
     last: Rows  # of each reaction: its last attempt
@@ -48,7 +48,7 @@ class Causes:
 
 
 def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
-    """The reactions that *consumers* are."""
+    """The reactions that *consumers* form."""
     within = _consumer_around(spans, consumers)
     of, attempts, last = _attempts(spans, consumers, within)
     rows = np.flatnonzero(of == np.arange(len(spans)))
@@ -66,11 +66,11 @@ def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
 
 
 def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Causes:
-    """For each message the nearest reaction above it, at any depth, and those that it links to."""
+    """For each message, the nearest reaction above it, at any depth, and those that it links to."""
     links, count = spans.links, len(spans)
     above = at(reactions.around, messages.rows)
     caused = above >= 0
-    # A link to a publisher says "this is that message": of a cause it says nothing.
+    # A link to a publishing span says "this is that message", and nothing about a cause.
     linked = at(reactions.around, np.where(spans.publishes[links.target], -1, links.target))
     by_link = marked(count, messages.rows)[links.owner] & (linked >= 0)
     reaction = np.concatenate([linked[by_link], above[caused]])
@@ -81,10 +81,10 @@ def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Cause
 
 
 def find_replies(spans: Spans, consumers: Consumers, reactions: Reactions) -> Pairs:
-    """(span, message) for what answers a request, and gets the answer: parts of the request's exchange."""
+    """(span, message) for the spans that reply to a request or receive the reply: parts of its exchange."""
     rows = np.arange(len(spans))
     alone = np.bincount(consumers.deliveries.target, minlength=len(spans)) == 1
-    asked = np.full(len(spans), -1)  # of each consumer of one message: that message
+    asked = np.full(len(spans), -1)  # of each consumer of a single message: that message
     asked[consumers.deliveries.target] = consumers.deliveries.source
     answered = (spans.role == Role.ANSWERED) & (at(spans.role, spans.parent) == Role.REPLY)
     answers = np.where(answered, spans.parent, np.where(spans.role == Role.REPLY, rows, -1))
@@ -95,23 +95,23 @@ def find_replies(spans: Spans, consumers: Consumers, reactions: Reactions) -> Pa
 
 
 def _consumer_around(spans: Spans, consumers: Consumers) -> Rows:
-    """The consumer that each span is, or happened in at any depth; -1 without one."""
+    """The consumer that each span is, or is inside at any depth; -1 for none."""
     rows = np.arange(len(spans))
     receive, handler = consumers.around
     consumer = np.where(consumers.are, rows, -1)
     alone = np.bincount(receive, minlength=len(spans))[receive] == 1
     consumer[receive[alone]] = handler[alone]
-    # Beyond another service's message lies what that message caused, seen or not: not our doing. Nor is
-    # what an answer to our own request made us do the doing of those who answered.
+    # Do not climb past another service's message: it caused what is below, even if its handling was not seen.
+    # Nor past another service's reply: what we do with it is our own work, not the responder's.
     foreign = (spans.publishes[spans.parent] | (spans.role == Role.ANSWERED)) & ~spans.within_service
     return at(consumer, climb(np.where(consumer >= 0, rows, np.where(foreign, -1, spans.parent))))
 
 
 def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, Rows, Rows]:
-    """The reaction of each consumer; and, of each reaction, the number of its attempts and the last one.
+    """The reaction of each consumer; and, for each reaction, the number of its attempts and the last one.
 
-    One group that handles one message again makes another attempt of the same reaction. A batch is a
-    reaction of its own: its messages may come again in other company.
+    A group that handles a message again makes another attempt of the same reaction. A batch is always a
+    reaction of its own, because its messages may be redelivered in other batches.
     """
     count, deliveries = len(spans), consumers.deliveries
     alone = np.bincount(deliveries.target, minlength=count)[deliveries.target] == 1
@@ -129,10 +129,10 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
 
 
 def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
-    """For each consumer *row* of a *message* the one that it is within, if that handles the same message.
+    """For each consumer *row* of a *message*, the outermost consumer around it that handles the same message.
 
-    What one handler looks like to two libraries is one within the other, and no other attempt. Other
-    spans have themselves.
+    Two libraries may record one handler as two nested spans; the inner one is not another attempt. All other
+    spans map to themselves.
     """
     handled = np.zeros(len(spans), np.uint64)
     handled[row] = pair_keys(message, spans.service[row])
@@ -144,13 +144,13 @@ def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
 
 
 def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
-    """The rows that are attempts of the reaction of others, by time, and which of them are of one reaction.
+    """The rows that share a reaction with others, by time, and the number of that reaction.
 
-    Where several messages were sent at once, their ids tell them apart. Consumers without a group must
-    have the same name and follow each other: two of them at one time are two subscribers.
+    Messages that were sent together are told apart by their ids. Consumers without a group must have the same
+    name and follow each other: two of them at the same time are two subscribers.
     """
     key = pair_keys(message, spans.service[row])
-    again = repeated(key)  # few, so that only their texts are looked at
+    again = repeated(key)  # few, so few texts are compared
     row, key = row[again], key[again]
     group, handler, message_id = (
         coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "message_id")

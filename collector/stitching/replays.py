@@ -1,8 +1,9 @@
-"""Which spans look back at a run and are no part of its course? They do not make it last longer.
+"""Which spans look back at a run without being part of it? They must not extend its duration.
 
-Streams are read again for a new report, dead letters are sent again, and an answer may carry the context of
-what was stored long ago. Who reads an order of last week does not make it last a week. Whoever took a message
-late because he was away goes on with the run, though: what tells the two apart is what came of it.
+Streams are read again for a new report, dead letters are sent again, and a reply may carry the context of
+something stored long ago. Reading last week's order does not make it last a week. But a consumer that was
+down and takes a message late does continue the run. What tells the two apart is whether the handling led to
+anything.
 """
 
 from dataclasses import dataclass
@@ -16,18 +17,18 @@ from collector.stitching.graph import REPLAY_AFTER, EdgeKind, Graph, Mask, Rows,
 
 @dataclass(frozen=True)
 class Replays:
-    """What looks back, and when reactions ended but for that."""
+    """The spans that look back, and when reactions ended without them."""
 
-    aside: Mask  # of each span
-    end: Rows  # of each reaction, nanoseconds: of its last attempt that is no replay
+    aside: Mask  # of each span: it looks back
+    end: Rows  # of each reaction's last attempt that is not a replay, nanoseconds
 
 
 def find_replays(graph: Graph) -> Replays:
     """The replays in *graph*.
 
-    A handling an hour or more after all of its messages is one if nothing came of it, or if an attempt
-    in time had gone well; so is an answer that carries the context of a message that old; and all that
-    happened within these, or because of nothing but these.
+    A handling that began an hour or more after all of its messages is a replay if it led to nothing, or if an
+    earlier attempt, in time, went well. So is a reply that carries the context of a message that old. So is
+    everything that happened inside these, or only because of them.
     """
     aside = _answers_from_the_past(graph)
     late = _late(graph)
@@ -39,7 +40,7 @@ def find_replays(graph: Graph) -> Replays:
 
 
 def _late(graph: Graph) -> Mask:
-    """Which consumers began so much later than all of their messages."""
+    """Which consumers began at least REPLAY_AFTER later than all of their messages."""
     edges, start = graph.edges, graph.numbers("start")
     late = marked(len(start), graph.notes.row[graph.notes.kind == NoteKind.REPLAY])
     if late.any():
@@ -58,14 +59,14 @@ def _answers_from_the_past(graph: Graph) -> Mask:
 
 
 def _handled_again(graph: Graph, late: Mask) -> Mask:
-    """The late ones of the parts of reactions that nothing came of, or that had been well done in time."""
+    """Spans of late reactions that led to nothing, and late spans of reactions that went well in time."""
     count, edges = len(graph.key), graph.edges
     span, node = graph.folded
     of_reaction = marked(count, graph.reactions)[node]
     span, node = span[of_reaction], node[of_reaction]
     made = edges.of(EdgeKind.CAUSE)
     fruitless = late & ~marked(count, edges.source[made])
-    # The receive around a handler is a part of its reaction, and no attempt.
+    # The receive around a handler is part of its reaction, but not an attempt.
     attempt = (graph.numbers("role")[span] == Role.PROCESS) | (span == node)
     well = attempt & ~late[span] & (graph.numbers("failed")[span] == 0)
     done = marked(count, node[well])
@@ -73,7 +74,7 @@ def _handled_again(graph: Graph, late: Mask) -> Mask:
 
 
 def _spread(graph: Graph, aside: Mask) -> None:
-    """Mark what happened within what is *aside*, and what only that led to."""
+    """Mark in *aside* whatever happened inside what it marks, and what only that led to."""
     rows, edges = np.arange(len(aside)), graph.edges
     while True:
         aside |= at(aside.astype(np.int64), climb(np.where(aside, rows, graph.parent))) == 1

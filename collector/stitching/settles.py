@@ -1,6 +1,6 @@
 """How were the messages of each reaction settled, and how often had they been delivered?
 
-A settle is no reaction: what it says belongs to the reaction whose message it settles.
+A settle is not a reaction: what it says belongs to the reaction whose message it settles.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from collector.stitching.reactions import Reactions
 
 
 def find_settles(spans: Spans, messages: Messages, found: Deliveries, reactions: Reactions) -> Settles:
-    """What settles and their own spans say of *reactions*; *found* are the deliveries, of all attempts."""
+    """What settles and their own spans say about *reactions*; *found* has the deliveries of all attempts."""
     count = len(reactions.rows)
     word, delivery = numbers(spans.table, "settled"), numbers(spans.table, "deliveries")
     settles = np.flatnonzero(spans.role == Role.SETTLE)
@@ -35,7 +35,7 @@ def find_settles(spans: Spans, messages: Messages, found: Deliveries, reactions:
         whose = number[reaction]
 
     def told(way: Settled) -> Rows:
-        # What a handling says of itself and what is said by a settle is one and the same.
+        # A handling and a settle may both report one settlement, so take the larger count, not the sum.
         by_itself = np.bincount(own[word[member] == way], minlength=count)
         return np.maximum(by_itself, np.bincount(whose[word[settle] == way], minlength=count))
 
@@ -54,17 +54,17 @@ def find_settles(spans: Spans, messages: Messages, found: Deliveries, reactions:
 
 
 def _outermost(spans: Spans) -> Rows:
-    """The settle that each one repeats: what one looks like to two libraries is one within the other."""
+    """The outermost settle around each settle: two libraries may record one settle as two nested spans."""
     settles = spans.role == Role.SETTLE
     inner = settles & settles[spans.parent] & spans.within_service
     return climb(np.where(inner, spans.parent, np.arange(len(spans))))
 
 
 def _settled(spans: Spans, messages: Messages, found: Deliveries, reactions: Reactions) -> Pairs:
-    """(outermost settle, reaction whose message it settles), each pair once.
+    """(outermost settle, reaction whose message it settles), distinct pairs.
 
-    A link is trusted most, then what it happened in, then its parent. Where two reactions of a service
-    took one message, nobody knows which of them a link to that message is about.
+    A link is trusted most, then the reaction around the settle, then its parent. If two reactions of a
+    service took the same message, a link to that message is ambiguous and does not count.
     """
     links, rows = spans.links, np.arange(len(spans))
     settles = (spans.role == Role.SETTLE) & (_outermost(spans) == rows)
@@ -98,7 +98,7 @@ def _settled(spans: Spans, messages: Messages, found: Deliveries, reactions: Rea
 
 
 def _of_messages(spans: Spans, found: Deliveries, reactions: Reactions) -> tuple[Keys, Rows]:
-    """(key of a message and a service, the one reaction of that service to that message), ascending."""
+    """(key of a message and a service, the only reaction of that service to that message), ascending."""
     key, reaction = pair_keys(found.key, spans.service[found.target]), reactions.of[found.target]
     order = np.lexsort((reaction, key))
     key, reaction = key[order], reaction[order]

@@ -1,6 +1,6 @@
-"""All families, in the order of trust: where a span has attributes of several, the first one counts.
+"""Which families are known? Most trusted first: if a span has attributes of several, the first one counts.
 
-A new one is a module here with its `LORE`, a line in `FAMILIES`, and a table of cases in tests/families/.
+A new family is a module here with its `LORE`, a line in `FAMILIES`, and a table of cases in tests/families/.
 """
 
 from collector.conventions.families import (

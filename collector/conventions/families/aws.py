@@ -1,10 +1,10 @@
-"""Amazon's SQS and SNS: a message is deleted when it is done with, and a topic has a long name."""
+"""Amazon SQS and SNS: deleting a message acknowledges it, and a topic is named by its ARN."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Settled
 
 LORE = Lore(
     settles={"delete": Settled.ACKED},
-    # Of `arn:aws:sns:eu-west-1:1234:orders` the topic.
+    # `arn:aws:sns:eu-west-1:1234:orders` becomes `orders`.
     event_types=((r"^arn:(?:[^:]*:){4}([^:]+)$", r"\1"),),
 )

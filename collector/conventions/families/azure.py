@@ -1,4 +1,4 @@
-"""Azure's Service Bus and Event Hubs: their groups, their settles, and messages created one by one."""
+"""Azure Service Bus and Event Hubs: their groups and settles, and messages that are created one by one."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled
@@ -17,6 +17,6 @@ LORE = Lore(
         "dead_letter": Settled.TERMINATED,
         "deadletter": Settled.TERMINATED,
     },
-    # `Message` and `ServiceBus.message`: a CLIENT span then sends them, several at a time.
+    # `Message` and `ServiceBus.message` create messages; a CLIENT span then sends several of them at once.
     producer_names={"message": Role.CREATE},
 )

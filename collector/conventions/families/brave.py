@@ -1,4 +1,4 @@
-"""Brave, the tracer of Zipkin's services: destinations in tags of its own."""
+"""Brave, Zipkin's tracer: destinations in its own tags."""
 
 from collector.conventions.lore import Lore
 

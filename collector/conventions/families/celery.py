@@ -1,4 +1,4 @@
-"""Celery: a message asks for a task, and the task's name says what is asked."""
+"""Celery: a message requests a task, whose name is the event type."""
 
 from collector.conventions.lore import Lore
 

@@ -1,4 +1,4 @@
-"""CloudEvents: the type of the event in a message, and its own id."""
+"""CloudEvents: the type and the id of the event in a message."""
 
 from collector.conventions.lore import Lore
 

@@ -1,4 +1,4 @@
-"""FastStream: it opens the span around a batch as "create", on the consumer's side."""
+"""FastStream: on the consumer's side, the span around a batch is wrongly called "create"."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Role

@@ -1,4 +1,4 @@
-"""Google's Pub/Sub: how often a message was tried."""
+"""Google Pub/Sub: the delivery attempts of a message."""
 
 from collector.conventions.lore import Lore
 

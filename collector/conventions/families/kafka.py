@@ -1,4 +1,4 @@
-"""Kafka's clients: the consumer group under its older names, and offsets that are committed."""
+"""Kafka clients: older names of the consumer group, and commits, which acknowledge."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled

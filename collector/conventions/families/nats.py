@@ -1,4 +1,4 @@
-"""NATS, and what our own instrumentation of nats-py writes: docs/conventions.md describes it."""
+"""NATS, with the attributes of our instrumentation of nats-py, which docs/conventions.md describes."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled
@@ -19,12 +19,12 @@ LORE = Lore(
     },
     system="nats",
     verbs={"started": Role.STARTED, "fetch": Role.FETCH},
-    delivers_once=True,  # core NATS; a stream redelivers
+    delivers_once=True,  # core NATS does; a stream redelivers
     inboxes=("_INBOX.",),
     settle_subjects=("$JS.ACK.",),
     broker_subjects=("$JS.", "$SYS.", "$SRV."),
     # <stream>.<consumer>.<delivery>.<sequence in the stream>.<sequence in the consumer>.<time>.<pending>; the
-    # longer form has a domain and an account before these.
+    # longer form begins with a domain and an account.
     deliveries_in=(
         r"^\$JS\.ACK(?:\.[^.]+){2}\.(?P<n>\d+)(?:\.\d+){4}$",
         r"^\$JS\.ACK(?:\.[^.]+){4}\.(?P<n>\d+)(?:\.\d+){4}(?:\..*)?$",

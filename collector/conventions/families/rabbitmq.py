@@ -1,4 +1,4 @@
-"""RabbitMQ: the routing key says what happened, the exchange only where it was said."""
+"""RabbitMQ: the routing key says what happened, the exchange only where it was published."""
 
 from collector.conventions.lore import Lore
 
@@ -6,5 +6,5 @@ _ROUTING_KEYS = ("messaging.rabbitmq.destination.routing_key", "messaging.rabbit
 
 LORE = Lore(
     attributes={"destination": _ROUTING_KEYS, "event_type": _ROUTING_KEYS},
-    inboxes=("amq.rabbitmq.reply-to",),  # direct reply-to: a queue for each asker
+    inboxes=("amq.rabbitmq.reply-to",),  # direct reply-to: one queue per requester
 )

@@ -1,4 +1,4 @@
-"""RocketMQ: its clients name their group."""
+"""RocketMQ: clients name their consumer group."""
 
 from collector.conventions.lore import Lore
 

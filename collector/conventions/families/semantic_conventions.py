@@ -1,4 +1,4 @@
-"""OpenTelemetry's own conventions for messaging spans, 1.11 to 1.44: today's names first, then older ones."""
+"""OpenTelemetry's conventions for messaging spans, 1.11 to 1.44: current names first, then older ones."""
 
 from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled
