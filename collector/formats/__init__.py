@@ -1,6 +1,6 @@
 """Which spans are in a trace file that another tool wrote?
 
-The content decides which format it is, as file names say little. A file may hold several documents, one
+Its content decides which format it is, as file names say little. A file may hold several documents, one
 per line. As long as any document has spans, unreadable documents do not fail the file: each is reported as a
 problem beside the spans.
 """
