@@ -43,7 +43,7 @@ class _Shown:
         return np.flatnonzero(self.spans[edges.target] & ((edges.source < 0) | self.spans[edges.source]))
 
     def texts(self, column: str) -> Sequence[str | None]:
-        """A whole column."""
+        """The texts of a whole column."""
         texts: Sequence[str | None] = self.stitched.graph.spans[column].to_pylist()
         return texts
 
