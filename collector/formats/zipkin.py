@@ -49,7 +49,7 @@ class Half:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The trace id and span id, which its other half may have, too."""
+        """The (trace id, span id) that it may share with its other half."""
         return self.span["traceId"] or "", self.span["spanId"] or ""
 
 

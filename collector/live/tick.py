@@ -39,7 +39,7 @@ class Pacing:
 
     quiet_s: float = 3.0  # a flow is at rest after this long without a span, or three times the usual pace
     quiet_most_s: float = 600.0
-    unsure_s: float = 60.0  # flows of which too little is known wait this long for others like them
+    unsure_s: float = 60.0  # flows about which too little is known wait this long for others like them
     # After a longer gap between ticks, telemetry may have been lost: exporters give up after ten seconds.
     pause_s: float = 10.0
     # Beyond this, the flows without a span for longest are evicted early, stuck ones last. About 2 KB each.
@@ -329,7 +329,7 @@ class Tick:
             self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
     def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
-        # Unless more of them comes, nothing looks at them again, so their final state is decided now.
+        # Unless more of them arrives, they are not judged again, so their final state is decided now.
         stuck_from = one.stuck_from(now)
         comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
         one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))

@@ -11,7 +11,7 @@ from collector.diagnosis.record import Mask, Names, Record, reactor_of, type_of
 from collector.model.answers import MapEmit, MapEvent, MapReaction, Percentiles, Variant
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-_ENDS = 0.05  # a type of which at most this share is followed by another ends its branch
+_ENDS = 0.05  # an event type ends its branch if at most this share of it is followed by another
 
 
 @dataclass(frozen=True)

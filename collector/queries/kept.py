@@ -22,7 +22,7 @@ class Kept(Generic[T]):
         return None if self._kept is None else self._kept[2]
 
     def get(self, question: object, make: Callable[[], T]) -> T:
-        """The answer to *question*, made if need be; other callers wait for it meanwhile."""
+        """The answer to *question*, computed if it is not cached; meanwhile, other callers wait for it."""
         with self._lock:
             if self._kept is not None:
                 asked, made, answer = self._kept
