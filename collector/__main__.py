@@ -1,4 +1,4 @@
-"""Wiring: the one place where everything meets. `python -m collector` runs until it is told to stop."""
+"""Wires all parts together. `python -m collector` runs until it is told to stop."""
 
 import argparse
 import asyncio
@@ -27,8 +27,8 @@ from collector.store.contracts import StoreError
 from collector.store.open import EXPECTED, AddressError, FolderError, open_store
 from collector.web.serving import HttpServer, PortError, address, listen
 
-_STOP_WITHIN_S = 9  # a service manager kills after ten
-_FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager starts it again
+_STOP_WITHIN_S = 9  # service managers kill a process after ten
+_FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
 
 
 def main() -> int:
@@ -48,14 +48,14 @@ def main() -> int:
 
 
 async def run(config: Config) -> int:
-    """Start everything, wait for SIGTERM or SIGINT, and stop everything in the order of the data's way."""
+    """Start everything, wait for SIGTERM or SIGINT, and stop everything in the order of the data flow."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     counters = Counters()
     http_socket = listen(config.bind, config.http_port, variable("http_port"))
     api_socket = listen(config.bind, config.api_port, variable("api_port"))
-    # gRPC opens its port itself, and complains at length when it can not: so it is tried first.
+    # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(config.bind, config.grpc_port, variable("grpc_port")).close()
     store = open_store(config.data, config.store_memory_bytes, config.store)
     keys.use(store.secret)
@@ -111,16 +111,16 @@ async def run(config: Config) -> int:
 
 
 async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, object]]) -> str:
-    """Return once *stop* is set, or with the name of what ended before that: no task may die unseen."""
+    """Return once *stop* is set, or return the names of parts that ended before: none may die unseen."""
     tasks = {asyncio.create_task(ending): name for name, ending in served.items()}
     stopping = asyncio.create_task(stop.wait())
-    # Those left are not cancelled: gRPC's ends with its server, which could not stop without it.
+    # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
 
 
 def _addresses(config: Config) -> Otlp:
-    """Where exporters send to, as they want it said."""
+    """Where exporters send their spans, in the form in which they expect addresses."""
     return Otlp(
         grpc=f"http://{address(config.bind, config.grpc_port)}",
         http=f"http://{address(config.bind, config.http_port)}",

@@ -1,14 +1,14 @@
-"""What the collector counts about itself, for /metrics and the summary.
+"""What does the collector count about itself, for /metrics and the summary?
 
-The counters add up: received = stored + duplicate + refused, over all reasons. A request that can not be
-read has an unknown number of spans and is counted as a request.
+The counters add up: received = stored + duplicate + refused, over all reasons. Nobody knows how many spans
+are in a request that cannot be read, so it is counted as a request.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 
 class Counters:
-    """One set for one collector."""
+    """The counters of one collector."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -1,1 +1,1 @@
-"""Every question a reader may ask, over HTTP."""
+"""The API: every question that a reader may ask, over HTTP."""

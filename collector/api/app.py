@@ -1,4 +1,4 @@
-"""The API on its port: paths, parameters and status codes. `queries` decides what is answered."""
+"""The API on its port: paths, parameters and status codes. `queries` decides what the answers are."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -40,15 +40,15 @@ from collector.web.bodies import BodyError, TooLargeError, inflate, receive
 
 
 class Json(JSONResponse):
-    """An answer as JSON. Compiled: a page of a thousand findings is a megabyte."""
+    """An answer as JSON, encoded by compiled code: a page of a thousand findings is a megabyte."""
 
     def render(self, content: Any) -> bytes:
-        """UTF-8; numbers that JSON has no word for become null."""
+        """Encode as UTF-8; numbers that JSON cannot express become null."""
         return msgspec.json.encode(content)
 
 
 class _Key(Convertor[str]):
-    """The rest of a path: a flow key may have anything in it, line breaks too."""
+    """The rest of a path: a flow key may contain anything, even line breaks."""
 
     regex = "(?s:.*)"
 
@@ -61,7 +61,7 @@ class _Key(Convertor[str]):
 
 register_url_convertor("key", _Key())
 
-_OPEN = {"/healthz", "/readyz"}  # probes carry no token, and learn nothing
+_OPEN = {"/healthz", "/readyz"}  # probes have no token, and learn nothing
 _STATES: dict[str, State] = {state.word: state for state in State}
 
 _SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
@@ -75,7 +75,7 @@ Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back fr
 def api_app(
     reader: Reader, live: Live, counters: Counters, config: Config, taking: Callable[[], bool] = lambda: True
 ) -> FastAPI:
-    """The application that readers ask; *taking* says whether spans are still taken."""
+    """The application that readers ask; *taking* tells whether spans are still being taken."""
     errors: dict[int | str, dict[str, Any]] = {
         400: response(Error, "Bad Request"),
         404: response(Error, "Not Found"),
@@ -174,7 +174,7 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
 
 
 def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
-    if file[:2] == b"\x1f\x8b":  # a gzipped file, sent as it is
+    if file[:2] == b"\x1f\x8b":  # a gzipped file, sent without Content-Encoding
         file = inflate(file, "gzip", limit)
     return reader.stitch(file)
 

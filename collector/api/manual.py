@@ -1,4 +1,4 @@
-"""The OpenAPI description as one plain page that loads nothing from anywhere."""
+"""Renders the OpenAPI description as one plain page that loads nothing from anywhere."""
 
 from html import escape
 from typing import Any

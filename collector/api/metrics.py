@@ -1,4 +1,4 @@
-"""What the live part tells Prometheus: figures of its newest snapshot, read when they are asked for."""
+"""The live part's figures for Prometheus, read from its newest snapshot on each scrape."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from collector.model.flows import State
 
 
 class LiveFigures(Collector):
-    """To be registered once for each collector."""
+    """Register it once per collector."""
 
     def __init__(self, live: Live) -> None:
         self._live = live

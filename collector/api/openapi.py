@@ -1,4 +1,4 @@
-"""The API's description, with the shapes of the answers as `model.answers` has them."""
+"""The API's OpenAPI description, with the shapes of the answers from `model.answers`."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _TEMPLATE = "#/components/schemas/{name}"
 
 
 def response(answer: type[Answer], description: str = "Successful Response") -> dict[str, Any]:
-    """What a path says of a response that has the shape of *answer*."""
+    """The OpenAPI entry of a response with the shape of *answer*."""
     schema = {"$ref": _TEMPLATE.format(name=answer.__name__)}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 

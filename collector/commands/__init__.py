@@ -1,4 +1,4 @@
-"""The console script `choreoscope`. Exit codes: 0 answered, 1 what was asked for is not so, 2 bad input."""
+"""The console script `choreoscope`. Exit codes: 0 answered, 1 not found, refused or failed, 2 bad input."""
 
 import sys
 
@@ -23,7 +23,7 @@ for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, stitc
 
 
 def main() -> None:
-    """Run the command line; what can not be done is said in one line."""
+    """Run the command line; report errors in one line."""
     try:
         code = choreoscope.main(prog_name="choreoscope", standalone_mode=False)
     except CommandError as error:

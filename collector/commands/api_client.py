@@ -1,4 +1,4 @@
-"""Asks the collector's API."""
+"""Queries the collector's API."""
 
 import os
 from typing import Any, TypeAlias
@@ -15,17 +15,17 @@ DEFAULT = "http://127.0.0.1:4319"
 
 
 def address() -> str:
-    """Where the API is, by CHOREOSCOPE_API."""
+    """The API's address, from CHOREOSCOPE_API."""
     return os.environ.get("CHOREOSCOPE_API", "").rstrip("/") or DEFAULT
 
 
 def named(key: str) -> str:
-    """*key* as one step of a path: also one that is "." or "..", which would lead elsewhere."""
+    """*key* as a single path segment, even if it is "." or "..", which would lead elsewhere."""
     return quote(key, safe="").replace(".", "%2E")
 
 
 def ask(path: str, parameters: Document | None = None) -> Document:
-    """The answer of `/api/v1` + *path*; raise `CommandError` with what to do without one."""
+    """The answer of `/api/v1` + *path*; raise `CommandError`, which says what to do, if there is none."""
     token = os.environ.get("CHOREOSCOPE_TOKEN", "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     given = {name: value for name, value in (parameters or {}).items() if value is not None}

@@ -1,4 +1,4 @@
-"""How the user calls this program: what is shown as a command can be copied and runs."""
+"""How does the user call this program? Commands that are shown can be copied and run."""
 
 import shlex
 import shutil
@@ -9,10 +9,10 @@ from pathlib import Path
 def called(*words: str) -> str:
     """`choreoscope` with *words*, as it can be called from the current folder.
 
-    By its bare name where PATH leads to this very program; else by its path, which is shortest
-    from the folder that holds the environment.
+    By its bare name if PATH leads to this very program; otherwise by its path, which is shortest from the
+    folder that holds the environment.
     """
-    # The dashboard, which must not import the collector, says the same: see `dashboard.page`.
+    # The dashboard must not import the collector, so it has a copy: see `dashboard.page`.
     ours = Path(sysconfig.get_path("scripts")).resolve() / "choreoscope"
     on_path = shutil.which("choreoscope")
     if not ours.exists() or (on_path and Path(on_path).samefile(ours)):

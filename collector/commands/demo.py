@@ -1,4 +1,4 @@
-"""`choreoscope demo`: broker, collector, shop and dashboard in one go; break a service, mend it."""
+"""`choreoscope demo`: runs broker, collector, shop and dashboard together, and breaks and mends services."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ from collector.commands.processes import Child, start
 from collector.commands.servers import dashboard_command
 
 FAULTS = ("stopped", "slow", "failing", "silent", "crashing")
-# The shop is a program of its own, and says so itself where another is named.
+# For the help text: the shop is a program of its own, and refuses other names itself.
 SERVICES = (
     "order",
     "inventory",
@@ -107,11 +107,11 @@ class _Demo:
         self._children: list[Child] = []
 
     def run(self) -> None:
-        """Start everything, wait, stop everything in the reverse order."""
+        """Start everything, wait, and stop everything in `_stop_order`."""
         commands = self._commands()
         self._check_ports()
         self._prepare_folder()
-        # A shell that starts us in the background has SIGINT ignored: Ctrl-C is ours all the same.
+        # A shell that starts us in the background makes us ignore SIGINT, but Ctrl-C should still work.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _interrupt)
         try:
@@ -238,7 +238,7 @@ class _Demo:
 
 
 def _stop_order(children: list[Child]) -> list[Child]:
-    """The shop first, so that the collector still takes its last spans; the broker last."""
+    """The shop first, so that the collector still receives its last spans; the broker last."""
     order = ["shop", "dashboard", "collector", "broker"]
     return sorted(children, key=lambda child: order.index(child.name))
 
@@ -262,7 +262,7 @@ def _control(method: str, service: str, body: dict[str, Any] | None) -> None:
 
 
 def _nats_server() -> str:
-    """The broker's program: the wheel's, beside our interpreter, or the machine's own."""
+    """The path of nats-server: from the wheel, next to our interpreter, or from the machine."""
     ours = Path(sysconfig.get_path("scripts")) / "nats-server"
     found = str(ours) if ours.exists() else shutil.which("nats-server")
     if found is None:
@@ -285,7 +285,7 @@ def _token() -> dict[str, str]:
 
 
 def _otlp_token() -> dict[str, str]:
-    """The collector's token, as exporters want to be told of it."""
+    """The collector's token, in the form that exporters expect."""
     token = os.environ.get("CHOREOSCOPE_TOKEN", "")
     return {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{quote(token)}"} if token else {}
 

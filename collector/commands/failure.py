@@ -1,8 +1,8 @@
-"""How a command says that it can not."""
+"""The error by which a command tells the user that it failed."""
 
 
 class CommandError(Exception):
-    """One line for the user, and the exit code: 1 what was asked for is not so, 2 bad input."""
+    """One line for the user, and the exit code: 1 not found, refused or failed, 2 bad input."""
 
     def __init__(self, text: str, code: int = 2) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""Reads trace files for the commands that are given some, and says what in them can not be used."""
+"""Reads the trace files given to a command, and reports what in them cannot be used."""
 
 import gzip
 import sys
@@ -16,7 +16,7 @@ from collector.commands.failure import CommandError
 from collector.formats import EXPECTED, Begun, FormatError, Found
 from collector.model.wording import counted
 
-_MANY, _LONG = 10, 2**24  # files, bytes: with less a bar would be gone before it is read
+_MANY, _LONG = 10, 2**24  # files, bytes: with less, a bar would be gone before anybody could read it
 
 files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 
@@ -26,9 +26,9 @@ class _Bar(Protocol):
 
 
 def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
-    """What is in each file; raise `CommandError` for one that is no trace file.
+    """The contents of each file; raise `CommandError` for a file that is not a trace file.
 
-    Files of Zipkin come last: what they have in common has to be known.
+    Zipkin files come last: the two sides of a call may be in two of them, so all must be read first.
     """
     sizes = [_size(path) for path in paths]
     said = {}
@@ -47,13 +47,13 @@ def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
         ):
             said[path] = _summary(path, found)
             yield path, found
-    for path in dict.fromkeys(paths):  # not into the bar
+    for path in dict.fromkeys(paths):  # not while the bar is shown
         if said[path]:
             click.echo(f"choreoscope: {_line(said[path])}", err=True)
 
 
 def _summary(path: Path, found: Found) -> str:
-    """What has to be said of a file; empty if all is well."""
+    """What to report about a file; empty if all is well."""
     if found.problems:
         much = counted(len(found.problems), "record")
         return f"{path}: {much} can not be used. {found.problems[0].text}"
@@ -62,7 +62,7 @@ def _summary(path: Path, found: Found) -> str:
 
 def _begun(path: Path, size: int, bar: _Bar) -> Begun:
     data = _read(path)
-    share = size / max(len(data), 1)  # of a byte that was inflated
+    share = size / max(len(data), 1)  # file bytes per inflated byte
     shown = 0
 
     def seen(octets: int) -> None:
@@ -75,7 +75,7 @@ def _begun(path: Path, size: int, bar: _Bar) -> Begun:
     except FormatError as error:
         which = f"{path}" if error.line is None else f"{path}, line {error.line} of {error.lines},"
         raise CommandError(_line(f"{which} is no trace file: {error} Expected {EXPECTED}.")) from error
-    bar.update(size - shown)  # the ends of lines
+    bar.update(size - shown)  # line endings
     return begun
 
 
@@ -90,7 +90,7 @@ def _read(path: Path) -> bytes:
 
 
 def _line(sentence: str) -> str:
-    """*sentence* in one line, without what a terminal would obey: files are other people's."""
+    """*sentence* on one line, without control characters for the terminal: files are other people's."""
     words = " ".join(sentence.split())
     return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in words)
 
@@ -98,7 +98,7 @@ def _line(sentence: str) -> str:
 def _size(path: Path) -> int:
     try:
         return 0 if str(path) == "-" else path.stat().st_size
-    except OSError:  # whoever reads it will say so
+    except OSError:  # reading it will report this
         return 0
 
 
@@ -109,7 +109,7 @@ class _NoBar:
 
 @contextmanager
 def _bar(count: int, size: int) -> Iterator[_Bar]:
-    """A bar on a terminal's standard error while there is much to read."""
+    """A progress bar on a terminal's standard error, if there is much to read."""
     if not sys.stderr.isatty() or (count < _MANY and size < _LONG):
         yield _NoBar()
         return

@@ -1,4 +1,4 @@
-"""`choreoscope import`: trace files in, their spans to a running collector as an exporter sends them."""
+"""`choreoscope import`: sends the spans of trace files to a running collector, as an exporter would."""
 
 import os
 import time
@@ -19,9 +19,9 @@ from collector.commands.reading import formats, show
 from collector.formats.otlp.to_protobuf import body
 from collector.model.wording import counted
 
-_MOST = 2000  # spans of a request: a few megabytes
+_MOST = 2000  # spans per request: a few megabytes
 _TRIES, _PATIENCE_S = 5, 10.0
-_BUSY = {429, 502, 503, 504}  # OTLP: to be sent again
+_BUSY = {429, 502, 503, 504}  # OTLP: the sender should retry
 
 
 @click.command("import")
@@ -59,7 +59,7 @@ def _told(document: Document) -> str:
 
 
 class _Sender:
-    """Sends spans to a collector and counts what becomes of them."""
+    """Sends spans to a collector, and counts how many it kept and refused."""
 
     def __init__(self, to: str) -> None:
         token = os.environ.get("CHOREOSCOPE_TOKEN", "")
@@ -68,9 +68,9 @@ class _Sender:
             headers["authorization"] = f"Bearer {token}"
         self._to = to.rstrip("/")
         self._http = httpx.Client(headers=headers, timeout=60, trust_env=False)
-        self.sent = 0  # and kept
+        self.sent = 0  # sent and kept
         self.refused = 0
-        self.reason = ""  # why the first was refused
+        self.reason = ""  # why the first one was refused
 
     def __enter__(self) -> "_Sender":
         return self
@@ -79,7 +79,7 @@ class _Sender:
         self._http.close()
 
     def send(self, spans: pa.Table) -> None:
-        """Return once the collector has answered; raise `CommandError` if it takes nothing."""
+        """Return once the collector has answered; raise `CommandError` if it accepts nothing."""
         answer = self._answer(body(spans))
         if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE and spans.num_rows > 1:
             half = spans.num_rows // 2
@@ -100,7 +100,7 @@ class _Sender:
         self.reason = self.reason or " ".join(reason.split())
 
     def _answer(self, data: bytes) -> httpx.Response:
-        """The collector's answer; one that is busy is asked again after a while."""
+        """The collector's answer; while it is busy, retry after a pause."""
         answer = self._post(data)
         for attempt in range(_TRIES):
             if answer.status_code not in _BUSY:
@@ -135,7 +135,7 @@ def _opened(answer: httpx.Response, to: str) -> ExportTraceServiceResponse:
 
 
 def _reason(answer: httpx.Response) -> str:
-    """What the collector says is wrong."""
+    """The collector's explanation of what is wrong."""
     try:
         reason = str(Status.FromString(answer.content).message)
     except DecodeError:

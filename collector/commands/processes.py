@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 @dataclass
 class Child:
-    """One running process and the file that its words go to."""
+    """A running process, and the file that its output goes to."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -27,12 +27,12 @@ class Child:
         return self.process.poll()
 
     def last_words(self, lines: int = 5) -> str:
-        """The end of what it wrote."""
+        """The last lines of its output."""
         written = self.log.read_text(errors="replace").strip().splitlines()
         return "\n".join(written[-lines:])
 
     def stop(self, within_s: float) -> None:
-        """Ask it to end, and make it end after *within_s* seconds."""
+        """Ask it to end; kill it if it has not ended within *within_s* seconds."""
         if self.ended is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -63,5 +63,5 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
 
 
 def _end_with_parent() -> None:
-    """Be ended by the kernel when the parent is gone, even if that was killed."""
+    """Let the kernel end this process when its parent is gone, even if the parent was killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

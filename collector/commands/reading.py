@@ -1,4 +1,4 @@
-"""The commands that ask a running collector and show its answer."""
+"""The commands that ask a running collector, and show its answer."""
 
 import json
 import os
@@ -36,13 +36,14 @@ limits = click.option(
 
 
 def show(document: Document, style: str, as_text: Callable[[Document], str]) -> None:
-    """Print *document* in the *style* that was asked for."""
+    """Print *document* in the requested *style*."""
     shown = json.dumps(document, indent=2, ensure_ascii=False) if style == "json" else as_text(document)
     try:
         sys.stdout.write(shown + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        # `choreoscope flows | head`: whoever read us has enough. Python would complain when it ends.
+        # As in `choreoscope flows | head`: the reader has enough. Without this, Python would complain at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -111,12 +112,12 @@ def map_(window_s: int, style: str) -> None:
 
 
 def _line(document: Document) -> str:
-    """JSON on one line: a file may hold several flows, one below the other."""
+    """JSON on one line, so that a file may hold several flows, one per line."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pages(path: str, name: str, limit: int, parameters: dict[str, Any]) -> Document:
-    """As many pages as *limit* takes, as one document."""
+    """The first *limit* entries, over as many pages as that takes, as one document."""
     document = ask(path, {**parameters, "limit": min(limit, _PAGE)})
     while document["next_cursor"] and len(document[name]) < limit:
         wanted = min(limit - len(document[name]), _PAGE)

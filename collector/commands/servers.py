@@ -1,4 +1,4 @@
-"""The commands that run until they are told to stop: the collector, and the dashboard."""
+"""The commands that run until they are told to stop: the collector and the dashboard."""
 
 import os
 import sys

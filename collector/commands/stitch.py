@@ -1,4 +1,4 @@
-"""`choreoscope stitch`: trace files in, causal graph out. Nothing is stored and no server is asked."""
+"""`choreoscope stitch`: turns trace files into a causal graph. Nothing is stored, and no server is needed."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     for file, found in found_in(files):
         readings.append(conventions.read(found.spans, naming))
         notes += [_note(file, problem) for problem in found.problems]
-        for octets, written in found.spelled.items():  # the smallest: files have no order
+        for octets, written in found.spelled.items():  # the smallest one, as files have no order
             spelled[octets] = min(written, spelled.get(octets, written))
     graph = stitched(pa.concat_tables(readings), keying)
     answer = causal_graph(graph, spelled=spelled, notes=notes)
@@ -48,7 +48,7 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
 
 
 def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
-    """What the collector's settings say, unless the command itself was told otherwise."""
+    """The collector's settings, unless the command line overrides them."""
     try:
         config = Config.from_env(only=_SETTINGS)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""The answers as text for a terminal. Names from spans lose their control characters."""
+"""Formats answers as text for a terminal. Names from spans lose their control characters."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -72,7 +72,7 @@ def flows(document: Document, now: int) -> str:
 
 
 def _took(item: Document) -> str:
-    """From the first to the last of a flow that is over."""
+    """The time from the first to the last event of a flow that is over."""
     if item["state"] != "done":
         return ""
     return duration(max(item["last_unix_nano"] - item["started_unix_nano"], 0) / 1e9)
@@ -127,7 +127,7 @@ def why(document: Document, key: str) -> str:
 
 
 def choreography(document: Document) -> str:
-    """Who reacts to what, a line a reaction."""
+    """Who reacts to what, one line per reaction."""
     if not document["events"]:
         return "Nothing was received in this window."
     emits: dict[tuple[str, str], list[str]] = {}
@@ -183,7 +183,7 @@ def _tree(document: Document) -> list[str]:
         owed.setdefault(finding["stopped_at"]["ref"], []).append(finding)
     lines: list[str] = []
     shown: set[str] = set()
-    # An explicit stack: a flow may be deeper than Python's own.
+    # An explicit stack, because a flow may be deeper than Python's own stack allows.
     roots = [ref for ref in (*messages, *reactions) if ref not in caused]
     stack = [(ref, "", "") for ref in reversed(roots)]
     while stack:
@@ -226,18 +226,18 @@ def _sums(document: Document) -> str:
 
 
 def _clean(text: str) -> str:
-    """*text* without what a terminal would obey, and with long words cut: JSON has them whole."""
+    """*text* without control characters for the terminal, and with long words cut: JSON has them in full."""
     harmless = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
     return _LONG.sub(lambda word: _brief(word[0]), harmless)
 
 
 def _name(text: str) -> str:
-    """A key or name from a span, which may be as long as a page, in one part of a line."""
+    """A key or name from a span, which may be as long as a page, shortened to part of a line."""
     return _brief(_clean(text))
 
 
 def _brief(text: str) -> str:
-    """The beginning and the end of a long *text*: they tell it from others."""
+    """The beginning and the end of a long *text*, which tell it from others."""
     if len(text) <= _MOST:
         return text
     return f"{text[: _MOST // 2]}\N{HORIZONTAL ELLIPSIS}{text[1 - _MOST + _MOST // 2 :]}"

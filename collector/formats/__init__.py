@@ -1,7 +1,8 @@
-"""Other people's trace files -> span table. The format is found by looking: names of files say little.
+"""Which spans are in a trace file that another tool wrote?
 
-A file may have several documents, one a line. Those that can not be read cost the others nothing, as long
-as there are spans in any of them; what was wrong is told with the spans.
+Its content decides which format it is, as file names say little. A file may hold several documents, one
+per line. As long as any document has spans, unreadable documents do not fail the file: each is reported as a
+problem beside the spans.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,12 +21,12 @@ __all__ = ["EXPECTED", "Begun", "FormatError", "Found", "Problem", "Trouble", "b
 
 EXPECTED = "OTLP (JSON or protobuf), Jaeger JSON or Zipkin JSON"
 
-_AT_ONCE = 2**23  # bytes that are decoded together: enough for compiled code, and for a bar that moves
+_AT_ONCE = 2**23  # bytes decoded together: enough to pay off, few enough for a progress bar to move
 
 
 @dataclass(frozen=True)
 class Begun:
-    """What one file has; its spans of Zipkin get their ids when all files are known that belong together."""
+    """One file, read so far. Its Zipkin spans get their ids once all files that belong together are known."""
 
     tables: Sequence[pa.Table]  # SPANS
     reading: Reading
@@ -34,16 +35,16 @@ class Begun:
 
 
 def read(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Found:
-    """All spans in *data*, inflated; raise `FormatError` if there are none and something was wrong.
+    """All spans in the inflated *data*; raise `FormatError` if there are none and something was wrong.
 
-    *seen* is told how many bytes were read since it was told last.
+    *seen* is called with the number of bytes read since its last call.
     """
     (found,) = finish([begin(data, received_unix_nano, seen)])
     return found
 
 
 def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lambda _: None) -> Begun:
-    """`read` for a file of several: `finish` has the rest of it."""
+    """The first half of `read`, for one of several files; `finish` does the rest."""
     bodies = detection.split(data)
     if not bodies:
         msg = "it is empty."
@@ -72,7 +73,7 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
 
 
 def finish(files: Sequence[Begun]) -> Iterator[Found]:
-    """What is in each of *files*: the two sides of a call that share an id may be in different ones."""
+    """The contents of each of *files*: two sides of a call that share an id may be in different ones."""
     zipkin.tell_apart([half for file in files for half in file.halves])
     for file in files:
         for half in file.halves:
@@ -82,7 +83,7 @@ def finish(files: Sequence[Begun]) -> Iterator[Found]:
 
 
 def _portions(bodies: Sequence[Body]) -> Iterator[tuple[int, Sequence[Body]]]:
-    """Bodies that are read together, and the place of the first of them."""
+    """Groups of bodies to decode together, each with the index of its first body."""
     first, size = 0, 0
     for place, body in enumerate(bodies, 1):
         size += len(body.data)
@@ -92,7 +93,7 @@ def _portions(bodies: Sequence[Body]) -> Iterator[tuple[int, Sequence[Body]]]:
 
 
 def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
-    """Read what exporters of OTLP would not send; what is Zipkin's waits for the rest of its file."""
+    """Read a document that no OTLP exporter would send; Zipkin documents wait for the rest of their file."""
     if body.encoding is Encoding.PROTOBUF:
         (verdict,) = decode([body], 0).verdicts
         raise FormatError(str(verdict.error))

@@ -1,4 +1,4 @@
-"""What is in a file, by its content and never by its name: one document or many, and in whose format."""
+"""Which documents does a file hold, and in which format? Its content decides, never its name."""
 
 import codecs
 import json
@@ -16,17 +16,17 @@ _REQUEST = {"resourceSpans", "resource_spans", "batches", "scopeSpans", "scope_s
 _REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
 
 
-# A protobuf message with a span in it has such characters, and no text has.
+# Control characters: a protobuf message with a span contains some, text contains none.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]").search
 _SHOWN = 60
 
 
 def split(data: bytes) -> list[Body]:
-    """The documents of a file: one of JSON, one on each line, or one protobuf message; or none.
+    """The documents of a file: one JSON document, one per line, or one protobuf message; none if it is empty.
 
     Raise `FormatError` for any other text.
     """
-    # What is piped into a file by a Windows shell.
+    # Windows shells write UTF-16 when they redirect output to a file.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode()
     shown = data.removeprefix(codecs.BOM_UTF8).strip()
@@ -35,7 +35,7 @@ def split(data: bytes) -> list[Body]:
     if _is_json(shown):
         return [Body(shown, Encoding.JSON)]
     lines = [line for line in shown.splitlines() if line.strip()]
-    # A line feed is how a protobuf request begins, so that what follows it may be any byte, "{" as well.
+    # A protobuf request begins with a line feed (the tag 0x0A), and any byte may follow it, even "{".
     is_text = not data.startswith(b"\n")
     if len(lines) > 1 and (_is_json(lines[0]) or (is_text and any(map(_is_json, lines)))):
         return [Body(line.strip(), Encoding.JSON) for line in lines]
@@ -58,10 +58,10 @@ def _is_json(data: bytes) -> bool:
 
 
 def load(data: bytes) -> Any:
-    """A JSON document as plain values; raise `FormatError` if it is none."""
+    """Parse a JSON document into plain values; raise `FormatError` if it is not JSON."""
     try:
         return msgspec.json.decode(data)
-    except (ValueError, RecursionError):  # what other parsers let pass: halves of surrogate pairs, NaN
+    except (ValueError, RecursionError):  # lone surrogates or NaN, which other parsers accept
         try:
             return mended(json.loads(data))
         except (ValueError, RecursionError) as error:
@@ -70,7 +70,7 @@ def load(data: bytes) -> Any:
 
 
 def format_of(document: Any) -> Format:
-    """Whose format *document* is in; raise `FormatError` if it is in none that we know."""
+    """The format of *document*; raise `FormatError` if it is none that we know."""
     found = _of_list(document) if isinstance(document, list) else _of_object(document)
     if found is None:
         begins = msgspec.json.encode(document)[:_SHOWN].decode(errors="replace")
@@ -80,7 +80,7 @@ def format_of(document: Any) -> Format:
 
 
 def _of_list(entries: list[Any]) -> Format | None:
-    """The format of the first entry that tells: one that is damaged does not decide for the others."""
+    """The format of the first recognizable entry: a damaged entry does not decide for the others."""
     for entry in entries:
         for one in entry if isinstance(entry, list) else [entry]:
             found = _of_object(one)
@@ -94,7 +94,7 @@ def _of_object(entry: Any) -> Format | None:
         return None
     names = set(entry)
     if not entry or names & _REQUEST or any(isinstance(entry.get(name), dict) for name in WRAPPINGS):
-        return Format.OTLP  # of an empty request nothing is left in JSON
+        return Format.OTLP  # in JSON, an empty request is {}
     if isinstance(entry.get("data"), list | dict) or {"traceID", "spanID"} <= names:
         return Format.JAEGER
     if "spans" in names and {"traceID", "processes"} & names:

@@ -1,4 +1,4 @@
-"""OTLP as exporters send it: read in compiled code, many requests at once, as the collector reads it."""
+"""The fast path for OTLP files: what exporters write is decoded in bulk, by the collector's own decoder."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from collector.formats.otlp import Body, Encoding, Verdict, decode
 from collector.formats.spelled_ids import ref_of
 from collector.model.notes import Trouble
 
-# What the collector would pass over or refuse, wherever it stands; to find too much costs time only.
+# Anything that the collector would skip or refuse, wherever it stands. A false match only costs time.
 _ODD = re.compile(
     rb'"(?:traceId"\s*:(?!\s*"[0-9a-fA-F]{32}")'
     rb'|spanId"\s*:(?!\s*"[0-9a-fA-F]{16}")'
@@ -23,9 +23,9 @@ _ODD = re.compile(
 
 
 def read(bodies: Sequence[Body], received_unix_nano: int) -> tuple[pa.Table, list[Problem], list[int]]:
-    """The spans of the bodies that the collector can use to the last one, and the places of the others.
+    """The spans of all bodies that can be used in full, problems, and the indices of the other bodies.
 
-    There is no other way to read protobuf: spans of it that can not be used are problems at once.
+    Protobuf has no lenient reader to fall back on, so its unusable spans become problems right away.
     """
     plain = [place for place, body in enumerate(bodies) if _is_plain(body)]
     decoded = decode([bodies[place] for place in plain], received_unix_nano)
@@ -44,7 +44,7 @@ def read(bodies: Sequence[Body], received_unix_nano: int) -> tuple[pa.Table, lis
 
 
 def _is_plain(body: Body) -> bool:
-    """Whether *body* is written as exporters write it, as far as a glance shows."""
+    """Whether *body* looks like what exporters write, judged by a quick scan."""
     if body.encoding is Encoding.PROTOBUF:
         return True
     return b'"resourceSpans"' in body.data and not _ODD.search(body.data)
@@ -54,7 +54,7 @@ def _refused(body: Body, verdict: Verdict) -> Iterator[Problem]:
     """A problem for each span whose ids the collector refuses."""
     try:
         request = ExportTraceServiceRequest.FromString(body.data)
-    except DecodeError:  # text that is no UTF-8
+    except DecodeError:  # text that is not UTF-8
         yield Problem(Trouble.INVALID_ID, None, verdict.message)
         return
     by_scope = (scope for resource in request.resource_spans for scope in resource.scope_spans)

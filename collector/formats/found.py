@@ -1,4 +1,4 @@
-"""What was read of a file: its spans, how its sender wrote their ids, and what could not be read."""
+"""What was found in a file: spans, ids as their sender wrote them, and records that could not be read."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ __all__ = ["Format", "FormatError", "Found", "Problem", "Reading"]
 
 
 class Format(StrEnum):
-    """Whose format a document is in."""
+    """The format of a document."""
 
     OTLP = "OTLP"
     JAEGER = "Jaeger"
@@ -25,7 +25,7 @@ class Format(StrEnum):
 
 
 class FormatError(Exception):
-    """A file of which nothing can be read: why, and in which of its lines if it is read by lines."""
+    """Nothing in a file can be read: the reason, and which line it is about if the file is read by lines."""
 
     def __init__(self, reason: str, line: int | None = None, lines: int = 1) -> None:
         super().__init__(reason)
@@ -35,7 +35,7 @@ class FormatError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A record that can not be used: a note for the reader."""
+    """A record that cannot be used, shown to the reader as a note."""
 
     kind: Trouble
     ref: str | None
@@ -44,7 +44,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The spans of a file as `SPANS`; *spelled* has the ids that OTLP would write otherwise."""
+    """The spans of a file (SPANS); *spelled* has the original text of ids that OTLP writes differently."""
 
     spans: pa.Table
     spelled: dict[bytes, str]
@@ -53,7 +53,7 @@ class Found:
 
 @dataclass
 class Reading:
-    """What of a file has been read so far, in the shapes of OTLP: spans by their resource and scope."""
+    """What has been read of a file so far, in OTLP's shapes: spans grouped by resource and scope."""
 
     ids: Ids = field(default_factory=Ids)
     problems: list[Problem] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Reading:
         self.groups.setdefault(resource, {}).setdefault(scope, []).append(span)
 
     def each(self, records: Iterable[Any], read: Callable[[Any], None]) -> None:
-        """Read each record; one that can not be used is a problem of its own and costs no other."""
+        """Read each record; an unusable one becomes a problem and does not affect the others."""
         for record in records:
             try:
                 read(record)
@@ -75,7 +75,7 @@ class Reading:
                 self.problems.append(Problem(Trouble.UNREADABLE, None, text))
 
     def spans(self, received_unix_nano: int) -> pa.Table:
-        """All spans so far as `SPANS`."""
+        """All spans read so far, as SPANS."""
         request: Request = {
             "resourceSpans": [
                 {

@@ -1,6 +1,6 @@
-"""Jaeger's JSON, as its API and its UI give it: traces of spans, and the processes that they ran in.
+"""Reads Jaeger's JSON as its API and UI export it: traces with their spans, and the processes these ran in.
 
-A span may also bring its process along, as Jaeger writes it to Elasticsearch.
+A span may also embed its process, as in the documents that Jaeger writes to Elasticsearch.
 """
 
 from base64 import b64decode
@@ -33,7 +33,7 @@ _READ = SCOPE_TAGS | {"span.kind", "w3c.tracestate"}
 
 
 def read(document: Any, reading: Reading) -> None:
-    """Add the spans of *document*: an answer of the API, a trace, a span, or a list of these."""
+    """Add the spans of *document*: an API response, a trace, a span, or a list of these."""
     reading.each(_traces(document), lambda trace: _read_trace(trace, reading))
 
 
@@ -60,13 +60,13 @@ def _read_trace(trace: Any, reading: Reading) -> None:
 
 @dataclass
 class _Processes:
-    """The processes of a trace, each read once, however many spans ran in it."""
+    """The processes of a trace. Each is parsed once, however many spans ran in it."""
 
     written: Record
     known: dict[str, ResourcePart] = field(default_factory=dict)
 
     def of(self, span: Record) -> ResourcePart:
-        """Who sent *span*; it may bring its process along."""
+        """The resource that sent *span*: the process that it embeds, or the one that it names."""
         if own := span.get("process"):
             return _origin(own)
         name = text(span.get("processID"))
@@ -115,15 +115,15 @@ def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Spa
         "events": [_event(log) for log in records(written, "logs")],
         "links": links,
         "status": status_tags.status(said),
-        "flags": flags & 1 if isinstance(flags, int) else 0,  # sampled; the others are Jaeger's own
+        "flags": flags & 1 if isinstance(flags, int) else 0,  # the sampled bit; the others are Jaeger's own
     }
 
 
 def _references(written: Record, trace: str, reading: Reading) -> tuple[str, list[Link]]:
-    """The parent, and what the span links to.
+    """The parent's id, empty if there is none, and the links.
 
-    Jaeger has one kind of reference for both. A FOLLOWS_FROM that stands in for a parent stays a link:
-    it may be one of several messages that a batch consumed.
+    Jaeger uses references for both. A FOLLOWS_FROM that serves as the parent also stays a link: it may be one
+    of several messages that a batch consumed.
     """
     ids, links = reading.ids, list[Link]()
     children, followed = list[str](), list[str]()
@@ -149,15 +149,15 @@ def _event(log: Record) -> EventPart:
 
 
 def _tags(holder: Record, name: str) -> Iterator[tuple[str, Any]]:
-    """The tags by their names, with the types that they say."""
+    """(name, value) of each tag; the value has the type that the tag declares."""
     for tag in records(holder, name):
         key, kind, value = tag.get("key"), tag.get("type"), tag.get("value")
-        plain = kind == "string" and isinstance(value, str)  # most are
+        plain = kind == "string" and isinstance(value, str)  # the usual case
         yield text(key), value if plain else _typed(text(kind).lower(), value)
 
 
 def _typed(kind: str, value: Any) -> Any:
-    """What a tag holds: JSON writes large numbers as text, and bytes in base64."""
+    """The value of a tag: JSON holds large numbers as text, and bytes as base64."""
     if isinstance(value, str):
         try:
             match kind:

@@ -1,6 +1,6 @@
-"""OTLP as others write it into files: other names, other spellings of ids, Tempo's batches.
+"""Reads OTLP JSON that deviates from the standard: other field names, other id spellings, Tempo's batches.
 
-It is read span by span, into the shapes in which the collector reads what exporters send.
+It reads span by span, into the same shapes as the collector's own decoder.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from collector.model.spans import Kind, Status
 
 PartT = TypeVar("PartT", bound=Encoded)
 
-WRAPPINGS = ("trace", "result")  # of Tempo's second API, of Jaeger's third
+WRAPPINGS = ("trace", "result")  # of Tempo's API v2, of Jaeger's API v3
 _BY_SCOPE = ("scopeSpans", "instrumentationLibrarySpans")
 _BY_RESOURCE = ("resourceSpans", "batches")
 _SCOPE = ("scope", "instrumentationLibrary")
@@ -69,7 +69,7 @@ def _read_span(written: Any, origin: ResourcePart, scope: ScopePart, reading: Re
 
 
 def _mend(written: dict[str, Any], reading: Reading) -> None:
-    """Write ids, kinds and status codes as OTLP does."""
+    """Rewrite ids, kinds and status codes to OTLP's form."""
     ids = reading.ids
     written["traceId"], written["spanId"] = ids.trace(written.get("traceId")), ids.span(written.get("spanId"))
     written["parentSpanId"] = ids.parent(written.get("parentSpanId"))
@@ -81,7 +81,7 @@ def _mend(written: dict[str, Any], reading: Reading) -> None:
 
 
 def _link(link: Any, reading: Reading) -> Any:
-    """A link with its ids as OTLP writes them; one that has none is left to be counted as dropped."""
+    """A link with its ids in OTLP's form. One without valid ids gets empty ones, and so counts as dropped."""
     if not isinstance(link, dict):
         return link
     try:
@@ -92,7 +92,7 @@ def _link(link: Any, reading: Reading) -> Any:
 
 
 def _number(written: Any, names: type[Kind | Status], prefix: str) -> Any:
-    """The number of a name in any case, with its prefix or without; anything else as it is."""
+    """The number of an enum name, in any case and with or without *prefix*; any other value as it is."""
     if isinstance(written, str):
         found = names.__members__.get(written.upper().removeprefix(prefix))
         return written if found is None else found.value
@@ -118,7 +118,7 @@ def _part(holder: Record, names: tuple[str, ...], kind: type[PartT]) -> PartT:
 
 
 def _camel(value: Any) -> Any:
-    """*value* with every name in the way of OTLP's JSON: in it no name is a sender's own."""
+    """*value* with all field names in camelCase, as in OTLP's JSON, where no field name is a sender's own."""
     match value:
         case dict():
             return {_camel_case(name): _camel(entry) for name, entry in value.items()}

@@ -1,4 +1,4 @@
-"""JSON values of any type -> what a span table can hold; `UnusableError` where the type can not be meant."""
+"""Converts JSON values to what a span table can hold; raises `UnusableError` for those that make no sense."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -24,13 +24,13 @@ from collector.model.spans import Kind
 Record = Mapping[str, Any]
 Plain = str | bool | int | float | bytes | None
 
-# The tags in which exporters of OpenTelemetry keep what other formats have no place for.
+# The tags in which OpenTelemetry exporters store what other formats have no field for.
 _SCOPE = (("otel.scope.name", "otel.library.name"), ("otel.scope.version", "otel.library.version"))
 SCOPE_TAGS = frozenset(name for names in _SCOPE for name in names)
 
 
 def record(value: Any, what: str) -> Record:
-    """*value*, which must be an object."""
+    """*value*; raise `UnusableError` if it is not an object."""
     if isinstance(value, dict):
         return value
     msg = f"{what} is {str(value)[:40]!r}: expected an object."
@@ -38,20 +38,20 @@ def record(value: Any, what: str) -> Record:
 
 
 def records(holder: Record, name: str) -> list[Record]:
-    """The objects in the list *name*, none if there is no list; nulls among them are passed over."""
+    """The objects in the list *name*; none if there is no list. Nulls in the list are skipped."""
     entries = holder.get(name)
     if not isinstance(entries, list | None):
         msg = f"A span has {str(entries)[:40]!r} as its {name}: expected a list."
         raise UnusableError(msg)
     if not entries:
         return []
-    if all(type(entry) is dict for entry in entries):  # the usual case: nobody is told of each
+    if all(type(entry) is dict for entry in entries):  # the usual case, without a call per entry
         return entries
     return [record(entry, f"An entry of {name}") for entry in entries if entry is not None]
 
 
 def text(value: Any) -> str:
-    """*value* as text: nothing is empty, numbers are written out, lists and objects as JSON."""
+    """*value* as text: null is empty, numbers are written out, lists and objects become JSON."""
     match value:
         case str():
             return value
@@ -65,12 +65,12 @@ def text(value: Any) -> str:
 
 
 def kind_of(word: Any) -> int:
-    """A kind by its name in any case; what no name says is unspecified."""
+    """The number of a span kind, by its name in any case; unknown names are unspecified."""
     return Kind.__members__.get(text(word).upper(), Kind.UNSPECIFIED).value
 
 
 def nanoseconds(micros: Any, name: str) -> int:
-    """Microseconds, as a number or its digits -> nanoseconds; nothing is 0."""
+    """Convert microseconds (a number, or its digits as text) to nanoseconds; null is 0."""
     nano = _thousandfold(0 if micros is None else micros)
     if nano is not None and 0 <= nano < 2**64:
         return nano
@@ -84,7 +84,7 @@ def _thousandfold(micros: Any) -> int | None:
             return None
         case int():
             return micros * 1000
-        case float() if abs(micros) < 2**64:  # neither infinite nor no number at all
+        case float() if abs(micros) < 2**64:  # neither infinite nor NaN
             return round(micros * 1000)
         case str() if micros.isascii() and micros.isdigit() and len(micros) < 30:
             return int(micros) * 1000
@@ -92,7 +92,7 @@ def _thousandfold(micros: Any) -> int | None:
 
 
 def times(start: Any, duration: Any, names: tuple[str, str]) -> tuple[int, int]:
-    """Start and end; *names* are those of the fields."""
+    """(start, end) in nanoseconds; *names* are the names of the two fields, for errors."""
     begin, took = nanoseconds(start, names[0]), nanoseconds(duration, names[1])
     if begin + took < 2**64:
         return begin, begin + took
@@ -101,7 +101,7 @@ def times(start: Any, duration: Any, names: tuple[str, str]) -> tuple[int, int]:
 
 
 def plain(value: Any) -> Plain:
-    """*value* if an attribute can hold it, or else its text."""
+    """*value* if an attribute can hold it, otherwise its text."""
     match value:
         case None | str() | bool() | float() | bytes():
             return value
@@ -131,7 +131,7 @@ def _value(value: Plain) -> Value:
 
 
 def pairs(said: Iterable[tuple[str, Any]]) -> list[KeyValue]:
-    """Attributes of anything else."""
+    """The attributes of anything but a span."""
     return [KeyValue(key=key, value=_any(plain(value))) for key, value in said]
 
 
@@ -151,20 +151,20 @@ def _any(value: Plain) -> AnyValue:
 
 
 def resource(service: str, said: Iterable[tuple[str, Any]] = ()) -> ResourcePart:
-    """Who sent a span; without a name of the service nothing says it."""
+    """The resource that sent a span; an empty *service* adds no service.name."""
     named = [("service.name", service)] if service else []
     return _resource(*(part for key, value in (*named, *said) for part in (key, plain(value))))
 
 
-@lru_cache(maxsize=1024, typed=True)  # thousands of spans have the same few; 1, 1.0 and True are three values
+@lru_cache(maxsize=1024, typed=True)  # thousands of spans share a few; typed, as 1, 1.0 and True differ
 def _resource(*parts: Plain) -> ResourcePart:
-    """A resource of keys and values, by turns."""
+    """The resource of alternating keys and values."""
     said = zip(map(text, parts[::2]), parts[1::2], strict=True)
     return ResourcePart(Resource(attributes=pairs(said)).SerializeToString())
 
 
 def scope(tags: Mapping[str, Any]) -> ScopePart:
-    """Which instrumentation made a span, by its tags."""
+    """The instrumentation that created a span, according to its tags."""
     name, version = (next((text(tags[tag]) for tag in tried if tags.get(tag)), "") for tried in _SCOPE)
     return _scope(name, version)
 
@@ -175,11 +175,11 @@ def _scope(name: str, version: str) -> ScopePart:
 
 
 def event(name: str, time_unix_nano: int, said: Iterable[tuple[str, Any]] = ()) -> EventPart:
-    """What happened during a span."""
+    """An event of a span."""
     written = Span.Event(name=name, time_unix_nano=time_unix_nano, attributes=pairs(said))
     return EventPart(written.SerializeToString())
 
 
 def link_attributes(said: Iterable[tuple[str, Any]]) -> list[AttributePart]:
-    """What a span says of one of its links."""
+    """The attributes of a link."""
     return [AttributePart(pair.SerializeToString()) for pair in pairs(said)]

@@ -1,8 +1,8 @@
-"""Ids of any spelling -> the 16 and 8 bytes of the span table, and back to what their sender wrote.
+"""Converts ids in any spelling to the 16 or 8 bytes of the span table, and remembers what the sender wrote.
 
-Hex is what it says; shorter hex gets the zeros that old tracers left off. Anything else (letters, UUIDs,
-decimal numbers) can not be 16 or 8 bytes and is stood for by a hash of it: equal ids have equal stand-ins,
-in every file and every process.
+Hex and base64 are decoded; short hex gets back the leading zeros that old tracers dropped. Anything else
+(letters, UUIDs, long decimal numbers) is replaced by a hash of it, so that equal ids get equal stand-ins in
+every file and every process.
 """
 
 import re
@@ -22,21 +22,21 @@ _BASE64 = {TRACE: re.compile(r"[\w+/-]{22}=="), SPAN: re.compile(r"[\w+/-]{11}="
 
 @dataclass
 class Ids:
-    """The ids of one file. Each is given back as the hex digits of its bytes."""
+    """The ids of one file. The methods return the hex digits of an id's bytes."""
 
     spelled: dict[bytes, str] = field(default_factory=dict)
     _known: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def trace(self, written: Any) -> str:
-        """The digits of a trace id; raise `UnusableError` if it is none."""
+        """The digits of a trace id; raise `UnusableError` if *written* cannot be one."""
         return self._digits(written, TRACE)
 
     def span(self, written: Any) -> str:
-        """The digits of a span id; raise `UnusableError` if it is none."""
+        """The digits of a span id; raise `UnusableError` if *written* cannot be one."""
         return self._digits(written, SPAN)
 
     def parent(self, written: Any) -> str:
-        """The digits of a parent's id; empty where there is none: no id, or one of zeros alone."""
+        """The digits of a parent's id; empty if there is no parent: no id, or only zeros."""
         if written is None or (isinstance(written, str | int) and not str(written).strip("0 ")):
             return ""
         return self.span(written)
@@ -60,13 +60,13 @@ class Ids:
             digits = sha256(shown.encode(errors="replace")).hexdigest()[: 2 * size]
         if digits != shown:
             octets = bytes.fromhex(digits)
-            # Of two spellings of one id the choice may not depend on which came first.
+            # If one id has two spellings, the choice must not depend on which came first.
             self.spelled[octets] = min(shown, self.spelled.get(octets, shown))
         return digits
 
 
 def ref_of(trace: Any, span: Any) -> str | None:
-    """The ref of a record that can not be used; None if one of its ids is no id."""
+    """The ref of a record that cannot be used; None if one of its ids is missing."""
     if all(isinstance(one, str) and one.strip() for one in (trace, span)):
         return ":".join(one.strip().lower() for one in (trace, span))
     return None

@@ -1,4 +1,4 @@
-"""What tags say of how a span ended: the words of OpenTracing, of Zipkin and of OpenTelemetry's exporters."""
+"""How did a span end, by its tags? Knows those of OpenTracing, Zipkin and OpenTelemetry's exporters."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +11,7 @@ CODE, DESCRIPTION, ERROR = "otel.status_code", "otel.status_description", "error
 
 
 def status(tags: Mapping[str, Any]) -> State:
-    """The status. A description beats the text of `error`, which may be as little as "true"."""
+    """The status. A description takes precedence over the text of `error`, which may be just "true"."""
     said = text(tags.get(ERROR)) if ERROR in tags else None
     failed = said is not None and said.lower() != "false"
     code = Status.__members__.get(text(tags.get(CODE)).upper().removeprefix("STATUS_CODE_"))
@@ -24,5 +24,5 @@ def status(tags: Mapping[str, Any]) -> State:
 
 
 def tells(name: str, value: Any) -> bool:
-    """Whether a tag says no more than the status does."""
+    """Whether a tag only repeats the status."""
     return name in {CODE, DESCRIPTION} or (name == ERROR and text(value).lower() == "true")

@@ -1,7 +1,8 @@
-"""Zipkin's JSON: a list of spans, or a list of such lists; version 2, and version 1 by way of it.
+"""Reads Zipkin's JSON: a list of spans, or a list of such lists. Version 1 is converted to version 2 first.
 
-Zipkin lets the two sides of a call share one span id. Here each half is a span of its own: the server's
-gets an id made of what identifies it, the client's half as its parent, and what the server did below it.
+In Zipkin, the two sides of a call may share one span id. Here each side becomes a span of its own: the
+server's gets an id derived from trace, span and service, and the client's as its parent; whatever the server
+did is moved below it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ from collector.formats.records import (
 from collector.formats.spelled_ids import ref_of
 from collector.formats.trouble import UnusableError
 
-_LINK = "otlp.link."  # where OpenTelemetry's Collector keeps links
+_LINK = "otlp.link."  # the OpenTelemetry Collector stores links in tags with this prefix
 _READ = SCOPE_TAGS | {"w3c.tracestate", "service.name"}
 
 
@@ -41,20 +42,20 @@ class Half:
     """A span as one service reported it."""
 
     service: str
-    answers: bool  # it is the side that was called
+    answers: bool  # this is the side that was called
     origin: ResourcePart
     scope: ScopePart
     span: Span
 
     @property
     def key(self) -> tuple[str, str]:
-        """The ids that it may share with its other half."""
+        """The (trace id, span id) that it may share with its other half."""
         return self.span["traceId"] or "", self.span["spanId"] or ""
 
 
 @dataclass
 class _Shared:
-    """Which services have which side of a span id."""
+    """Which sides of each span id there are, and which services were called."""
 
     called: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     calling: set[tuple[str, str]] = field(default_factory=set)
@@ -66,7 +67,7 @@ class _Shared:
             self.calling.add(half.key)
 
     def id_of(self, trace: str, span: str, service: str) -> str | None:
-        """The id of the half that *service* has of the span that it shares with its caller, if it does."""
+        """The new id for the half of *service*, if it shares this span with its caller; otherwise None."""
         key = (trace, span)
         if key not in self.calling or service not in self.called.get(key, ()):
             return None
@@ -74,14 +75,14 @@ class _Shared:
 
 
 def halves(documents: Iterable[Any], reading: Reading) -> list[Half]:
-    """The spans of *documents*, each as one service reported it; *reading* notes what can not be used."""
+    """The spans of *documents*, each as one service reported it; *reading* collects unusable ones."""
     found: list[Half] = []
     reading.each(_flat(documents), lambda written: found.extend(_halves(written, reading)))
     return found
 
 
 def tell_apart(found: Iterable[Half]) -> None:
-    """Give each half of what shares an id an id of its own. Halves that may meet have to come together."""
+    """Give halves that share an id ids of their own. All halves that may meet must be passed together."""
     found = list(found)
     shared = _Shared()
     for half in found:
@@ -91,7 +92,7 @@ def tell_apart(found: Iterable[Half]) -> None:
 
 
 def _flat(documents: Iterable[Any]) -> Iterator[Any]:
-    """The spans of documents that are one, a list of them or a list of such lists."""
+    """The spans of *documents*: each is a span, a list of spans or a list of such lists."""
     for document in documents:
         for entry in document if isinstance(document, list) else [document]:
             for one in entry if isinstance(entry, list) else [entry]:
@@ -111,7 +112,7 @@ def _tell_apart(half: Half, shared: _Shared) -> None:
 def _halves(written: Any, reading: Reading) -> Iterator[Half]:
     written = record(written, "A span")
     try:
-        # All of them before any is kept: half a record that can not be used is none.
+        # Convert all halves before keeping any: a record is used as a whole or not at all.
         yield from [_half(one, reading) for one in zipkin_v1.as_v2(written)]
     except UnusableError as error:
         error.ref = ref_of(written.get("traceId"), written.get("id"))
@@ -157,7 +158,7 @@ def _span(written: Record, tags: Record, reading: Reading) -> Span:
 
 
 def _address(side: str, endpoint: Record) -> list[tuple[str, Any]]:
-    """Where an endpoint is, under the names that OpenTelemetry had for it in Zipkin's days."""
+    """The address of an endpoint, under the attribute names of OpenTelemetry's Zipkin exporters."""
     parts = {
         "peer.service": text(endpoint.get("serviceName")) if side == "peer" else "",
         f"net.{side}.ip": text(endpoint.get("ipv4") or endpoint.get("ipv6")),
@@ -167,14 +168,14 @@ def _address(side: str, endpoint: Record) -> list[tuple[str, Any]]:
 
 
 def _links(tags: Record, reading: Reading) -> tuple[list[Link], set[str]]:
-    """The links that tags keep, and the names of these tags; one that can not be read stays a tag."""
+    """The links stored in tags, and the names of these tags; a link that cannot be read stays a tag."""
     links: list[Link] = []
     names = set()
     for name, value in tags.items():
         if name.startswith(_LINK):
             try:
                 links.append(_link(text(value), reading))
-            except ValueError:  # UnusableError among them
+            except ValueError:  # includes UnusableError
                 continue
             names.add(name)
     return links, names

@@ -1,6 +1,6 @@
-"""Zipkin's first JSON, as spans of the second: what was an annotation then is a field now.
+"""Converts Zipkin's JSON of version 1 to version 2, in which many annotations have become fields.
 
-A record of version 1 may hold both sides of a call; each becomes a record of its own.
+A record of version 1 may hold both sides of a call; each side becomes a record of its own.
 """
 
 from collections.abc import Iterator
@@ -8,15 +8,15 @@ from typing import Any
 
 from collector.formats.records import Record, nanoseconds, record, records, text
 
-# The annotations that begin and end each kind of span; they say which service is meant.
+# The annotations that start and end each kind of span; their endpoint names the service.
 _SIDES = {"CLIENT": ("cs", "cr"), "SERVER": ("sr", "ss"), "PRODUCER": ("ms", "ms"), "CONSUMER": ("mr", "mr")}
 _CORE = {name for names in _SIDES.values() for name in names}
-_REMOTE = {"sa", "ca", "ma"}  # "server address" and its like: who was at the other end
+_REMOTE = {"sa", "ca", "ma"}  # "server address" and the like: the endpoint at the other end
 _CALLED = {"SERVER", "CONSUMER"}
 
 
 def as_v2(written: Record) -> list[Record]:
-    """*written* itself if it is of version 2, or the spans that it holds."""
+    """*written* itself if it is version 2, otherwise the spans that it holds."""
     annotations = records(written, "annotations")
     if "binaryAnnotations" not in written and not any("endpoint" in one for one in annotations):
         return [written]
@@ -33,7 +33,7 @@ def _halves(
 ) -> Iterator[Record]:
     owners = {kind: _service_of(next(core[name] for name in _SIDES[kind] if name in core)) for kind in kinds}
     for kind in kinds:
-        # What names no side's service belongs to the first one.
+        # Entries that match no side's service belong to the first side.
         mine = [[one for one in part if _owner(one, owners, kinds[0]) == kind] for part in said]
         span = _span(written, *mine)
         span["kind"] = kind
@@ -48,7 +48,7 @@ def _halves(
 
 
 def _span(written: Record, annotations: list[Record], tags: list[Record]) -> dict[str, Any]:
-    """One side of a record, but for its kind."""
+    """One side of a record, except for its kind."""
     ends = [one.get("endpoint") for one in tags if _is_remote(one)]
     local = [one.get("endpoint") for one in (*tags, *annotations) if not _is_remote(one)]
     kept = ("traceId", "id", "parentId", "name", "timestamp", "duration")
@@ -70,7 +70,7 @@ def _is_core(one: Record) -> bool:
 
 
 def _owner(one: Record, owners: dict[str, str], otherwise: str) -> str:
-    """The kind of the side that said *one*; an address at the other end was said by who called it."""
+    """The kind of the side that reported *one*; the caller reports the server's address, and vice versa."""
     if _is_remote(one):
         aim = {"sa": "CLIENT", "ca": "SERVER"}.get(text(one.get("key")), otherwise)
         return aim if aim in owners else otherwise
@@ -84,6 +84,6 @@ def _service_of(one: Record) -> str:
 
 
 def _between(first: Any, last: Any) -> int:
-    """The microseconds from *first* to *last*, at least none."""
+    """Microseconds from *first* to *last*, never negative."""
     begin, end = (nanoseconds(one, "timestamp of an annotation") for one in (first, last))
     return max(end - begin, 0) // 1000

@@ -1,1 +1,1 @@
-"""Requests in: transports take bytes, the intake makes them durable before they are answered."""
+"""Receives spans: transports take bytes, and the intake makes them durable before they are answered."""

@@ -1,8 +1,8 @@
-"""Group commit: the only writer of spans. A request is answered when its spans are on the disk.
+"""Group commit by the only writer of spans: a request is answered once its spans are on disk.
 
-Requests that arrive while an insert runs wait, still as bytes, and go together into the next one: so the
-cost of reading and of syncing is shared by as many as there are, and a lone request waits for nobody.
-One group is read while the one before it is being stored.
+Requests that arrive during an insert wait, still as bytes, and share the next one. So the cost of decoding
+and syncing is spread over all of them, and a lone request waits for no other. While one group is being
+stored, the next is already being decoded.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from collector.model.span_keys import spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 
-_GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: more at once is no cheaper a span, and takes more memory
-_AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be read while the one before is stored
+_GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
+_AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
 _LINGER_S = 0.01
-_PATIENCE_S = 1.0  # with those who are behind: senders shall not wait for them for ever
-_REMEMBERED_S = 600  # how far back a start looks for what may be sent again; exporters give up far earlier
+_PATIENCE_S = 1.0  # longest wait for a live part that is behind: senders must not wait forever
+_REMEMBERED_S = 600  # how far back duplicates are recognized after a start; exporters give up far sooner
 _REMEMBERED_SPANS = 1_000_000
 
 _STOPPING = "The collector is stopping."
@@ -40,12 +40,12 @@ log = logging.getLogger(__name__)
 
 
 class OverloadError(Exception):
-    """Too much waits already: the sender should try again in a few seconds."""
+    """Too many requests are waiting: the sender should retry in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Durable, but for *rejected* spans that can not be kept; *message* says why."""
+    """The spans are durable, except for *rejected* invalid ones; *message* says why."""
 
     rejected: int = 0
     message: str = ""
@@ -64,7 +64,7 @@ class _Group:
 
 
 class Intake:
-    """Takes bodies, stores their spans, answers. To be used within one event loop."""
+    """Takes bodies, stores their spans, and answers. Use it within one event loop."""
 
     def __init__(
         self,
@@ -74,11 +74,11 @@ class Intake:
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """*on_stored* is called in the event loop with each group once it is durable.
+        """*on_stored* is called in the event loop with each group, once it is durable.
 
-        The group is a `SPANS` table and may hold spans that were stored before. The call must be quick;
-        what it raises is logged, as the spans are stored already. While whoever gets them is *behind*,
-        groups come more slowly.
+        The group is a SPANS table and may include spans that were stored before. The call must be quick. An
+        exception is only logged, because the spans are already stored. While *behind* returns true, groups
+        come more slowly.
         """
         self._store, self._config, self._counters = store, config, counters
         self._on_stored, self._behind = on_stored, behind
@@ -97,7 +97,7 @@ class Intake:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to take bodies; look up first what may be sent again."""
+        """Begin to take bodies, after loading the ids of recent spans, which may be sent again."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._inserter, self._remember)
         self._tasks = [
@@ -108,7 +108,7 @@ class Intake:
     async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
         """Return once the spans of *data* are durable.
 
-        Raise `OtlpError` if it can not be read, `OverloadError` or `StoreError` if it should be sent again.
+        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
         full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
         if self._closing or full:
@@ -121,10 +121,10 @@ class Intake:
         return await answer
 
     async def close(self) -> None:
-        """Take nothing more, and return when everything accepted was stored and answered."""
+        """Take no more requests; return once everything accepted is stored and answered."""
         self._closing = True
         self._arrived.set()
-        await asyncio.gather(*self._tasks, return_exceptions=True)  # whatever died was logged
+        await asyncio.gather(*self._tasks, return_exceptions=True)  # exceptions were logged already
         self._decoder.shutdown()
         self._inserter.shutdown()
 
@@ -134,7 +134,7 @@ class Intake:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Send everybody away who waits, and whoever comes."""
+        """Refuse every waiting request, and every later one."""
         self._closing = True
         self._arrived.set()
         while not self._decoded.empty():
@@ -149,7 +149,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         while waiting := await self._next_group():
             bodies = [one.body for one in waiting]
-            # Strictly rising, so that "received after" never splits a group.
+            # Strictly increasing, so that "received after" never splits a group.
             self._last_received = max(time.time_ns(), self._last_received + 1)
             with _answered(waiting):
                 decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
@@ -157,11 +157,11 @@ class Intake:
         await self._decoded.put(None)
 
     async def _next_group(self) -> list[_Waiting]:
-        """Those who wait now, or the first to come; nobody when closing."""
+        """The requests that wait now, or the first to arrive; none when closing."""
         while not self._waiting and not self._closing:
             await self._arrival()
-        # An insert costs 8 ms of work before its first span, so a group is worth waiting for: until
-        # the insert before it is done, and then until those have come back who were just answered.
+        # An insert costs 8 ms before its first span, so a group is worth waiting for: until the insert before
+        # it is done, and then until the senders that were just answered have sent again.
         while self._inserting and not self._closing and self._waiting_bytes < _AHEAD_BYTES:
             await self._arrival()
         with contextlib.suppress(TimeoutError):
@@ -183,14 +183,14 @@ class Intake:
         return group
 
     async def _arrival(self) -> None:
-        """Return when somebody came, or an insert ended."""
+        """Return when a request has arrived, or an insert has ended."""
         self._arrived.clear()
         await self._arrived.wait()
 
     def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
         try:
             return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
-        except Exception as error:  # a fault of ours: it must cost one request, and not its neighbours
+        except Exception as error:  # our own bug: it must cost one request, not the others in its group
             if len(bodies) == 1:
                 log.exception("A request of %d bytes could not be read", len(bodies[0].data))
                 return Decoded(SPANS.empty_table(), [Verdict(error=OtlpError(f"{_UNREADABLE}: {error}"))])
@@ -212,7 +212,7 @@ class Intake:
         self._inserting = True
         try:
             spans, new = await asyncio.get_running_loop().run_in_executor(self._inserter, self._insert, spans)
-        except BaseException as error:  # whatever it is, the spans may not be durable
+        except BaseException as error:  # whatever happened, the spans may not be durable
             log.error("%d spans were not stored: %s", received, error)
             self._counters.refused.labels("store").inc(received)
             self._counters.requests_refused.labels("store").inc(len(group.waiting))
@@ -229,9 +229,9 @@ class Intake:
         self._tell(spans)
 
     def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
-        """Store *spans*; give what was stored, and how many of them had not been stored before."""
+        """Store *spans*; return what was stored, and how many spans had not been stored before."""
         key = spread_span_keys(spans["trace_id"], spans["span_id"])
-        spans = each_once(spans, key)  # of several copies in one group, readers could not tell which counts
+        spans = each_once(spans, key)  # of several copies in a group, readers could not tell which counts
         with self._counters.commit_seconds.time():
             self._store.write(spans)
         return spans, self._recent.add(key)
@@ -253,14 +253,14 @@ class Intake:
 
     def _remember(self) -> None:
         since = time.time_ns() - _REMEMBERED_S * 10**9
-        # Latest first; the set takes the newest last.
+        # The store returns the latest first; the set wants the newest last.
         ids = self._store.ids_since(since, _REMEMBERED_SPANS)
         self._recent.add(spread_span_keys(ids["trace_id"], ids["span_id"])[::-1])
 
 
 @contextlib.contextmanager
 def _answered(waiting: list[_Waiting]) -> Iterator[None]:
-    """Let nobody of *waiting* wait for ever, should what handles them die."""
+    """Fail the requests in *waiting* if their handler dies, so that no sender waits forever."""
     try:
         yield
     except BaseException:
@@ -270,5 +270,5 @@ def _answered(waiting: list[_Waiting]) -> Iterator[None]:
 
 def _fail(waiting: Iterable[_Waiting], error: Exception) -> None:
     for one in waiting:
-        if not one.answer.done():  # done: its sender hung up
+        if not one.answer.done():  # done: the sender hung up
             one.answer.set_exception(error)

@@ -1,7 +1,7 @@
-"""Keeps long-lived tasks alive: one that dies is logged, counted and started again.
+"""Keeps long-lived tasks alive: a task that dies is logged, counted and restarted.
 
-If one keeps dying, starting it again does not help. The watch then gives up, `/readyz` says so, and the
-process ends with a code that a service manager acts on.
+If a task keeps dying, restarting does not help. The watch then gives up, `/readyz` reports it, and the
+process exits with a code that a service manager acts on.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from collector.counters import Counters
 
-_DEATHS, _WITHIN_S = 5, 60.0  # more often than that is no accident
+_DEATHS, _WITHIN_S = 5, 60.0  # a task that dies this often does not recover by itself
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +24,13 @@ class Watch:
         self._counters = counters
 
     def is_well(self) -> bool:
-        """Whether all that it keeps is alive."""
+        """Whether all watched tasks are alive."""
         return not self.given_up.is_set()
 
     async def keep(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Run *work* until it returns, however often it has to be started; return early on giving up.
+        """Run *work* until it returns, restarting it if it dies; return early if the watch gives up.
 
-        *work* must be safe to start again: what it held when it died is its own to answer for.
+        *work* must be safe to restart, and must itself take care of whatever it held when it died.
         """
         deaths: deque[float] = deque(maxlen=_DEATHS)
         self._counters.task_deaths.labels(name)
@@ -39,7 +39,7 @@ class Watch:
                 await work()
             except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
                 raise
-            except BaseException:  # a panic of compiled code is no Exception
+            except BaseException:  # a panic of compiled code is not an Exception
                 deaths.append(asyncio.get_running_loop().time())
                 self._counters.task_deaths.labels(name).inc()
                 log.critical("The task '%s' died and is started again", name, exc_info=True)

@@ -1,5 +1,5 @@
-"""The live part: unfinished flows in memory, judged every second.
+"""The live part: holds unfinished flows in memory, and judges them every second.
 
-A flow is *evicted* from memory when it has come to rest, or when there is no room, and *restored* when more of it
-comes. State changes only after the work that can fail is done.
+A flow is *evicted* from memory when it is at rest, or when memory is full, and *restored* when more of it
+arrives. State changes only after all work that can fail has succeeded.
 """

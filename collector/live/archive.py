@@ -1,4 +1,4 @@
-"""The flows that were evicted: which they are, and how they are restored."""
+"""Which flows were evicted, and how are they restored?"""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -22,30 +22,31 @@ from collector.store.contracts import FlowStore
 
 
 class Archive:
-    """What the live part has to know of the flows in *store*. Its methods raise `StoreError` where that does.
+    """Evicts flows to *store*, and restores them. Its methods raise `StoreError` if the store does.
 
-    It remembers the identifiers of the newest evicted flows, so that it need not ask for those that were never
-    seen. A flow whose identifiers it has forgotten comes back as a flow of its own.
+    It remembers the identifiers of the flows that were evicted last, so that it asks the store only for flows
+    that may be there. Once it has forgotten the identifiers of a flow, late spans of it become a flow of
+    their own.
     """
 
     def __init__(self, store: FlowStore) -> None:
-        self.replaying = False  # flows that are kept already stay as they are
+        self.replaying = False  # while it lasts, stored flows are not overwritten
         self._store = store
         self._evicted, self._aside = KeySet(), KeySet()
         self._indexed = KeySet()  # ids of messages in evicted flows
-        self._asked = False  # somebody asked for a message by its id: until then none are indexed
-        # These the store does not know yet.
+        self._asked = False  # a span asked for a message by its id; until then none are indexed
+        # Not written to the store yet.
         self._to_index: list[tuple[Keys, pa.Array]] = []
         self._absorbed: list[str] = []
         self._refused: list[str] = []
         self._done: deque[tuple[Ints, npt.NDArray[np.float64]]] = deque()
 
     def remember(self, identifiers: Keys) -> None:
-        """Know that flows with these identifiers were evicted."""
+        """Remember that flows with these identifiers were evicted."""
         self._evicted.add(identifiers)
 
     def remember_names(self, flow_keys: pa.Array, trace_ids: pa.Array) -> None:
-        """Know that flows with these keys and traces were evicted."""
+        """Remember that flows with these keys and traces were evicted."""
         self.remember(np.concatenate([text_keys(flow_keys), trace_keys(trace_ids)]))
 
     def keep(self, one: Judged, flows: Mask) -> None:
@@ -54,7 +55,7 @@ class Archive:
             self._write(one, flows, evict=False)
 
     def evict(self, one: Judged, flows: Mask, stuck_from: Ints | None = None) -> None:
-        """Write *flows* to the store, and let them leave the memory."""
+        """Write *flows* to the store, and drop them from memory."""
         if not flows.any():
             return
         table = self._write(one, flows, evict=True, stuck_from=stuck_from)
@@ -66,16 +67,16 @@ class Archive:
             self._done.append((last[new], (last[new] - started[new]) / 1e9))
 
     def release(self, chunk: Chunk, flows: Mask) -> None:
-        """Let *flows*, which the store has, leave the memory."""
+        """Drop *flows*, which the store has, from memory."""
         self.remember(chunk.identifiers[flows[chunk.identified]])
         chunk.alive &= ~flows
 
     def set_aside(self, chunk: Chunk, flows: Mask) -> None:
-        """Look at no more spans of *flows*."""
+        """Ignore all further spans of *flows*."""
         self._aside.add(chunk.identifiers[flows[chunk.identified]])
 
     def without_aside(self, rows: pa.Table) -> pa.Table:
-        """*rows* (READINGS), except those of flows that were set aside."""
+        """*rows* (READINGS) without those of flows that were set aside."""
         if not self._aside:
             return rows
         identifiers, owner = identifiers_of(rows)
@@ -84,7 +85,7 @@ class Archive:
         return rows.filter(pa.array(known))
 
     def restore(self, rows: pa.Table, believed: Keys, naming: Naming) -> Restored | None:
-        """The evicted flows that *rows* (READINGS) belong to, by those identifiers that are *believed*."""
+        """The evicted flows that *rows* (READINGS) belong to by *believed* identifiers; None if none."""
         seen = believed[self._evicted.among(believed)]
         indexed = self._traces_of_asked(rows)
         if not len(seen) and not len(indexed):
@@ -96,15 +97,15 @@ class Archive:
         return Restored(trimmed.read(spans, naming), ids) if spans.num_rows else None
 
     def absorb(self, ids: Sequence[str]) -> None:
-        """Remove the flows of these *ids* at the next `flush`: they are part of others now."""
+        """At the next `flush`, remove the flows with these *ids*: they are part of others now."""
         self._absorbed += ids
 
     def refuse(self, keys: Iterable[str]) -> None:
-        """Remember, at the next `flush`, that *keys* are no flow keys."""
+        """At the next `flush`, store that *keys* are not flow keys."""
         self._refused += keys
 
     def flush(self) -> None:
-        """Tell the store what was absorbed and what is refused."""
+        """Write to the store what was absorbed and what was refused."""
         if self._refused:
             self._store.refuse(self._refused)
             self._refused = []
@@ -113,20 +114,20 @@ class Archive:
         self._absorbed = []
 
     def flush_index(self) -> None:
-        """Tell the store of the messages of evicted flows: all at once, as each insert costs much."""
+        """Write the message ids of evicted flows to the store, all at once: each insert is expensive."""
         if self._to_index:
             ids, traces = zip(*self._to_index, strict=True)
             self._store.offer(np.concatenate(ids), pa.concat_arrays(traces))
             self._to_index = []
 
     def done(self, since: int) -> Done:
-        """What was evicted as done, and ended after *since*."""
+        """The flows that were evicted as done and ended after *since*."""
         while self._done and int(self._done[0][0].max(initial=0)) < since:
             self._done.popleft()
         return Done(tuple(self._done))
 
     def _write(self, one: Judged, flows: Mask, *, evict: bool, stuck_from: Ints | None = None) -> pa.Table:
-        """Write *flows* to the store; give their rows (FLOWS)."""
+        """Write *flows* to the store; return their rows (FLOWS)."""
         chunk = one.chunk
         table = chunk.flows.filter(pa.array(flows))
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & evict
@@ -137,14 +138,14 @@ class Archive:
         return table
 
     def _traces_of_asked(self, rows: pa.Table) -> pa.Array:
-        """The traces of evicted flows that have a message which *rows* ask for by its id."""
+        """The traces of evicted flows with a message that *rows* ask for by its id."""
         asked = once(asked_of(rows)[0])
         self._asked |= bool(len(asked))
         asked = asked[self._indexed.among(asked)]
         return self._store.offering(asked) if len(asked) else pa.array([], pa.binary(16))
 
     def _index(self, chunk: Chunk, flows: Mask) -> None:
-        """Let the messages of *flows* be found by spans that ask for their ids, if any ever asked."""
+        """Make the messages of *flows* findable by their ids, if any span has ever asked for one."""
         if not self._asked:
             return
         ids, flow = chunk.offered

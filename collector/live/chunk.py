@@ -1,4 +1,4 @@
-"""Flows that were stitched in one tick, with all that is needed to judge, join and learn from them."""
+"""A chunk: flows that were stitched together, with all that is needed to judge, join and learn from them."""
 
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -20,17 +20,17 @@ from collector.stitching import BELIEVED, Keying, Stitched, stitch
 
 @dataclass(eq=False)
 class Marks:
-    """What was said or done of each flow before, and stays true whatever it grows into."""
+    """What has happened to each flow so far; it stays true when the flow grows."""
 
-    taught: Mask  # it taught, or never will
-    overdue: Mask  # it was stuck or failed at some time
-    kept: Mask  # the store has a row of it,
-    current: Mask  # and that row says what is known now
+    taught: Mask  # it has taught, or must never teach
+    overdue: Mask  # it was stuck or failed at some point
+    kept: Mask  # the store has a row for it,
+    current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
 
     @classmethod
     def none(cls, count: int) -> "Marks":
-        """No mark on any of *count* flows."""
+        """Marks for *count* flows, none of them set."""
         return cls(*(np.zeros(count, np.bool_) for _ in fields(cls)))
 
     def of(self, flows: Mask) -> "Marks":
@@ -38,35 +38,36 @@ class Marks:
         return Marks(*(getattr(self, field.name)[flows] for field in fields(self)))
 
     def take_over(self, flow: Ints, before: "Marks", place: Ints) -> None:
-        """Let *flow* have the marks of *before* at *place*, too."""
+        """Add to *flow* the marks that *before* has at *place*."""
         for field in fields(self):
             np.logical_or.at(getattr(self, field.name), flow, getattr(before, field.name)[place])
 
 
 @dataclass(eq=False)
 class Chunk:
-    """Flows 0 to n of one stitching. A chunk equals itself only.
+    """Flows 0 to n of one stitching. A chunk equals only itself.
 
-    Nothing in it changes but the marks, and what it owes when more is known. A flow that new spans touch dies
-    here and is stitched again, with them, in a newer chunk.
+    Nothing in it changes except which flows are alive, their marks, and what they owe as more is learned.
+    When new spans touch a flow, it is no longer alive here: it is stitched again, with them, in a newer
+    chunk.
     """
 
     stitched: Stitched
     record: Record
     flows: pa.Table  # FLOWS
     size: Ints  # spans of each flow
-    identifiers: Keys  # the traces and flow keys by which a new span may belong to a flow; ascending
-    identified: Ints  # the flow of each
+    identifiers: Keys  # traces and flow keys through which a new span may belong to a flow; ascending
+    identified: Ints  # the flow of each identifier
     alive: Mask
     marks: Marks
     judged_by: Demands
     owed: Owed
-    unsure: Mask  # it holds an event type of which it is not known yet what follows
-    lived: int = 0  # spans of living flows, when the memory last looked
+    unsure: Mask  # it has an event type for which it is not known yet what follows
+    lived: int = 0  # spans of living flows, at the last `Memory.compact`
 
     @property
     def spans(self) -> int:
-        """How many spans it holds in memory, those of flows that are gone included."""
+        """How many spans it holds in memory, including those of flows that are gone."""
         return len(self.stitched.graph.key)
 
     @property
@@ -76,12 +77,12 @@ class Chunk:
 
     @cached_property
     def asked(self) -> tuple[Keys, Ints]:
-        """(key, flow), ascending: the ids of messages that its consumers, and its messages, ask for."""
+        """(key, flow), ascending: the ids of messages that its consumers and its messages ask for."""
         return self._message_ids(asking=True)
 
     @cached_property
     def offered(self) -> tuple[Keys, Ints]:
-        """(key, flow), ascending: the ids of its messages. Looked up only when somebody asks."""
+        """(key, flow), ascending: the ids of its messages. Computed only when needed."""
         return self._message_ids(asking=False)
 
     def _message_ids(self, *, asking: bool) -> tuple[Keys, Ints]:
@@ -105,14 +106,14 @@ class Chunk:
         return names
 
     def inherit(self, first: Keys, marks: Marks) -> None:
-        """Let the flows that have these spans now have the marks of those that they were the first of."""
+        """Pass on the *marks* of former flows to the flows that now contain their *first* spans."""
         row = find(self.stitched.graph.key, first)
         place, flow = self.stitched.flows.of(np.maximum(row, 0))
         here = row[place] >= 0
         self.marks.take_over(flow[here], marks, place[here])
 
     def judge_by(self, demands: Demands) -> None:
-        """Go by what is expected now. What is owed changes only with what is demanded."""
+        """Use *demands* from now on. What is owed is computed again only if they demand something else."""
         if demands is self.judged_by:
             return
         changed = not demands.same_as(self.judged_by)
@@ -126,14 +127,14 @@ class Chunk:
         self.judged_by = demands
 
     def note_lost(self, flows: Mask) -> None:
-        """Say of *flows* that telemetry of them was lost."""
+        """Record that telemetry of *flows* was lost."""
         place = self.flows.schema.get_field_index("incomplete")
         lost = flows | np.asarray(self.flows["incomplete"].to_numpy())
         self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
 def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[Chunk, pa.Table]:
-    """The chunk of *rows* (READINGS), and those rows that have to do with no message yet."""
+    """The chunk of *rows* (READINGS), and the rows that are connected to no message so far."""
     stitched = stitch(rows, keying)
     flows, spans = stitched.flows, stitched.graph.spans
     happened = record(stitched, demands.names)
@@ -141,7 +142,7 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
     identifiers, place = identifiers_of(spans, stitched.graph.trace)
     which, flow = flows.of(place)
     met, meeting = _once(identifiers[which], flow)
-    if flows.refused:  # otherwise the next span with such a key would bring all of its flows together
+    if flows.refused:  # otherwise the next span with such a key would pull all its flows together
         joins = ~among(met, once(text_keys(pa.array(flows.refused, pa.string()))))
         met, meeting = met[joins], meeting[joins]
     chunk = Chunk(
@@ -165,16 +166,16 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
 
 
 def unsure(happened: Record, expected: Expected) -> Mask:
-    """Which flows hold an event type of which it is not known yet what follows."""
+    """Which flows have an event type for which it is not known yet what follows."""
     mask = np.zeros(happened.flows, np.bool_)
     mask[happened.messages.flow[~expected.known(happened.messages.type)]] = True
     return mask
 
 
 def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Ints]:
-    """(identifier, row): by its trace, its flow key and the traces it links to, a span may meet others.
+    """(identifier, row): a span may meet others through its trace, its flow key and the traces it links to.
 
-    *trace* is the key of each row's trace, if it is known already.
+    *trace* has the key of each row's trace, if it was computed already.
     """
     places = np.arange(rows.num_rows)
     links = whole(rows["link_trace_ids"])
@@ -191,10 +192,10 @@ def identifiers_of(rows: pa.Table, trace: Keys | None = None) -> tuple[Keys, Int
 
 
 def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
-    """(key, row): the ids by which *rows* ask for a message.
+    """(key, row): the ids of messages that *rows* ask for.
 
-    Consumers that came without a context ask by its system and its id, and so do messages that name what caused
-    them: of stitched rows the *claims* of their graph, of others all that might.
+    A consumer without a trace context asks by system and message id. A message asks for the id that it names
+    as its cause: in stitched rows only the *claims* of their graph, in others every message that might.
     """
     role = np.asarray(rows["role"].to_numpy())
     linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
@@ -210,7 +211,7 @@ def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
 
 
 def offered_of(rows: pa.Table) -> tuple[Keys, Ints]:
-    """(key, row): the ids of the messages in *rows*, in the form in which others ask for them."""
+    """(key, row): the ids of the messages in *rows*, in the form in which `asked_of` asks for them."""
     place = np.flatnonzero(_publishes(np.asarray(rows["role"].to_numpy())))
     some = rows.select(["system", "message_id", "event_id"]).take(pa.array(place))
     system, message, event = (text_keys(column) for column in some.columns)
@@ -228,7 +229,7 @@ def _valid(rows: pa.Table, column: str) -> Mask:
 
 
 def _once(identifiers: Keys, flow: Ints) -> tuple[Keys, Ints]:
-    """Each pair once: most spans of a flow say the same, and every tick looks at all of them."""
+    """Deduplicate the pairs: most spans of a flow have the same ones, and every tick scans them all."""
     order = np.lexsort((flow, identifiers))
     identifiers, flow = identifiers[order], flow[order]
     new = np.append(True, (identifiers[1:] != identifiers[:-1]) | (flow[1:] != flow[:-1]))[: len(order)]

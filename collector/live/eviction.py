@@ -8,14 +8,14 @@ from collector.columns.joins import Ints, Mask, groups
 from collector.live.chunk import Chunk
 from collector.model.flows import State
 
-_DOWN_TO = 0.9  # so that it is not done at every tick
+_DOWN_TO = 0.9  # so that not every tick has to evict
 
 
 def beyond(chunks: Sequence[tuple[Chunk, Ints]], most: int) -> list[tuple[int, Mask]]:
-    """(place in *chunks*, its flows to evict); *chunks* are paired with the states of their flows.
+    """The flows to evict: (place in *chunks*, mask of flows). Each chunk comes with its flows' states.
 
-    None if no more than *most* spans are alive. Done flows go first, then running ones, stuck ones last; of
-    each those that got no span for longest.
+    Empty if at most *most* spans are alive. Done flows go first, then running and late ones, and stopped ones
+    last; in each state, those that have received no span for longest go first.
     """
     alive = [chunk.alive for chunk, _ in chunks]
     if sum(chunk.living_spans for chunk, _ in chunks) <= most:

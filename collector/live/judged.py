@@ -1,4 +1,4 @@
-"""Chunks as they were judged at one moment, and the snapshot that they are together."""
+"""Chunks as they were judged at one moment, and the snapshot that they make together."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +18,20 @@ from collector.stitching import Graph
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """A chunk at one moment. Times of *owed* are by our clock."""
+    """A chunk at one moment. Times in *owed* are by our clock."""
 
     chunk: Chunk
     alive: Mask
     state: Ints
     owed: Owed
-    age: Ints  # of each entry of *owed*, beyond the time that telemetry takes
+    age: Ints  # of each entry of *owed*: how long it is owed, less the delay of telemetry
     coming: Mask  # of each flow: more of it may be on its way
 
     def stuck_from(self, now: int) -> Ints:
-        """When each flow is stuck if nothing more comes, in nanoseconds; 0 is never. *now* is the moment."""
+        """When each flow becomes stuck if no more of it comes, in nanoseconds; 0 is never.
+
+        *now* is the moment at which it was judged.
+        """
         never = np.iinfo(np.int64).max
         found = np.full(len(self.alive), never)
         np.minimum.at(found, self.owed.flow, now - self.age + self.owed.deadline)
@@ -36,7 +39,7 @@ class Judged:
 
     @property
     def may_be_kept(self) -> Mask:
-        """Which flows the store has a row of, or will have before the next moment."""
+        """Which flows the store has a row for, or will have before the next moment."""
         kept: Mask = self.chunk.marks.kept | (self.state == State.DONE) | (self.state >= State.STUCK)
         return kept
 
@@ -52,7 +55,7 @@ def snapshot_of(
     done: Done,
     effort: Effort,
 ) -> Snapshot:
-    """The living flows of all chunks, counted through, and what is overdue in them."""
+    """The living flows of all chunks, numbered consecutively, and what is overdue in them."""
     offset = 0
     entries, places, witnesses, attempts, ended = [], [], [], [], []
     for one in judged:
@@ -89,5 +92,5 @@ def snapshot_of(
 
 
 def _of_reactions(graph: Graph, rows: Ints, values: Ints | Mask, otherwise: int) -> Ints:
-    """Of each of *rows* the entry of *values*, one a reaction; *otherwise* where a row is none."""
+    """The entry of *values*, which has one per reaction, for each of *rows*; *otherwise* for other rows."""
     return np.append(values.astype(np.int64), otherwise)[find(graph.reactions, rows)]

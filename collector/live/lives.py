@@ -1,4 +1,4 @@
-"""What is seen of the senders: who took what last, and how late that is known here."""
+"""Which group last handled which event type, and how late do we learn of it?"""
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +9,7 @@ from collector.diagnosis.owed import Owed
 from collector.diagnosis.record import Begun, Reactions, Record
 from collector.live.delays import Delays, RecentDelays
 
-_MOST = 100_000  # steps; the one that was seen first is forgotten first
+_MOST = 100_000  # steps; the one first seen is forgotten first
 
 
 class Lives:
@@ -19,22 +19,22 @@ class Lives:
         self._names = names
         self._delays = Delays(names.services.limit)
         self._last: dict[int, tuple[int, int]] = {}
-        self._pace = RecentDelays(1, 0.95)  # how much later than its message a reaction is known
+        self._pace = RecentDelays(1, 0.95)  # how long after its message a reaction is known
 
     @property
     def last(self) -> dict[int, tuple[int, int]]:
-        """By step: when it last began, by our clock, and when the newest message it took was published."""
+        """By step: when it last began (by our clock), and when the newest message it took was published."""
         return dict(self._last)
 
     def see_spans(self, rows: pa.Table) -> None:
-        """See READINGS come."""
+        """Learn from the delays of *rows* (READINGS) that arrived."""
         service = self._names.services.codes(rows["service"])
         self._delays.learn(
             service, np.asarray(rows["end"].to_numpy()), np.asarray(rows["received"].to_numpy())
         )
 
     def see(self, happened: Record) -> None:
-        """See who took what: all that was handled, or is being handled."""
+        """Learn which steps took which messages: all that were handled, or are being handled."""
         reactions = happened.reactions
         seen = (reactions.message >= 0) & (reactions.step >= 0)
         if seen.any():
@@ -48,11 +48,11 @@ class Lives:
         return self._delays.by_our_clock(owed.since, owed.service, owed.received)
 
     def slack(self, owed: Owed) -> Ints:
-        """How much later than it happens what is owed could be known here, of each entry."""
+        """How long it may take until what is owed is known here, for each entry."""
         return self._delays.slack(self._names.service_of(owed.step))
 
     def quiet(self, least: float, most: float, now: int) -> int:
-        """For how long nothing may come from a flow at rest, from *least* to *most*; all in nanoseconds."""
+        """How long a flow must be silent to be at rest, between *least* and *most*; all in nanoseconds."""
         usual = max(least, 3 * float(self._pace.usual[0]))
         return int(min(usual + self._delays.slowest(now), most))
 

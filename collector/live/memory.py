@@ -1,6 +1,6 @@
-"""The flows that may still change, held in memory, and which of them new spans touch.
+"""Holds the flows that may still change, and finds those that new spans touch.
 
-Rows leave one place here only for another: until they are stitched, or dropped and counted, they are held.
+Rows are never lost: each is held until it is stitched, or dropped and counted.
 """
 
 import logging
@@ -18,7 +18,7 @@ from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, o
 from collector.model.readings import READINGS
 from collector.stitching import BELIEVED, Keying
 
-LARGE = 2_000  # spans: a flow of more is not stitched again for each new span
+LARGE = 2_000  # spans: a larger flow is not stitched again for each new span
 _MOST_CHUNKS = 48
 _LARGE_WAIT = 60 * 10**9
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Loose:
-    """Spans that have to do with no message so far: a message below them may still come."""
+    """Spans that are connected to no message so far: a message below them may still come."""
 
     rows: pa.Table
     identifiers: Keys
@@ -37,14 +37,14 @@ class _Loose:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """Flows that come back from the store. They teach nothing any more."""
+    """Flows restored from the store. They do not teach again."""
 
     rows: pa.Table  # READINGS
     ids: Sequence[str] = field(default=())
-    unfinished: bool = False  # they were stuck or failed, and not done
+    unfinished: bool = False  # they were stuck or failed, not done
 
     def marks(self, count: int) -> Marks:
-        """What is said of each of *count* restored flows."""
+        """The marks of *count* restored flows."""
         yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
         unfinished = yes if self.unfinished else no
         return Marks(taught=yes, overdue=unfinished, kept=yes, current=no, counted=~unfinished)
@@ -57,10 +57,10 @@ class Memory:
         self.demands = demands
         self.keying = keying
         self.chunks: list[Chunk] = []
-        self.due: deque[pa.Table] = deque()  # READINGS that are to be added now, the oldest first
-        self._refused: Keys = np.empty(0, np.uint64)  # of the keys that are refused
+        self.due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
+        self._refused: Keys = np.empty(0, np.uint64)  # the identifiers of refused flow keys
         self._loose: deque[_Loose] = deque()
-        self._waiting: list[tuple[int, pa.Table]] = []  # READINGS of large flows, and when they came
+        self._waiting: list[tuple[int, pa.Table]] = []  # (arrival, READINGS) of large flows
 
     @property
     def spans(self) -> int:
@@ -71,10 +71,10 @@ class Memory:
     def add(
         self, new: pa.Table, identifiers: Keys, restored: Restored | None, loose_until: int
     ) -> tuple[Chunk | None, Sequence[str]]:
-        """Stitch *new* (READINGS) together with all that it touches by its *identifiers*.
+        """Stitch *new* (READINGS) together with all that it touches through its *identifiers*.
 
-        Give the chunk that this made, and the ids in the store that no flow has any more: their flows got an
-        earlier span or a key, or were joined to others. If it raises, nothing has changed.
+        Return the chunk that this made, and the stored ids that no flow has any more, because their flows got
+        an earlier span or a key, or were joined to others. If this raises, nothing has changed.
         """
         parts, wanted = [new], identifiers
         if restored is not None:
@@ -96,7 +96,7 @@ class Memory:
         absorbed = sorted(set(stored) - set(ids))
         chunk.marks.kept &= np.isin(np.array(ids, object), stored) if stored else False
         chunk.marks.current[:] = False
-        # From here on nothing can fail.
+        # Nothing below can fail.
         for before, flows in touched:
             before.alive &= ~flows
         self._loose = left
@@ -110,7 +110,7 @@ class Memory:
         return chunk, absorbed
 
     def refuse(self, keys: Iterable[str]) -> Sequence[str]:
-        """Let *keys* join nothing any more; give those that still did. Their flows have been split."""
+        """Stop *keys* from joining flows; return the new ones. The flows they joined are split already."""
         new = sorted(set(keys) - self.keying.refused)
         if new:
             self.keying = replace(self.keying, refused=self.keying.refused | set(new))
@@ -118,14 +118,14 @@ class Memory:
         return new
 
     def believed(self, identifiers: Keys) -> Keys:
-        """Those of *identifiers* that do not stand for a flow key that is refused."""
+        """*identifiers* without those of refused flow keys."""
         return identifiers[~among(identifiers, self._refused)] if len(self._refused) else identifiers
 
     def take_in(self, new: pa.Table, now: int) -> None:
-        """Hold *new* (READINGS), and make `due` what is to be added now. If it raises, nothing has changed.
+        """Hold *new* (READINGS), and add to `due` what is due now. If this raises, nothing has changed.
 
-        A flow of many spans costs much to stitch. Its new spans wait until they are a quarter as many as it has,
-        or for a minute: so each span is stitched about five times, however long a flow grows.
+        A large flow is expensive to stitch. Its new spans wait until there are a quarter as many as it has,
+        or for a minute. So each span is stitched about five times, however large its flow grows.
         """
         large = [(chunk, chunk.alive & (chunk.size >= LARGE)) for chunk in self.chunks]
         large = [(chunk, flows) for chunk, flows in large if flows.any()]
@@ -142,7 +142,7 @@ class Memory:
     def _split_due(
         self, parts: Sequence[tuple[int, pa.Table]], large: Sequence[tuple[Chunk, Mask]]
     ) -> tuple[list[pa.Table], list[tuple[int, pa.Table]]]:
-        """What of *parts* is due, and what goes on waiting, by the *large* flows that it belongs to."""
+        """What part of *parts* is due, and what keeps waiting, given the *large* flows they belong to."""
         if not large:
             return [rows for _, rows in parts], []
         of = [_owners(rows, large) for _, rows in parts]
@@ -157,7 +157,7 @@ class Memory:
         return due, waiting
 
     def forget_loose(self, now: int, most: int) -> Keys:
-        """Forget loose spans whose time is over or that are more than *most*; give their identifiers."""
+        """Drop loose spans that have expired, or that exceed *most*; return their identifiers."""
         gone = []
         held = sum(loose.rows.num_rows for loose in self._loose)
         while self._loose and (self._loose[0].kept_until < now or held > most):
@@ -166,9 +166,9 @@ class Memory:
         return np.concatenate(gone) if gone else np.empty(0, np.uint64)
 
     def compact(self) -> None:
-        """Stitch small chunks, and chunks that are mostly gone, into one: that frees memory.
+        """Merge small chunks, and chunks whose flows are mostly gone, into one, to free memory.
 
-        A chunk that is being emptied is left alone: the next tick or two take the rest of it at no cost.
+        A chunk that is emptying fast is left alone: within a tick or two, the rest of it is gone at no cost.
         """
         chosen = []
         for chunk in self.chunks:
@@ -185,9 +185,9 @@ class Memory:
         self.chunks = [chunk for chunk in self.chunks if chunk not in chosen] + merged
 
     def split(self, chunk: Chunk) -> tuple[list[Chunk], int]:
-        """Replace *chunk* by two with half of its flows each; drop it if it has only one.
+        """Replace *chunk* by two chunks, each with half of its flows; drop it if it has only one.
 
-        Give the new chunks, and how many spans were dropped.
+        Return the new chunks, and how many spans were dropped.
         """
         flows = np.flatnonzero(chunk.alive)
         made, lost = [], 0
@@ -201,7 +201,7 @@ class Memory:
         return made, lost
 
     def _salvaged(self, chunk: Chunk, flows: Ints) -> tuple[list[Chunk], int]:
-        """Chunks of *flows*, and how many spans were dropped with flows that cannot be stitched again."""
+        """Chunks of *flows*, and how many spans were dropped because their flows cannot be stitched again."""
         mask = np.zeros(len(chunk.alive), np.bool_)
         mask[flows] = True
         try:
@@ -214,7 +214,7 @@ class Memory:
         return [one for made, _ in parts for one in made], sum(lost for _, lost in parts)
 
     def _restitched(self, chosen: Sequence[tuple[Chunk, Mask]]) -> list[Chunk]:
-        """One chunk of the flows that the masks mark, with their marks; none if they mark no flow."""
+        """One chunk with all flows that the masks mark, and their marks; no chunk if they mark none."""
         rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
         merged, _ = make(rows, self.demands, self.keying)
         for chunk, flows in chosen:
@@ -222,9 +222,9 @@ class Memory:
         return [merged] if merged.alive.any() else []
 
     def _reached(self, wanted: Keys, rows: pa.Table) -> tuple[list[tuple[Chunk, Mask]], Keys]:
-        """The flows that are to be stitched with *rows*, and all their identifiers.
+        """The flows to stitch with *rows*, and all their identifiers.
 
-        What a flow, or a loose span, pointed at before is needed again, though nothing new names it.
+        Whatever these flows and loose spans pointed at before is needed again, even if nothing new names it.
         """
         while True:
             touched = self._touched(wanted, rows)
@@ -240,8 +240,8 @@ class Memory:
     def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
         """The flows that *wanted* leads to in any number of steps, or that ids in *rows* lead to.
 
-        Flows that are reached ask again for what they asked for before: if two messages have that id, both must
-        be there for neither to be taken.
+        Flows that are reached ask again for the message ids that they asked for before. If two messages have
+        such an id, both must be present, because then neither may be taken.
         """
         found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
         self._reach_askers(found, rows)
@@ -276,7 +276,7 @@ class Memory:
                 np.logical_and(flows, chunk.alive, out=flows)
 
     def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
-        """The loose spans that *wanted* names, and all others."""
+        """The loose spans that *wanted* names, and the others."""
         taken, left = [], deque[_Loose]()
         for loose in self._loose:
             hit = once(loose.place[find(wanted, loose.identifiers) >= 0])
@@ -293,7 +293,7 @@ class Memory:
 
 
 def _owners(rows: pa.Table, large: Sequence[tuple[Chunk, Mask]]) -> Ints:
-    """Which of the *large* flows, counted through, each row belongs to; -1 where it is none of them."""
+    """Which of the *large* flows, numbered consecutively, each row belongs to; -1 if none."""
     identifiers, place = identifiers_of(rows)
     owner = np.full(rows.num_rows, -1)
     before = 0

@@ -1,4 +1,4 @@
-"""The replay after a start: become what the process before was when it ended."""
+"""The replay after a start: how does a process get back to the state in which the previous one ended?"""
 
 import threading
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from collector.live.tick import SECOND, Tick
 from collector.model.flows import State
 from collector.store.contracts import Stores
 
-_STEP = 50_000  # spans that are read at a time
-_MOMENT_S = 1  # replayed at once, as long as a tick
-_SILENCE_PART = 30  # of a long silence, this part is replayed at once: 15 minutes are 130 ticks
-_REMEMBERED = 500_000  # evicted flows of which a late span is recognized
-_UNFINISHED = 10_000  # flows that had stopped, restored by a start
+_STEP = 50_000  # spans read at a time
+_MOMENT_S = 1  # replayed at once: the length of a tick
+_SILENCE_PART = 30  # ticks grow to this part of the silence so far: 15 minutes take 130 ticks
+_REMEMBERED = 500_000  # evicted flows whose late spans are recognized
+_UNFINISHED = 10_000  # stopped flows that a start restores
 
 
 class Replay:
-    """Replays into *tick* what *stores* have of the last *seconds*, at most about *spans* spans.
+    """Replays into *tick* the last *seconds* that *stores* have, at most about *spans* spans.
 
-    They are replayed in the order in which they came, so that the same is learned. Normal times from before that
-    are learned from flows that the store has. Flows that had stopped before are restored; flows that are done by
-    the store's word are evicted again.
+    Spans are replayed in order of arrival, so that the same is learned. What was normal before that is
+    learned from stored flows. Flows that had stopped are restored; flows that the store knows to be done are
+    evicted again.
     """
 
     def __init__(self, tick: Tick, stores: Stores, seconds: float, spans: int) -> None:
@@ -33,7 +33,7 @@ class Replay:
         self._seconds, self._most = seconds, spans
 
     def run(self, until: int, stop: threading.Event) -> None:
-        """Replay up to *until*, nanoseconds since the epoch; end early when *stop* is set."""
+        """Replay up to *until*, in nanoseconds since the epoch; end early when *stop* is set."""
         tick = self._tick
         tick.refuse(self._flows.refused_keys())
         newest = self._spans.arrival_of_newest(1, 0) + 1
@@ -55,8 +55,8 @@ class Replay:
     def _replay_silence(self, until: int) -> None:
         """Replay the idle gap in small ticks.
 
-        In one large tick, flows that stopped would come to rest together with those before them, and teach before
-        they could be judged by what these taught.
+        In one large tick, a flow that stopped would come to rest together with the flows before it, and would
+        teach before it could be judged by what they taught.
         """
         began = now = self._tick.snapshot.now or until
         while (now := now + max(_MOMENT_S * SECOND, (now - began) // _SILENCE_PART)) < until:
@@ -70,7 +70,7 @@ class Replay:
         self._tick.archive.remember_names(*self._flows.newest_names(before, _REMEMBERED))
 
     def _moments(self, since: int, stop: threading.Event) -> Iterator[pa.Table]:
-        """The stored spans that came after *since*, a moment at a time; the next ones are read meanwhile."""
+        """The stored spans that arrived after *since*, a moment at a time; the next ones are read ahead."""
         with ThreadPoolExecutor(1, "replay") as reader:
             ahead = reader.submit(self._spans.spans_since, since, _STEP)
             while not stop.is_set() and (spans := ahead.result()).num_rows:
@@ -79,7 +79,7 @@ class Replay:
                 yield from _moments(spans)
 
     def _restore_unfinished(self, now: int) -> None:
-        """Restore what had stopped, and the beginnings of flows that began before the replay did."""
+        """Restore flows that had stopped, and the beginnings of flows that began before the replay."""
         flows = self._tick.snapshot.flows
         ids = flows["id"].to_pylist()
         self._tick.release(self._flows.done_among(ids, int(State.DONE)) if ids else [])
@@ -93,7 +93,7 @@ class Replay:
 
 
 def _moments(spans: pa.Table) -> Iterator[pa.Table]:
-    """*spans*, which are in the order of their arrival, a moment at a time."""
+    """*spans*, which are in order of arrival, a moment at a time."""
     moment = spans["received_unix_nano"].to_numpy() // np.uint64(_MOMENT_S * SECOND)
     first = np.flatnonzero(np.append(True, moment[1:] != moment[:-1]))
     for start, end in pairwise([*first.tolist(), spans.num_rows]):

@@ -1,4 +1,4 @@
-"""The live part's thread: after a start the replay, then a tick a second."""
+"""The live part's thread: a replay after the start, then a tick every second."""
 
 import logging
 import threading
@@ -17,11 +17,11 @@ from collector.store.contracts import StoreError, Stores
 
 log = logging.getLogger(__name__)
 
-_TICK_SPANS = 80_000  # at most taken in at once: more take longer a span, and need memory all at once
+_TICK_SPANS = 80_000  # per tick: more would take longer per span, and need memory all at once
 
 
 class Live:
-    """What the collector knows of unfinished flows. `feed` and `snapshot` may be used from any thread."""
+    """What the collector knows about unfinished flows. `feed` and `snapshot` may be used from any thread."""
 
     def __init__(
         self,
@@ -42,43 +42,43 @@ class Live:
         )
         self._replay = Replay(self._tick, stores, replay_s, replay_spans)
         self._waiting: deque[pa.Table] = deque()
-        self._behind = False  # more waits than a tick takes
+        self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     @property
     def snapshot(self) -> Snapshot:
-        """What was known at the last tick; nothing during the replay."""
+        """What was known at the last tick; empty during the replay."""
         return self._tick.snapshot if self.replayed.is_set() else EMPTY
 
     @property
     def keying(self) -> Keying:
-        """Which flow keys are believed by now."""
+        """Which flow keys are believed at present."""
         return self._tick.keying
 
     @property
     def expectations(self) -> int:
-        """How many steps are expected by now."""
+        """How many steps are expected at present."""
         expected = self.snapshot.expected
         return len(expected.steps) if expected else 0
 
     def feed(self, spans: pa.Table) -> None:
-        """Take in *spans* (SPANS), which are stored already, at the next tick."""
+        """Queue *spans* (SPANS), which are already stored, for the next tick."""
         with self._lock:
             self._waiting.append(spans)
 
     def behind(self) -> bool:
-        """Whether so much waits that spans should come more slowly: what waits takes memory."""
+        """Whether spans should come more slowly, because so many are waiting, and take memory."""
         with self._lock:
             return 2 * sum(map(len, self._waiting)) > 3 * _TICK_SPANS
 
     def start(self) -> None:
-        """Begin to tick, after a replay of what the store holds of the last minutes."""
+        """Start to tick, after a replay of the last minutes that the store has."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the tick under way. Nothing is lost: the store has it all."""
+        """Stop after the current tick. Nothing is lost: the store has everything."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -87,7 +87,7 @@ class Live:
         began = time.monotonic()
         try:
             self._replay.run(time.time_ns(), self._stop)
-        except BaseException:  # a panic of compiled code is no Exception, and would end this thread unseen
+        except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
         while not self._stop.wait(self._pause(began)):
@@ -100,14 +100,14 @@ class Live:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
 
     def _pause(self, began: float) -> float:
-        """How long to wait for the next tick, after one that *began* then.
+        """How long to wait before the next tick, if the last one started at *began*.
 
-        By the monotonic clock: the other may be set back by an hour meanwhile.
+        By the monotonic clock: the wall clock may be set back by an hour meanwhile.
         """
         return 0.0 if self._behind else max(self.tick_s - (time.monotonic() - began), 0.0)
 
     def _taken(self) -> pa.Table | None:
-        """What came first of all that waits, about as much as a tick takes."""
+        """The spans that have been waiting longest, about as many as a tick takes; None if none are."""
         taken: list[pa.Table] = []
         with self._lock:
             while self._waiting and sum(map(len, taken)) < _TICK_SPANS:

@@ -1,4 +1,4 @@
-"""What the live part knows at one moment: never changed once made, so readers need no lock."""
+"""What does the live part know at one moment? A snapshot never changes, so readers need no lock."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,30 +18,30 @@ from collector.model.readings import READINGS
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """Flows that were evicted as done lately: when each ended, and after how long."""
+    """Flows that were recently evicted as done: when each ended, and how long it took."""
 
     parts: tuple[tuple[Ints, npt.NDArray[np.float64]], ...] = ()  # nanoseconds, seconds
 
     def after(self, since: int) -> npt.NDArray[np.float64]:
-        """The seconds that each took that ended after *since*."""
+        """How many seconds each flow took that ended after *since*."""
         return np.concatenate([np.empty(0), *(seconds[last > since] for last, seconds in self.parts)])
 
 
 @dataclass(frozen=True, eq=False)
 class Effort:
-    """What the live part itself costs, and what it could not do."""
+    """What the live part costs, and what it could not do."""
 
     tick_s: float = 0.0  # of the last tick
     spans_held: int = 0
     spans_lost: int = 0  # that could not be judged; they are in the store
-    spans_unrestored: int = 0  # judged without the flows that the store has of them, as it did not answer
-    evicted_early: int = 0  # flows evicted before they came to rest, to bound the memory
+    spans_unrestored: int = 0  # judged without their stored flows, as the store did not answer
+    evicted_early: int = 0  # flows evicted before they were at rest, to bound memory
     set_aside: int = 0  # flows too large to be judged
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """Unfinished flows and what they owe; *owed* holds what is overdue, its flow a row of *flows*.
+    """Unfinished flows, and in *owed* what is overdue in them; `owed.flow` is a row of *flows*.
 
     Times in *owed* are by our clock: a sender's clock may be minutes off.
     """
@@ -49,22 +49,22 @@ class Snapshot:
     now: int | None  # nanoseconds since the epoch; None before the first tick
     flows: pa.Table  # FLOWS
     state: Ints  # State of each flow
-    kept: Mask  # of each flow: the store may have a row of it, too, an older one
-    coming: Mask  # of each flow: more of it may be on its way, so nothing of it is called lost yet
+    kept: Mask  # of each flow: the store may have an older row for it
+    coming: Mask  # of each flow: more may be on its way, so nothing of it counts as lost yet
     owed: Owed
-    places: pa.Table  # READINGS of the span that each entry of `owed` hangs from
-    witnesses: pa.Table  # READINGS of the span that says more of each entry of `owed`; nulls without one
+    places: pa.Table  # READINGS of the span that each entry of `owed` is attached to
+    witnesses: pa.Table  # READINGS of the span with more evidence for each entry of `owed`; nulls if none
     slack: Ints  # of each entry of `owed`, nanoseconds
-    attempts: Ints  # of the reaction that each entry of `owed` hangs from; 1 for a message
-    terminated: Mask  # of each entry of `owed`: the broker was told not to deliver its message again
+    attempts: Ints  # of the reaction that each entry of `owed` is attached to; 1 for a message
+    terminated: Mask  # of each entry of `owed`: the broker was told not to redeliver its message
     life: dict[int, tuple[int, int]]  # by step: when it last began, and the newest message it took
     expected: Expected | None
-    learned: int  # flows that taught
+    learned: int  # how many flows have taught
     done: Done = field(default=Done())
     effort: Effort = field(default=Effort())
 
     def life_of(self, step: int) -> Life:
-        """What was last seen of the group of *step* on its event type, and how many flows wait for it."""
+        """When the group of *step* last handled its event type, and how many flows wait for it."""
         seen = [self.life[member] for member in self._members.get(self._of_group(step), ())]
         last = max((when for when, _ in seen), default=None)
         served = max((message for _, message in seen), default=None)

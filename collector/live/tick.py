@@ -1,4 +1,4 @@
-"""Every second: what was touched is stitched and judged again, what came to rest is learned from and evicted."""
+"""A tick: stitches again what new spans touch, judges all flows, learns from resting ones and evicts them."""
 
 import logging
 import time
@@ -28,7 +28,7 @@ from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import FlowStore, StoreError
 
 SECOND = 1_000_000_000
-RECENT = 15 * 60 * SECOND  # what "lately" means in a summary
+RECENT = 15 * 60 * SECOND  # what counts as recent in a summary
 
 log = logging.getLogger(__name__)
 
@@ -37,18 +37,18 @@ log = logging.getLogger(__name__)
 class Pacing:
     """How patient the live part is, in seconds, and how much it holds."""
 
-    quiet_s: float = 3.0  # a flow rests when nothing came for that long, or three times the usual pace
+    quiet_s: float = 3.0  # a flow is at rest after this long without a span, or three times the usual pace
     quiet_most_s: float = 600.0
-    unsure_s: float = 60.0  # flows of which too little is known wait that long for others like them
-    # Without a tick for longer, telemetry may have been lost: exporters give up after ten seconds.
+    unsure_s: float = 60.0  # flows about which too little is known wait this long for others like them
+    # After a longer gap between ticks, telemetry may have been lost: exporters give up after ten seconds.
     pause_s: float = 10.0
-    # Beyond it the flows that got no span for longest are evicted early, stuck ones last. About 2 KB each.
+    # Beyond this, the flows without a span for longest are evicted early, stuck ones last. About 2 KB each.
     most_spans: int = 250_000
-    most_flow_spans: int = 100_000  # a flow of more is not a business run: its key is something shared
+    most_flow_spans: int = 100_000  # a larger flow is not a business run: its key is something shared
 
 
 class Tick:
-    """The live part without its thread: feed it span tables and moments, read its snapshot."""
+    """The live part without its thread: give it span tables and times, and read its snapshot."""
 
     def __init__(
         self,
@@ -67,15 +67,15 @@ class Tick:
         self.learner = Learner(names, habits)
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._lives = Lives(names)
-        self._last: int | None = None  # the tick before
-        self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # when there was no tick for long
+        self._last: int | None = None  # when the last tick was
+        self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # (begin, end) of long gaps between ticks
         self._effort = Effort()
 
     def advance(self, spans: pa.Table | None, now: int) -> Snapshot:
-        """Take in *spans* (SPANS; None: nothing came) and judge everything at *now*.
+        """Add *spans* (SPANS; None if none came) and judge everything at *now*.
 
-        Raise `StoreError` if the store failed. Nothing is lost by that: what could not be done is done at a later
-        tick, and the snapshot is that of *now*.
+        Raise `StoreError` if the store failed. Nothing is lost: a later tick does what could not be done, and
+        the snapshot is that of *now*.
         """
         began = time.perf_counter()
         if not self.archive.replaying and self._last and now - self._last > self._pacing.pause_s * SECOND:
@@ -99,7 +99,7 @@ class Tick:
         return self.snapshot
 
     def restore(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
-        """Take in SPANS of flows that the store has: they teach nothing."""
+        """Restore stored flows from their *spans* (SPANS). They do not teach again."""
         self._renew()
         rows = trimmed.read(spans, self._naming)
         nothing = rows.slice(0, 0)
@@ -107,39 +107,39 @@ class Tick:
         self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
-        """Learn from the flows with these *ids* in SPANS, and keep nothing of them."""
+        """Learn from the flows with these *ids* in *spans* (SPANS), without keeping them."""
         self._renew()
         chunk, _ = make(trimmed.read(spans, self._naming), self._memory.demands, self.keying)
         self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
 
     @property
     def keying(self) -> Keying:
-        """Which flow keys are believed by now."""
+        """Which flow keys are believed at present."""
         return self._memory.keying
 
     def refuse(self, keys: Iterable[str]) -> None:
-        """Say again which flow keys the store knows to be none."""
+        """Refuse *keys*, which the store knows not to be flow keys."""
         self._memory.refuse(keys)
 
     def release(self, ids: Sequence[str]) -> None:
-        """Evict flows that the store knows to be done; learn from them, as it was learned then."""
+        """Evict flows that the store knows to be done; learn from them first, as the previous process did."""
         for chunk in self._memory.chunks:
             gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
             self.learner.learn(chunk.record, gone & ~chunk.marks.taught & ~chunk.marks.overdue)
             self.archive.release(chunk, gone)
 
     def resume(self, last: int) -> None:
-        """Say when the process last heard anything before it ended."""
+        """Set when the previous process last received anything."""
         self._last = last
 
     def _renew(self) -> None:
-        """Go by what has been learned."""
+        """Apply what has been learned."""
         expected = self.learner.expected()
         if expected is not self._memory.demands.expected:
             self._memory.demands = Demands(expected)
 
     def _take_in(self, spans: pa.Table | None, now: int) -> None:
-        """Hold *spans*. From here on none of them is forgotten, whatever fails."""
+        """Hold *spans*. From here on none of them is lost, whatever fails."""
         read = self._read(spans) if spans is not None and spans.num_rows else []
         rows = pa.concat_tables([READINGS.empty_table(), *read])
         try:
@@ -149,9 +149,9 @@ class Tick:
             self._memory.due.append(rows)
 
     def _read(self, spans: pa.Table) -> list[pa.Table]:
-        """READINGS of *spans*, except those of flows that were set aside.
+        """READINGS of *spans*, without those of flows that were set aside.
 
-        A trace that cannot be read is dropped alone, and counted.
+        Only a trace that cannot be read is dropped, and counted.
         """
         try:
             rows = self.archive.without_aside(trimmed.read(spans, self._naming))
@@ -161,9 +161,9 @@ class Tick:
         return [rows]
 
     def _place(self, now: int) -> StoreError | None:
-        """Stitch the rows that are due. They stay due until that is done: if the store fails, until a later tick.
+        """Stitch the rows that are due. They stay due until it works; if the store fails, until a later tick.
 
-        A trace that cannot be stitched is dropped alone, and counted.
+        Only a trace that cannot be stitched is dropped, and counted.
         """
         due = self._memory.due
         while due:
@@ -180,12 +180,12 @@ class Tick:
         return None
 
     def _add(self, rows: pa.Table, now: int) -> None:
-        """Stitch READINGS with the flows that they touch, in memory or in the store."""
+        """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
         self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> None:
-        """Stitch READINGS with the flows in memory alone: too many wait for a store that does not answer."""
+        """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer."""
         log.warning("%d spans are judged without the flows that the store has of them", rows.num_rows)
         unrestored = self._effort.spans_unrestored + rows.num_rows
         self._effort = replace(self._effort, spans_unrestored=unrestored)
@@ -203,7 +203,7 @@ class Tick:
             self._lives.see(chunk.record)
 
     def _halves(self, rows: pa.Table, done: str) -> list[pa.Table]:
-        """*rows* in two, no trace in both; nothing if they are of one trace, which is counted as lost."""
+        """Split *rows* by trace into two halves; a single trace is counted as lost, and none are returned."""
         trace = trace_keys(rows["trace_id"])
         distinct = once(trace)
         if len(distinct) < 2:
@@ -217,7 +217,7 @@ class Tick:
         self._effort = replace(self._effort, spans_lost=self._effort.spans_lost + spans)
 
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
-        """What is to be said of *chunk*; of its halves, if one of its flows cannot be judged."""
+        """*chunk* as judged; or its halves, if one of its flows cannot be judged."""
         try:
             yield self._judge(chunk, now)
         except Exception:
@@ -236,22 +236,22 @@ class Tick:
             lost = np.zeros(count, np.bool_)
             lost[owed.flow[forgiven]] = True
             chunk.note_lost(lost)
-            chunk.marks.taught |= lost  # what may have happened unseen is no example
+            chunk.marks.taught |= lost  # what may have happened unseen is not an example
             owed, since, slack = owed.where(~forgiven), since[~forgiven], slack[~forgiven]
             chunk.owed = owed
         owed = replace(owed, since=since)
-        # Lost telemetry may be telemetry that has not come yet: the sender of the first event is
-        # often the last to export it.
+        # Telemetry that seems lost may not have arrived yet: the sender of the first event is often the last
+        # to export it.
         incomplete = np.asarray(chunk.flows["incomplete"].to_numpy())
         coming = np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet(now)
         state = states(owed, count, now, slack, open_ended=(chunk.unsure | incomplete) & coming)
         return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack, coming)
 
     def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
-        """What should have come while nobody listened, and may have: lost spans are not a stalled business."""
+        """What may have happened while nobody listened: lost spans do not mean that a flow is stuck."""
         forgiven = np.zeros(len(owed), np.bool_)
         for begin, end in self._deaf:
-            # What takes longer than the pause will hardly have come within it.
+            # What takes longer than the gap is unlikely to have happened within it.
             short = owed.due <= end - begin
             forgiven |= short & (owed.since <= end) & (owed.since + owed.due + slack >= begin)
         return forgiven
@@ -269,7 +269,7 @@ class Tick:
         )
 
     def _keep(self, judged: Sequence[Judged], now: int) -> None:
-        """Write down what stopped; learn from what is at rest, and evict it."""
+        """Store flows that stopped; learn from flows at rest, and evict them."""
         for one in judged:
             chunk, stuck = one.chunk, one.state >= State.STUCK
             newly = stuck & ~chunk.marks.overdue & one.alive
@@ -279,7 +279,7 @@ class Tick:
             self._teach(one, self._resting(one, now))
         self.archive.flush()
         for one in judged:
-            # A restart would not find a flow that stopped among the newest spans.
+            # A restart would not find a stopped flow among the newest spans.
             stopped = one.chunk.alive & (one.state >= State.STUCK) & ~one.chunk.marks.current
             self.archive.keep(one, stopped & (not self.archive.replaying))
             resting = self._resting(one, now)
@@ -305,7 +305,7 @@ class Tick:
             log.exception("%d flows could not teach", int(fresh.sum()))
 
     def _learn_misses(self, one: Judged, newly: Mask) -> None:
-        """See what was owed by flows that just stopped: what is missed for a day is no habit."""
+        """Count what flows that just stopped owe: what has been missed for a day is no habit any more."""
         owed = one.owed.where((one.age > one.owed.deadline) & newly[one.owed.flow])
         for kind, published in ((Debt.REACTION, False), (Debt.MESSAGE, True)):
             mine = owed.kind == kind
@@ -314,7 +314,7 @@ class Tick:
             self.learner.miss_join(self._memory.demands.joins[place][0], owed.since[rows])
 
     def _bound(self, judged: Sequence[Judged], now: int) -> None:
-        """Evict flows early that are too large to be judged, or too many to be held."""
+        """Evict early the flows that are too large to judge, and those that memory cannot hold."""
         for one in judged:
             huge = one.chunk.alive & (one.chunk.size > self._pacing.most_flow_spans)
             if huge.any():
@@ -329,7 +329,7 @@ class Tick:
             self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
     def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
-        # Unless more of them comes nobody looks at them again, so what they come to is decided now.
+        # Unless more of them arrives, they are not judged again, so their final state is decided now.
         stuck_from = one.stuck_from(now)
         comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
         one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
@@ -342,6 +342,6 @@ class Tick:
         self._effort = replace(self._effort, **more)
 
     def _quiet(self, now: int) -> int:
-        """For how long nothing may come from a flow at rest, in nanoseconds."""
+        """How long a flow must be silent to be at rest, in nanoseconds."""
         least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
         return self._lives.quiet(least, most, now)

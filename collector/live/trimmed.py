@@ -1,4 +1,4 @@
-"""SPANS to READINGS as the live part holds them: long texts are cut, as they are held for as long as their flow."""
+"""Converts SPANS to the READINGS that the live part holds: long texts are cut, to save memory."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +10,7 @@ _LONGEST = 300  # characters of a text that is shown
 
 
 def read(spans: pa.Table, naming: Naming) -> pa.Table:
-    """READINGS of *spans* (SPANS)."""
+    """READINGS of *spans* (SPANS), with long texts cut."""
     rows = conventions.read(spans, naming)
     for name in ("error", "instance"):
         place = rows.schema.get_field_index(name)

@@ -1,6 +1,6 @@
-"""A flow as a picture, for other programs: the document of `flow` or of `stitch` -> text in their language.
+"""Draws a flow for other programs: converts the document of `flow` or `stitch` to their languages.
 
-Names out of spans are data in each of these languages: they can neither end a label nor begin markup.
+Names from spans are data in each of these languages: they can neither end a label nor start markup.
 """
 
 from collections.abc import Callable, Mapping

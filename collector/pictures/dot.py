@@ -1,8 +1,8 @@
-"""A flow in DOT, the language of Graphviz, for whoever wants to lay it out or style it.
+"""A flow in DOT, the language of Graphviz, for users who want to lay it out or style it themselves.
 
-Labels are quoted strings: in them a quote and a backslash are escaped, for what is left of a backslash in a
-name would be a line break or the name of the graph. Graphviz also reads HTML's entities there, so an
-ampersand is written as one.
+Labels are quoted strings. Quotes and backslashes are escaped in them; an unescaped backslash in a name could
+become a line break, or the name of the graph. Graphviz also reads HTML entities there, so an ampersand is
+written as one.
 """
 
 from collector.pictures.sketch import Document, Edge, Kind, Node, sketch
@@ -22,7 +22,7 @@ _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "&": "&amp;"})
 
 
 def dot(document: Document) -> str:
-    """The graph of *document*. Messages are boxes, reactions are rounded ones, failed ones have two lines."""
+    """The graph of *document*. Messages are boxes, reactions rounded ones; failed ones have two outlines."""
     drawn = sketch(document)
     lines = [_node(number, node) for number, node in enumerate(drawn.nodes)]
     lines += map(_edge, drawn.edges)

@@ -1,6 +1,6 @@
-"""A flow as GraphML, for programs that reckon with graphs: all that is known, nothing of how it looks.
+"""A flow as GraphML, for programs that analyze graphs: everything that is known, and nothing about its looks.
 
-Texts are whole, but for the signs that XML 1.0 has no way to write.
+Texts are complete, except for characters that XML 1.0 cannot express.
 """
 
 import re
@@ -10,7 +10,7 @@ import networkx as nx
 
 from collector.pictures.sketch import Document, Node, sketch
 
-# Of an entry of the document: what a program can count, compare or look up.
+# The fields of an entry that a program can count, compare or look up.
 _FIELDS = (
     "event_type",
     "destination",
@@ -23,12 +23,12 @@ _FIELDS = (
     "start_unix_nano",
     "end_unix_nano",
 )
-# Nor a carriage return: XML reads a line feed for it.
+# This includes the carriage return, which XML reads as a line feed.
 _NO_XML = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def graphml(document: Document) -> str:
-    """The graph of *document*: nodes n0, n1, ... in the order of their time, each with its ref."""
+    """The graph of *document*: nodes n0, n1, ... in order of time, each with its ref."""
     drawn = sketch(document)
     graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
     for number, node in enumerate(drawn.nodes):

@@ -1,9 +1,9 @@
-"""A flow as a Mermaid flowchart, as Markdown pages of many forges and wikis show it.
+"""A flow as a Mermaid flowchart, which many forges and wikis show in their Markdown pages.
 
-Only what every version of Mermaid knows: nodes with quoted labels, arrows, classes. In a label nothing but
-letters, digits and single spaces stays as it is; all else becomes an entity by its number (`#34;` is a
-quote), so that Mermaid finds no end of a string, no directive, no HTML and no Markdown in it. What is left
-is that it shows a backslash before an n as a line break.
+It uses only what every version of Mermaid supports: nodes with quoted labels, arrows, classes. In a label,
+only letters, digits and single spaces stay as they are; everything else becomes a numeric entity (`#34;` is a
+quote), so that Mermaid finds no end of a string, no directive, no HTML and no Markdown in it. One flaw
+remains: Mermaid shows a backslash before an n as a line break.
 """
 
 from collector.pictures.sketch import Document, Edge, Kind, Node, sketch

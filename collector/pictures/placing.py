@@ -1,8 +1,8 @@
-"""Where each card of a picture goes, and which way its edges run: a layered layout, from top to bottom.
+"""Where does each card of a picture go, and how do its edges run? A layered layout, from top to bottom.
 
-A card stands one row below the lowest of its causes, and as near below them as its neighbours let it.
-Edges that pass rows go through slots of their own, so none runs through a card; those that close a circle
-run back at the side.
+A card is one row below the lowest of its causes, and horizontally as near to them as its neighbours allow.
+Edges that pass rows go through slots of their own, so none runs through a card. Edges that close a cycle run
+back at the side.
 """
 
 from collections.abc import Sequence
@@ -18,28 +18,28 @@ Ends: TypeAlias = tuple[int, int]
 WIDTH, HEIGHT = 192.0, 39.0  # of a card, in pixels
 _BESIDE, _BELOW = 14.0, 40.0  # between cards, and between rows
 _SLOT = 10.0
-_MOST_SLOTS = 50  # an edge that passes more rows goes straight: room for all of them would be mostly that
+_MOST_SLOTS = 50  # an edge that passes more rows goes straight: slots would fill most of the picture
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The top left corner of each card, and of each edge the points that it goes through."""
+    """The top left corner of each card, and the points that each edge runs through."""
 
     places: tuple[Point, ...]
     routes: tuple[tuple[Point, ...], ...]
-    backward: frozenset[int]  # edges that close a circle: from side to side, and not from row to row
+    backward: frozenset[int]  # edges that close a cycle: from side to side, not from row to row
     width: float
     height: float
 
 
 @dataclass
 class _Rows:
-    """Cards and slots as numbers: those below *cards* are cards."""
+    """Cards and slots, numbered: the numbers below *cards* are cards."""
 
     cards: int
     row: list[int]
     above: list[list[int]]
-    ways: list[list[int]] = field(default_factory=list)  # of each edge: its ends, and its slots between
+    ways: list[list[int]] = field(default_factory=list)  # of each edge: its ends, and the slots between them
     middle: list[float] = field(default_factory=list)
 
     def room(self, item: int) -> float:
@@ -47,7 +47,7 @@ class _Rows:
 
 
 def layout(cards: int, edges: Sequence[Ends]) -> Layout:
-    """Place *cards* cards, numbered from 0, that *edges* connect."""
+    """Place *cards* cards, numbered from 0, which *edges* connect."""
     rows = _Rows(cards, _ranks(cards, edges), [[] for _ in range(cards)])
     for source, target in edges:
         _add_way(rows, source, target)
@@ -70,7 +70,7 @@ def layout(cards: int, edges: Sequence[Ends]) -> Layout:
 
 
 def _ranks(cards: int, edges: Sequence[Ends]) -> list[int]:
-    """The row of each card. In a circle the edges that run against the numbers of cards do not count."""
+    """The row of each card. In a cycle, edges that run against the numbers of the cards do not count."""
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(cards))
     graph.add_edges_from(edges)
@@ -83,7 +83,7 @@ def _ranks(cards: int, edges: Sequence[Ends]) -> list[int]:
     for number, row in enumerate(nx.topological_generations(graph)):
         for card in row:
             rank[card] = number
-    for card in range(cards):  # what has no cause itself stands right above what it caused
+    for card in range(cards):  # a card without a cause is right above what it caused
         if graph.succ[card] and not graph.pred[card]:
             rank[card] = min(rank[effect] for effect in graph.succ[card]) - 1
     return rank
@@ -101,7 +101,7 @@ def _add_way(rows: _Rows, source: int, target: int) -> None:
 
 
 def _place(rows: _Rows) -> None:
-    """Row by row: in the order of what is above, below the middle of it, and pushed apart."""
+    """Place row by row: ordered by what is above, centred below it, and pushed apart."""
     rows.middle = [0.0] * len(rows.row)
     for row in _by_row(rows.row):
         wish = {item: _mean([rows.middle[upper] for upper in rows.above[item]]) for item in row}
@@ -133,7 +133,7 @@ def _top(row: int) -> float:
 
 
 def _downwards(rows: _Rows, way: Sequence[int]) -> tuple[Point, ...]:
-    """From below the first card, in and out of each row that is passed, to the top of the last."""
+    """From the bottom of the first card, through each row that is passed, to the top of the last."""
     source, *slots, target = way
     points = [(rows.middle[source], _top(rows.row[source]) + HEIGHT)]
     for slot in slots:

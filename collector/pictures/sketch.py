@@ -1,7 +1,7 @@
-"""What of a document is drawn: numbered nodes and edges, the same for every language.
+"""What is drawn of a document? Numbered nodes and edges, the same for every language.
 
-A ref that edges name and nobody described is drawn as not seen, and what the findings miss as missing: a
-picture without its gaps would say that all is well.
+A ref that edges name but nothing describes is drawn as not seen, and what the findings miss as missing:
+without its gaps, a picture would say that all is well.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from collector.model.wording import duration
 
 Document: TypeAlias = Mapping[str, Any]
 
-_LONGEST = 80  # of a text in a picture: more is no name
+_LONGEST = 80  # of a text in a picture: a longer one is not a name
 
 
 class Kind(StrEnum):
@@ -21,20 +21,20 @@ class Kind(StrEnum):
 
     MESSAGE = "message"
     REACTION = "reaction"
-    NOT_SEEN = "not_seen"  # a span that was referred to and is not here
-    MISSING = "missing"  # what somebody owes
+    NOT_SEEN = "not_seen"  # a span that something refers to, but that is not here
+    MISSING = "missing"  # what is owed
 
 
 @dataclass(frozen=True)
 class Node:
-    """One box. *title* and *detail* are plain: one line each, and nothing in them but visible signs."""
+    """One box. *title* and *detail* are plain text: one line each, with visible characters only."""
 
     kind: Kind
     ref: str | None
     title: str
     detail: str
     service: str | None
-    item: Document  # its entry in the document; empty for what is not seen
+    item: Document  # its entry in the document; empty if it was not seen
     time: int = 0
     failed: bool = False
 
@@ -46,23 +46,23 @@ class Node:
 
 @dataclass(frozen=True)
 class Edge:
-    """From one node to another, by their places."""
+    """From one node to another, by their numbers."""
 
     source: int
     target: int
-    kind: str  # delivery, cause; missing: from where a flow stopped to what should have come
+    kind: str  # delivery, cause, or missing: from where a flow stopped to what should follow
     because: str
     certainty: str
 
     @property
     def dashed(self) -> bool:
-        """Whether it is a conclusion and no observation."""
+        """Whether it is inferred, and not observed."""
         return self.certainty == "inferred"
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """The nodes by their time, then those that are not seen, or missing; and what connects them."""
+    """The nodes in order of time, then those not seen or missing; and the edges between them."""
 
     headline: str
     nodes: tuple[Node, ...]
@@ -90,7 +90,7 @@ def sketch(document: Document) -> Sketch:
 
 
 def plain(text: str | None, most: int = _LONGEST) -> str:
-    """*text* on one line and cut at *most* signs; what is no visible sign is replaced, nothing is "?"."""
+    """*text* on one line of at most *most* characters; invisible ones are replaced, no text is "?"."""
     shown = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text or "?")
     shown = " ".join(shown.split()) or "?"
     return shown if len(shown) <= most else shown[: most - 1] + "…"

@@ -1,7 +1,7 @@
-"""A flow as a picture that stands by itself: SVG without script, style sheet or anything from elsewhere.
+"""A flow as a self-contained picture: SVG without scripts, style sheets or anything loaded from elsewhere.
 
-It looks as the dashboard does in the light: cards with the stripe of their service, pills for reactions,
-dashed outlines for what is missing. xml.etree writes it, so text stays text.
+It looks like the dashboard in its light theme: cards with a stripe in the colour of their service, pills for
+reactions, dashed outlines for what is missing. xml.etree writes it, so text stays text.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from collector.pictures.sketch import Document, Edge, Kind, Node, plain, sketch
 
 _CANVAS, _CARD, _TEXT, _MUTED = "#f6f7f9", "#ffffff", "#161c24", "#5b6673"
 _LINE, _EDGE, _STUCK, _FAILED = "#d9dee5", "#9aa6b4", "#be340b", "#6d0f4f"
-# By first appearance; beyond twelve they repeat, and the name carries it.
+# In order of first appearance. Beyond twelve they repeat, and the name makes the difference.
 _SERVICES = (
     *("#4477AA", "#228833", "#B8508F", "#0E8A8A", "#8C6BB1", "#B07C1E"),
     *("#5B8DB8", "#7A8F2A", "#C0504D", "#7070BD", "#3F7F6F", "#9D5C7E"),
 )
-_PADDING, _HEAD, _BULGE = 20.0, 30.0, 32.0  # _BULGE: how far edges that run back lean out
-_FITS = 28  # signs of a title; the card cuts off what is wider than most
+_PADDING, _HEAD, _BULGE = 20.0, 30.0, 32.0  # _BULGE: how far edges that run back bulge out
+_FITS = 28  # characters of a title; the card clips wide ones
 
 
 def svg(document: Document) -> str:
@@ -58,7 +58,7 @@ def _stripes(nodes: Sequence[Node]) -> dict[str | None, str]:
 
 
 def _draw_card(scene: Element, node: Node, place: Point, stripe: str) -> None:
-    # A picture within the picture cuts off what is too wide for it.
+    # A nested picture clips what is too wide for it.
     card = _add(scene, "svg", x=place[0], y=place[1], width=WIDTH, height=HEIGHT)
     _add_text(card, "title", f"{node.title}, {node.detail}")
     _draw_outline(card, node)
@@ -79,7 +79,7 @@ def _draw_outline(card: Element, node: Node) -> None:
     size = {"x": 0.5, "y": 0.5, "width": WIDTH - 1, "height": HEIGHT - 1, "rx": radius}
     match node.kind:
         case Kind.MISSING:
-            # Opaque below, for edges pass under cards.
+            # Opaque underneath, because edges pass under cards.
             _add(card, "rect", **size, fill=_CARD)
             _add(card, "rect", **size, fill=_STUCK, fill_opacity=0.06, stroke=_STUCK, stroke_dasharray="6 4")
         case Kind.NOT_SEEN:
@@ -105,7 +105,7 @@ def _draw_edge(scene: Element, edge: Edge, route: Sequence[Point], *, back: bool
 
 
 def _downwards(route: Sequence[Point]) -> str:
-    """Curves from row to row, straight lines through those that are passed."""
+    """Curves from row to row, and straight lines through the rows that are passed."""
     way = f"M{route[0][0]:.1f} {route[0][1]:.1f}"
     for (x, y), (to_x, to_y) in pairwise(route):
         half = (y + to_y) / 2

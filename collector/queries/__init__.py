@@ -1,4 +1,7 @@
-"""Every question a reader may ask: functions and frozen answers, no HTTP. The API and the commands are faces."""
+"""Every question that a reader may ask, as functions with frozen answers.
+
+There is no HTTP here: the API and the commands are faces of this package.
+"""
 
 from collector.queries.paging import Page, QuestionError, page
 from collector.queries.reader import Reader

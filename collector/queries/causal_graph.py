@@ -1,4 +1,4 @@
-"""The causal graph as we promise it: refs, names and words for rows and numbers."""
+"""The causal graph in its promised form: refs, names and words instead of rows and numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,23 +27,23 @@ _BECAUSE = {because: because.name.lower() for because in Because}
 
 @dataclass(frozen=True)
 class _Shown:
-    """What of a graph is in the answer, and how it is called there."""
+    """Which part of a graph is in the answer, and how things are named there."""
 
     stitched: Stitched
     spans: Mask
     flows: Sequence[int]
     refs: Sequence[str]
-    names: Sequence[str]  # of flows
+    names: Sequence[str]  # the names of flows
     spelled: Mapping[bytes, str]
 
     @cached_property
     def edges(self) -> Rows:
-        """The edges: what a batch links to in other flows is theirs."""
+        """The edges to show. A batch may also link to messages of other flows: those edges belong there."""
         edges = self.stitched.graph.edges
         return np.flatnonzero(self.spans[edges.target] & ((edges.source < 0) | self.spans[edges.source]))
 
     def texts(self, column: str) -> Sequence[str | None]:
-        """A whole column."""
+        """The texts of a whole column."""
         texts: Sequence[str | None] = self.stitched.graph.spans[column].to_pylist()
         return texts
 
@@ -58,8 +58,8 @@ def causal_graph(
 ) -> answers.Stitched:
     """The graph of *stitched*, or of its flow *only*. Flows are called f1, f2, ..., or by *flow_ids*.
 
-    *spelled* has the ids that their sender wrote in another way than as hex of all their bytes; *notes* are of
-    the records of which no span could be made.
+    *spelled* has the ids that their sender did not write as the hex of all their bytes; *notes* are about
+    records that could not become spans.
 
     Everything is sorted by time and then by ref, so that equal graphs give equal bytes.
     """
@@ -156,7 +156,7 @@ def _reactions(shown: _Shown, parts: Mapping[int, list[str]]) -> list[Reaction]:
 
 
 def _flows_of(shown: _Shown, rows: Rows) -> list[list[str]]:
-    """The flows of each of *rows*: a reaction to a batch belongs to several."""
+    """The flows of each of *rows*: a reaction to a batch may belong to several."""
     names: list[list[str]] = [[] for _ in rows]
     included = marked(shown.stitched.flows.count, np.array(shown.flows, np.int64))
     for place, flow in zip(*(side.tolist() for side in shown.stitched.flows.of(rows)), strict=True):
@@ -166,7 +166,7 @@ def _flows_of(shown: _Shown, rows: Rows) -> list[list[str]]:
 
 
 def _parts(shown: _Shown) -> dict[int, list[str]]:
-    """The spans of each message and reaction: its own first, then in the order of their start."""
+    """The spans of each message and reaction: its own first, then the others by their start."""
     graph = shown.stitched.graph
     span, node = (side[shown.spans[graph.folded[1]]] for side in graph.folded)
     start = graph.numbers("start")
@@ -197,7 +197,7 @@ def _edges(shown: _Shown) -> list[Edge]:
         )
         for row, source in zip(rows.tolist(), sources, strict=True)
     ]
-    # In order of their words: causes before deliveries.
+    # In alphabetical order: causes before deliveries.
     return sorted(found, key=lambda edge: (edge.kind, edge.source, edge.target))
 
 

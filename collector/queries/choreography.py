@@ -1,4 +1,4 @@
-"""Who reacts to what, how often, how fast, in which variants: the emergent picture of many flows."""
+"""Who reacts to what, how often, how fast, in which variants? The picture that emerges from many flows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from collector.diagnosis.record import Mask, Names, Record, reactor_of, type_of
 from collector.model.answers import MapEmit, MapEvent, MapReaction, Percentiles, Variant
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
-_ENDS = 0.05  # a type of which fewer messages are followed by another ends its branch
+_ENDS = 0.05  # an event type ends its branch if at most this share of it is followed by another
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ def choreography(
 ) -> Choreography:
     """The picture of the flows of *record* that have a state in *states*.
 
-    *awaited* names event types that somebody is known to wait for: they end nothing, even if what
-    follows is always published because of another.
+    *awaited* has the event types that somebody is known to wait for: they end nothing, even if what follows
+    is always published because of another event.
     """
     messages = pd.DataFrame(
         {
@@ -106,7 +106,7 @@ def _reactions(reactions: pd.DataFrame, counts: "pd.Series[int]", names: Names) 
 
 
 def _emits(record: Record, reactions: pd.DataFrame, names: Names, shown: Mask) -> list[MapEmit]:
-    # What a service asks is drawn like what it publishes: an arrow to who answers.
+    # A request is drawn like an event that the service publishes: an arrow to the service that answers.
     emits = pd.concat(
         pd.DataFrame({"step": made.step, "type": made.type, "flow": made.flow})
         for made in (record.emits, record.asks)
@@ -131,7 +131,7 @@ def _emits(record: Record, reactions: pd.DataFrame, names: Names, shown: Mask) -
 def _variants(
     messages: pd.DataFrame, record: Record, names: Names, states: Sequence[str | None]
 ) -> list[Variant]:
-    """Flows by the set of their event types, in the order in which these usually come first."""
+    """Flows grouped by their set of event types, which are listed in the order in which they usually come."""
     if messages.empty:
         return []
     first = messages.groupby(["flow", "type"])["time"].min().reset_index()

@@ -1,4 +1,4 @@
-"""What messages between services say of their clocks: estimates, and a note for each impossible time."""
+"""What do messages reveal about the clocks of services? Estimates, and notes on impossible times."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from collector.stitching.graph import Rows
 
 
 def clock_answers(between: Mapping[Pair, Apart]) -> list[Clocks]:
-    """How far the clock of `other` is ahead of that of `service`, as far as that is known."""
+    """How far the clock of `other` is ahead of the clock of `service`, as far as that is known."""
     return [
         Clocks(
             service=service,
@@ -31,9 +31,9 @@ def _ms(nanoseconds: float | None) -> float | None:
 def skew_notes(
     stitched: Stitched, edges: Rows, refs: Sequence[str], between: Mapping[Pair, Apart]
 ) -> list[Note]:
-    """A note for each reaction and service whose message it seems to have had before it was published.
+    """A note for each reaction and publishing service, if it seems to begin before its message was published.
 
-    *edges* are those that are shown, *refs* the refs of all spans.
+    *edges* are the edges that are shown, *refs* the refs of all spans.
     """
     graph = stitched.graph
     start, had = graph.numbers("start"), had_by(graph.spans)
@@ -58,7 +58,7 @@ def skew_notes(
 
 
 def _behind(service: str, other: str, between: Mapping[Pair, Apart]) -> str:
-    """That the clock of *other* is behind that of *service*, and how far."""
+    """That the clock of *other* is behind the clock of *service*, and by how much."""
     if service == other:
         return f"the hosts of {service} have clocks that differ"
     both = " and ".join(sorted((service, other)))
@@ -68,7 +68,7 @@ def _behind(service: str, other: str, between: Mapping[Pair, Apart]) -> str:
     if swapped:
         low, high = (None if bound is None else -bound for bound in (swapped.at_most, swapped.at_least))
         about = None if swapped.about is None else -swapped.about
-    if high is None or high >= 0:  # only a conclusion says so
+    if high is None or high >= 0:  # only inferred edges say so
         return f"the clocks of {both} differ, or it is another message"
     if low is None:
         return f"the clock of {other} is at least {_time(-high)} behind that of {service}"

@@ -1,4 +1,4 @@
-"""One flow, whole: its graph, what its senders wrote, what is normal for it, and what is wrong with it."""
+"""One flow in full: its graph, what its senders wrote, what is normal for it, and what is wrong with it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,7 +42,7 @@ def flow(sources: Sources, name: str) -> Flow | None:
     names = [item.id if number == run.flow else f"f{number + 1}" for number in range(count)]
     graph = causal_graph(run.stitched, only=run.flow, flow_ids=names)
     if place is not None and snapshot.coming[place]:
-        # Spans come when they end, and parents end after their children.
+        # Spans are sent when they end, and parents end after their children.
         graph = msgspec.structs.replace(graph, notes=[n for n in graph.notes if n.kind not in _ON_THEIR_WAY])
     found: Sequence[Finding] = ()
     if place is not None:
@@ -77,7 +77,7 @@ def place_of(snapshot: Snapshot, name: str) -> int | None:
 
 
 def _item(sources: Sources, snapshot: Snapshot, place: int | None, name: str) -> FlowItem | None:
-    """The entry of a flow that is in memory at *place*, or otherwise in the store by *name*."""
+    """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*."""
     if place is not None:
         return items_of(snapshot, np.array([place]))[0]
     stored = sources.flows.named(name).to_pylist()
@@ -92,7 +92,7 @@ def _answer(graph: Stitched, item: FlowItem, found: Sequence[Finding]) -> Flow:
 
 
 def _detailed(graph: Stitched, run: StitchedRun, snapshot: Snapshot) -> Stitched:
-    """*graph* with what its senders wrote, and beside each reaction what is normal for it."""
+    """*graph* with what its senders wrote and, for each reaction, what is normal for it."""
     rows = opened.rows(run.own_spans())
     readings = _readings(run)
     published = {message.ref: message for message in graph.messages}
@@ -125,7 +125,7 @@ def _detailed(graph: Stitched, run: StitchedRun, snapshot: Snapshot) -> Stitched
 
 
 def _readings(run: StitchedRun) -> Mapping[str, Mapping[str, Any]]:
-    """What each reaction of the run says of its message, by ref."""
+    """What each reaction of the run says about its message, by ref."""
     graph = run.stitched.graph
     said = graph.spans.take(pa.array(graph.reactions))
     refs = refs_of(said["trace_id"], said["span_id"])
@@ -133,7 +133,7 @@ def _readings(run: StitchedRun) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _with_span(item: Any, rows: Mapping[str, opened.Row]) -> Any:
-    """A message or a reaction with what its sender wrote on its span."""
+    """A message or a reaction, with what its sender wrote on its span."""
     row = rows.get(item.ref)
     if row is None:
         return item

@@ -1,4 +1,4 @@
-"""The list of flows, wherever they are: in memory, or in the store."""
+"""Which flows are there? One list of those in memory and those in the store."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,15 +18,15 @@ from collector.queries.paging import Page, cursor_after
 from collector.queries.sources import Sources
 from collector.store.contracts import Place, Search, begins_trace_id
 
-# The rank of each state in lists: stuck and failed first.
+# The rank of each state in lists: stuck and failed come first.
 _RANK = np.array([3, 2, 1, 0, 0])
 
 
 def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
-    """The flows that *search* asks for: stuck first, then the newest.
+    """The flows that match *search*: stuck first, then the newest.
 
-    Those in memory and those in the store are one list: a flow that is evicted meanwhile keeps its place, so
-    that it is neither skipped nor shown twice while pages are turned.
+    Those in memory and those in the store make one list. A flow that is evicted while a reader turns pages
+    keeps its place, so it is neither skipped nor shown twice.
     """
     snapshot, store = sources.live.snapshot, sources.flows
     elsewhere = in_store_alone(snapshot, search)
@@ -39,7 +39,7 @@ def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
         counts[State(code).word] += n
     total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
     after = Place(*wanted.after) if wanted.after else None
-    # One more than is shown tells whether there is another page.
+    # One more than is shown, to know whether there is another page.
     here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
     entries = list(zip(_places(snapshot, here), items_of(snapshot, here), strict=True))
     for row in store.found(elsewhere, wanted.limit + 1, after).to_pylist():
@@ -52,7 +52,7 @@ def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
 
 
 def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
-    """Keys of flows that look like *name*: for a key that was mistyped, or is only a beginning."""
+    """The names of flows that look like *name*, which may be mistyped, or only the beginning of a key."""
     for length in (len(name), max(len(name) - 2, 3), 3):
         if found := flows(sources, Search(name[:length]), Page(most)).flows:
             return [item.key or item.id for item in found]
@@ -60,12 +60,12 @@ def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
 
 
 def in_store_alone(snapshot: Snapshot, search: Search) -> Search:
-    """*search* for the store's rows of flows that are not in memory: what is there is newer."""
+    """*search* for stored flows that are not in memory, because what memory has is newer."""
     return replace(search, without=snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist())
 
 
 def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:
-    """The rows that *mask* marks, as they are listed, from *after* on."""
+    """The rows that *mask* marks, in list order, from *after* on."""
     rows = np.flatnonzero(mask)
     rank, last = _RANK[snapshot.state[rows]], np.asarray(snapshot.flows["last"].to_numpy())[rows]
     names = np.array(snapshot.flows["id"].take(pa.array(rows)).to_pylist(), object)
@@ -84,7 +84,7 @@ def _places(snapshot: Snapshot, rows: Ints) -> list[Place]:
 
 
 def matching(snapshot: Snapshot, search: Search) -> Mask:
-    """Which of the unfinished flows *search* asks for."""
+    """Which of the unfinished flows match *search*."""
     flows = snapshot.flows
     mask = np.asarray(flows["last"].to_numpy()) > search.since
     if search.states:
@@ -97,7 +97,7 @@ def matching(snapshot: Snapshot, search: Search) -> Mask:
 
 
 def _owed(snapshot: Snapshot, wanted: Callable[[str | None, str | None], bool]) -> Mask:
-    """Which flows have something overdue of which *wanted* says so: asked once for each (service, event)."""
+    """Which flows have something overdue that *wanted* accepts; called once for each (service, event)."""
     owed = snapshot.owed
     kinds, kind = np.unique(np.stack([owed.step, owed.join]), axis=1, return_inverse=True)
     hits = [wanted(*owed_by(snapshot, step, join)) for step, join in kinds.T.tolist()]
@@ -107,14 +107,14 @@ def _owed(snapshot: Snapshot, wanted: Callable[[str | None, str | None], bool]) 
 
 
 def _mentioning(snapshot: Snapshot, text: str) -> Mask:
-    """Which flows have *text* in their id, an event type or service, what they wait for, or begin a trace id.
+    """Which flows mention *text*: in their id, an event type, a service, what they wait for, or a trace id.
 
-    Upper and lower case are the same.
+    A trace id has to begin with it. Case does not matter.
     """
     flows = snapshot.flows
     hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
     found = np.array(hit.to_numpy(zero_copy_only=False))
-    ways = whole(flows["names"]).dictionary_encode()  # as many as there are ways to go
+    ways = whole(flows["names"]).dictionary_encode()  # one for each variant
     mentions = pc.match_substring(ways.dictionary, text, ignore_case=True).to_numpy(zero_copy_only=False)
     found |= mentions[codes_of(ways)]
     lower = text.lower()
@@ -128,7 +128,7 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
 
 
 def items_of(snapshot: Snapshot, places: Ints) -> list[FlowItem]:
-    """The flow entries of these rows of the snapshot."""
+    """The list entries of these rows of the snapshot."""
     owed = snapshot.owed
     entry = longest_owed(snapshot)[places]
     overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
@@ -148,12 +148,12 @@ def items_of(snapshot: Snapshot, places: Ints) -> list[FlowItem]:
 
 
 def stored_item(row: Mapping[str, Any]) -> FlowItem:
-    """The flow entry of one row of STORED_FLOWS."""
+    """The list entry of one row of STORED_FLOWS."""
     return _item(row, State(row["state"]), None, None, None)
 
 
 def longest_owed(snapshot: Snapshot) -> Ints:
-    """Of each flow the overdue entry that is owed longest; -1 without one."""
+    """For each flow, the overdue entry that has been owed for longest; -1 if nothing is overdue."""
     entry = np.full(snapshot.flows.num_rows, -1)
     newest_first = np.argsort(snapshot.owed.since, kind="stable")[::-1]
     entry[snapshot.owed.flow[newest_first]] = newest_first
@@ -161,7 +161,7 @@ def longest_owed(snapshot: Snapshot) -> Ints:
 
 
 def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str | None]:
-    """(service, event type) that is waited for."""
+    """(service, event type) that a flow waits for."""
     expected = snapshot.expected
     if expected is None:
         return None, None

@@ -1,4 +1,4 @@
-"""One answer for many readers: what costs much is not worked out anew for each of them."""
+"""A cache for one answer, so that an expensive one is not computed again for each reader."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Kept(Generic[T]):
-    """Keeps the answer to the newest question, for *seconds* if that is given."""
+    """Caches the answer to the latest question, for *seconds* if given."""
 
     def __init__(self, seconds: float = float("inf")) -> None:
         self._seconds = seconds
@@ -18,15 +18,15 @@ class Kept(Generic[T]):
 
     @property
     def last(self) -> T | None:
-        """The answer that was made last, however old; None if none was."""
+        """The latest answer, however old; None if there is none."""
         return None if self._kept is None else self._kept[2]
 
     def get(self, question: object, make: Callable[[], T]) -> T:
-        """The answer to *question*, made if there is none; who asks meanwhile waits for it."""
+        """The answer to *question*, computed if it is not cached; meanwhile, other callers wait for it."""
         with self._lock:
             if self._kept is not None:
                 asked, made, answer = self._kept
-                # By the monotonic clock: the other may be set back.
+                # By the monotonic clock: the wall clock may be set back.
                 if asked == question and time.monotonic() - made <= self._seconds:
                     return answer
             answer = make()

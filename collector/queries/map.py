@@ -1,4 +1,4 @@
-"""The choreography of a window: who reacts to what in its newest flows, and where flows stopped."""
+"""The choreography of a time window: who reacts to what in its newest flows, and where did flows stop?"""
 
 import time
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from collector.queries.sources import Sources
 from collector.queries.stitched_run import ids_of, stitched_again
 from collector.store.contracts import Search
 
-_MAP_FLOWS = 1_000  # the newest, of which a map is drawn
+_MAP_FLOWS = 1_000  # a map is drawn from this many of the newest flows
 
 
 def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) -> Map:
-    """The map of the last *window_s* seconds; *found* is what is stuck now."""
+    """The map of the last *window_s* seconds; *found* has the current findings."""
     snapshot = sources.live.snapshot
     since = time.time_ns() - window_s * SECOND
     stored = sources.flows.newest(since, _MAP_FLOWS)
@@ -33,7 +33,7 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
     traces = pa.concat_arrays([whole(stored["traces"]).flatten(), whole(unfinished["traces"]).flatten()])
     stitched = stitched_again(sources, sources.spans.spans_of(traces.unique().to_pylist()))
     names = Names()
-    # A batch's trace brings parts of flows along that are not among the newest.
+    # The trace of a batch also brings parts of flows that are not among the newest.
     states = [State(state[name]).word if name in state else None for name in ids_of(stitched)]
     steps = snapshot.expected.steps.values() if snapshot.expected else ()
     awaited = {step.triggers[0] for step in steps if step.progresses}

@@ -1,4 +1,4 @@
-"""Lists come in pages. A cursor names the last entry that was seen, so a list may change meanwhile."""
+"""How are long lists paged? A cursor names the last entry seen, so the list may change between pages."""
 
 import base64
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str
 
 
 class QuestionError(Exception):
-    """A question that cannot be answered as it was asked; the text says what was expected."""
+    """A question that cannot be answered as asked; the text says what was expected."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list is wanted: what comes behind an entry."""
+    """Which part of a list is wanted: so many entries, after a given one."""
 
     limit: int = 1000
-    after: tuple[int, int, str] | None = None  # of the last entry that was seen
+    after: tuple[int, int, str] | None = None  # of the last entry seen
 
 
 def page(limit: int, cursor: str | None) -> Page:
-    """The page at *cursor*, as an earlier answer gave it; raise `QuestionError` for any other."""
+    """The page at *cursor*, which must come from an earlier answer; raise `QuestionError` otherwise."""
     if not cursor:
         return Page(limit)
     try:

@@ -1,4 +1,4 @@
-"""The read side of a collector: all questions in one object, for every face. Blocking: call from a worker thread."""
+"""The read side of a collector: all questions in one object. It blocks: call it from a worker thread."""
 
 import time
 
@@ -20,7 +20,7 @@ _MAP_KEPT_S = 4.0
 
 
 class Reader:
-    """Answers questions from *sources*. What costs much is worked out once for all who ask at the same time."""
+    """Answers questions from *sources*. Expensive answers are computed once for all who ask meanwhile."""
 
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
@@ -33,15 +33,15 @@ class Reader:
         return summary(self.sources, self._counted)
 
     def flows(self, search: Search, wanted: Page) -> Flows:
-        """The flows that *search* asks for, stuck first."""
+        """The flows that match *search*, stuck first."""
         return flow_list.flows(self.sources, search, wanted)
 
     def nearest(self, name: str) -> list[str]:
-        """Keys of flows that look like *name*."""
+        """The names of flows that look like *name*."""
         return flow_list.nearest(self.sources, name)
 
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
-        """What is stuck, and why; with *late* also what is late; with *each* so many of each cohort."""
+        """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""
         replayed = self.sources.live.replayed.is_set()
         return page_of(self._findings(late=late), wanted, each=each, replayed=replayed)
 
@@ -55,7 +55,7 @@ class Reader:
         return why(snapshot, place, replayed=replayed)
 
     def flow(self, name: str) -> Flow | None:
-        """One flow, whole; None if there is no such flow."""
+        """One flow in full; None if there is no such flow."""
         return flow(self.sources, name)
 
     def spans(self, name: str) -> Spans | None:
@@ -68,9 +68,9 @@ class Reader:
         return self._maps.get(window_s, lambda: choreography_map(self.sources, window_s, found))
 
     def stitch(self, file: bytes) -> Stitched:
-        """The graph of the spans in *file*, inflated; raise `FormatError` if it is not a trace file.
+        """The graph of the spans in the inflated *file*; raise `FormatError` if it is not a trace file.
 
-        Each record and line that cannot be used is a note.
+        Every record and line that cannot be used becomes a note.
         """
         found = formats.read(file, time.time_ns())
         notes = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]

@@ -1,4 +1,4 @@
-"""What questions are answered from."""
+"""The sources from which questions are answered."""
 
 import threading
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from collector.store.contracts import FlowStore, SpanStore
 
 
 class LiveView(Protocol):
-    """What readers may know of the live part."""
+    """What readers may know about the live part."""
 
     tick_s: float
     replayed: threading.Event
@@ -24,11 +24,11 @@ class LiveView(Protocol):
 
     @property
     def keying(self) -> Keying:
-        """Which flow keys are believed by now."""
+        """Which flow keys are believed at present."""
 
     @property
     def expectations(self) -> int:
-        """How many steps are expected by now."""
+        """How many steps are expected at present."""
 
 
 @dataclass(frozen=True)
@@ -40,4 +40,4 @@ class Sources:
     live: LiveView
     counters: Counters
     naming: Naming
-    addresses: Otlp  # where exporters send to
+    addresses: Otlp  # where exporters send their spans

@@ -1,4 +1,4 @@
-"""One flow, fetched from the store and stitched again: by the same function as the live part."""
+"""One flow, fetched from the store and stitched again by the same function that the live part uses."""
 
 from dataclasses import dataclass
 
@@ -13,20 +13,20 @@ from collector.queries.causal_graph import refs_of
 from collector.queries.sources import Sources
 from collector.stitching import Stitched, stitch
 
-_MOST_TRACES = 2_000  # of a flow that is shown: one with more has a key that several runs share
-_MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose they are
+_MOST_TRACES = 2_000  # of a flow that is shown: a flow with more has a key that several runs share
+_MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose batches they are
 
 
 @dataclass(frozen=True, eq=False)
 class StitchedRun:
-    """One flow among those into which its traces, and the traces that its batches link to, are stitched."""
+    """One flow, among all flows stitched from its traces and from the traces that its batches link to."""
 
     spans: pa.Table  # SPANS
     stitched: Stitched
     flow: int
 
     def own_spans(self) -> pa.Table:
-        """SPANS of this flow alone."""
+        """The SPANS of this flow alone."""
         flows, every = self.stitched.flows, self.stitched.graph.spans
         mine = every.select(["trace_id", "span_id"]).take(pa.array(flows.row[flows.flow == self.flow]))
         refs = set(refs_of(mine["trace_id"], mine["span_id"]))
@@ -35,7 +35,7 @@ class StitchedRun:
 
 
 def run_of(sources: Sources, item: FlowItem) -> StitchedRun | None:
-    """The flow that *item* is; None if nothing of it is stored any more."""
+    """The flow of *item*; None if nothing of it is stored any more."""
     traces = [bytes.fromhex(trace) for trace in item.traces[:_MOST_TRACES]]
     spans = _with_meetings(sources, sources.spans.spans_of(traces), set(traces))
     stitched = stitched_again(sources, spans)
@@ -44,18 +44,18 @@ def run_of(sources: Sources, item: FlowItem) -> StitchedRun | None:
 
 
 def stitched_again(sources: Sources, spans: pa.Table) -> Stitched:
-    """*spans* (SPANS) stitched, with the flow keys that are believed by now."""
+    """*spans* (SPANS), stitched with the flow keys that are believed at present."""
     return stitch(conventions.read(spans, sources.naming), sources.live.keying)
 
 
 def ids_of(stitched: Stitched) -> list[str]:
-    """The id of each flow, as lists have it."""
+    """The id of each flow, as in lists."""
     traces = stitched.graph.spans["trace_id"].take(pa.array(stitched.flows.first)).to_pylist()
     return [key if key is not None else t.hex() for key, t in zip(stitched.flows.key, traces, strict=True)]
 
 
 def _with_meetings(sources: Sources, spans: pa.Table, traces: set[bytes]) -> pa.Table:
-    """*spans* and those traces that they link to: what else was in a batch decides whose it is."""
+    """*spans* and the traces that they link to: what else was in a batch decides whose it is."""
     linked = set(whole(spans["link_trace_ids"]).flatten().unique().to_pylist()) - traces
     if not linked:
         return spans
@@ -63,7 +63,7 @@ def _with_meetings(sources: Sources, spans: pa.Table, traces: set[bytes]) -> pa.
 
 
 def _most_of(stitched: Stitched, item: FlowItem) -> int | None:
-    """The flow that *item* is: the one of its name, otherwise the one that most of its traces are in."""
+    """The flow with the name of *item* or, if there is none, the one with most spans of its traces."""
     ids = ids_of(stitched)
     if item.id in ids:
         return ids.index(item.id)

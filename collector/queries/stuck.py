@@ -1,4 +1,4 @@
-"""What is stuck, and why: the overdue entries of a snapshot, each asked of the rules."""
+"""What is stuck, and why? The rules explain each overdue entry of a snapshot."""
 
 from bisect import bisect_right
 from collections import Counter
@@ -30,12 +30,12 @@ from collector.model.answers import (
 from collector.model.flows import State
 from collector.queries.paging import Page, cursor_after
 
-MOST_CASES = 20_000  # more at once are counted, and not told one by one
+MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
 
 
 @dataclass(frozen=True)
 class Findings:
-    """All findings of one moment: each one that is told, and how many there are."""
+    """All findings of one moment: those that are explained, and how many there are in total."""
 
     found: Sequence[Finding]  # oldest first
     cohorts: Sequence[Cohort]
@@ -44,7 +44,7 @@ class Findings:
 
 
 def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
-    """All findings, oldest first, and their cohorts: those with the same events, debtor and cause."""
+    """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause."""
     entries = entries_of(snapshot, late=late)
     found = findings(snapshot, _told(snapshot, entries))
     flows = len(once(snapshot.owed.flow[entries]))
@@ -52,7 +52,7 @@ def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
 
 
 def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) -> Stuck:
-    """The part of *every* that *wanted* asks for; with *each*, of the oldest so many of each cohort."""
+    """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
     found = _first_of_each(every.found, each) if each else every.found
     first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
     shown = found[first : first + wanted.limit]
@@ -68,13 +68,13 @@ def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) 
 
 
 def why(snapshot: Snapshot, flow: int | None, *, replayed: bool) -> Why:
-    """The findings of the flow in this row of *snapshot*; none of one that is not in memory."""
+    """The findings of the flow in this row of *snapshot*; none if it is not in memory (None)."""
     found = [] if flow is None else findings(snapshot, entries_of(snapshot, late=True, flow=flow))
     return Why(stuck=list(found), cohorts=cohorts(found), replayed=replayed)
 
 
 def _told(snapshot: Snapshot, entries: Ints) -> Ints:
-    """At most MOST_CASES of *entries*: of each thing owed the oldest, so that no incident hides another."""
+    """At most MOST_CASES of *entries*: the oldest of each thing owed, so that no incident hides another."""
     if len(entries) <= MOST_CASES:
         return entries
     owed = snapshot.owed
@@ -108,7 +108,7 @@ def _written(missing: Missing) -> dict[str, Any]:
 
 
 def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
-    """The overdue entries, oldest first: of flows past a deadline only those that are past it too."""
+    """The overdue entries, oldest first; without *late*, only those past their deadline or failed."""
     owed, now = snapshot.owed, snapshot.now or 0
     past = (now - owed.since - snapshot.slack > owed.deadline) | owed.final
     wanted = past if not late else np.ones(len(owed), np.bool_)
@@ -131,7 +131,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
     found = []
     for place, entry in enumerate(entries.tolist()):
         step = int(snapshot.owed.step[entry])
-        # A batch's span says nothing of the messages in it; the step does.
+        # The span of a batch does not say which messages are in it; the step does.
         event_type = snapshot.expected.names.event_types.names[type_of(step)]
         where = places[place]
         assert where is not None
@@ -147,7 +147,7 @@ def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
 
 
 def _places(spans: pa.Table) -> list[Place | None]:
-    """What each of *spans* (READINGS) says of itself; None where there is none."""
+    """What each of *spans* (READINGS) says about itself; None where there is no span."""
     columns = ["trace_id", "span_id", "event_type", "service", "destination", "error", "instance"]
     return [
         Place(f"{trace_id.hex()}:{span_id.hex()}", *said) if trace_id is not None else None
@@ -156,7 +156,7 @@ def _places(spans: pa.Table) -> list[Place | None]:
 
 
 def cohorts(found: Iterable[Finding]) -> list[Cohort]:
-    """Findings that are one incident, by what they share; the largest first."""
+    """Findings grouped into incidents, by what they have in common; the largest first."""
     groups: dict[str, list[Finding]] = {}
     for finding in found:
         groups.setdefault(finding.cohort, []).append(finding)
@@ -249,10 +249,10 @@ def _expectation(case: Case) -> Expectation | None:
 
 
 def _in_cohorts(found: Iterable[Finding]) -> Iterator[Finding]:
-    """*found* with their cohorts, which are numbered in the order in which they began."""
+    """*found* with their cohorts, numbered in the order in which they began."""
     names: dict[tuple[tuple[str, ...], str, str], str] = {}
     for finding in found:
-        # Of a join it is chance which of its events came last, and so where the flow stopped.
+        # Which event of a join comes last is chance, and so is where the flow stopped.
         what = (tuple(finding.missing.triggers), finding.missing.service, finding.cause)
         yield msgspec.structs.replace(finding, cohort=names.setdefault(what, f"c{len(names) + 1}"))
 
@@ -269,7 +269,7 @@ def _after(snapshot: Snapshot) -> "nx.DiGraph[str]":
 
 
 def _blocked(after: "nx.DiGraph[str]", start: str | None) -> list[str]:
-    """The event types that normally come after *start*, which is missing, the nearest first."""
+    """The event types that normally follow the missing *start*, nearest first."""
     if start is None or start not in after:
         return []
     distance = nx.single_source_shortest_path_length(after, start)

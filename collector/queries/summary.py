@@ -1,4 +1,4 @@
-"""The figures of the first page."""
+"""The figures of the first page: how many flows are in which state, and how the collector is doing."""
 
 import contextlib
 import time
@@ -15,11 +15,11 @@ from collector.queries.sources import Sources
 from collector.queries.stuck import entries_of
 from collector.store.contracts import Search, StoreError
 
-COUNTED_FOR_S = 5.0  # counting takes longer with every flow that was ever kept
+COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 
 
 def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
-    """The summary of now; *counted* keeps how many stopped flows are in the store alone."""
+    """The current summary; *counted* caches how many stopped flows are only in the store."""
     live, now = sources.live, time.time_ns()
     snapshot = live.snapshot
     minute = now - 60 * SECOND
@@ -51,7 +51,7 @@ def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
 
 
 def _stopped_elsewhere(sources: Sources, snapshot: Snapshot, last: dict[int, int] | None) -> dict[int, int]:
-    """How many flows that stopped are in the store alone, by state; the *last* count if the store cannot say."""
+    """How many stopped flows are only in the store, by state; *last* if the store cannot say."""
     stopped = Search(states=(State.STUCK, State.FAILED))
     with contextlib.suppress(StoreError):
         return sources.flows.counts(in_store_alone(snapshot, stopped))

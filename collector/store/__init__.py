@@ -1,1 +1,1 @@
-"""Everything that outlives the process, behind contracts. Beneath the reasoning: it knows no diagnosis."""
+"""What outlives the process, behind contracts. It is below the reasoning and knows no diagnosis."""

@@ -1,8 +1,8 @@
-"""What a store promises, so that no caller depends on which one it is.
+"""What does a store promise, so that callers need not know which one it is?
 
-All methods may be called from any thread. What one call has written, every later call sees, also while others
-write: a reader sees a group of rows whole or not at all, and is never made to wait for a writer. Whatever can
-not be done raises `StoreError`, and may be tried again.
+All methods may be called from any thread. Every call sees what earlier calls have written. A reader sees a
+group of rows whole or not at all, even while others write, and never waits for a writer. Whatever fails
+raises `StoreError`, and may be retried.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,22 +16,22 @@ from collector.columns.keys import Keys, Secret
 
 
 class StoreError(Exception):
-    """What was to be stored may not be durable, or what was asked for cannot be read."""
+    """A write may not be durable, or a read failed."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """Which flows are wanted. Every part that is given must hold."""
+    """Which flows are wanted. All given conditions must hold."""
 
-    text: str = ""  # in the key, the id, an event type or a service of it, or the start of a trace id
-    states: Sequence[int] = ()  # State; none: all
-    since: int = 0  # nanoseconds: the flow's last activity
-    without: Sequence[str] = ()  # ids that are shown from elsewhere
-    waiting_for: str = ""  # the service, in full, that owes it something; only flows in memory know that
+    text: str = ""  # part of the key, the id, an event type or a service, or the start of a trace id
+    states: Sequence[int] = ()  # State; empty: all
+    since: int = 0  # nanoseconds: the flow's last activity is later
+    without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
+    waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
 
 
 class Place(NamedTuple):
-    """A place in the list of all flows. It is the same wherever a flow is kept."""
+    """A place in the list of all flows, the same whether a flow is in memory or stored."""
 
     rank: int  # 0: stuck or failed, 1: late, 2: running, 3: done
     last: int  # the flow's last activity
@@ -46,124 +46,128 @@ def begins_trace_id(text: str) -> bool:
 class SpanStore(Protocol):
     """All spans ever received.
 
-    A span is known by its trace id and span id. Exporters send a batch again when they miss its answer, so a
-    span may be written any number of times. If its copies differ, one rule decides which of them is the span:
-    the copy that ended last; of those the one that started last; of those the one received first. Stitching
-    has the same rule (`stitching.distinct`), so memory and store always show the same copy.
+    A span is identified by its trace id and span id. Exporters resend a batch when they miss its answer, so a
+    span may be written any number of times. If its copies differ, one rule decides which copy counts: the one
+    that ended last; among those, the one that started last; among those, the one received first. Stitching
+    uses the same rule (`stitching.distinct`), so memory and store always show the same copy.
     """
 
     def write(self, spans: pa.Table) -> None:
-        """Return once *spans* (SPANS) are durable. No rows: no error.
+        """Return once *spans* (SPANS) are durable. An empty table is not an error.
 
-        Of one span at most one copy has the same `received_unix_nano`.
+        The caller makes sure that no two copies of a span have the same `received_unix_nano`.
         """
 
     def spans_of(self, trace_ids: Iterable[bytes]) -> pa.Table:
-        """SPANS of these traces (16 bytes each), each span once, in no particular order.
+        """The spans (SPANS) of these traces (16 bytes each), deduplicated, in no particular order.
 
-        An unknown trace gives no spans and no error: retention may have removed it between the search and
-        the click.
+        An unknown trace gives no spans and no error: retention may have removed it between the search and the
+        click.
         """
 
     def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
-        """SPANS received after that time, in the order of their arrival, every copy.
+        """All copies of spans (SPANS) received after that time, in order of arrival.
 
-        About *limit* of them: those received in the same instant as the last one are here too, so the last
-        one's time is where to go on.
+        About *limit* of them: all that were received in the same instant as the last one are included, so the
+        next call can continue from its time.
         """
 
     def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """(trace_id, span_id) of at most *limit* copies received after that time, latest first."""
 
     def arrival_of_newest(self, limit: int, since: int) -> int:
-        """One nanosecond before the oldest of the newest *limit* copies that came after *since*; else *since*."""
+        """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most.
+
+        It is one nanosecond before the oldest of them; *since* if there are none.
+        """
 
     def span_count(self) -> int:
         """How many distinct spans there are."""
 
 
 class FlowStore(Protocol):
-    """Flows that left the memory, or stopped: one row of STORED_FLOWS for each id.
+    """Flows that were evicted from memory, or that stopped: one row of STORED_FLOWS per id.
 
-    The row written last is the flow, whatever the clock says meanwhile.
+    The row written last counts, even if the clock was set back meanwhile.
     """
 
     def put(
         self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
     ) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced or, with *only_new*, stays.
+        """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays.
 
-        *stuck_from* is when each that runs or is late will be stuck, in nanoseconds since the epoch; 0 is never.
+        *stuck_from* is when each running or late flow becomes stuck, in nanoseconds since the epoch; 0 is
+        never.
         """
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Remove the flows of these ids: they are part of others now. Unknown ids are passed over."""
+        """Remove the flows with these ids, which are part of others now. Unknown ids are ignored."""
 
     def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
-        """Keep durably which trace leads to the flow that has a message of each of *ids*."""
+        """Store durably, for each of *ids*, the trace that leads to the flow with this message."""
 
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
 
     def refuse(self, keys: Sequence[str]) -> None:
-        """Remember durably that these are no flow keys."""
+        """Store durably that these are not flow keys."""
 
     def refused_keys(self) -> list[str]:
-        """The flow keys that were found to be none."""
+        """The keys that were refused as flow keys."""
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
+        """The ids of stored flows with these keys or traces, and SPANS of all traces, given and theirs."""
 
     def named(self, name: str) -> pa.Table:
-        """STORED_FLOWS with this key, id or trace id (hex); no row where there is none."""
+        """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
 
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
-        """Those of *ids* whose flow is here in the state *done*."""
+        """Those of *ids* whose flow is stored in the state *done*."""
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
-        """STORED_FLOWS that taught and were received before that time: of each outcome the newest."""
+        """The newest STORED_FLOWS that taught and were received by then: at most *each* of an outcome."""
 
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
-        """The keys and the trace ids of the newest *limit* flows that were received before that time."""
+        """The keys and the trace ids of the newest *limit* flows received by that time."""
 
     def unfinished(self, limit: int) -> pa.Table:
-        """STORED_FLOWS that are stuck or failed, as far as is known here, the newest first."""
+        """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
-        """STORED_FLOWS that *search* asks for: stuck first, then the newest; those behind *after*."""
+        """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
 
     def counts(self, search: Search) -> dict[int, int]:
-        """How many flows *search* would find, by state."""
+        """How many flows match *search*, by state."""
 
     def newest(self, since: int, limit: int) -> pa.Table:
-        """STORED_FLOWS whose last activity was after *since*, the newest *limit*."""
+        """The newest *limit* STORED_FLOWS with any activity after *since*."""
 
 
 class FactStore(Protocol):
-    """What brokers said, and when. It has no method yet: the first reader of a broker brings them."""
+    """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
 
 @dataclass(frozen=True)
 class Stores:
-    """The stores of one collector over connections of their own: who uses them waits for nobody else."""
+    """The stores of one collector, over connections of their own, so that no other user can block them."""
 
     spans: SpanStore
     flows: FlowStore
 
 
 class OpenStore(Protocol):
-    """A store that is open."""
+    """An open store."""
 
     @property
     def place(self) -> str:
-        """Where it is, as it may be shown: without any secret."""
+        """Where it is, without secrets, so that it may be shown."""
 
     @property
     def secret(self) -> Secret:
-        """The secret of the keys that are kept in it."""
+        """The secret of the keys that are stored in it."""
 
     def stores(self) -> Stores:
         """Stores over connections of their own."""
 
     def close(self) -> None:
-        """Close all connections, and give the place free."""
+        """Close all connections, and release the folder if there is one."""

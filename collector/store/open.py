@@ -19,7 +19,7 @@ DATABASE = "choreoscope"
 
 
 class ClickHouseStore:
-    """An open store in ClickHouse, wherever that runs."""
+    """An open store in ClickHouse, embedded or on a server."""
 
     def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
         self.place = place
@@ -28,13 +28,14 @@ class ClickHouseStore:
         self.secret = Secret()
 
     def prepare(self, before: Callable[[], None] = lambda: None) -> None:
-        """Bring the schema up to date; call *before* ahead of each change. Raise `StoreError` if it is newer."""
+        """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer."""
         database = self._connected()
         try:
             if "settings" in there(database) and settings.schema_version(database) > VERSION:
                 raise StoreError(
                     f"The store {self.place} was written by a newer version (its schema is"
-                    f" {settings.schema_version(database)}, ours {VERSION}): use that version, or another database."
+                    f" {settings.schema_version(database)}, ours {VERSION}): use that version, or another"
+                    " database."
                 )
             migrate(database, before)
             settings.write_schema_version(database, VERSION)
@@ -50,14 +51,14 @@ class ClickHouseStore:
         return Stores(spans, ClickHouseFlows(database, spans))
 
     def close(self) -> None:
-        """Close all connections, and give the place free."""
+        """Close all connections, and release the folder if there is one."""
         for database in self._databases:
             database.close()
         self._closed()
 
 
 def open_store(folder: Path, memory_limit: int, address: str = "") -> ClickHouseStore:
-    """The embedded store on *folder* or, with an *address*, the one on that server.
+    """Open the embedded store in *folder* or, given an *address*, the one on that server.
 
     Raise `FolderError`, `StoreError` or `AddressError` if it cannot be used.
     """

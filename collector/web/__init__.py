@@ -1,1 +1,1 @@
-"""What the HTTP and gRPC faces share: access, bodies, ports and servers."""
+"""What the HTTP and gRPC servers share: access, bodies, ports and servers."""

@@ -1,4 +1,4 @@
-"""Who may come in: by the token they show, and by the name under which they reach us."""
+"""Who may connect? It depends on the token that is sent, and on the host name by which we are reached."""
 
 from hmac import compare_digest
 from urllib.parse import urlsplit
@@ -11,25 +11,25 @@ from collector.config import is_loopback
 
 
 def allowed(authorization: str | None, token: str) -> bool:
-    """Whether the value of an Authorization header shows *token*. An empty token allows everybody."""
+    """Whether the value of an Authorization header presents *token*. An empty token allows everybody."""
     if not token:
         return True
     scheme, _, shown = (authorization or "").partition(" ")
-    # In constant time: how long this takes must not tell how much of the token was right.
+    # In constant time, so that the time taken does not reveal how much of the token was right.
     return scheme.lower() == "bearer" and compare_digest(shown.strip().encode(), token.encode())
 
 
 class LoopbackNames:
-    """Lets requests through that name this machine in their Host header; others get 400.
+    """Lets requests through whose Host header names this machine; others get 400.
 
-    Without it, a page from elsewhere could reach us through a name of its own that leads to this machine.
+    Otherwise a foreign web page could reach us through a host name of its own that resolves to this machine.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application around another."""
+        """An ASGI application around another one."""
         if scope["type"] != "http" or _names_this_machine(Headers(scope=scope).get("host", "")):
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Bodies as they come over the wire -> bytes, never more of them than allowed."""
+"""Reads and inflates request bodies, never more than the allowed number of bytes."""
 
 import asyncio
 import zlib
@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pyarrow as pa
 
-_SMALL = 32 * 1024  # inflating this takes a millisecond or two: less than handing it to a thread is worth
+_SMALL = 32 * 1024  # inflating this takes a millisecond or two, so a thread is not worth it
 _STREAMS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 
 
 class BodyError(Exception):
-    """A body that can not be unpacked."""
+    """A body that cannot be unpacked."""
 
 
 class TooLargeError(BodyError):
@@ -19,13 +19,13 @@ class TooLargeError(BodyError):
 
 
 class CodingError(BodyError):
-    """A content coding that is not known here."""
+    """A content coding that is not supported."""
 
 
 async def receive(chunks: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
     """The whole body, inflated; raise a `BodyError` if it is above *limit* or broken.
 
-    It stops at the limit: what is beyond is neither kept nor inflated.
+    Reading stops at the limit: what is beyond it is neither kept nor inflated.
     """
     parts = []
     size = 0

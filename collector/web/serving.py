@@ -1,4 +1,4 @@
-"""Ports and the servers on them."""
+"""Opens ports, and runs the servers on them."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-# Who is likely to hold a port of ours.
+# Which program probably holds our port.
 _HOLDERS = {
     4317: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
     4318: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
@@ -16,7 +16,7 @@ _HOLDERS = {
 
 
 class PortError(Exception):
-    """A port that can not be had, in one line."""
+    """A port that cannot be opened, explained in one line."""
 
     def __init__(self, bind: str, port: int, variable: str, reason: str) -> None:
         holder = _HOLDERS.get(port, "another collector or another program holds it")
@@ -27,12 +27,12 @@ class PortError(Exception):
 
 
 def address(bind: str, port: int) -> str:
-    """How *bind* and *port* are written together, in addresses and for gRPC."""
+    """*bind* and *port* as one address, for URLs and for gRPC."""
     return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
 
 
 def listen(bind: str, port: int, variable: str) -> socket.socket:
-    """Open a listening socket; raise `PortError`, which names the *variable* that chooses another."""
+    """Open a listening socket; raise `PortError`, which names the *variable* that sets another port."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -46,7 +46,7 @@ def listen(bind: str, port: int, variable: str) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """An ASGI application on a socket, until it is told to stop; signals are somebody else's business."""
+    """An ASGI application on a socket, until it is told to stop; others handle the signals."""
 
     def __init__(self, app: Any, opened: socket.socket) -> None:
         super().__init__(
@@ -72,7 +72,7 @@ class HttpServer(uvicorn.Server):
         yield
 
     async def start(self) -> None:
-        """Return once requests are answered."""
+        """Return once it answers requests."""
         self._running = asyncio.create_task(self.serve(sockets=[self._socket]))
         while not self.started and not self._running.done():  # noqa: ASYNC110  # uvicorn sets a flag only
             await asyncio.sleep(0.005)
@@ -80,12 +80,12 @@ class HttpServer(uvicorn.Server):
             await self.ended()
 
     async def ended(self) -> None:
-        """Return when it serves no more, whatever the reason; raise what ended it."""
+        """Return when it has stopped serving, for whatever reason; raise the error that ended it."""
         if self._running is not None:
             await asyncio.shield(self._running)
 
     async def stop(self) -> None:
-        """Take no more requests, and return when those that are here were answered."""
+        """Accept no more requests; return once the current ones are answered."""
         self.should_exit = True
         if self._running is not None:
             await self._running

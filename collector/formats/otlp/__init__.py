@@ -1,7 +1,7 @@
-"""Bytes -> span table, and back for one flow: the only package that knows OTLP's two encodings.
+"""Converts OTLP bytes to the span table and back: the only package that knows OTLP's two encodings.
 
-Many requests are read at once, because compiled code is fast on columns and slow on small pieces; yet a
-request that can not be read fails alone, and a span that can not be kept is refused alone.
+Many requests are decoded together, because compiled code is fast on columns and slow on small pieces. Still,
+an unreadable request fails alone, and an invalid span is refused alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ __all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "tab
 
 
 class Encoding(Enum):
-    """How a body is written, by its media type."""
+    """The encoding of a body; the value is its media type."""
 
     PROTOBUF = "application/x-protobuf"
     JSON = "application/json"
@@ -39,7 +39,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one body: its valid spans are in the table unless there is an *error*."""
+    """The result for one body: its valid spans are in the table, unless there is an *error*."""
 
     spans: int = 0
     rejected: int = 0
@@ -49,7 +49,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The spans of several bodies as one `SPANS` table, and a verdict on each body, in their order."""
+    """The spans of several bodies as one SPANS table, and a verdict for each body, in their order."""
 
     spans: pa.Table
     verdicts: list[Verdict]
@@ -59,14 +59,14 @@ _MAX_ATTRIBUTES = 16_384
 
 
 def tabulate(requests: Sequence[Request], received_unix_nano: int) -> pa.Table:
-    """`SPANS` of requests that somebody has read already, from another format; their ids are valid."""
+    """SPANS of *requests* that were already parsed from another format; their ids are valid."""
     return build(from_json.rows_of(requests), received_unix_nano, _MAX_ATTRIBUTES)[0]
 
 
 def decode(
     bodies: Sequence[Body], received_unix_nano: int, *, max_attributes: int = _MAX_ATTRIBUTES
 ) -> Decoded:
-    """Read *bodies*. Nothing is raised: one that can not be read has its error in its verdict.
+    """Decode *bodies*. An unreadable body raises nothing: its verdict has the error.
 
     A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`.
     """
@@ -93,7 +93,7 @@ _READERS: dict[Encoding, Reader] = {Encoding.PROTOBUF: from_protobuf.read, Encod
 def _readable(
     reader: Reader, bodies: Sequence[Body], places: list[int], verdicts: list[Verdict]
 ) -> tuple[list[int], Rows, dict[int, Refusal]]:
-    """Read the bodies at *places* together; should one not be readable, find it and leave it out."""
+    """Read the bodies at *places* together; if that fails, find the unreadable ones and leave them out."""
     try:
         return places, *reader([bodies[place].data for place in places])
     except OtlpError:

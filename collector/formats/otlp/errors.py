@@ -1,5 +1,5 @@
-"""What can be wrong with a request, said so that its sender can mend it."""
+"""The error for an unreadable request, worded so that its sender can fix it."""
 
 
 class OtlpError(Exception):
-    """A body that can not be read at all: the sender must not send it again."""
+    """A body that cannot be read at all: the sender must not retry it."""

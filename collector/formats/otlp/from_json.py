@@ -1,8 +1,8 @@
-"""JSON bodies -> rows. Compiled code all the way (msgspec, then pyarrow) while spans are as OTLP writes them.
+"""Decodes JSON bodies to rows, in compiled code (msgspec, then pyarrow) as long as spans have OTLP's form.
 
-What is rare costs Python: values inside values, events, the attributes of links, resources and scopes
-become protobuf one by one. A request with a span that the quick way can not read is read again span by
-span, with more patience; what even that can not read is refused alone.
+The rare parts cost Python time: nested values, events, attributes of links, resources and scopes are encoded
+to protobuf one by one. A request with a span that this fast path cannot read is read again span by span, more
+leniently; a span that cannot be read even then is refused alone.
 """
 
 import json
@@ -37,13 +37,13 @@ _decoder = msgspec.json.Decoder(Request, strict=False, dec_hook=encode)
 
 
 def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
-    """Every span of *bodies*, and what was refused of which; raise `OtlpError` if one is no request."""
+    """All spans of *bodies*, and the refusals by body; raise `OtlpError` if a body is not a request."""
     gathered = _Gathered()
     refused: dict[int, Refusal] = {}
     for number, data in enumerate(bodies):
         try:
             request = _decoder.decode(data)
-        except (ValueError, RecursionError):  # as msgspec's errors are, and those of UTF-8
+        except (ValueError, RecursionError):  # msgspec's errors and those of UTF-8 are ValueErrors
             request, wrong = _read_patiently(data)
             if wrong:
                 reason = f"{len(wrong)} span(s) refused. The first can not be read: {wrong[0]}."
@@ -53,7 +53,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
 
 
 def rows_of(requests: Sequence[Request]) -> Rows:
-    """Every span of *requests* that somebody has read already."""
+    """All spans of *requests* that were already parsed."""
     gathered = _Gathered()
     for number, request in enumerate(requests):
         gathered.add(number, request)
@@ -61,7 +61,7 @@ def rows_of(requests: Sequence[Request]) -> Rows:
 
 
 class _Gathered:
-    """The spans of several requests in one list, with what they share beside it."""
+    """The spans of several requests in one list, beside the resources and scopes that they share."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -96,7 +96,7 @@ class _Gathered:
 
 
 def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
-    """Read each span for itself; return why some could not be read beside the others."""
+    """Read each span on its own; return the request and, for each unreadable span, the reason."""
     wrong: list[str] = []
     by_resource: list[ResourceSpans] = []
     try:
@@ -128,12 +128,12 @@ def _entries(holder: Any, name: str) -> list[Any]:
 
 
 def read_part(written: Any, kind: type[PartT]) -> PartT | None:
-    """A part that goes on encoded; raise ValueError or TypeError if its shape is another."""
+    """Encode a part that stays encoded; raise ValueError or TypeError if it has the wrong shape."""
     return None if written is None else msgspec.convert(written, kind, dec_hook=encode)
 
 
 def read_span(written: Any) -> Span:
-    """One span, with what senders get wrong without harm put right: some write the names of enums."""
+    """Convert one span; correct harmless mistakes, such as the names of enums instead of numbers."""
     if not isinstance(written, dict):
         raise TypeError(f"expected an object, got {str(written)[:40]!r}")
     for holder, field, names in ((written, "kind", Kind), (written.get("status"), "code", Status)):
@@ -150,7 +150,7 @@ def read_span(written: Any) -> Span:
 def _time(written: Any) -> int:
     try:
         time = int(written)
-    except OverflowError:  # Python's JSON knows infinity
+    except OverflowError:  # Python's JSON parser accepts Infinity
         time = -1
     if not 0 <= time < 2**64:
         raise ValueError(f"time {written}: expected nanoseconds since 1970, below 2^64")
@@ -158,13 +158,13 @@ def _time(written: Any) -> int:
 
 
 def _whole(digits: str) -> int | float:
-    """Read a number: a time that was computed in floating point is a whole number still."""
+    """Parse a float. From 2^53 on, a whole number becomes an int: a time computed in floating point."""
     number = float(digits)
     return int(number) if number.is_integer() and abs(number) >= 2**53 else number
 
 
 def mended(value: Any) -> Any:
-    """*value* without the halves of surrogate pairs that JavaScript writes where it cut a text."""
+    """*value* with lone surrogates replaced; JavaScript leaves them behind when it truncates text."""
     match value:
         case str():
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -177,7 +177,7 @@ def mended(value: Any) -> Any:
 
 @cache
 def _types() -> tuple[pa.DataType, pa.DataType]:
-    """The type of spans with each field optional, by the names of JSON and by those of protobuf."""
+    """The type of spans with all fields optional: with JSON's field names, and with protobuf's."""
     return _optional(span_type(), _camel_case), _optional(span_type(), str)
 
 
@@ -195,7 +195,7 @@ def _camel_case(name: str) -> str:
 
 
 def _as_rows(spelled: pa.StructArray) -> pa.StructArray:
-    """Bytes for hex digits, and for each attribute's value its type and octets."""
+    """Decode hex ids to bytes, and split attribute values into type and octets."""
     links = dict.fromkeys(("trace_id", "span_id"), unhex)
     return with_fields(
         spelled,

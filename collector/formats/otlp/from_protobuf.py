@@ -1,9 +1,9 @@
-"""Protobuf bodies -> rows, in compiled code and for many bodies at once.
+"""Decodes protobuf bodies to rows, in compiled code and many bodies at once.
 
-`ptars` turns messages of a described type into Arrow. The description is OTLP's own with two changes.
-What only one flow on a screen needs is declared as bytes, so it stays encoded (and no depth of nesting can
-exhaust a stack), and so do attributes, which `pairs` opens. Text is declared as bytes too, so
-that one string that is not UTF-8 is repaired later and does not cost a whole request.
+`ptars` converts messages to Arrow, given their descriptor. The descriptor is OTLP's own, with two changes.
+What is needed only to show one flow is declared as bytes, so it stays encoded, and deep nesting cannot
+exhaust the stack; so are attributes, which `pairs` decodes. Text is declared as bytes, too, so that a string
+that is not UTF-8 is repaired later and does not cost the whole request.
 """
 
 from collections.abc import Sequence
@@ -51,12 +51,12 @@ class _Handler(Protocol):
 
 
 def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
-    """Every span of *bodies*, `Rows.body` counting from 0; raise `OtlpError` if one can not be read.
+    """All spans of *bodies*, `Rows.body` counting from 0; raise `OtlpError` if a body cannot be read.
 
-    Nothing is refused here: what protobuf can read has the right types.
+    Nothing is refused here: whatever protobuf can parse has the right types.
     """
     try:
-        with panics_as_otlp_errors():  # a length near 2^64 makes its sums overflow
+        with panics_as_otlp_errors():  # a length near 2^64 overflows its sums
             batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
     except ValueError as error:
         raise OtlpError(f"The body is no ExportTraceServiceRequest: {error}.") from error
@@ -79,7 +79,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
 
 
 def span_type() -> pa.StructType:
-    """The type of spans as they are written, values with a column for each of their fields."""
+    """The type of spans whose attributes are decoded: a value has one column for each possible field."""
     by_body = _handler(LEFT_ENCODED - {_ATTRIBUTES}).schema().field("resource_spans").type
     by_resource = by_body.value_type.field("scope_spans").type
     return by_resource.value_type.field("spans").type.value_type

@@ -1,4 +1,4 @@
-"""Trace and span ids as matrices of bytes, one row an id."""
+"""Trace and span ids as matrices of bytes, one row per id."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ for _place, _digit in enumerate(b"0123456789abcdef"):
 def matrix(column: pa.BinaryArray, size: int) -> tuple[Octets, Bools]:
     """The ids of *column* as rows of *size* bytes, and which of them are valid.
 
-    OTLP: an id of another length is invalid, and so is one of zeros alone. Invalid rows are zeros.
+    In OTLP, an id of another length is invalid, and so is one of only zeros. Invalid rows are zeros.
     """
     starts, data = parts(column)
     found = np.diff(starts)
@@ -21,7 +21,7 @@ def matrix(column: pa.BinaryArray, size: int) -> tuple[Octets, Bools]:
     rows = np.zeros((len(column), size), np.uint8)
     if right.all():
         rows[:] = data[starts[0] : starts[-1]].reshape(-1, size)
-    elif (right | (found == 0)).all():  # a parent, or none
+    elif (right | (found == 0)).all():  # parent ids may be empty
         rows[right] = data[starts[0] : starts[-1]].reshape(-1, size)
     else:
         rows[right] = data[starts[:-1][right, None] + np.arange(size)]
@@ -29,7 +29,7 @@ def matrix(column: pa.BinaryArray, size: int) -> tuple[Octets, Bools]:
 
 
 def fixed(rows: Octets) -> pa.FixedSizeBinaryArray:
-    """*rows* as an Arrow column, sharing their memory."""
+    """*rows* as an Arrow column that shares their memory."""
     rows = np.ascontiguousarray(rows)
     return pa.FixedSizeBinaryArray.from_buffers(
         pa.binary(rows.shape[1]), rows.shape[0], [None, pa.py_buffer(rows)]
@@ -37,7 +37,7 @@ def fixed(rows: Octets) -> pa.FixedSizeBinaryArray:
 
 
 def unhex(column: pa.BinaryArray) -> pa.BinaryArray:
-    """Hex digits of either case -> the bytes they spell; what is no hex becomes empty: no valid id."""
+    """Decode hex digits of either case; text that is not hex becomes empty, which is not a valid id."""
     starts, data = parts(column)
     nibbles = _NIBBLES[data[starts[0] : starts[-1]]]
     starts = starts - starts[0]

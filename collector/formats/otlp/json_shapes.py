@@ -1,4 +1,4 @@
-"""The shapes of an OTLP request in JSON, as msgspec is to read them. A name that is not here is ignored."""
+"""The shapes of an OTLP request in JSON, for msgspec to read. Fields that are not here are ignored."""
 
 from typing import Annotated, ClassVar, TypedDict, TypeVar
 
@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 Int32 = Annotated[int, Meta(ge=-(2**31), lt=2**31)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 UInt32 = Annotated[int, Meta(ge=0, lt=2**32)]
-Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # as far as msgspec can check; later ones take patience
+Time = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgspec can check no more; later times take the slow path
 
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -29,13 +29,13 @@ def _read(part: object, into: MessageT) -> MessageT:
 
 
 class Encoded(bytes):
-    """A part that goes on as protobuf, because only one flow on a screen needs its inside."""
+    """A part that stays encoded as protobuf, because only the view of one flow needs its contents."""
 
     message: ClassVar[type[Message]]
 
     @classmethod
     def of(cls, part: object) -> "Encoded":
-        """Encode *part*, made of plain values; raise ValueError or TypeError if its shape is another."""
+        """Encode *part*, given as plain values; raise ValueError or TypeError if it has the wrong shape."""
         return cls(_read(part, cls.message()).SerializeToString())
 
 
@@ -46,13 +46,13 @@ class ArrayPart(Encoded):
 
 
 class ListPart(Encoded):
-    """A value that has names for values."""
+    """A value that maps names to values."""
 
     message = common_pb2.KeyValueList
 
 
 class BytesPart(Encoded):
-    """The value of `bytesValue`: base64 of any dialect, as protobuf reads it. Not encoded but decoded."""
+    """The value of `bytesValue`: base64 in any dialect that protobuf accepts. Decoded, not encoded."""
 
     message = common_pb2.AnyValue
 
@@ -63,7 +63,7 @@ class BytesPart(Encoded):
 
 
 class EventPart(Encoded):
-    """What happened during a span."""
+    """An event of a span."""
 
     message = trace_pb2.Span.Event
 
@@ -75,13 +75,13 @@ class AttributePart(Encoded):
 
 
 class ResourcePart(Encoded):
-    """Who sent the spans."""
+    """The resource that sent the spans."""
 
     message = resource_pb2.Resource
 
 
 class ScopePart(Encoded):
-    """Which instrumentation made the spans."""
+    """The instrumentation that created the spans."""
 
     message = common_pb2.InstrumentationScope
 
@@ -162,7 +162,7 @@ class Request(TypedDict, total=False):
 
 
 def encode(kind: type, part: object) -> object:
-    """Read a part that JSON has no type for: what msgspec calls a `dec_hook`."""
+    """Convert a part that JSON has no type for: msgspec's `dec_hook`."""
     if issubclass(kind, Encoded):
         return kind.of(part)
     raise NotImplementedError(kind)

@@ -1,8 +1,8 @@
-"""Opens what the span table keeps encoded, for the one flow that is on a screen: bytes -> JSON values.
+"""Decodes what the span table keeps encoded, for the one flow on the screen: bytes to JSON values.
 
-Values keep their types: text, booleans, whole numbers, doubles, lists, objects and null. JSON has no word
-for two of them: bytes become `{"base64": ...}`, and doubles that are no numbers become "NaN", "Infinity"
-and "-Infinity", as in protobuf's JSON.
+Values keep their types: text, booleans, integers, doubles, lists, objects and null. JSON cannot express two
+of them: bytes become `{"base64": ...}`, and doubles that are not finite become "NaN", "Infinity" and
+"-Infinity", as in protobuf's JSON.
 """
 
 import math
@@ -35,13 +35,13 @@ def rows(spans: pa.Table) -> dict[str, Row]:
 
 
 def attributes(span: Row) -> dict[str, Json]:
-    """What a span says about itself. Of equal keys the last one counts."""
+    """The attributes of a span. If a key repeats, the last one counts."""
     parts = (span["attribute_keys"], span["attribute_types"], span["attribute_values"])
     return {key: value(kind, octets) for key, kind, octets in zip(*parts, strict=True)}
 
 
 def events(span: Row) -> list[dict[str, Json]]:
-    """What happened during a span: name, time_unix_nano, attributes, dropped_attributes."""
+    """The events of a span: name, time_unix_nano, attributes, dropped_attributes."""
     return [
         {
             "name": event.name,
@@ -55,7 +55,7 @@ def events(span: Row) -> list[dict[str, Json]]:
 
 
 def links(span: Row) -> list[dict[str, Json]]:
-    """What a span refers to: ref, attributes."""
+    """The links of a span: ref, attributes."""
     parts = (span["link_trace_ids"], span["link_span_ids"], span["link_attributes"])
     return [
         {
@@ -69,14 +69,14 @@ def links(span: Row) -> list[dict[str, Json]]:
 
 
 def resource(span: Row) -> dict[str, Json]:
-    """The attributes of who sent a span."""
+    """The attributes of the resource that sent a span."""
     opened = _open(Resource(), span["resource"])
     return {} if opened is None else _pairs(opened.attributes)
 
 
 def instances(sent_by: pa.Array) -> pa.Array:
-    """The service.instance.id of each encoded resource; null where it has none that is text."""
-    encoded = sent_by.dictionary_encode()  # as many as there are processes
+    """The service.instance.id of each encoded resource; null if it has none, or none that is text."""
+    encoded = sent_by.dictionary_encode()  # one for each process
     resources = [resource({"resource": octets}) for octets in encoded.dictionary.to_pylist()]
     names = [said.get("service.instance.id") for said in resources]
     found = pa.array([name if isinstance(name, str) else None for name in names], pa.string())
@@ -84,13 +84,13 @@ def instances(sent_by: pa.Array) -> pa.Array:
 
 
 def scope(span: Row) -> dict[str, Json]:
-    """The name, version and attributes of the instrumentation that made a span."""
+    """The name, version and attributes of the instrumentation that created a span."""
     opened = _open(InstrumentationScope(), span["scope"]) or InstrumentationScope()
     return {"name": opened.name, "version": opened.version, "attributes": _pairs(opened.attributes)}
 
 
 def value(kind: int, octets: bytes) -> Json:
-    """One entry of `attribute_values`, whose entry in `attribute_types` is *kind*."""
+    """Decode an entry of `attribute_values`; *kind* is its entry in `attribute_types`."""
     match kind:
         case ValueType.STRING:
             return octets.decode(errors="replace")
@@ -141,13 +141,13 @@ def _bytes(octets: bytes) -> Json:
 
 
 def _unreadable(octets: bytes) -> Json:
-    """What stands for a value nested a hundred deep: its sender's bytes are kept, but no screen shows it."""
+    """The stand-in for a value nested a hundred deep: its bytes are stored, but no screen shows them."""
     return {"unreadable_bytes": len(octets)}
 
 
 def _open(message: MessageT, octets: bytes) -> MessageT | None:
     try:
         message.ParseFromString(octets)
-    except DecodeError:  # nested too deeply, or no UTF-8 within
+    except DecodeError:  # nested too deeply, or invalid UTF-8 in it
         return None
     return message

@@ -1,7 +1,7 @@
-"""Attributes: encoded `KeyValue`s -> keys and values, all of a column at once.
+"""Splits attributes (encoded `KeyValue`s) into keys and values, a whole column at once.
 
-Eleven of these are in a span, and to have each of them read as a message of its own took longer than all
-the rest of the span.
+A span has about eleven of them, and parsing each as a message of its own took longer than the whole rest of
+the span.
 """
 
 import numpy as np
@@ -14,14 +14,14 @@ from collector.formats.otlp.octets import at, digits_of, pieces, varint
 from collector.formats.otlp.rows import Bools, Ints, Octets, parts
 from collector.formats.otlp.values import of_parts
 
-_KEY, _VALUE = 0x0A, 0x12  # the fields 1 and 2, each with its length before it
-_MOST_DIGITS = 5  # of a length that fits into a body
+_KEY, _VALUE = 0x0A, 0x12  # the tags of fields 1 and 2, both length-delimited
+_MOST_DIGITS = 5  # of the length of anything that fits into a body
 
 
 def of_pairs(column: pa.BinaryArray) -> pa.StructArray:
-    """Encoded `KeyValue`s -> structs of `key` (binary) and `value`, as `values.of_encoded` gives it.
+    """Encoded `KeyValue`s -> structs of `key` (binary) and `value`, as `values.of_encoded` returns it.
 
-    Raise `OtlpError` if one is no `KeyValue`.
+    Raise `OtlpError` if one is not a `KeyValue`.
     """
     starts, data = parts(column)
     begin, end = starts[:-1], starts[1:]
@@ -41,7 +41,7 @@ def of_pairs(column: pa.BinaryArray) -> pa.StructArray:
 
 
 def _key(data: Octets, begin: Ints, end: Ints) -> tuple[Ints, Ints, Bools]:
-    """Where each key begins and ends, and which are within their pair. An empty one is not written."""
+    """Where each key begins and ends, and which keys lie within their pair. Empty keys are not encoded."""
     written = (at(data, begin) == _KEY) & (begin < end)
     digits = np.ones(len(begin), np.int32)
     more = written & (at(data, begin + 1) > 127)
@@ -56,7 +56,7 @@ def _key(data: Octets, begin: Ints, end: Ints) -> tuple[Ints, Ints, Bools]:
 
 
 def _usual(column: pa.BinaryArray, strange: Bools) -> pa.BinaryArray:
-    """*column* with its *strange* pairs as exporters write them, by protobuf's own reader and writer."""
+    """*column* with its *strange* pairs re-encoded by protobuf, which writes them as exporters do."""
     encoded = column.to_pylist()
     for row in np.flatnonzero(strange).tolist():
         try:

@@ -1,4 +1,4 @@
-"""Panics of compiled code. Rust's are no `Exception`: whoever catches only those is ended by one."""
+"""Turns Rust panics into ordinary errors: a panic is not an `Exception`, so it would escape most handlers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,11 @@ from collector.formats.otlp.errors import OtlpError
 
 @contextmanager
 def panics_as_otlp_errors() -> Iterator[None]:
-    """Turn a panic of a decoder written in Rust into an `OtlpError`; let everything else through."""
+    """Turn a panic in a Rust decoder into an `OtlpError`; let everything else through."""
     try:
         yield
     except BaseException as error:
-        # PyO3 makes the class at run time, in a module that cannot be imported.
+        # PyO3 creates the class at run time, in a module that cannot be imported.
         if type(error).__module__ != "pyo3_runtime":
             raise
         raise OtlpError(f"The body is no ExportTraceServiceRequest: its decoder failed ({error}).") from error

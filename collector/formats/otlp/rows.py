@@ -1,4 +1,4 @@
-"""Spans as OTLP spells them, out of many bodies: what both encodings are read into."""
+"""The spans of many bodies under OTLP's own field names: what both decoders produce."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,19 +15,20 @@ Octets = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One row a span. The ints have a value a span and point into what several spans share."""
+    """One row per span. Each int array has an index per span, into what several spans share."""
 
-    # The fields of OTLP's `Span` by their protobuf names; text is binary, values are as `values` has them.
+    # The fields of OTLP's `Span` under their protobuf names; text is binary, values have the form of
+    # `values`.
     spans: pa.StructArray
     body: Ints  # the request it came in
     resources: pa.BinaryArray  # encoded
     resource: Ints
     scopes: pa.BinaryArray  # encoded
     scope: Ints
-    spelled: pa.StructArray | None = None  # where ids were hex: the spans as they were written
+    spelled: pa.StructArray | None = None  # only if ids were hex: the spans as they were written
 
     def where(self, mask: Bools) -> "Rows":
-        """The rows for which *mask* holds."""
+        """The rows that *mask* marks."""
         kept = self.spans.filter(pa.array(mask))
         return Rows(kept, self.body[mask], self.resources, self.resource[mask], self.scopes, self.scope[mask])
 
@@ -41,18 +42,18 @@ class Refusal:
 
 
 def repeat(values: Sequence[int] | Ints, lists: pa.ListArray) -> Ints:
-    """Each value as often as its list has entries: parent indices for the flattened lists."""
+    """Each value as often as its list has entries: the parent indices of the flattened lists."""
     return np.repeat(np.asarray(values, np.int32), lengths(lists))
 
 
 def lengths(lists: pa.ListArray) -> Ints:
-    """How many entries each list has; a null has none."""
+    """The length of each list; a null is empty."""
     counts = pc.list_value_length(lists)
     return np.asarray(pc.fill_null(counts, 0) if counts.null_count else counts, np.int32)
 
 
 def offsets(counts: Ints) -> pa.Array:
-    """The offsets that make a `ListArray` with *counts* entries."""
+    """The offsets of a `ListArray` whose lists have *counts* entries."""
     bounds = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=bounds[1:])
     return pa.array(bounds)
@@ -68,7 +69,7 @@ def parts(column: pa.Array) -> tuple[Ints, Octets]:
 def with_fields(
     structs: pa.StructArray, change: Mapping[str, Callable[[pa.Array], pa.Array]]
 ) -> pa.StructArray:
-    """*structs* with some of their fields made into others."""
+    """*structs* with some of their fields transformed."""
     columns = {
         field.name: change.get(field.name, lambda column: column)(column)
         for field, column in zip(structs.type, structs.flatten(), strict=True)
@@ -77,7 +78,7 @@ def with_fields(
 
 
 def with_entries(lists: pa.ListArray, change: Callable[[pa.Array], pa.Array]) -> pa.ListArray:
-    """*lists* with their entries made into others; a null becomes an empty list."""
+    """*lists* with their entries transformed; a null becomes an empty list."""
     return pa.ListArray.from_arrays(offsets(lengths(lists)), change(lists.flatten()))
 
 

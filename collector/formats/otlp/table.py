@@ -1,4 +1,4 @@
-"""Rows as OTLP spells them -> the span table. No Python runs per span, except to repair what is broken."""
+"""Builds the span table from decoded rows. No Python runs per span, except to repair broken ones."""
 
 from functools import lru_cache
 
@@ -14,16 +14,16 @@ from collector.formats.otlp.rows import Bools, Ints, Refusal, Rows, lengths, off
 from collector.formats.otlp.values import text
 from collector.model.spans import SPANS
 
-UNKNOWN_SERVICE = "unknown_service"  # OTLP's own word for a resource without a name
+UNKNOWN_SERVICE = "unknown_service"  # OpenTelemetry's default for a resource without a name
 
 
 def build(
     rows: Rows, received_unix_nano: int, max_attributes: int
 ) -> tuple[pa.Table, Ints, dict[int, Refusal]]:
-    """The spans of *rows* as `SPANS`, the body that each came in, and what was refused of which body.
+    """The spans of *rows* as SPANS, the body that each came in, and the refusals by body.
 
-    A span is refused when one of its ids is invalid: nothing can refer to it. An invalid parent is
-    none, and an invalid link is counted as dropped: the span itself is still worth keeping.
+    A span with an invalid id is refused, because nothing can refer to it. An invalid parent id counts as no
+    parent, and an invalid link as dropped: the span itself is still worth keeping.
     """
     traces, trace_ok = ids.matrix(rows.spans.field("trace_id"), 16)
     spans, span_ok = ids.matrix(rows.spans.field("span_id"), 8)
@@ -108,12 +108,12 @@ def _without_null_lists(lists: pa.ListArray) -> pa.ListArray:
 
 
 def number(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    """An absent number is 0, as in protobuf."""
+    """*column* as *kind*; an absent number is 0, as in protobuf."""
     return pc.fill_null(column, 0).cast(kind) if column.null_count else column.cast(kind)
 
 
 def _octet(column: pa.Array) -> pa.Array:
-    """An enum's number; one that no version of OTLP could mean becomes 0, its "unspecified"."""
+    """Enum numbers as bytes; one that no version of OTLP could mean becomes 0, OTLP's "unspecified"."""
     numbers = np.asarray(number(column, pa.int32()))
     return pa.array(np.where((numbers >= 0) & (numbers < 256), numbers, 0).astype(np.uint8))
 
@@ -129,7 +129,7 @@ def _services(resources: pa.BinaryArray) -> pa.Array:
 
 @lru_cache(maxsize=4096)
 def service_of(resource: bytes) -> str:
-    """The `service.name` of an encoded resource; the last one counts, should there be several."""
+    """The `service.name` of an encoded resource; if there are several, the last one counts."""
     try:
         attributes = Resource.FromString(resource).attributes
     except DecodeError:

@@ -1,7 +1,7 @@
-"""Span table -> an OTLP request in JSON, for one flow that somebody takes along.
+"""Writes the span table as an OTLP request in JSON, to export one flow.
 
-The way back of `from_json`: read again, it is the same table but for the times of arrival. Values that were
-nested a hundred deep can not be opened; they are counted as dropped, as OTLP would have a sender do it.
+The inverse of `from_json`: what it writes reads back as the same table, except for the times of arrival.
+Values nested a hundred deep cannot be decoded; they are counted as dropped, as OTLP asks of senders.
 """
 
 import math
@@ -21,11 +21,11 @@ from collector.model.spans import ValueType
 Json: TypeAlias = dict[str, Any]
 Row: TypeAlias = Mapping[str, Any]  # a row of the span table as plain values
 
-_MOST = 2**32 - 1  # of what a count of dropped things can say
+_MOST = 2**32 - 1  # the highest count of dropped things in OTLP
 
 
 def to_json(spans: pa.Table) -> Json:
-    """The request that *spans*, a `SPANS` table, could have come in; equal sets give equal requests."""
+    """The request that *spans* (SPANS) could have come in; equal sets of spans give equal requests."""
     rows = sorted(
         spans.to_pylist(), key=lambda row: (row["start_unix_nano"], row["trace_id"], row["span_id"])
     )
@@ -83,7 +83,7 @@ def _links(row: Row) -> list[Json]:
 
 
 def _value(kind: int, octets: bytes) -> Json | None:
-    """One entry of `attribute_values` as OTLP's AnyValue; None if it can not be opened."""
+    """One entry of `attribute_values` as OTLP's AnyValue; None if it cannot be decoded."""
     match kind:
         case ValueType.STRING:
             return {"stringValue": octets.decode(errors="replace")}
@@ -107,7 +107,7 @@ def _named(name: str, part: Json | None) -> Json | None:
 
 
 def _double(number: float) -> float | str:
-    """JSON has no word for some doubles; these are protobuf's."""
+    """*number*, or protobuf's name for it if JSON cannot express it."""
     if math.isfinite(number):
         return number
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
@@ -117,7 +117,7 @@ def _opened(kind: Callable[[], Message], octets: bytes) -> Json | None:
     message = kind()
     try:
         message.ParseFromString(octets)
-    except DecodeError:  # nested too deeply, or no UTF-8 within
+    except DecodeError:  # nested too deeply, or invalid UTF-8 in it
         return None
     opened: Json = MessageToDict(message, use_integers_for_enums=True)
     return opened

@@ -1,7 +1,7 @@
-"""Span table -> protobuf bodies, for what sends spans on: what `from_protobuf` reads back as the same spans.
+"""Encodes the span table as protobuf bodies, to send spans on; `from_protobuf` reads back the same spans.
 
-What the table keeps encoded goes into the body as it is, so that nothing a sender wrote can be lost on the
-way, however deeply it is nested. Protobuf allows for that: fields put behind one another are one message.
+What the table keeps encoded is copied as it is, so nothing that a sender wrote is lost, however deeply nested
+it is. Protobuf allows this: concatenated fields are one message.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ _KEY, _VALUE, _ARRAY, _KVLIST, _LINK_ATTRIBUTES = 1, 2, 5, 6, 4
 
 
 def body(spans: pa.Table) -> bytes:
-    """One ExportTraceServiceRequest with *spans*, by their resource and scope."""
+    """One ExportTraceServiceRequest with *spans*, grouped by resource and scope."""
     groups: dict[bytes | None, dict[bytes | None, list[bytes]]] = {}
     for row in spans.to_pylist():
         groups.setdefault(row["resource"], {}).setdefault(row["scope"], []).append(_span(row))
@@ -97,7 +97,7 @@ def _links(row: Row) -> Iterator[bytes]:
 
 
 def _field(number: int, octets: bytes) -> bytes:
-    """A field of the wire format whose value has a length: its tag, the length in base 128, the value."""
+    """A length-delimited field of the wire format: tag, length as a varint, value."""
     length, size = bytearray(), len(octets)
     while size > 127:
         length.append(size & 127 | 128)

@@ -1,8 +1,8 @@
-"""The values of attributes: `AnyValue`s -> what each was and its octets, as `ValueType` says.
+"""Converts attribute values (`AnyValue`s) to types and octets, as `ValueType` defines them.
 
-Attributes are what a span has most of. To take eleven values a span apart into the columns of a `oneof`
-costs more than all the rest of the span; so protobuf's values come here encoded, and their headers are cut
-off all at once.
+Attributes are the largest part of a span. Splitting its eleven values into the columns of a `oneof` costs
+more than the whole rest of the span. So protobuf's values arrive here encoded, and all their headers are cut
+off at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,9 +21,9 @@ from collector.model.spans import ValueType
 
 _NO_BYTES = pa.scalar(b"", pa.binary())
 _BOOLS = pa.array([b"false", b"true"], pa.binary())
-_UNUSUAL = 255  # no ValueType: written as no exporter writes it, or with what is not known yet
+_UNUSUAL = 255  # not a ValueType: an unusual encoding, or a kind that is not known yet
 
-# A value begins with the number of its field, by which `ValueType` counts, and with how it is written.
+# A value begins with its tag: the number of its field, which is also its `ValueType`, and its wire type.
 _VARINT, _FIXED, _DELIMITED = 0, 1, 2
 _WRITTEN = {
     ValueType.STRING: _DELIMITED,
@@ -41,16 +41,16 @@ _IS_DELIMITED = np.isin(np.arange(256), [kind for kind, way in _WRITTEN.items() 
 
 
 def of_encoded(column: pa.BinaryArray) -> pa.StructArray:
-    """Encoded `AnyValue`s (null: none) -> structs of `type` (uint8) and `octets` (binary).
+    """Encoded `AnyValue`s (null: no value) -> structs of `type` (uint8) and `octets` (binary).
 
-    Raise `OtlpError` if one is no `AnyValue`. Text that is not UTF-8 is repaired.
+    Raise `OtlpError` if one is not an `AnyValue`. Text that is not UTF-8 is repaired.
     """
     starts, data = parts(column)
     return of_parts(data, starts[:-1], starts[1:])
 
 
 def of_parts(data: Octets, begin: Ints, end: Ints) -> pa.StructArray:
-    """The same of the parts of *data* from *begin* to *end*, which ascend and do not overlap."""
+    """`of_encoded` for the parts of *data* from *begin* to *end*, which ascend and do not overlap."""
     size = end - begin
     types = np.where(size, _TYPE_OF_TAG[at(data, begin)], np.uint8(ValueType.EMPTY))
     digits = digits_of(size - 1)
@@ -58,7 +58,7 @@ def of_parts(data: Octets, begin: Ints, end: Ints) -> pa.StructArray:
     delimited = _IS_DELIMITED[types]
     types[delimited & ~(good & (length == size - 1 - digits))] = _UNUSUAL
 
-    # All that a value may be, one after another: headers and payloads by turns, then what is spelled out.
+    # One array with all possible octets: headers and payloads alternating, then booleans and numbers as text.
     bounds = np.zeros(2 * len(size) + 1, np.int32)
     bounds[1::2] = begin + np.where(delimited, np.minimum(1 + digits, size), 0)
     bounds[2::2] = end
@@ -85,10 +85,10 @@ def of_parts(data: Octets, begin: Ints, end: Ints) -> pa.StructArray:
 
 
 def of_fields(values: pa.StructArray) -> pa.StructArray:
-    """`AnyValue`s with a column for each of their fields -> the same as `of_encoded` gives."""
+    """`AnyValue`s with a column for each of their fields -> the same structs as from `of_encoded`."""
     types = np.zeros(len(values), np.uint8)  # ValueType.EMPTY
     spelled = []
-    # A oneof: in each row one field at most is not null.
+    # A oneof: in each row, at most one field is not null.
     for kind, column in zip(_WRITTEN, values.flatten(), strict=True):
         if column.null_count < len(column):
             types[np.asarray(column.is_valid())] = kind
@@ -99,12 +99,12 @@ def of_fields(values: pa.StructArray) -> pa.StructArray:
 
 
 def with_values(read: Callable[[pa.Array], pa.StructArray]) -> Callable[[pa.ListArray], pa.ListArray]:
-    """What makes lists of attributes into the same with their values *read*."""
+    """A function that applies *read* to the values in lists of attributes."""
     return lambda lists: with_entries(lists, lambda entries: with_fields(entries, {"value": read}))
 
 
 def text(column: pa.Array) -> pa.Array:
-    """Octets (null: none) -> text; what is not UTF-8 is shown with replacement characters, as browsers do."""
+    """Octets (null: empty) -> text; invalid UTF-8 becomes replacement characters, as in browsers."""
     if column.null_count:
         column = pc.fill_null(column, _NO_BYTES)
     try:
@@ -114,7 +114,7 @@ def text(column: pa.Array) -> pa.Array:
 
 
 def _values(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
-    # Nearly always all of it is UTF-8, bytes included, and one look in compiled code is enough.
+    # Nearly always, all of it is valid UTF-8, bytes included, and one check in compiled code is enough.
     try:
         octets.cast(pa.string())
     except pa.ArrowInvalid:
@@ -137,7 +137,7 @@ def _doubles(data: Octets, begin: Ints, size: Ints) -> tuple[npt.NDArray[np.floa
 
 
 def _usual(strange: Sequence[bytes]) -> pa.BinaryArray:
-    """The same values as exporters write them, by protobuf's own reader and writer."""
+    """The same values re-encoded by protobuf, which writes them as exporters do."""
     values = []
     for encoded in strange:
         try:

@@ -1,1 +1,1 @@
-"""Transports: how bodies come in and answers go out. Nothing here knows about tracing."""
+"""Transports: how request bodies come in and answers go out. Nothing here knows about tracing."""

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: TraceService/Export, taken as raw bytes so that decoding waits for its group."""
+"""OTLP over gRPC: takes TraceService/Export requests as raw bytes, so that groups are decoded at once."""
 
 from typing import NoReturn
 
@@ -19,12 +19,12 @@ _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
 
 
 def grpc_server(intake: Intake, config: Config, counters: Counters) -> Server:
-    """A server that has its handlers, but no port yet."""
+    """A server with its handlers, but without a port yet."""
     receiver = _Receiver(intake, config, counters)
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", config.max_body_bytes),
-            ("grpc.so_reuseport", 0),  # a port that is taken must be an error, not shared
+            ("grpc.so_reuseport", 0),  # if the port is taken, fail instead of sharing it
         ]
     )
     for package, service, method in (
@@ -76,7 +76,7 @@ class _Receiver:
 async def _refuse(
     context: ServicerContext[bytes, bytes], http_code: int, message: str, retry_after_s: int | None = None
 ) -> NoReturn:
-    """End the call with an error; say when to retry in both of the places that exporters look at."""
+    """End the call with an error; put the retry delay in both places where exporters look for it."""
     details = status(http_code, message, retry_after_s)
     metadata: list[tuple[str, bytes]] = [("grpc-status-details-bin", details.SerializeToString())]
     if retry_after_s is not None:

@@ -20,7 +20,7 @@ from collector.store.contracts import StoreError
 from collector.web.access import allowed
 from collector.web.bodies import BodyError, CodingError, TooLargeError, receive
 
-_RETRY_AFTER_S = 2  # below the ten seconds after which the Python exporter gives a batch up
+_RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
 
 def http_app(intake: Intake, config: Config, counters: Counters) -> Starlette:
@@ -74,7 +74,7 @@ class _Receiver:
             raise HTTPException(400, str(error)) from error
 
     async def _body(self, request: Request) -> tuple[Encoding, bytes]:
-        """The encoding and the inflated body, or an HTTPException that says what is wrong with them."""
+        """The encoding and the inflated body; raise an HTTPException that says what is wrong with them."""
         if not allowed(request.headers.get("authorization"), self._config.token):
             raise self._refused(
                 "unauthorized", 401, "Authorization: Bearer with the collector's token is expected."
@@ -103,7 +103,7 @@ class _Receiver:
         return HTTPException(code, message)
 
     async def refuse(self, request: Request, error: Exception) -> Response:
-        """An error as OTLP has it: a Status, in the request's encoding where that is known."""
+        """An error in OTLP's form: a Status, in the encoding of the request if that is known."""
         assert isinstance(error, HTTPException)
         headers = dict(error.headers or {})
         retry_after_s = _RETRY_AFTER_S if error.status_code == 503 else None
@@ -123,6 +123,6 @@ class _Receiver:
 
 def _encoding(request: Request) -> Encoding | None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/protobuf":  # what some write for application/x-protobuf
+    if media_type == "application/protobuf":  # some senders use this instead of application/x-protobuf
         return Encoding.PROTOBUF
     return next((encoding for encoding in Encoding if encoding.value == media_type), None)

@@ -1,7 +1,7 @@
-"""Metrics and logs: read to be counted, and refused.
+"""Refuses metrics and logs: they are decoded only to count their records.
 
-An SDK with everything switched on sends them to the same address. An error would fill its log every
-minute, a plain success would be a lie: so they are answered with OTLP's partial success, which rejects all.
+An SDK with all signals enabled sends them to the same address. An error would fill its log every minute, and
+plain success would be a lie. So the answer is OTLP's partial success with every record rejected.
 """
 
 import json
@@ -22,7 +22,7 @@ from collector.formats.otlp import Encoding, OtlpError
 
 
 class Signal(Enum):
-    """What OTLP carries beside traces."""
+    """OTLP's signals other than traces."""
 
     METRICS = "metrics"
     LOGS = "logs"
@@ -35,7 +35,7 @@ _NOT_KEPT = (
 
 
 def refusal(signal: Signal, data: bytes, encoding: Encoding) -> Message:
-    """The response that rejects every record of *data*; raise `OtlpError` if it can not be read."""
+    """The response that rejects every record of *data*; raise `OtlpError` if it cannot be read."""
     try:
         count = _count(signal, data, encoding)
     except (DecodeError, ValueError, TypeError, RecursionError) as error:
@@ -68,7 +68,7 @@ def _count(signal: Signal, data: bytes, encoding: Encoding) -> int:
 
 
 def _entries(value: Any, name: str) -> int:
-    """How many entries all lists called *name* have, however deep they are."""
+    """The total number of entries in all lists called *name*, at any depth."""
     if isinstance(value, list):
         return sum(_entries(entry, name) for entry in value)
     if not isinstance(value, dict):

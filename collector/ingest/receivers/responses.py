@@ -1,4 +1,4 @@
-"""What OTLP answers, in either encoding: a response, or a `google.rpc.Status`."""
+"""OTLP's answers in either encoding: a response, or a `google.rpc.Status`."""
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.json_format import MessageToJson
@@ -10,12 +10,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from collector.formats.otlp import Encoding
 from collector.ingest.intake import Accepted
 
-# google.rpc.Code, by what OTLP/HTTP says in its place
+# google.rpc.Code for each HTTP status that OTLP/HTTP uses
 CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 500: 13, 503: 14}
 
 
 def response(accepted: Accepted) -> ExportTraceServiceResponse:
-    """Empty when all was kept, as OTLP asks."""
+    """The response to accepted spans; empty if all were kept, as OTLP requires."""
     answer = ExportTraceServiceResponse()
     if accepted.rejected or accepted.message:
         answer.partial_success.rejected_spans = accepted.rejected
@@ -24,7 +24,7 @@ def response(accepted: Accepted) -> ExportTraceServiceResponse:
 
 
 def status(http_code: int, message: str, retry_after_s: int | None = None) -> Status:
-    """An error's body; with *retry_after_s* the sender is asked to send the same again."""
+    """The body of an error; *retry_after_s* asks the sender to retry after that time."""
     answer = Status(code=CODES.get(http_code, 2), message=message)
     if retry_after_s is not None:
         answer.details.add().Pack(retry_info(retry_after_s))
@@ -32,7 +32,7 @@ def status(http_code: int, message: str, retry_after_s: int | None = None) -> St
 
 
 def retry_info(seconds: int) -> RetryInfo:
-    """How long to wait before sending again."""
+    """How long to wait before a retry."""
     return RetryInfo(retry_delay=Duration(seconds=seconds))
 
 

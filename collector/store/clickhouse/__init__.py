@@ -1,1 +1,1 @@
-"""ClickHouse: embedded in the process, or a server. The only SQL; both speak the same."""
+"""ClickHouse, embedded in the process or on a server: the only SQL, and the same for both."""

@@ -1,4 +1,4 @@
-"""A database and the connections to it: one that writes, and a few that read at the same time."""
+"""A database and its connections: one writes, and a few read at the same time."""
 
 import queue
 import threading
@@ -11,48 +11,48 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalErr
 
 from collector.store.contracts import StoreError
 
-READERS = 4  # connections: one slow question must not hold up the next
+READERS = 4  # connections: one slow query must not hold up the next
 
-# What all connections ask for.
+# The settings of every connection.
 SETTINGS = {
-    "log_queries": 0,  # nobody reads the engine's own tables of its queries
+    "log_queries": 0,  # nobody reads the engine's query log
     "output_format_arrow_fixed_string_as_fixed_byte_array": 1,
     "output_format_arrow_low_cardinality_as_dictionary": 0,
 }
 
 
 class Database:
-    """One database. Its methods may be called from any thread; all raise `StoreError`.
+    """A database. Its methods may be called from any thread; all raise `StoreError`.
 
-    A write waits for other writes, a question only while as many are being answered as there are readers.
+    A write waits for other writes. A query waits only while all readers are busy.
     """
 
     def __init__(self, connect: Callable[[], Any], readers: int = READERS) -> None:
         self._connect = connect
-        self._writing: Any = None  # connections are opened when they are needed first
+        self._writing: Any = None  # connections are opened on first use
         self._write_lock = threading.Lock()
-        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()  # the one used last has its caches warm
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()  # last in, first out: its caches are warm
         for _ in range(readers):
             self._idle.put(None)
         self._readers = readers
 
     def execute(self, statement: str) -> None:
-        """Run a statement that answers nothing."""
+        """Run a statement that returns nothing."""
         with self._writer() as writer, _failing_as_store_error("carry out a statement"):
             writer.command(statement)
 
     def insert(self, table: str, rows: pa.Table) -> None:
-        """Append *rows*; where the table says fsync, they are on the disk when this returns."""
+        """Append *rows*. If the table demands fsync, they are on disk when this returns."""
         with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
             writer.insert_arrow(table, rows)
 
     def query(self, question: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """The answer's rows. Values go into `{name:Type}` places of *question*, never into its text."""
+        """Run a query. Values go into `{name:Type}` placeholders of *question*, never into its text."""
         with self._reader() as reader, _failing_as_store_error("answer a query"):
             return reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
 
     def close(self) -> None:
-        """End all connections, when the questions under way are answered."""
+        """Close all connections, once the running queries are answered."""
         for _ in range(self._readers):
             if (reader := self._idle.get()) is not None:
                 reader.close()
@@ -81,12 +81,12 @@ class Database:
         with _failing_as_store_error("be reached"):
             try:
                 return self._connect()
-            except OperationalError as error:  # the driver wraps the network's error in several others
+            except OperationalError as error:  # the driver wraps network errors in several others
                 raise _first_of(error) from error
 
 
 def _first_of(error: BaseException) -> BaseException:
-    """The error that *error* began with, where that was one of the network; *error* where not."""
+    """The root of *error* if that is a network error, otherwise *error*."""
     first = error
     while (earlier := first.__cause__ or first.__context__) is not None:
         first = earlier

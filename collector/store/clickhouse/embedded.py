@@ -1,4 +1,4 @@
-"""The embedded ClickHouse: one engine a process, on one folder that nobody else may use meanwhile."""
+"""The embedded ClickHouse: one engine per process, on one folder, which it locks."""
 
 import fcntl
 import os
@@ -10,7 +10,7 @@ import clickhouse_connect
 from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.migrations import VERSION
 
-# What the engine may keep in memory. A collector is a guest on a developer's machine.
+# Small caches: a collector is a guest on a developer's machine.
 _MIB = 1024 * 1024
 _LIMITS = {
     "mark_cache_size": 32 * _MIB,
@@ -20,17 +20,17 @@ _LIMITS = {
 }
 _MEMORY = ":memory:"
 _STAMP = "schema-version"
-# A change of a table writes some kilobytes. On a disk without room for them it leaves an empty file behind, and
-# the engine does not start with one.
+# Changing a table writes a few kilobytes. Without room for them on the disk, it leaves an empty file behind,
+# and then the engine does not start again.
 _ROOM = 16 * _MIB
 
 
 class FolderError(Exception):
-    """The data folder cannot be used, and nothing in it was touched."""
+    """The data folder cannot be used; nothing in it was changed."""
 
 
 class Engine:
-    """ClickHouse on *folder*, which it locks, or in memory without one.
+    """ClickHouse on *folder*, which it locks, or in memory if there is no folder.
 
     Raise `FolderError` if the folder is locked, or was written by a newer version.
     """
@@ -49,7 +49,7 @@ class Engine:
             raise
 
     def connect(self, database: str) -> Any:
-        """Open a connection to *database*, which must be there."""
+        """Open a connection to *database*, which must exist."""
         return clickhouse_connect.get_client(
             interface="chdb",
             path=_MEMORY if self.folder is None else str(self.folder / "clickhouse"),
@@ -59,7 +59,7 @@ class Engine:
         )
 
     def database(self, name: str) -> Database:
-        """Open the database *name*; make it if it is not there."""
+        """Open the database *name*; create it if it does not exist."""
         if not int(
             self._first.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": name})
         ):
@@ -75,27 +75,27 @@ class Engine:
         free = disk.f_bavail * disk.f_frsize
         if free < _ROOM:
             raise FolderError(
-                f"The disk of the data folder {self.folder} has {free:,} bytes free: preparing its tables needs"
-                f" {_ROOM:,}. Free some space and start again; nothing was changed."
+                f"The disk of the data folder {self.folder} has {free:,} bytes free: preparing its tables"
+                f" needs {_ROOM:,}. Free some space and start again; nothing was changed."
             )
 
     def stamp(self) -> None:
-        """Write down which version of the schema the folder has, so that an older program refuses it."""
+        """Record the schema's version in the folder, so that an older program refuses it."""
         if self.folder is None or _stamped(self.folder) == str(VERSION):
             return
         written = self.folder / f"{_STAMP}.new"
         with written.open("w") as file:
             file.write(f"{VERSION}\n")
             file.flush()
-            os.fsync(file.fileno())  # a stamp that power loss leaves empty would be none
+            os.fsync(file.fileno())  # power loss must not leave an empty stamp
         written.rename(self.folder / _STAMP)
 
     def drop(self, name: str) -> None:
-        """Remove the database *name* with all that is in it."""
+        """Drop the database *name* with everything in it."""
         self._first.command(f"DROP DATABASE IF EXISTS `{name}` SYNC")
 
     def close(self) -> None:
-        """Stop the engine and give the folder free. Databases must have been closed before."""
+        """Stop the engine and unlock the folder. Close its databases first."""
         self._first.close()
         self._unlock()
 
@@ -105,7 +105,7 @@ class Engine:
 
 
 def _lock(folder: Path) -> int:
-    """Hold *folder* until the returned descriptor is closed, be it by the end of the process."""
+    """Lock *folder* until the returned descriptor is closed, or the process ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -125,10 +125,10 @@ def _lock(folder: Path) -> int:
 
 
 def _stamped(folder: Path) -> str:
-    """What the folder's stamp says; empty without one."""
+    """The version in the folder's stamp; empty if there is no stamp."""
     try:
         return (folder / _STAMP).read_text(errors="replace").strip()
-    except OSError:  # a new folder; or one that cannot be used, as taking the lock will tell
+    except OSError:  # a new folder, or one that cannot be used, which `_lock` reports
         return ""
 
 

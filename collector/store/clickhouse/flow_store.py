@@ -1,4 +1,4 @@
-"""Flows in ClickHouse: those that came to rest, and how to find them again. See `contracts.FlowStore`."""
+"""Evicted and stopped flows in ClickHouse, and how they are found again. See `contracts.FlowStore`."""
 
 import json
 import threading
@@ -16,23 +16,23 @@ from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.contracts import Place, Search, SpanStore, begins_trace_id
 
-# What was put away while it ran is stuck from a time on, if nothing more came of it.
+# A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 _STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
 _COLUMNS = ", ".join(_STATE if name == "state" else name for name in STORED_FLOWS.names)
 _TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
-# The values of the parameter `listed`, as JSON: an array for a parameter takes time with the square of its length,
-# minutes for 100,000 ids.
+# The parameter `listed` holds its values as JSON: an array parameter takes time that grows with the square of
+# its length, minutes for 100,000 ids.
 _VALUES = "JSONExtract({{listed:String}}, 'Array({})')"
 _LISTED = f"(SELECT arrayJoin({_VALUES}))"
 _LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('String')})"
-# Stuck first, then late, running and done; of each the newest.
+# The order of lists: stuck and failed, then late, running and done.
 _RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
 _GONE = 255  # the state of a row whose flow is part of another now
-_MOST_BYTES = 100_000  # of one value: a server takes 128 KiB
+_MOST_BYTES = 100_000  # of one parameter: a server accepts 128 KiB
 
 
 class ClickHouseFlows:
-    """The flows of *database*, which must have been migrated; *spans* are in the same one."""
+    """The flows in *database*, which must be migrated; *spans* is the span store in the same database."""
 
     def __init__(self, database: Database, spans: SpanStore, clock: Callable[[], int] = time.time_ns) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class ClickHouseFlows:
     def put(
         self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
     ) -> None:
-        """Keep *flows* (FLOWS) durably; a flow of the same id is replaced or, with *only_new*, stays."""
+        """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays."""
         stuck_from = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
         if only_new:
             kept = self._here(flows["id"].to_pylist())
@@ -64,7 +64,7 @@ class ClickHouseFlows:
         self._database.insert("flows", rows)
 
     def forget(self, ids: Sequence[str]) -> None:
-        """Remove the flows of these ids."""
+        """Remove the flows with these ids."""
         kept = sorted(self._here(ids))
         empty = {field.name: pa.nulls(len(kept), field.type) for field in FLOWS}
         zeros = {
@@ -77,7 +77,7 @@ class ClickHouseFlows:
         self.put(gone, np.full(len(kept), _GONE), np.zeros(len(kept), np.bool_), only_new=False)
 
     def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
-        """Keep durably which trace leads to the flow that has a message of each of *ids*."""
+        """Store durably, for each of *ids*, the trace that leads to the flow with this message."""
         self._database.insert("message_ids", pa.table({"id": ids, "trace_id": trace_ids}))
 
     def offering(self, ids: Keys) -> pa.Array:
@@ -87,16 +87,16 @@ class ClickHouseFlows:
         return pa.array([] if answer is None else _bytes(answer["trace_id"]), pa.binary(16)).unique()
 
     def refuse(self, keys: Sequence[str]) -> None:
-        """Remember durably that these are no flow keys."""
+        """Store durably that these are not flow keys."""
         self._database.insert("refused_keys", pa.table({"key": pa.array(keys, pa.string())}))
 
     def refused_keys(self) -> list[str]:
-        """The flow keys that were found to be none."""
+        """The keys that were refused as flow keys."""
         found: list[str] = self._database.query("SELECT DISTINCT key FROM refused_keys")["key"].to_pylist()
         return found
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of the kept flows with these keys or traces, and SPANS of all traces of both."""
+        """The ids of stored flows with these keys or traces, and SPANS of all traces, given and theirs."""
         traces = {trace for trace in trace_ids.to_pylist() if trace is not None}
         found: dict[str, None] = {}
         for condition, values in (
@@ -111,18 +111,19 @@ class ClickHouseFlows:
         return list(found), self._spans.spans_of(traces) if traces else SPANS.empty_table()
 
     def named(self, name: str) -> pa.Table:
-        """STORED_FLOWS with this key, id or trace id (hex); no row where there is none."""
+        """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
         found = self._ask("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
         if found.num_rows or len(name) != 32 or not begins_trace_id(name):
             return found
         answer = self._database.query(
-            "SELECT DISTINCT id FROM flows WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100",
+            "SELECT DISTINCT id FROM flows"
+            " WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100",
             {"trace": name},
         )
         return self._ask("id IN {ids:Array(String)}", {"ids": answer["id"].to_pylist()}, limit=1)
 
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
-        """Those of *ids* whose flow is here in the state *done*."""
+        """Those of *ids* whose flow is stored in the state *done*."""
         question = (
             f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')} AND state = {{done:UInt8}}"
         )
@@ -130,7 +131,7 @@ class ClickHouseFlows:
         return [] if answer is None else answer["id"].to_pylist()
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
-        """STORED_FLOWS that taught and were received before that time: of each outcome the newest."""
+        """The newest STORED_FLOWS that taught and were received by then: at most *each* of an outcome."""
         return self._ask(
             "taught AND received <= {before:Int64}",
             {"before": before},
@@ -139,7 +140,7 @@ class ClickHouseFlows:
         )
 
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
-        """The keys and the trace ids of the newest *limit* flows that were received before that time."""
+        """The keys and the trace ids of the newest *limit* flows received by that time."""
         answer = self._database.query(
             "SELECT key, traces FROM flows WHERE received <= {before:Int64}"
             " ORDER BY received DESC LIMIT {limit:UInt32}",
@@ -149,11 +150,11 @@ class ClickHouseFlows:
         return pc.if_else(pc.equal(answer["key"], ""), None, answer["key"]), traces
 
     def unfinished(self, limit: int) -> pa.Table:
-        """STORED_FLOWS that are stuck or failed, as far as is known here, the newest first."""
+        """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
         return self._ask("state IN (3, 4)", {}, limit=limit)
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
-        """STORED_FLOWS that *search* asks for: stuck first, then the newest; from *after* on."""
+        """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
         condition, parameters = _condition(search)
         if after is not None:
             condition += f" AND ({_RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
@@ -161,7 +162,7 @@ class ClickHouseFlows:
         return self._ask(condition, parameters, limit=limit, order=f"{_RANK}, last DESC, id")
 
     def counts(self, search: Search) -> dict[int, int]:
-        """How many flows *search* would find, by state."""
+        """How many flows match *search*, by state."""
         condition, parameters = _condition(search)
         answer = self._database.query(
             f"SELECT {_STATE}, count() AS n FROM flows FINAL"
@@ -171,11 +172,11 @@ class ClickHouseFlows:
         return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
 
     def newest(self, since: int, limit: int) -> pa.Table:
-        """STORED_FLOWS whose last activity was after *since*, the newest *limit*."""
+        """The newest *limit* STORED_FLOWS with any activity after *since*."""
         return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
 
     def _next_version(self) -> int:
-        """Higher than that of any row that was written before: a clock may be set back."""
+        """A version above that of every row written so far, even if the clock was set back."""
         with self._version_lock:
             if not self._version:
                 newest = self._database.query("SELECT max(stored_unix_nano) AS newest FROM flows")
@@ -184,7 +185,7 @@ class ClickHouseFlows:
             return self._version
 
     def _here(self, ids: Sequence[str]) -> set[str]:
-        """Those of *ids* that are here."""
+        """Those of *ids* that are stored."""
         question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"
         answer = self._in_parts(question, ids)
         return set() if answer is None else set(answer["id"].to_pylist())
@@ -192,7 +193,7 @@ class ClickHouseFlows:
     def _in_parts(
         self, question: str, values: Sequence[str | int], more: dict[str, object] | None = None
     ) -> pa.Table | None:
-        """The answers to *question* for all *values*, which are more than one question may hold; None of none."""
+        """The answers to *question* for *values*, over as many queries as it takes; None without values."""
         answers = [
             self._database.query(question, {"listed": part, **(more or {})}) for part in _chunks(values)
         ]
@@ -218,7 +219,7 @@ class ClickHouseFlows:
 
 
 def _condition(search: Search) -> tuple[str, dict[str, object]]:
-    """WHERE of *search*: fixed words; every value is a parameter."""
+    """The WHERE clause of *search*, in fixed words, and its parameters: no value is part of the text."""
     parts, parameters = ["last > {since:Int64}"], {"since": search.since}
     values: dict[str, object] = dict(parameters)
     if search.text:
@@ -243,7 +244,7 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
 
 
 def _chunks(values: Sequence[str | int]) -> Iterator[str]:
-    """JSON lists of *values*, each short enough for one parameter, unless one value alone is too long."""
+    """JSON arrays of *values*, each short enough for one parameter, unless a single value is too long."""
     chunk: list[str] = []
     size = 0
     for value in map(json.dumps, values):

@@ -1,8 +1,8 @@
-"""Brings a database to this version's schema: numbered files of statements, each run only if it is needed.
+"""Migrates a database to this version's schema: numbered files of statements, each run only if needed.
 
-What a migration adds is written in its first line. If all of that is there, nothing is run and nothing is
-written: a start on a full disk changes nothing. A migration that was killed halfway is run again whole, and its
-statements pass over what they find done.
+The first line of a migration says what it adds. If all of that exists, nothing is run and nothing is written,
+so a start on a full disk changes nothing. A migration that was interrupted is run again as a whole; its
+statements skip what is done already.
 """
 
 import re
@@ -46,7 +46,7 @@ VERSION = MIGRATIONS[-1].number
 
 
 def migrate(database: Database, before: Callable[[], None] = lambda: None) -> None:
-    """Run what is missing in *database*; call *before* ahead of each change."""
+    """Run the migrations that *database* lacks; call *before* ahead of each."""
     for migration in MIGRATIONS:
         if migration.adds <= there(database):
             continue
@@ -56,7 +56,7 @@ def migrate(database: Database, before: Callable[[], None] = lambda: None) -> No
 
 
 def there(database: Database) -> frozenset[str]:
-    """The tables of *database*, and their columns."""
+    """The tables of *database*, and their columns as `table.column`."""
     answer = database.query("SELECT table, name FROM system.columns WHERE database = currentDatabase()")
     pairs = list(zip(answer["table"].to_pylist(), answer["name"].to_pylist(), strict=True))
     return frozenset({table for table, _ in pairs} | {f"{table}.{name}" for table, name in pairs})

@@ -1,4 +1,4 @@
-"""A ClickHouse server over HTTP: the same SQL as the embedded engine."""
+"""A ClickHouse server over HTTP, with the same SQL as the embedded engine."""
 
 import re
 from dataclasses import dataclass, field
@@ -11,17 +11,17 @@ from collector.store.clickhouse.connections import SETTINGS, Database
 
 _SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PATIENCE_S = 30  # of one question or insert: a server that takes longer is as good as gone
+_PATIENCE_S = 30  # for one query or insert: a server that takes longer is considered down
 EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for TLS)"
 
 
 class AddressError(Exception):
-    """An address of a store that cannot be used. The text shows no password."""
+    """A store address that cannot be used. The text shows no password."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a server is, and who asks it."""
+    """Where a server is, and the user to log in as."""
 
     interface: str
     host: str
@@ -38,7 +38,7 @@ class Address:
 
 
 def address(text: str) -> Address:
-    """Read *text*; raise `AddressError` if it is not an address as `EXPECTED`."""
+    """Parse *text*; raise `AddressError` if it is not an address like `EXPECTED`."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -63,7 +63,7 @@ def address(text: str) -> Address:
 
 
 class Server:
-    """The database of *where*, which is made if it is not there."""
+    """The database at *where*; it is created if it does not exist."""
 
     def __init__(self, where: Address) -> None:
         self._where = where
@@ -78,7 +78,7 @@ class Server:
             first.close()
 
     def connect(self, database: str) -> Any:
-        """Open a connection to *database*, which must be there."""
+        """Open a connection to *database*, which must exist."""
         return clickhouse_connect.get_client(
             interface=self._where.interface,
             host=self._where.host,
@@ -88,14 +88,14 @@ class Server:
             database=database,
             settings=SETTINGS,
             compress=False,
-            # Questions of several threads may not share a session, and none of ours needs one.
+            # Queries of several threads must not share a session, and none of ours needs one.
             autogenerate_session_id=False,
-            # In the body: an address has room for far fewer trace ids than we ask for.
+            # Parameters go into the body: a URL has room for far fewer trace ids than we ask for.
             form_encode_query_params=True,
             connect_timeout=10,
             send_receive_timeout=_PATIENCE_S,
         )
 
     def database(self) -> Database:
-        """Connections of its own to the database."""
+        """The database, over connections of its own."""
         return Database(lambda: self.connect(self._where.database))

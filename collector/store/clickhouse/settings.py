@@ -1,4 +1,4 @@
-"""What the store has to remember of itself: its schema's version, and the secret of its keys."""
+"""What a store remembers about itself: the version of its schema, and the secret of its keys."""
 
 import secrets
 import time
@@ -12,21 +12,21 @@ _SCHEMA, _IDS, _TEXTS = "schema_version", "key_secret_ids", "key_secret_texts"
 
 
 def schema_version(database: Database) -> int:
-    """The version of the schema that was written down last; 0 if none was."""
+    """The version of the schema that was recorded last; 0 if none was."""
     return int(_read(database).get(_SCHEMA, "0"))
 
 
 def write_schema_version(database: Database, version: int) -> None:
-    """Write down that the schema has this *version*."""
+    """Record that the schema has this *version*."""
     if schema_version(database) != version:
         _write(database, {_SCHEMA: str(version)})
 
 
 def secret(database: Database) -> Secret:
-    """The secret of the keys in *database*; made when it is asked for first.
+    """The secret of the keys in *database*, which is created on first use.
 
-    Where message ids were kept under keys without a secret already, texts go on without one: their keys could
-    not be made again.
+    If message ids are stored already, under keys without a secret, text keys stay without one: they could not
+    be recomputed.
     """
     known = _read(database)
     if _IDS not in known:

@@ -1,4 +1,4 @@
-"""Spans in ClickHouse: the writer and the reader of the table `spans`. See `contracts.SpanStore`."""
+"""Spans in ClickHouse: reads and writes the table `spans`. See `contracts.SpanStore`."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
 
 _COLUMNS = ", ".join(SPANS.names)
-_IDS_A_QUERY = 3_000  # in hex 99,000 bytes: a server takes 128 KiB for one value
-# Which of several copies of a span counts, the first of this order. READINGS hold no later times than `_LAST`.
+_IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
+# The copy that counts is the first in this order. READINGS hold no times after `_LAST`.
 _LAST = 2**63 - 1
 _BEST = f"least(end_unix_nano, {_LAST}) DESC, least(start_unix_nano, {_LAST}) DESC, received_unix_nano"
 
 
 class ClickHouseSpans:
-    """The spans of *database*, which must have been migrated."""
+    """The spans in *database*, which must be migrated."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,7 +26,7 @@ class ClickHouseSpans:
             self._database.insert("spans", spans)
 
     def spans_of(self, trace_ids: Iterable[bytes]) -> pa.Table:
-        """SPANS of these traces (16 bytes each), each span once, in no particular order."""
+        """The spans (SPANS) of these traces (16 bytes each), deduplicated, in no particular order."""
         ids = [trace_id.hex() for trace_id in set(trace_ids)]
         asked = [ids[start : start + _IDS_A_QUERY] for start in range(0, len(ids), _IDS_A_QUERY)]
         question = (
@@ -37,7 +37,7 @@ class ClickHouseSpans:
         return _joined([self._ask(question, ids=",".join(some)) for some in asked])
 
     def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
-        """About *limit* SPANS received after that time, in the order of their arrival, every copy."""
+        """About *limit* copies of spans (SPANS) received after that time, in order of arrival."""
         return self._ask(
             f"SELECT {_COLUMNS} FROM spans WHERE received_unix_nano > {{since:UInt64}}"
             " ORDER BY received_unix_nano LIMIT {limit:UInt64} WITH TIES",
@@ -54,7 +54,7 @@ class ClickHouseSpans:
         )
 
     def arrival_of_newest(self, limit: int, since: int) -> int:
-        """One nanosecond before the oldest of the newest *limit* copies that came after *since*; else *since*."""
+        """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most."""
         answer = self._database.query(
             "SELECT min(received_unix_nano) AS arrival FROM (SELECT received_unix_nano FROM spans"
             " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"

@@ -1,7 +1,7 @@
 -- Adds: spans, flows, refused_keys, message_ids
 
--- One row for each copy of a span, the columns of model/spans.py under the same names and with the same meaning.
--- Rows with equal (trace_id, span_id) are copies of one span: store/contracts.py says which of them counts.
+-- One row per copy of a span. The columns have the names and the meaning of those in model/spans.py. Rows with
+-- equal (trace_id, span_id) are copies of one span; store/contracts.py says which of them counts.
 CREATE TABLE IF NOT EXISTS spans
 (
     trace_id           FixedString(16),
@@ -32,18 +32,18 @@ CREATE TABLE IF NOT EXISTS spans
     INDEX by_trace trace_id TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
--- A day of arrival is what retention drops, whole.
+-- Retention drops whole days of arrival.
 PARTITION BY toYYYYMMDD(fromUnixTimestamp64Nano(toInt64(received_unix_nano), 'UTC'))
--- In order of arrival a merge appends whole blocks. In order of traces it took rows one by one from all its
--- parts, a sixth of all the work a span makes. The index above finds traces.
+-- In order of arrival, a merge appends whole blocks. In order of traces, it picked rows one by one from all its
+-- parts, which was a sixth of the total cost of a span. Traces are found by the index above.
 ORDER BY received_unix_nano
--- Groups are small beside a day of spans. Waiting for more parts before a merge writes each span about twice
--- instead of three or four times, a tenth of all the work a span makes.
+-- Groups are small compared with a day of spans. If merges wait for more parts, each span is written about twice
+-- instead of three or four times, which saves a tenth of its total cost.
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, merge_selector_base = 20;
 
--- One row for each flow that came to rest (or is stuck, so that a restart finds it again), the columns of
--- model/flows.py; an empty string where they have null. The row with the highest stored_unix_nano is the flow; its
--- state is 255 when it became part of another. A late span asks which flow its trace belongs to: the index answers.
+-- One row per flow that was evicted (or is stuck, so that a restart finds it again). The columns are those of
+-- model/flows.py, with an empty string in place of null. The row with the highest stored_unix_nano counts; its
+-- state is 255 if the flow became part of another. The index finds the flow that a late span's trace belongs to.
 CREATE TABLE IF NOT EXISTS flows
 (
     id               String,
@@ -71,7 +71,7 @@ ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Flow keys that were on too many flows to name one: never believed again.
+-- Keys that too many flows carried for them to name one. They are never believed again.
 CREATE TABLE IF NOT EXISTS refused_keys
 (
     key String
@@ -80,8 +80,8 @@ ENGINE = ReplacingMergeTree
 ORDER BY key
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
--- The ids of messages of flows that came to rest, for spans that ask for them later: a key of the id, and the
--- trace of the flow's first span.
+-- The ids of messages in evicted flows, for spans that ask for them later: a key of the id, and the trace of the
+-- flow's first span.
 CREATE TABLE IF NOT EXISTS message_ids
 (
     id       UInt64,

@@ -1,6 +1,6 @@
 -- Adds: settings
 
--- What the store itself has to remember, such as the secret of the keys in message_ids. The row written last counts.
+-- What the store remembers about itself, such as the secret of the keys in message_ids. The row written last counts.
 CREATE TABLE IF NOT EXISTS settings
 (
     name             String,
