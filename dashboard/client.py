@@ -83,7 +83,7 @@ def address(variable: str, default: str) -> str:
 
 
 class Api:
-    """The collector's answers, typed. Methods raise `ApiError` if there is no answer, not even a cached one."""
+    """The collector's answers, typed. Methods raise `ApiError` without an answer, not even a cached one."""
 
     def __init__(self, base: str | None = None) -> None:
         self.base = base or address("CHOREOSCOPE_API", API_DEFAULT)
