@@ -2,7 +2,7 @@
 
 Each event type is a box, and each service that reacted to one by publishing another
 is an arrow. A service that reacts and publishes nothing is named in the event's box,
-because "somebody takes it" and "nobody does" are different answers. It gets a small
+because "one service takes it" and "none does" are different answers. It gets a small
 box of its own if it is slow, fails, or flows are waiting for it.
 """
 

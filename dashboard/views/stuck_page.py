@@ -1,4 +1,4 @@
-"""The first page: is anything stuck, where, since when, and who should have acted?"""
+"""The first page: is anything stuck, where, since when, and which service should have acted?"""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def groups(found: Stuck) -> list[dict[str, Any]]:
 
 
 def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
-    """Describe one group: who owes what, why, in how many flows, for how long."""
+    """Describe one group: which service owes what, why, in how many flows, for how long."""
     first = findings[0] if findings else None
     service = cohort.missing_service or "nobody known"
     owed = cohort.next_event_type
