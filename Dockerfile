@@ -1,4 +1,4 @@
-# One image for the collector, the dashboard and the shop; docker-compose.yml says which of them a container is.
+# One image for the collector, the dashboard and the shop; docker-compose.yml chooses which one a container runs.
 FROM python:3.13-slim AS build
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
@@ -11,7 +11,7 @@ RUN python -m venv /venv \
         './instrumentation[instruments]' '.[dashboard,samples]'
 
 FROM python:3.13-slim
-# Traces hold business data: whoever breaks out of a request should not be root as well.
+# Traces hold business data: an attacker who takes over the process should not be root as well.
 RUN useradd --system --uid 10001 --create-home choreoscope \
  && install --directory --owner=choreoscope --mode=0700 /data
 COPY --from=build /venv /venv

@@ -1,11 +1,11 @@
-# Two targets for people, the rest for those who change the code. Everything is installed into .venv.
+# `make help` lists the targets: `demo` is for users, the rest for developers. Everything is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --constraint constraints.txt
 CHECKED := collector dashboard sample_services tests instrumentation/tests benchmarks docs
 
-# Biome reads JavaScript and style sheets. It needs Node, which nothing else here does: without one it is
-# left out, but not in CI.
+# Biome checks JavaScript and style sheets. Only Biome needs Node: without Node it is skipped, except in CI,
+# where that is an error.
 BIOME := node_modules/.bin/biome
 define biome
 	@if command -v node > /dev/null && command -v npm > /dev/null; then \
@@ -29,7 +29,7 @@ help:
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
 	@echo "make clean     removes .venv, node_modules and the data of the demo"
 
-# Said before anything is made, so that a machine that lacks something is left as it was.
+# Check first, so that a machine that lacks something is left unchanged.
 $(BIN)/python:
 	@command -v "$(PYTHON)" > /dev/null || { \
 	  echo "There is no $(PYTHON): install Python 3.11 to 3.14, or name one that is there: make PYTHON=python3.12 demo"; exit 2; } >&2
@@ -39,7 +39,7 @@ $(BIN)/python:
 	  echo "$(PYTHON) can not make a virtual environment: install what your system leaves out of it (Debian and Ubuntu: apt install python3-venv)"; exit 2; } >&2
 	@"$(PYTHON)" -m venv --clear .venv
 
-# A stamp for each set of packages: what is installed is not asked for again.
+# A stamp for each set of packages, so that pip runs only when something has changed.
 .venv/demo.stamp: $(BIN)/python pyproject.toml instrumentation/pyproject.toml constraints.txt
 	@echo "Installing what it needs into .venv (once, a minute or two) ..."
 	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples]'
@@ -50,7 +50,7 @@ $(BIN)/python:
 	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples,dev]'
 	@touch $@
 
-# Without a lock file: it would name the registry that this machine asks. package.json names the exact version.
+# No lock file: it would record the registry that this machine uses. package.json pins the exact version.
 node_modules/biome.stamp: package.json
 	@npm install --no-package-lock --no-audit --no-fund --loglevel=error > /dev/null
 	@touch $@

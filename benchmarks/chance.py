@@ -1,10 +1,11 @@
-"""Is stitching right on sets of spans that nobody thought of? `python -m benchmarks.chance [--sets 10000]`
+"""Is stitching right on random sets of spans? `python -m benchmarks.chance [--sets 10000]`
 
-Makes tangles (anything points at anything, in circles, at itself, at what is not there, with ids that come
-again) and stories (orders, joins, batches, lost spans) by turns, from numbered seeds. Each is stitched and
-compared with the reference, which looks at one span at a time; and stitched again from pieces, in another
-order and with some of its spans twice: the documents have to be the same, byte for byte. Prints what was met,
-and the seeds of what was wrong. The suite does some hundreds (tests/test_stitching_properties.py).
+Generates tangles (spans with arbitrary parents and links, with cycles, self-references, dangling references
+and repeated ids) and stories (orders, joins, batches, lost spans) alternately, from numbered seeds. Each set
+is stitched and compared with the reference, which looks at one span at a time. Then it is stitched again in
+pieces, in another order and with some spans duplicated: the documents must be the same, byte for byte. Prints
+what occurred, and the seeds that went wrong. The test suite runs a few hundred
+(tests/test_stitching_properties.py).
 """
 
 import argparse
@@ -24,7 +25,7 @@ from tests.strategies import Row, keyings, story, table, tangle
 
 
 def main() -> int:
-    """Stitch, compare, print; 1 if anything was wrong."""
+    """Stitch, compare, print; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -59,7 +60,7 @@ def main() -> int:
 
 
 def in_pieces(rows: list[Row], random: Random) -> pa.Table:
-    """*rows* in another order, some of them twice, in two pieces."""
+    """*rows* in another order and in two pieces, some of them twice."""
     again = rows + [{**row, "received": row["received"] + 7} for row in rows if random.random() < 0.5]
     random.shuffle(again)
     cut = random.randint(0, len(again))
@@ -67,7 +68,7 @@ def in_pieces(rows: list[Row], random: Random) -> pa.Table:
 
 
 def written(stitched: Stitched) -> str:
-    """The document, byte for byte."""
+    """The document as text, to be compared byte for byte."""
     return json.dumps(document(stitched))
 
 

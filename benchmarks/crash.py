@@ -1,6 +1,6 @@
 """Does an acknowledged span survive `kill -9`? `python -m benchmarks.crash [--rounds 20]`
 
-The suite does three rounds of the same (tests/test_crash.py); this does as many as one has patience for.
+The test suite runs three rounds of the same (tests/test_crash.py); this runs as many as you like.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from tests.crashing import SPANS, kill_again_and_again, stored
 
 
 def main() -> int:
-    """Kill, count, print; 1 if a span was lost or doubled, or a start took five seconds."""
+    """Kill, count, print; return 1 if a span was lost or duplicated, or a start took five seconds."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

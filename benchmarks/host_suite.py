@@ -2,16 +2,16 @@
 
     python benchmarks/host_suite.py CHECKOUT [PYTEST OPTION...]
 
-CHECKOUT is a folder with that project's `tests`, as its repository has it. They run three times: without
-the instrumentation; with it, spans and metrics being made by the real SDK, but no context going out; and
-with it as a service has it. In the last a message has one header more than the test gave it, so tests that
+CHECKOUT is a folder with that project's `tests`, as in its repository. They run three times: without the
+instrumentation; with it, while the real SDK creates spans and metrics but no context is injected; and with it
+as a service uses it. In the last case a message has one header more than the test gave it, so tests that
 compare headers as a whole or count bytes differ, and no others should. Tests that differ are run once more
-each way, as some of them depend on luck. It wants `nats-server` on the PATH, and the ports 4222 and
-following for itself.
+each way, because some of them are flaky. This needs `nats-server` on the PATH, and the ports from 4222 on for
+itself.
 
-Figures, nats-py 2.16.0 with the tests of 2.14.0, without the certificates and keys that some of them want:
-223 passed, 27 failed and 16 were skipped without it, and the same where no context goes out. With context
-nine others failed each time, all of them for the header.
+Figures, nats-py 2.16.0 with the tests of 2.14.0, without the certificates and keys that some of them need:
+223 passed, 27 failed and 16 were skipped without the instrumentation, and the same with it but without
+context. With context nine others failed each time, all of them because of the header.
 """
 
 import json
@@ -26,25 +26,25 @@ from pathlib import Path
 import pytest
 
 WAYS = ("without", "with it, without context", "with it")
-# Our pytest plugins, which these tests are not made for.
+# Our pytest plugins, which these tests are not written for.
 OURS = ("randomly", "asyncio", "xdist", "cacheprovider", "hypothesispytest")
 OPTIONS = ["-q", "--tb=short", "--timeout=60", *(f"-pno:{name}" for name in OURS)]
 
 
 class Results:
-    """A pytest plugin that keeps the result of each test."""
+    """A pytest plugin that records the result of each test."""
 
     def __init__(self) -> None:
         self.of: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the worst result of setup, call and teardown."""
+        """Record the result of the call, or of a setup or teardown that did not pass."""
         if report.when == "call" or not report.passed:
             self.of[report.nodeid] = report.outcome
 
 
 def instrument() -> None:
-    """Instrument this process as a service would be."""
+    """Instrument this process as a service would do it."""
     from opentelemetry.instrumentation.nats import NatsInstrumentor  # noqa: PLC0415
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415
@@ -60,7 +60,7 @@ def instrument() -> None:
 
 
 def results(checkout: str, way: str, options: list[str]) -> dict[str, str]:
-    """The result of each test of *checkout*, run in a process of its own."""
+    """The result of each test of *checkout*, run in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "results.json"
         path = os.pathsep.join((sysconfig.get_path("scripts"), os.environ["PATH"]))
@@ -76,7 +76,7 @@ def results(checkout: str, way: str, options: list[str]) -> dict[str, str]:
 
 
 def run(way: str, kept: str, options: list[str]) -> None:
-    """Run the working folder's tests in this process, and write their results to the file *kept*."""
+    """Run the tests of the working directory in this process, and write their results to the file *kept*."""
     if way != "without":
         instrument()
     plugin = Results()

@@ -1,11 +1,12 @@
-"""How fast does the collector take spans, durably? `python benchmarks/ingest.py [--seconds 60]`
+"""How fast does the collector accept spans durably? `python benchmarks/ingest.py [--seconds 60]`
 
-Starts a collector of its own on free ports and an empty folder. 32 connections (as many services) post
-requests of 512 spans with 11 attributes, each the next one when it has its answer, from this process: on the
-same cores as the collector. The bodies are built before; each time one is sent, only its ids and its order's
-key change, so that the generator is not what is measured. `--connections 1` is one exporter all alone.
+Starts its own collector on free ports with an empty folder. 32 connections (one per service) post requests of
+512 spans with 11 attributes, each connection waiting for the answer before it sends the next request. They
+run in this process, on the same cores as the collector. The bodies are built beforehand; only ids and order
+keys change from request to request, so that the generator's work is not what is measured. `--connections 1`
+is a single exporter.
 
-A figure, not a test: a busy machine makes spans/s worse, and CPU-microseconds a span hardly.
+A figure, not a test: a busy machine lowers spans/s, but hardly changes CPU-microseconds a span.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 SPANS = 512
-TRACE_SPANS = 8  # an order: four messages and who reacted to them
+TRACE_SPANS = 8  # an order: four messages and the reactions to them
 KEY_DIGITS = 12
 
 
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32, help="services that send at once")
     parser.add_argument("--threads", action="store_true", help="print each thread's share as well")
     given = parser.parse_args()
-    templates = [template(seed) for seed in range(given.connections)]  # takes seconds, and is not measured
+    templates = [template(seed) for seed in range(given.connections)]  # takes seconds and is not measured
     with tempfile.TemporaryDirectory() as folder, collector(Path(folder)) as (process, ports):
         port = ports["CHOREOSCOPE_HTTP_PORT"]
         time.sleep(2)
@@ -65,16 +66,16 @@ class Template:
 
     body: np.ndarray[tuple[int], np.dtype[np.uint8]]
     places: np.ndarray[tuple[int, int], np.dtype[np.int64]]  # of each span's trace, span, parent id and key
-    order: int = TRACE_SPANS  # so many spans that follow each other are an order's
+    order: int = TRACE_SPANS  # this many consecutive spans are one order
 
     def fresh(self, random: np.random.Generator) -> bytes:
-        """The body with ids that were never used; each span is the child of the one before in its order."""
+        """The body with fresh ids; each span is the child of the one before it in its order."""
         spans, orders = len(self.places), len(self.places) // self.order
         traces = np.repeat(random.integers(0, 256, (orders, 16), np.uint8), self.order, axis=0)
         ids = random.integers(0, 256, (spans, 8), np.uint8)
         parents = np.roll(ids, 1, axis=0)
         parents[:: self.order] = 0
-        # Every order is new: were its id used again, all that has it would be one flow.
+        # Every order is new: if an id were reused, all spans that have it would be one flow.
         digits = random.integers(ord("0"), ord("9") + 1, (orders, KEY_DIGITS), np.uint8)
         keys = np.repeat(digits, self.order, axis=0)
         for column, octets in enumerate((traces, ids, parents, keys)):
@@ -83,7 +84,7 @@ class Template:
 
 
 def template(seed: int) -> Template:
-    """A body of `SPANS` spans of orders that go through a shop: messages and reactions by turns."""
+    """A body of `SPANS` spans of orders that go through a shop: messages and reactions alternately."""
     request = ExportTraceServiceRequest()
     by_resource = request.resource_spans.add()
     for key, value in (
@@ -136,18 +137,18 @@ def attributes(number: int, consumes: bool, key: str) -> list[tuple[str, str | i
 
 
 def mark(seed: int, number: int, column: int, size: int) -> bytes:
-    """Bytes that are nowhere else in a body."""
+    """Bytes that occur nowhere else in a body."""
     return np.random.default_rng((seed, number, column)).bytes(size)
 
 
 async def load(port: int, templates: Sequence[Template], seconds: float) -> int:
-    """Post for *seconds*, a connection a template; return how many spans were acknowledged."""
+    """Post for *seconds*, one connection per template; return how many spans were acknowledged."""
     until = time.monotonic() + seconds
     return sum(await asyncio.gather(*(post(port, one, until, seed) for seed, one in enumerate(templates))))
 
 
 async def post(port: int, one: Template, until: float, seed: int) -> int:
-    """One exporter: a request, its answer, the next request."""
+    """Act as one exporter: send a request, wait for the answer, send the next one; return the spans sent."""
     random = np.random.Generator(np.random.SFC64(seed))
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     sent = 0
@@ -173,7 +174,7 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, b
 
 @contextlib.contextmanager
 def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
-    """A collector on free ports, by the names of their settings."""
+    """A collector on free ports, and these ports by the names of their settings."""
     names = ("CHOREOSCOPE_HTTP_PORT", "CHOREOSCOPE_GRPC_PORT", "CHOREOSCOPE_API_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     environment = {
@@ -202,13 +203,13 @@ def free_ports(count: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """The processor time that a process has used, in all its threads."""
+    """The processor time that a process has used, over all its threads."""
     user, system = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def print_threads(pid: int, spans: int) -> None:
-    """The CPU-microseconds a span of the busiest threads, by name."""
+    """Print the CPU-microseconds a span of the busiest threads, by name."""
     used: Counter[str] = Counter()
     for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
         head, tail = stat.read_text().rsplit(") ", 1)

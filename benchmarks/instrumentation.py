@@ -2,27 +2,27 @@
 
     python benchmarks/instrumentation.py [--other PYTHON] [--messages N]
 
-Measured are the program as it is, with this instrumentation, and, in a process of its own, with
-`otel-instrumentation-nats` where PYTHON is an interpreter that has it. Spans go to an exporter that
-does nothing, behind the batch processor. The floor is what the SDK alone takes: a span of the same kind with
-the same attributes, ready made, and one inject. "By hand" are the calls of the SDK that a message cannot be
-told without, and nothing beside them: to send it, those of the floor; to deliver it, an extract, a span with
-link and parent that is current meanwhile, an event and an attribute for the acknowledgement.
+Measures the bare program, the program with this instrumentation and, in a separate process, with
+`otel-instrumentation-nats` if PYTHON is an interpreter that has it. Spans go through the batch processor to
+an exporter that does nothing. The floor is what the SDK alone takes: a span of the same kind with the same
+attributes, already built, and one inject. "By hand" is only those SDK calls that recording a message needs:
+to send it, those of the floor; to deliver it, an extract, a span with link and parent that is current
+meanwhile, an event and an attribute for the acknowledgement.
 
-Figures are the best of several rounds, taken in turns, in microseconds of the thread's processor time for
-each message: the machine's other work makes a round slower, and nothing makes it quicker.
+Figures are the best of several interleaved rounds, in microseconds of the thread's processor time per
+message: other work on the machine makes a round slower, and nothing makes it faster.
 
 - publish: `nc.publish` to a server, with the CloudEvents headers of an event;
 - deliver: a callback of a JetStream message that acknowledges it: extract, a span with link and
   parent, settle.
 
-`--memory` instead sends a million messages through a callback and says what memory is held before
-and after the second half.
+`--memory` instead sends a million messages through a callback and reports the memory held before and after
+the second half.
 
-Figures, Python 3.11 on two shared cores, in microseconds added: publish 28 where the floor is 21 (the other:
-31), deliver 44 where it is 24 and 38 by hand (the other: 77); unsampled 10 and 13 where it is 6 and 13 by
-hand (the other: 15 and 38). README.md has them piece by piece. After half a million messages 37.6 MiB
-were held, after a million 37.8.
+Figures, Python 3.11 on two shared cores, in microseconds added: publish 28 with a floor of 21 (the other
+instrumentation: 31), deliver 44 with a floor of 24 and 38 by hand (the other: 77); unsampled 10 and 13 with a
+floor of 6 and 13 by hand (the other: 15 and 38). README.md breaks them down. After half a million messages
+37.6 MiB were held, after a million 37.8.
 """
 
 import argparse
@@ -53,7 +53,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import Link, SpanKind, Tracer
 
 ROUNDS = 15
-# What the issue calls fast enough, as a multiple of the floor.
+# What the issue requires, as a multiple of the floor.
 GOALS = {"publish": 1.2, "deliver": 1.5, "publish, unsampled": 1.3, "deliver, unsampled": 1.3}
 EVENT = {
     "ce-id": "8f2c1d34",
@@ -76,7 +76,7 @@ class Nowhere(SpanExporter):
         return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: there is nothing to stop."""
 
 
 def provide(sampled: bool) -> TracerProvider:
@@ -105,7 +105,7 @@ async def round_of(count: int, one: Callable[[], Awaitable[None]]) -> float:
 
 
 def messages_of(client: Client, subscription: Any, sampled: bool) -> Callable[[], Msg]:
-    """A function that makes messages as JetStream delivers them."""
+    """A function that creates messages as JetStream delivers them."""
     headers = EVENT | (CONTEXT if sampled else UNSAMPLED)
 
     def one() -> Msg:
@@ -155,7 +155,7 @@ def delivery_by_hand(
 async def measure(
     way: str, url: str, sampled: bool, count: int, described: dict[str, Described]
 ) -> dict[str, Any]:
-    """(bare, floor, by hand, instrumented) in microseconds for each figure, the best of several rounds."""
+    """For each figure (bare, floor, by hand, instrumented) in microseconds, the best of several rounds."""
     provider, instrumented = provide(sampled), instrumentor(way)
     trace.set_tracer_provider(provider)
     # The floor uses a provider without the processor that the instrumentation adds.
@@ -203,7 +203,7 @@ async def measure(
 
 
 async def attributes_of_ours(url: str) -> dict[str, Described]:
-    """The attributes of our spans."""
+    """The attributes of our own spans, for each figure."""
     seen: list[ReadableSpan] = []
 
     class Kept(Nowhere):
@@ -240,7 +240,7 @@ def resident() -> int:
 
 
 async def remember(url: str, count: int) -> dict[str, Any]:
-    """Memory held after half of *count* messages and after all: sent, delivered by a server, and handled."""
+    """Memory held after half of *count* messages, and after all were published, delivered and handled."""
     provider = provide(sampled=True)
     instrumentor("ours").instrument(tracer_provider=provider)
     client = await nats.connect(url)
@@ -292,7 +292,7 @@ def serve(folder: str) -> tuple["subprocess.Popen[bytes]", str]:
 
 
 def ask(python: str, *options: str) -> dict[str, Any]:
-    """The measurements of a process run by *python*."""
+    """The measurements of a separate process run with *python*."""
     ended = subprocess.run(
         [python, __file__, *options], capture_output=True, text=True, check=False, timeout=900
     )
@@ -303,7 +303,7 @@ def ask(python: str, *options: str) -> dict[str, Any]:
 
 
 def compare(url: str, other: str | None, count: int) -> None:
-    """Measure all ways, and print what each adds to the bare program, compared with the floor."""
+    """Measure everything, and print what each adds to the bare program, compared with the floor."""
     described = asyncio.run(attributes_of_ours(url))
     print(", ".join(f"{what}: {len(attributes)} attributes" for what, attributes in described.items()))
     many = json.dumps(described)

@@ -4,12 +4,12 @@ From the span table to messages, reactions, edges and flows, in one thread:
 
 - orders: flows of 10 spans, one trace each, shuffled; a tenth of the consumers have links, half of those
   are batches that two orders share;
-- chain, star and tree: one trace that is as long, or as wide, as it can be, or anything between;
-- `--ratio`: what four times as many spans cost; linear is 4.
+- chain, star and tree: one trace that is as long as possible, as wide as possible, or random;
+- `--ratio`: how much longer four times as many spans take; linear is 4.
 
-Spans/s are of processor time, so that what else runs on the machine counts as little as it can. Each is
-measured in a process of its own, so that the memory is its own: with the spans alone, and what it is at
-most while they are stitched. Figures, not tests.
+Spans/s refer to processor time, so that other programs on the machine matter as little as possible. Each case
+runs in a separate process, so that the memory figures are its own: with only the spans loaded, and at the
+peak of stitching. Figures, not tests.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def main() -> None:
 
 
 def measured(name: str, make: Callable[[int], pa.Table], spans: int, times: int) -> float:
-    """Stitch what *make* makes of *spans*, print the figures, give the seconds of the fastest run."""
+    """Stitch *spans* spans built by *make*, print the figures, return the seconds of the fastest run."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spans.arrow"
         alone(write, make, spans, file)
@@ -87,13 +87,13 @@ def measured(name: str, make: Callable[[int], pa.Table], spans: int, times: int)
 
 
 def alone(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What *function* gives, called in a process of its own."""
+    """What *function* returns, called in a separate process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def write(make: Callable[[int], pa.Table], spans: int, file: Path) -> None:
-    """Write what *make* makes of *spans* to *file*: making them takes memory that is not to be measured."""
+    """Write *spans* spans built by *make* to *file*: building them takes memory that must not be measured."""
     table = make(spans)
     with pa.ipc.new_file(file, table.schema) as out:
         out.write_table(table)
@@ -101,7 +101,7 @@ def write(make: Callable[[int], pa.Table], spans: int, file: Path) -> None:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of the fastest run; MB."""
+    """Figures of the fastest run: seconds of processor time, and memory in MB."""
 
     seconds: float
     reading: float
@@ -123,7 +123,7 @@ def run(file: Path, times: int) -> Figures:
 
 
 def timed(table: pa.Table) -> tuple[float, float, int]:
-    """(seconds of processor time, seconds of it to read the conventions, flows) of one run."""
+    """One run: (seconds of processor time, seconds of it spent on reading the conventions, flows)."""
     started = time.process_time()
     readings = conventions.read(table)
     read = time.process_time()
@@ -132,7 +132,7 @@ def timed(table: pa.Table) -> tuple[float, float, int]:
 
 
 def memory(field: str) -> int:
-    """A line of this process's memory, in MB."""
+    """A field of this process's memory status, in MB."""
     status = Path("/proc/self/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith(field)).split()[1]) // 1024
 
@@ -155,19 +155,19 @@ def orders(spans: int) -> pa.Table:
 
 
 def chain(spans: int) -> pa.Table:
-    """One trace: each span is the parent of the next; a message and its reaction, again and again."""
+    """One trace: each span is the parent of the next; messages and reactions alternate."""
     rows = np.arange(spans)
     return span_table(rows * 0, rows - 1, 1 + rows % 2, (rows[:0], rows[:0]))
 
 
 def star(spans: int) -> pa.Table:
-    """One trace: one message, and everybody reacts to it."""
+    """One trace: one message, and all other spans react to it."""
     rows = np.arange(spans)
     return span_table(rows * 0, np.where(rows, 0, -1), np.where(rows, 2, 1), (rows[:0], rows[:0]))
 
 
 def tree(spans: int) -> pa.Table:
-    """One trace: the parent of each span is any of those before it; messages, reactions and work within."""
+    """One trace: each span's parent is a random earlier span; messages, reactions and internal work."""
     rows, random = np.arange(spans), np.random.default_rng(1)
     parent = np.where(rows, (random.random(spans) * rows).astype(np.int64), -1)
     step = random.choice(np.array([1, 2, 5]), spans)
@@ -175,7 +175,7 @@ def tree(spans: int) -> pa.Table:
 
 
 def span_table(trace: Ints, parent: Ints, step: Ints, links: tuple[Ints, Ints]) -> pa.Table:
-    """SPANS of rows that are the *step* of an order each; *links* are (owner, target) pairs of rows."""
+    """SPANS, with each row at the given *step* of an order; *links* are (owner, target) pairs of rows."""
     count = len(trace)
     trace_ids, span_ids = fixed(trace, 16), fixed(np.arange(count), 8)
     nobody = pa.array([bytes(8)], pa.binary(8))
@@ -212,7 +212,7 @@ def span_table(trace: Ints, parent: Ints, step: Ints, links: tuple[Ints, Ints]) 
 
 
 def attributes(trace: Ints, step: Ints) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """What each span says of itself: seven attributes on those of messaging, three on the others."""
+    """The attributes of each span: seven on messaging spans, three on the others."""
     said: list[list[tuple[str, str]]] = []
     for name, _, _, _, operation in STEPS:
         common = [("code.function.name", name), ("thread.name", "MainThread")]
@@ -249,14 +249,14 @@ def picked(texts: Sequence[str], places: Ints) -> pa.Array:
 
 
 def no_links_attributes(bounds: pa.Array) -> pa.Array:
-    """For each link a list without an attribute."""
+    """An empty list of attributes for each link."""
     nothing = pa.array([], pa.binary())
     each = pa.ListArray.from_arrays(pa.array(np.zeros(bounds[-1].as_py() + 1, np.int32)), nothing)
     return pa.ListArray.from_arrays(bounds, each)
 
 
 def fixed(numbers: Ints, width: int) -> pa.Array:
-    """One id of *width* bytes for each number, none of them zero, spread as random ones are."""
+    """An id of *width* bytes for each number, never zero, and as evenly spread as random ids."""
     words = np.repeat((numbers.astype(np.uint64) + np.uint64(1))[:, None], width // 8, axis=1)
     words *= np.uint64(0x9E3779B97F4A7C15)
     return pa.Array.from_buffers(pa.binary(width), len(numbers), [None, pa.py_buffer(words.tobytes())])

@@ -1,8 +1,8 @@
 """What do unfinished flows cost the collector? `python -m benchmarks.unfinished [--flows 1000000]`
 
-It is taught a shop of seven services; then so many orders of ten spans stop at a message that the sixth one
-never takes. Printed are how soon all are stuck, the memory at most, and how long it takes until the first of
-them is done when the rest of its spans comes late: by then it is in the store alone.
+The collector first learns a shop of seven services. Then that many orders of ten spans stop at a message that
+the sixth service never takes. Prints how soon all of them are stuck, the peak memory, and how long it takes
+until the first one is done once the rest of its spans arrives late: by then it is only in the store.
 """
 
 import argparse
@@ -22,13 +22,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from benchmarks.ingest import KEY_DIGITS, Template, collector, exchange, mark, memory
 
 SERVICES = ("order", "stock", "payment", "shipping", "parcels", "invoices", "archive")
-ORDER = 2 * len(SERVICES) - 1  # spans: what began it, and each message and the reaction to it
-STOPPED = 10  # spans of one that stops
-ORDERS = 50  # a request
+ORDER = 2 * len(SERVICES) - 1  # spans: the one that began it, and each message with the reaction to it
+STOPPED = 10  # spans of an order that stops
+ORDERS = 50  # orders in a request
 TAUGHT = 2_000
 SENDERS = 8
 
-Stopped = tuple[bytes, bytes, str]  # of an order: its trace, the last span that it has, and its key
+Stopped = tuple[bytes, bytes, str]  # an order: its trace, its last span and its key
 
 
 def main() -> None:
@@ -64,13 +64,13 @@ def summary(api: httpx.Client) -> Any:
 
 
 def state(api: httpx.Client, key: str) -> tuple[str, int]:
-    """Of a flow, and how many reactions it has."""
+    """The state of a flow, and how many reactions it has."""
     (flow,) = api.get(f"/flows/{key}").json()["flows"]
     return flow["state"], flow["reactions"]
 
 
 def wait(what: str, there: Callable[[], bool], most: float = 60.0) -> float:
-    """Wait for *what* until it is *there*; the seconds that it took."""
+    """Wait for *what* until it is *there*; return how many seconds that took."""
     began = time.monotonic()
     while not there():
         if time.monotonic() - began > most:
@@ -80,7 +80,7 @@ def wait(what: str, there: Callable[[], bool], most: float = 60.0) -> float:
 
 
 async def send(port: int, spans: int, orders: int) -> Stopped:
-    """Send so many *orders*, of so many *spans* each; what is known of the first one."""
+    """Send *orders* orders of *spans* spans each; return the ids of the first one."""
     numbers, found = itertools.count(), []
 
     async def post(seed: int) -> None:
@@ -101,7 +101,7 @@ async def send(port: int, spans: int, orders: int) -> Stopped:
 
 
 def template(spans: int, seed: int) -> Template:
-    """A body of `ORDERS` orders, of so many *spans* each."""
+    """A body of `ORDERS` orders of *spans* spans each."""
     request = ExportTraceServiceRequest()
     said: list[list[tuple[bytes, ...]]] = [[] for _ in range(ORDERS)]
     by_service = {service: scope_of(request, service) for service in SERVICES}
@@ -118,7 +118,7 @@ def template(spans: int, seed: int) -> Template:
 
 
 def the_rest_of(stopped: Stopped) -> bytes:
-    """A request with the spans of an order that it did not come to."""
+    """A request with the spans that an order did not reach before it stopped."""
     request = ExportTraceServiceRequest()
     trace, parent, key = stopped
     for step in range(STOPPED, ORDER):
@@ -129,14 +129,14 @@ def the_rest_of(stopped: Stopped) -> bytes:
 
 
 def scope_of(request: ExportTraceServiceRequest, service: str) -> Any:
-    """Where the spans of *service* go."""
+    """The scope of *request* that the spans of *service* go into."""
     found = request.resource_spans.add()
     found.resource.attributes.add(key="service.name").value.string_value = service
     return found.scope_spans.add()
 
 
 def add(scope: Any, step: int, ids: tuple[bytes, bytes, bytes], key: str) -> None:
-    """Add a span: what began the order, or by turns a message and the reaction to the one before."""
+    """Add a span: first the one that began the order, then alternately a message and the reaction to it."""
     operation = ("process", "send")[step % 2]
     event = f"shop.step.{(step - 1) // 2}"
     now = time.time_ns() + step

@@ -1,1 +1,1 @@
-"""The pages: ask the collector's API, show its answer. `streamlit run dashboard`."""
+"""The pages: they ask the collector's API and show its answers. `streamlit run dashboard`."""

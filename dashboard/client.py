@@ -1,8 +1,8 @@
-"""Asks the collector, and the demo shop when there is one: the only place that knows where they are.
+"""How do the pages ask the collector and the demo shop? Only this module knows where they are.
 
-One answer serves all viewers: a question asked twice within its `max_age` goes
-out once. When the collector stops answering, the last answer stays, with the time
-since then: an old picture with its age helps more than none.
+One answer serves all viewers: a question asked twice within its `max_age` is sent
+once. When the collector stops answering, the last answer is served with its age:
+an old picture with its age helps more than none.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ from dashboard.shapes import Flow, Flows, Map, Stuck, Summary
 API_DEFAULT = "http://127.0.0.1:4319"
 SHOP_DEFAULT = "http://127.0.0.1:4320"
 
-# Loopback answers in milliseconds. On a page that renews every second, a collector
-# that needs longer than this is as good as down.
+# Loopback answers in milliseconds, and the pages refresh every second or so: treat a
+# collector that takes longer than this as down.
 TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
-# How many answers are kept. One flow can be megabytes.
+# How many answers are cached. One flow can be megabytes.
 KEPT_ANSWERS = 128
 
-# How long a shop that did not answer counts as absent.
+# How long to wait before asking again for a shop that did not answer.
 SHOP_ABSENT_S = 5.0
 
 T = TypeVar("T")
 
 
 class ApiError(Exception):
-    """The question has no answer; `str()` is one sentence for the reader."""
+    """The question could not be answered; `str()` is one sentence to show the reader."""
 
 
 class UnreachableError(ApiError):
-    """Nothing answers at the address, or not in time."""
+    """Nothing answered at the address in time."""
 
 
 class NotFoundError(ApiError):
-    """The collector answered that there is no such thing."""
+    """The collector does not know what was asked for."""
 
 
 @dataclass(frozen=True)
 class Answered(Generic[T]):
-    """An answer, and how old it may be.
+    """An answer and its age.
 
-    `silent_s` is 0.0 while the collector answers, otherwise the seconds since
-    it last did; `problem` then says why.
+    `silent_s` is 0.0 while the collector answers. Otherwise it is the seconds since
+    the collector last answered, and `problem` says why.
     """
 
     value: T
@@ -65,7 +65,7 @@ class Answered(Generic[T]):
 
 @dataclass
 class _Held:
-    """What is cached for one question."""
+    """The cache entry of one question."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     value: Any = None
@@ -75,7 +75,7 @@ class _Held:
 
 
 def address(variable: str, default: str) -> str:
-    """Read a base address from the environment; raise `ApiError` if it is not one."""
+    """Read a base address from the environment; raise `ApiError` if it is not valid."""
     value = os.environ.get(variable, "").strip() or default
     try:
         parts = urlsplit(value)
@@ -88,13 +88,13 @@ def address(variable: str, default: str) -> str:
 
 
 class Api:
-    """The collector's answers, typed. Methods raise `ApiError` when nothing was ever answered."""
+    """The collector's answers, typed. Methods raise `ApiError` without an answer, not even a cached one."""
 
     def __init__(self, base: str | None = None) -> None:
         self.base = base or address("CHOREOSCOPE_API", API_DEFAULT)
         token = os.environ.get("CHOREOSCOPE_TOKEN", "").strip()
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        # Proxy settings of the environment would send loopback questions away.
+        # Proxy settings in the environment would divert requests to loopback.
         self._http = httpx.Client(base_url=self.base, timeout=TIMEOUT, headers=headers, trust_env=False)
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
         self._lock = threading.Lock()
@@ -109,14 +109,14 @@ class Api:
         return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
 
     def now(self) -> int:
-        """Return the collector's time (ns), estimated from its last summary; ages count by it."""
+        """Return the collector's time (ns), estimated from its last summary; ages are relative to it."""
         return time.time_ns() + self._ahead
 
     def _set_clock(self, summary: Summary) -> None:
         self._ahead = summary.now_unix_nano - time.time_ns()
 
     def stuck(self, *, each: int = 6) -> Answered[Stuck]:
-        """Ask for all groups of open findings, with the oldest *each* findings of every one."""
+        """Ask for all cohorts of open findings, each with at most its *each* oldest findings."""
         return self._ask("/api/v1/stuck", Stuck, {"each": each, "limit": 1000}, max_age=0.5)
 
     def flows(
@@ -140,7 +140,7 @@ class Api:
 
     def flow(self, key: str) -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*."""
-        # A key that is "." or ".." would lead to another question.
+        # A key of "." or ".." would change the path.
         step = quote(key, safe="").replace(".", "%2E")
         return self._ask(f"/api/v1/flows/{step}", Flow, max_age=0.5)
 

@@ -1,4 +1,4 @@
-"""What all pages share: asking the collector, saying what is wrong, links and the address."""
+"""What all pages share: asking the collector, reporting problems, links and the address."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ U = TypeVar("U")
 
 
 def command(*said: str) -> str:
-    """Return the command line that calls `choreoscope` with the words *said*, ready to be copied.
+    """Return the command line that runs `choreoscope` with the arguments *said*, ready to be copied.
 
-    It has the bare name where PATH leads to the one that is installed with us, else the path.
+    It uses the bare name if PATH finds the executable that is installed with us, else the path.
     """
     # The collector's commands do the same, but we must not import them.
     ours = Path(sysconfig.get_path("scripts")).resolve() / "choreoscope"
@@ -50,7 +50,7 @@ def shop_control() -> ShopControl:
 
 
 class Stripes:
-    """Gives each service its colour when it first appears, and keeps it."""
+    """Assigns each service a colour when it first appears, and keeps it."""
 
     def __init__(self) -> None:
         self._places: dict[str, int] = {}
@@ -65,15 +65,15 @@ class Stripes:
 
 @st.cache_resource(show_spinner=False)
 def stripes() -> Stripes:
-    """Return the one colour register: a service looks the same on every page."""
+    """Return the shared colour register: a service looks the same on every page."""
     return Stripes()
 
 
 def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
     """Return the answer to *question*, with a skeleton of *height* pixels while it is slow.
 
-    If the answer is an old one, the page says so and shows it. If there is none,
-    the page says what is wrong and the run of the fragment ends here.
+    If the answer is an old one, the page says so and shows it. If the collector cannot
+    be reached and nothing is cached, the page says so and the fragment stops here.
     """
     answer = _asked(question, height)
     if answer.problem:
@@ -84,7 +84,7 @@ def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
 def ask_both(
     first: Callable[[], Answered[T]], second: Callable[[], Answered[U]], *, height: int
 ) -> tuple[T, U]:
-    """Return two answers, as `ask` does; what is wrong with both is said once."""
+    """Return two answers, as `ask` does; a problem that affects both is reported once."""
     one, other = _asked(first, height), _asked(second, height)
     if one.problem or other.problem:
         _silent(max(one.silent_s, other.silent_s))
@@ -105,7 +105,7 @@ def _silent(seconds: float) -> None:
 
 
 def nobody(problem: ApiError) -> NoReturn:
-    """Say that no collector answers and how to start one, and end the run."""
+    """Say that no collector answers and how to start one, and stop the run."""
     mount(
         "notice",
         {
@@ -127,7 +127,7 @@ def nobody(problem: ApiError) -> NoReturn:
 
 @contextmanager
 def guarded(key: str) -> Iterator[None]:
-    """Keep a failure inside its part of the page: one sentence, a retry, the detail to copy."""
+    """Confine a failure to its part of the page: show one sentence, a retry button, the details to copy."""
     try:
         yield
     except Exception as error:
@@ -147,14 +147,14 @@ def guarded(key: str) -> Iterator[None]:
 
 
 def to_flow(key: str, **more: str) -> dict[str, str]:
-    """Return the page of one flow as the target of a link."""
+    """Return the link target for the page of one flow."""
     return {"page": "flow", "flow": key, **more}
 
 
 def write_address(**wanted: str | None) -> None:
-    """Put *wanted* into the address, and touch only what differs.
+    """Write *wanted* to the address, and touch only what differs.
 
-    Each change is one step for Back: call this only when the reader did something.
+    Each change is one step in the browser's history: call this only when the reader did something.
     """
     for name, value in wanted.items():
         if not value:

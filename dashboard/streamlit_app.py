@@ -10,9 +10,9 @@ HERE = Path(__file__).parent
 ICON = HERE / "static" / "icon.svg"
 VIEWS = HERE / "views"
 
-# No icons here: the browser would fetch them from outside to show them on its tab.
-# frame.css draws the ones in the menu.
-# Each page names its address, which is not the name of its file. The default page answers only at "/".
+# No icons here: the browser would fetch them from another site to show them on its tab.
+# frame.css draws the icons of the menu.
+# Each page sets its URL path, which differs from its file name. The default page is served only at "/".
 chosen = st.navigation(
     [
         st.Page(VIEWS / "stuck_page.py", title="Stuck", url_path="stuck", default=True),

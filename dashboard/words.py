@@ -1,6 +1,6 @@
-"""How durations, counts and causes are said: one wording for all pages.
+"""How are durations, counts and causes worded? The same way on all pages.
 
-Ages grow while somebody looks at them, so `ages.js` says them, in the same words.
+Ages grow while the page is open, so the browser formats them: `ages.js`, in the same words.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ SECOND = 1_000_000_000
 
 
 class Part(TypedDict, total=False):
-    """A piece of a sentence: plain text, a name that is set apart, or an age.
+    """A piece of a sentence: plain text, a highlighted name, or an age.
 
-    `mark` is "code" (an event type) or "strong" (a service). `since` is the time
-    in nanoseconds from which an age counts; the browser lets it grow.
+    `mark` is "code" (an event type) or "strong" (a service). `since` is when an age
+    begins, in nanoseconds; the browser lets the age grow.
     """
 
     text: str
@@ -23,7 +23,7 @@ class Part(TypedDict, total=False):
     since: int
 
 
-# What each cause means, in words that follow the name of the owing service.
+# Each cause, worded to follow the name of the service that owes the reaction.
 CAUSES = {
     "nobody_subscribed": "is not subscribed",
     "consumer_down": "is down",
@@ -51,7 +51,7 @@ BECAUSES = {
 
 
 def duration(ms: float | None) -> str:
-    """Say a duration in at most three digits: `218 ms`, `1.96 s`, `41 s`, `14 m`, `2 h 5 m`."""
+    """Format a duration with at most three digits: `218 ms`, `1.96 s`, `41 s`, `14 m`, `2 h 5 m`."""
     if ms is None:
         return ""
     if ms < 0:
@@ -73,7 +73,7 @@ def duration(ms: float | None) -> str:
 
 
 def tick(ms: float, pace_ms: float) -> str:
-    """Say a place on an axis whose labels are *pace_ms* apart: as exactly as they differ."""
+    """Format an axis label, precise enough to tell labels *pace_ms* apart from each other."""
     if ms == 0:
         return "0"
     if pace_ms >= 60_000 or ms < 1_000:
@@ -85,30 +85,30 @@ def tick(ms: float, pace_ms: float) -> str:
 
 
 def offset(ns: int) -> str:
-    """Say when something was, counted from the start of its flow: `+2.85 s`."""
+    """Format a time relative to the start of its flow: `+2.85 s`."""
     said = duration(ns / 1_000_000)
     return said if ns < 0 else "+" + said
 
 
 def number(value: float) -> str:
-    """Say a count or a rate: `12,480`, `3.4`."""
+    """Format a count or a rate: `12,480`, `3.4`."""
     if value == int(value) or value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}"
 
 
 def count(value: int, thing: str, plural: str | None = None) -> str:
-    """Say how many of a thing: `1 flow`, `31 flows`."""
+    """Format a number of things: `1 flow`, `31 flows`."""
     return f"{value:,} {thing if value == 1 else plural or thing + 's'}"
 
 
 def times(thing: str, value: int) -> str:
-    """Say a thing and how often it is there: `missing parent`, `missing parent \u00d7 3`."""
+    """Format a thing and how often it occurs: `missing parent`, `missing parent \u00d7 3`."""
     return thing if value == 1 else f"{thing} \u00d7 {value:,}"
 
 
 def share(part: float) -> str:
-    """Say a share: `98 %`, and never 0 or 100 when it is only close to that."""
+    """Format a share: `98 %`, but never 0 or 100 for a share that is only close to it."""
     percent = part * 100
     if 0 < percent < 1:
         return "<1 %"
@@ -118,7 +118,7 @@ def share(part: float) -> str:
 
 
 def apart(ahead: float | None, least: float | None, most: float | None) -> str:
-    """Say how far one clock is from another, from milliseconds: `about 21 ms behind`; empty if unknown."""
+    """Describe how far apart two clocks are, in milliseconds: `about 21 ms behind`; empty if unknown."""
     if ahead is not None and least is not None and most is not None:
         if least <= 0 <= most:
             return f"within {duration(max(-least, most))} of"
@@ -131,14 +131,14 @@ def apart(ahead: float | None, least: float | None, most: float | None) -> str:
 
 
 def cause(name: str) -> str:
-    """Say a cause in words that follow the name of a service."""
+    """Return a cause, worded to follow the name of a service."""
     return CAUSES.get(name, name.replace("_", " "))
 
 
 def marked(sentence: str, *, codes: Iterable[str | None], strongs: Iterable[str | None]) -> list[Part]:
-    """Cut *sentence* into parts, so that the event types and services in it can be set apart.
+    """Split *sentence* into parts, so that the event types and services in it can be highlighted.
 
-    Only whole words count: the service `order` is not in `OrderPlaced`.
+    Only whole words match: the service `order` does not match in `OrderPlaced`.
     """
     marks = {word: "strong" for word in strongs if word} | {word: "code" for word in codes if word}
     parts: list[Part] = []
@@ -171,5 +171,5 @@ def _inside(character: str) -> bool:
 
 
 def short(text: str, longest: int = 60) -> str:
-    """Say a text that may be long: cut after *longest* characters."""
+    """Cut a text that may be long to *longest* characters."""
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"

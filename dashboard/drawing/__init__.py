@@ -1,1 +1,1 @@
-"""From answers to pictures: pure steps, and the one module that puts them into a page."""
+"""From answers to pictures: pure functions, and the one module that puts pictures on a page."""

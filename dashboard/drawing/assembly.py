@@ -1,13 +1,13 @@
-"""One script and one style sheet from the modules of the front end.
+"""How do the front end's modules become one script and one style sheet?
 
-Streamlit takes a component as the text of one module. So the modules are joined
-here: each after those that it imports, in the order in which a browser would
-run them. Imports, exports, comments and leading spaces are left out, because
-both texts are sent with every refresh.
+Streamlit takes a component as the text of one module, so the modules are joined
+here: each after the ones it imports, in the order in which a browser would run
+them. Imports, exports, comments and indentation are left out, because both texts
+are sent with every refresh.
 
-This is no parser. It knows the few forms that our modules use and refuses
-everything else with what to write instead. Biome, which does parse them, checks
-the modules themselves.
+This is not a parser. It knows the few forms that our modules use, refuses
+everything else and says what to write instead. Biome, which does parse the
+modules, checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-# The formatter puts every statement of a module at the start of a line.
+# The formatter puts every top-level statement at the start of a line.
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./([\w.]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:const|function|class) \w)", re.MULTILINE)
 _DEFAULT = re.compile(r"^export default (?=(?:async )?(?:function|class) \w)", re.MULTILINE)
@@ -36,7 +36,7 @@ class AssemblyError(ValueError):
 
 @dataclass(frozen=True)
 class _Module:
-    """A module without its imports, and what it takes from others and gives to them."""
+    """A module without its import statements, and the names it imports, declares and exports."""
 
     name: str
     imports: Mapping[str, tuple[str, ...]]
@@ -47,7 +47,7 @@ class _Module:
 
 @dataclass(frozen=True)
 class Assembled:
-    """What the browser gets: one module whose only export is that of the first, and one style sheet."""
+    """What the browser gets: one module, whose only export is that of the entry, and one style sheet."""
 
     script: str
     sheet: str
@@ -56,8 +56,8 @@ class Assembled:
 def assemble(modules: Mapping[str, str], sheets: Mapping[str, str], entry: str) -> Assembled:
     """Join *modules* and *sheets*, texts by file name; *entry* is the module that imports the others.
 
-    A sheet belongs to the module of the same name and comes in the same order:
-    what a view says of its elements comes after what holds for all.
+    A sheet belongs to the module of the same name and is placed in the same order:
+    a view's own rules come after the general ones.
     """
     known = {name: _read(name, text, entry=name == entry) for name, text in modules.items()}
     ordered = _ordered(known, entry)

@@ -1,7 +1,7 @@
-"""Mounts the drawings: the one module between Python's numbers and the front end's code.
+"""How do drawings reach the browser? Only this module joins Python's data to the front end's code.
 
 Everything that came from spans passes through here as data and becomes text nodes
-in the browser. No page gives it to a Streamlit call that reads Markdown or HTML.
+in the browser. No page passes it to a Streamlit call that renders Markdown or HTML.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _texts(pattern: str) -> dict[str, str]:
 @cache
 def _renderer() -> ComponentRenderer:
     # Registered as text: a path works in a wheel, but not in an editable install of
-    # this layout. Streamlit knows that it is no path because it has a line break.
+    # this layout. The line breaks tell Streamlit that it is not a path.
     sent = assembled()
     return st.components.v2.component(NAME, js=sent.script, css=palette.css() + sent.sheet)
 
@@ -51,13 +51,13 @@ def mount(
 ) -> Mapping[str, Any]:
     """Show *data* as *kind*; return what the reader did since the last run.
 
-    The answer has `select` (the id of a step, "" for none) and `act` (a button
-    of the view), each None when nothing happened. The browser follows links
-    without Python. *on_select* runs before the page does, so that the whole page
+    The result has `select` (the id of a step, "" for none) and `act` (a button
+    of the view), each None if nothing happened. The browser follows links
+    without Python. *on_select* runs before the page, so that the whole page
     already knows the new selection.
 
-    Selection is a trigger and not a state: the address decides what is selected,
-    and a state would still hold the old selection after Back.
+    Selection is a Streamlit trigger, not a state: the address decides what is
+    selected, and a state would keep the old selection after the reader goes back.
     """
     return _renderer()(
         key=key,

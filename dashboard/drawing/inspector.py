@@ -1,4 +1,4 @@
-"""Everything about one step, for the inspector: times, causes, proof, attributes, ids."""
+"""What does the inspector show of one step? Times, causes, evidence, attributes and ids."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from dashboard.drawing.steps import Link, Step, Steps
 
 Data = dict[str, Any]
 
-# An attribute can be megabytes, and its start is mostly enough.
+# An attribute can be megabytes, and its beginning is usually enough.
 LONGEST_VALUE = 600
 MOST_ATTRIBUTES = 120
 MOST_NOTES = 60
 
 
 def worth_reading(steps: Steps) -> Step:
-    """Return the step to show before one is chosen: what is missing, what failed, or the first."""
+    """Return the step to show before one is selected: a missing one, else a failed one, else the first."""
     ranked = sorted(steps.steps, key=lambda step: (step.kind != "ghost", step.state != "failed"))
     return ranked[0]
 
 
 def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
-    """Say everything that is known about *step*."""
+    """Collect everything that is known about *step*."""
     start = steps.steps[0].at
     data: Data = {
         "title": step.title,
@@ -106,14 +106,14 @@ def _remarks(step: Step) -> Iterable[str]:
 
 
 def waited(step: Step) -> str:
-    """Say how long a step waited, with a mark where two clocks measured it."""
+    """Format how long a step waited, with a `~` if two clocks measured it."""
     return f"~{words.duration(step.wait_ms)}" if step.across_clocks else words.duration(step.wait_ms)
 
 
 def _clocks(steps: Steps, step: Step) -> Iterable[str]:
-    """Say what is known of the two clocks that measured the wait."""
+    """Describe what is known about the two clocks that measured the wait."""
     if not step.across_clocks or step.wait_ms is None or step.skew_ms is not None:
-        return  # a skew has a remark and a note already
+        return  # a skew already has a remark and a note
     takes = step.service
     for publishes in dict.fromkeys(steps.by_id[link.source].service for link in steps.causes(step.id)):
         if publishes == takes:

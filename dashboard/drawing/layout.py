@@ -1,15 +1,15 @@
-"""Where each box of a drawing goes, and which way its links run.
+"""Where does each box of a drawing go, and where do its links run?
 
 A layered layout on a tree: a box is one layer below the lowest of its causes,
-under the one that came last. Boxes never touch, and links run one way. The
-longest way through a drawing is a straight line, because that is the one a
-reader follows. A long link has a slot of its own in each layer that it passes,
-so that it runs through no box.
+under the cause that came last. Boxes never touch, and links all point one way.
+The longest path through a drawing is a straight line, because that is the path a
+reader follows. A long link has its own slot in each layer it passes, so that it
+never runs through a box.
 
 Pure and deterministic: the same boxes and links give the same numbers. Siblings
 keep the order in which they are given and the first box keeps its place, so that
 a drawing moves little while it grows. The collector's pictures do not grow and
-have another layout: docs/adr/0009-two-layouts.md says why.
+use another layout: docs/adr/0009-two-layouts.md says why.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Gaps:
 
 @dataclass(frozen=True)
 class Layout:
-    """The answer: top-left corners by box id, one route per link, in the order given.
+    """The result: top-left corners by box id, and one route per link, in the order given.
 
     A route has its start, an entry and an exit for each layer it passes, and its
     end: curves between layers, straight lines through them. `backward` holds the
-    places of links that close a circle; their routes run backwards.
+    indices of links that close a cycle; their routes run backwards.
     """
 
     places: dict[str, Point]
@@ -62,7 +62,7 @@ class Layout:
 
 @dataclass
 class _Graph:
-    """Boxes and slots as numbers; numbers below `boxes` are boxes, the rest slots."""
+    """Boxes and slots as numbers: those below `boxes` are boxes, the others are slots."""
 
     boxes: int
     size: list[float]  # along the layer
@@ -70,15 +70,15 @@ class _Graph:
     rank: list[int]
     above: list[list[int]]
     below: list[list[int]]
-    chains: list[list[int]] = field(default_factory=list)  # per link: what it passes
+    chains: list[list[int]] = field(default_factory=list)  # per link: the items it runs through
 
 
 @dataclass
 class _Shape:
     """The outline of a subtree: its left and right edge in each layer, lowest first.
 
-    Edges are counted from the subtree's own top, less `shift`: moving a
-    subtree is then one addition, however large it is.
+    Edges are relative to the subtree's root, and stored less `shift`: moving a
+    subtree, however large, is then a single addition.
     """
 
     left: list[float]
@@ -110,14 +110,14 @@ def layout(
 
 
 def _closing(count: int, ends: Sequence[tuple[int, int]]) -> frozenset[int]:
-    """Find the links that close a circle when the boxes are walked in the given order."""
+    """Find the links that close a cycle when the boxes are walked depth first, in the given order."""
     out: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for place, (source, target) in enumerate(ends):
         out[source].append((target, place))
     entered, left = [False] * count, [False] * count
     closing = {place for place, (source, target) in enumerate(ends) if source == target}
     targets = {target for source, target in ends if source != target}
-    # Starts first, so that a circle is cut where it is entered and not where the numbers begin.
+    # Boxes without a cause first, so that a cycle is cut where it is entered, not at its lowest number.
     for start in [*(box for box in range(count) if box not in targets), *range(count)]:
         if entered[start]:
             continue
@@ -139,7 +139,7 @@ def _closing(count: int, ends: Sequence[tuple[int, int]]) -> frozenset[int]:
 
 
 def _ranks(count: int, ends: Iterable[tuple[int, int]]) -> list[int]:
-    """Return the length of the longest way that leads to each box."""
+    """Return the length of the longest path to each box."""
     below: list[list[int]] = [[] for _ in range(count)]
     waiting = [0] * count
     for source, target in ends:
@@ -158,7 +158,7 @@ def _ranks(count: int, ends: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _layered(boxes: Sequence[Box], ends: Sequence[tuple[int, int]], direction: Direction) -> _Graph:
-    """Put everything into its layer, with a slot wherever a link passes one."""
+    """Assign every box to a layer, and add a slot wherever a link passes one."""
     down = direction == "down"
     graph = _Graph(
         boxes=len(boxes),
@@ -194,7 +194,7 @@ def _chain(graph: _Graph, source: int, target: int) -> list[int]:
 
 
 def _tree(graph: _Graph) -> list[list[int]]:
-    """Choose one parent for everything among its causes: a box rather than a slot, and the last of them."""
+    """Choose each item's parent among its causes, the last box or else the last slot; return the children."""
     children: list[list[int]] = [[] for _ in graph.size]
     chosen = [
         max(above, key=lambda cause: (cause < graph.boxes, cause), default=None) for above in graph.above
@@ -210,7 +210,7 @@ def _centres(graph: _Graph, children: Sequence[Sequence[int]], gap: float) -> li
     order = list(roots)
     for item in order:
         order.extend(children[item])
-    offset = [0.0] * len(graph.size)  # of each item from what it hangs under
+    offset = [0.0] * len(graph.size)  # of each item, relative to its parent
     height = [1] * len(graph.size)
     shapes: list[_Shape | None] = [None] * len(graph.size)
     for item in reversed(order):
@@ -239,7 +239,7 @@ def _centres(graph: _Graph, children: Sequence[Sequence[int]], gap: float) -> li
 def _packed(
     items: Sequence[int], shapes: list[_Shape | None], offset: list[float], gap: float
 ) -> _Shape | None:
-    """Place subtrees from left to right and join their outlines; fills in `offset`."""
+    """Place subtrees from left to right, join their outlines and fill in `offset`."""
     joined: _Shape | None = None
     for item in items:
         shape, shapes[item] = shapes[item], None
@@ -257,7 +257,7 @@ def _packed(
 
 
 def _joined(left: _Shape, right: _Shape) -> _Shape:
-    """Join two outlines into the longer one of them: the cost is that of the shorter."""
+    """Merge two outlines into the longer one, at the cost of the shorter."""
     apart = right.shift - left.shift
     common = range(1, min(len(left.left), len(right.left)) + 1)
     if len(left.left) >= len(right.left):
@@ -270,7 +270,7 @@ def _joined(left: _Shape, right: _Shape) -> _Shape:
 
 
 def _middle(graph: _Graph, children: Sequence[int], offset: Sequence[float], height: Sequence[int]) -> float:
-    """Return where a cause goes: above the longest way on, or above the middle of its effects."""
+    """Return where a cause goes: above its longest branch, or centred above its effects if all are leaves."""
     boxes = [child for child in children if child < graph.boxes] or list(children)
     longest = max(height[child] for child in boxes)
     leading = [child for child in boxes if height[child] == longest]

@@ -1,8 +1,8 @@
 """Every colour of the pages, for light and dark, and what each may be used for.
 
-`tests/dashboard/test_palette.py` computes contrast and the distance of the five
-states for normal and colour-blind vision: change a colour only with it. Colour
-never carries a meaning alone: the front end draws a mark beside it.
+`tests/dashboard/test_palette.py` checks contrast, and how distinct the five states
+are in normal and colour-blind vision: run it whenever you change a colour. Colour
+never carries meaning alone: the front end draws a mark beside it.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ STATE_TOKENS = MappingProxyType(
     {"done": "done", "running": "work", "late": "wait", "stuck": "stuck", "failed": "failed"}
 )
 
-# Latency in five steps, from quick to slow, the same in both themes.
+# Latency in five steps, from fast to slow, the same in both themes.
 LATENCY = ("#a9b8c8", "#7d97b3", "#c9a227", "#d1701a", "#b3260a")
 LATENCY_STEPS_MS = (150.0, 800.0, 3_000.0, 20_000.0)
 
-# A stripe for each service, by first appearance. They repeat after twelve, because
-# the name beside the stripe says which service it is. No stripe means a state.
+# The stripe of each service, by first appearance. Colours may repeat after twelve, because
+# the name beside the stripe says which service it is. A stripe never stands for a state.
 SERVICES = (
     "#4477AA",
     "#228833",
@@ -73,24 +73,24 @@ SERVICES = (
     "#9D5C7E",
 )
 
-# Tokens that are also used as a faint background, and their share of it, in percent.
+# Tokens that are also used as a faint background, and their opacity there, in percent.
 TINTED = ("accent", "muted", "wait", "stuck", "failed")
 TINT = 10
 
 
 def latency_step(ms: float | None) -> int:
-    """Return 0 to 4: which colour of `LATENCY` a duration has; 0 when unknown."""
+    """Return which colour of `LATENCY` a duration has, 0 to 4; 0 if unknown."""
     return 0 if ms is None else sum(ms >= bound for bound in LATENCY_STEPS_MS)
 
 
 def stripes(services: list[str]) -> dict[str, str]:
-    """Give each service its stripe: by first appearance in *services*."""
+    """Assign each service its stripe, by first appearance in *services*."""
     names = list(dict.fromkeys(services))
     return {name: SERVICES[place % len(SERVICES)] for place, name in enumerate(names)}
 
 
 def css() -> str:
-    """Both themes as custom properties; `data-theme` on the root chooses one."""
+    """Return both themes as custom properties; `data-theme` on the root chooses one."""
 
     def block(theme: str, tokens: dict[str, str]) -> str:
         lines = "".join(f"--{name.replace('_', '-')}:{value};" for name, value in tokens.items())

@@ -1,9 +1,9 @@
-"""The process map: event types (or services) as boxes, and who leads from one to the next.
+"""The process map: which event type (or service) leads to which, and through which service?
 
-A box per event type; an arrow for each service that reacted to one with another.
-A service that reacts and publishes nothing is named in the event's box, because
-"somebody takes it" and "nobody does" are different answers. It gets a small box of
-its own when it is slow, fails or is waited for.
+Each event type is a box, and each service that reacted to one by publishing another
+is an arrow. A service that reacts and publishes nothing is named in the event's box,
+because "one service takes it" and "none does" are different answers. It gets a small
+box of its own if it is slow, fails, or flows are waiting for it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dashboard.shapes import Map, MapEmit, MapReaction, MapStuck
 
 Level = Literal["event", "service"]
 
-# From here on the p95 of a step is worth a colour of its own: see `palette.latency_step`.
+# From this p95 on, a step is worth a colour of its own: see `palette.latency_step`.
 SLOW_MS = 800.0
 
 
@@ -30,12 +30,12 @@ class Place:
     service: str
     count: int
     terminal: bool = False
-    takers: tuple[Way, ...] = ()  # who else reacts, and needs no box
+    takers: tuple[Way, ...] = ()  # services that react and need no box of their own
 
 
 @dataclass(frozen=True)
 class Way:
-    """One arrow of the map. Durations are p95 in milliseconds, None when not known."""
+    """One arrow of the map. Durations are p95 in milliseconds, None if unknown."""
 
     source: str
     target: str
@@ -48,7 +48,7 @@ class Way:
 
     @property
     def total_ms(self) -> float | None:
-        """Return wait and work together: at most this long at p95."""
+        """Return wait plus work: the sum of the two p95s."""
         if self.wait_ms is None and self.work_ms is None:
             return None
         return (self.wait_ms or 0.0) + (self.work_ms or 0.0)
@@ -69,7 +69,7 @@ def picture(found: Map, level: Level = "event") -> Picture:
 
 
 def _quiet(events: Picture) -> Picture:
-    """Name the takers that are quick and healthy in the boxes of what they take."""
+    """Fold takers that are fast and healthy into the boxes of the events they take."""
     takers = {place.id for place in events.places if place.kind == "taker"}
     named: dict[str, list[Way]] = {}
     for way in events.ways:
@@ -86,7 +86,7 @@ def _quiet(events: Picture) -> Picture:
 
 
 def _events(found: Map) -> Picture:
-    # The order of the most frequent way puts what happens first to the left.
+    # The order of events in the most frequent variant puts what happens first on the left.
     sequence = [event for variant in found.variants for event in variant.events]
     first = {event: place for place, event in reversed(list(enumerate(sequence)))}
     publisher = {emit.emits: emit.service for emit in reversed(found.emits)}
@@ -116,7 +116,7 @@ def _events(found: Map) -> Picture:
         asked = (emit.event_type, emit.service)
         answered.add(asked)
         debt = owed.get(asked)
-        # A pill says "3 stuck" once, not at each answer that could have come.
+        # Show "3 stuck" on one arrow only, not on each event that might have followed.
         if debt and debt.next_event_type in {None, emit.emits}:
             del owed[asked]
         else:
@@ -128,7 +128,7 @@ def _events(found: Map) -> Picture:
             places[taker.id] = taker
             ways.append(_way(reaction, taker.id, reaction, owed.pop(asked, None)))
     for debt in owed.values():
-        # Owed, and not seen once in the window: only the debt can be drawn.
+        # Owed, but never seen in the window: only the debt can be drawn.
         if debt.event_type in places and debt.missing_service:
             taker = _taker(debt.event_type, debt.missing_service, 0)
             places.setdefault(taker.id, taker)

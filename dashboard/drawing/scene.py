@@ -1,7 +1,7 @@
-"""What the front end draws, as plain data: boxes with places, bars, words.
+"""What does the front end draw? Boxes with positions, bars and words, as plain data.
 
 Pure: the same steps give the same data. Nothing here depends on the reader's
-clock, so a flow at rest is sent to the browser once.
+clock, so a flow that no longer changes is sent to the browser once.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Colour = Callable[[str], str]
 CARD = (192.0, 39.0)
 PILL_HEIGHT = 24.0
 EVENT = (196.0, 30.0)
-TAKERS_HEIGHT = 13.0  # the line in an event's box that names them
-PORT = 12.0  # between arrows that leave a box on one side, or arrive there
-# The width of a character of the pills' 11 px text, at most. Longer names are cut.
+TAKERS_HEIGHT = 13.0  # the line in an event's box that names its takers
+PORT = 12.0  # between arrows that leave or reach the same side of a box
+# The most that a character of the pills' 11 px text is wide. Names that do not fit are cut.
 CHARACTER = 6.6
 CANVAS = (1040.0, 600.0)  # what a 1440x900 window leaves for the graph
 SIDEWAYS = 64.0
-# People read these from top to bottom, so sideways has to be clearly better.
+# People read graphs from top to bottom, so sideways has to be clearly better.
 SIDEWAYS_FROM = 1.15
 
 
@@ -122,7 +122,7 @@ def problem(step: Step) -> int:
 
 
 def label(step: Step, start: int) -> str:
-    """Say a step in words, for screen readers."""
+    """Describe a step in words, for screen readers."""
     if step.kind == "ghost":
         return f"{step.title}, expected from {step.service}, not seen"
     if step.kind == "blocked":
@@ -186,7 +186,7 @@ def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | N
 
 
 def took(step: Step) -> str:
-    """Say how long a step took, or how long it waited where that is most of it."""
+    """Describe how long a step took, or how long it waited if that is most of it."""
     wait, work = step.wait_ms or 0.0, step.work_ms or 0.0
     if step.skew_ms is not None:
         return f"{words.duration(work)}, clocks differ by {words.duration(-step.skew_ms)}"
@@ -199,7 +199,7 @@ def took(step: Step) -> str:
 
 
 def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable[[Way], Data]) -> Data:
-    """Draw the process map: width is how often, colour is *by* (p95, waiting or stuck)."""
+    """Draw the process map: an arrow's width shows how often, its colour *by* (p95, waiting or stuck)."""
     boxes = [Box(place.id, *_place_size(place)) for place in picture.places]
     placed = layout(boxes, [(way.source, way.target) for way in picture.ways], gaps=Gaps(14.0, 34.0))
     placed = replace(placed, routes=_apart(picture.ways, placed))
@@ -254,10 +254,10 @@ def _place_size(place: Place) -> tuple[float, float]:
 
 
 def _apart(ways: Sequence[Way], placed: Layout) -> tuple[tuple[Point, ...], ...]:
-    """Return the routes of *placed*, side by side where several leave a box or reach one.
+    """Return the routes of *placed*, spread out where several leave or reach the same side of a box.
 
-    They are up to 8 px thick. A straight one stays straight. On each side the one that goes farthest
-    is the outermost, so that none of them cross.
+    Arrows are up to 8 px thick. A straight arrow stays straight. On each side, the arrow that goes
+    farthest is the outermost, so that none of them cross.
     """
     routes = [list(route) for route in placed.routes]
     sides: dict[tuple[str, int, bool], list[tuple[float, int]]] = {}

@@ -1,8 +1,8 @@
 """A flow as a reader sees it: cards, pills and ghosts, and what led from one to the next.
 
 A message is a card, and the reaction that published it is part of that card. A
-reaction that published nothing is a pill. What is owed, by the diagnosis, is a
-ghost, so that every view draws the missing thing; what it blocks is below it.
+reaction that published nothing is a pill. What the diagnosis says is owed is a
+ghost, so that every view draws what is missing, with what it blocks below it.
 All of this is a pure function of the API's document of one flow.
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 from dashboard.shapes import Clocks, Edge, Finding, Flow, Message, Note, Reaction
 
 # One step in a hundred takes longer than the p99, and a flow has dozens of steps. So
-# only a step that takes a multiple of that is slow.
+# only a step that takes a multiple of the p99 counts as slow.
 SLOW_TIMES = 2.0
 
 Kind = Literal["message", "reaction", "ghost", "blocked", "unseen"]
@@ -25,11 +25,11 @@ Kind = Literal["message", "reaction", "ghost", "blocked", "unseen"]
 class Step:
     """One box of the drawing.
 
-    `at` is when it became visible (ns), `began` when its reaction started;
-    `wait_ms` and `work_ms` are those of the reaction, None where there is none;
-    `across_clocks` says that the wait is a difference of two services' clocks.
-    `skew_ms` is how far a wait was below zero, because clocks disagree. `due` is
-    when a ghost should have been there.
+    `at` is when it became visible (ns), `began` when its reaction started.
+    `wait_ms` and `work_ms` are the reaction's, None if unknown. `across_clocks`
+    says that the wait is the difference between two services' clocks. `skew_ms`
+    is the measured wait if it was negative, because the clocks disagree. `due`
+    is when a ghost should have appeared.
     """
 
     id: str
@@ -82,7 +82,7 @@ class Steps:
         return [link for link in self.links if link.source == step]
 
     def find(self, ref: str | None) -> Step | None:
-        """Return the step that *ref* is, or is a part of, or None."""
+        """Return the step that *ref* identifies or is a part of, or None."""
         if not ref:
             return None
         if ref in self.by_id:
@@ -176,7 +176,7 @@ def _unseen(source: str, links: Iterable[Link], drawn: Iterable[Step]) -> Step:
 def _led(
     deliveries: Iterable[Edge], reaction: Reaction, target: str, cause: Edge | None = None
 ) -> Iterator[Link]:
-    """Link everything that was delivered to *reaction* with its result, *target*."""
+    """Link everything that was delivered to *reaction* to its result, *target*."""
     seen = False
     for delivery in deliveries:
         seen = True
@@ -277,7 +277,7 @@ def _grouped(pairs: Iterable[tuple[str, Edge]]) -> dict[str, list[Edge]]:
 
 
 def _depths(drawn: Iterable[Step], links: Iterable[Link]) -> dict[str, int]:
-    """Return how far each step is from the start of the flow, on the shortest way."""
+    """Return how far each step is from the start of the flow, along the shortest path."""
     below: dict[str, list[str]] = {}
     for link in links:
         below.setdefault(link.source, []).append(link.target)

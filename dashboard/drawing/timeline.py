@@ -1,7 +1,7 @@
 """When each step of a flow waited and worked: rows, and an axis that skips idle stretches.
 
-Places on the axis are shares of its width, 0.0 to 1.0. A stretch in which nothing
-happened is drawn short and labelled with its true length, so that a wait of a day
+Positions on the axis are fractions of its width, 0.0 to 1.0. A stretch in which nothing
+happened is drawn short and labelled with its true length, so that a day's wait
 does not squeeze the second in which everything happened.
 """
 
@@ -17,14 +17,14 @@ from dashboard.words import duration, tick
 
 MILLISECOND = 1_000_000
 IDLE_FROM_MS = 2_000.0  # shorter stretches without work are drawn to scale
-IDLE_SHARE = 0.12  # of what is drawn to scale: how wide an idle stretch is
-LONG_TIMES = 6.0  # a busy stretch that is so many times the rest is shortened too
+IDLE_SHARE = 0.12  # width of an idle stretch, as a share of what is drawn to scale
+LONG_TIMES = 6.0  # a busy stretch this many times as long as the rest is shortened too
 TICKS = 5
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A piece of the axis: from and to in ms after the start, and where it is drawn."""
+    """A piece of the axis: its two ends in ms after the start, and where they are drawn."""
 
     t0: float
     t1: float
@@ -46,7 +46,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Rows in the order in which they began, the axis, and where it is labelled."""
+    """Rows in the order in which they began, the axis, and its labels."""
 
     bars: tuple[Bar, ...]
     stretches: tuple[Stretch, ...]
@@ -55,7 +55,7 @@ class Timeline:
 
 
 def timeline(steps: Steps, now_unix_nano: int) -> Timeline:
-    """Lay out *steps*; what is still owed lasts until *now_unix_nano*."""
+    """Lay out *steps*; what is still owed extends to *now_unix_nano*."""
     shown = [step for step in steps.steps if step.kind != "blocked"]
     if not shown:
         return Timeline((), (), (), 0.0)
@@ -89,7 +89,7 @@ def _axis(moments: Iterable[float], busy: Sequence[tuple[float, float]]) -> list
     if len(edges) < 2:
         return [Stretch(edges[0], edges[0] + 1.0, 0.0, 1.0, idle=False)]
     pieces = list(pairwise(edges))
-    # After the last activity only the debt grows. It gets little room, even while it is short.
+    # After the last activity only the ghosts grow. They get little room, even while they are short.
     ended = max((end for _, end in busy), default=edges[-1])
     idle = [
         not _busy(piece, busy) and (length(piece) > IDLE_FROM_MS or piece[0] >= ended) for piece in pieces
@@ -134,7 +134,7 @@ def _at(stretches: Sequence[Stretch], moment: float) -> float:
 
 
 def _ticks(stretches: Sequence[Stretch]) -> Iterable[tuple[float, str]]:
-    """Label round times on the parts drawn to scale, and the end of an idle stretch."""
+    """Label round times on the parts drawn to scale, and the end of the axis if it is idle."""
     scaled = sum(length((s.t0, s.t1)) for s in stretches if not s.idle)
     steps = (step * 10**power for power in range(-3, 10) for step in (1, 2, 5))
     pace = next((step for step in steps if scaled / step <= TICKS), scaled or 1.0)

@@ -32,7 +32,7 @@ LEGEND_STUCK = [("latency4", "flows are stuck here"), ("latency0", "none"), ("li
 
 
 def chosen(name: str, options: dict[str, str], label: str) -> str:
-    """Let the reader choose one of *options*; the address has the choice, unless it is the first."""
+    """Let the reader choose one of *options*; the address keeps the choice, unless it is the default."""
     default = next(iter(options))
     wanted = st.query_params.get(name, default)
     value = wanted if wanted in options else default
@@ -62,12 +62,12 @@ def link_to(way: Way) -> dict[str, str]:
 
 
 def variants(found: Map) -> list[dict[str, Any]]:
-    """List the ways that flows took, for the panel beside the map."""
+    """List the variants of the flows, for the panel beside the map."""
     return [variant(item) for item in found.variants[:40]]
 
 
 def variant(item: Variant) -> dict[str, Any]:
-    """Describe one way, its figures in words."""
+    """Describe one variant, its figures in words."""
     return {
         "id": item.id,
         "events": item.events,
@@ -81,7 +81,7 @@ def variant(item: Variant) -> dict[str, Any]:
 
 @st.fragment(run_every="5s")
 def whole() -> None:
-    """Show the map of the window; renewed while it is looked at."""
+    """Show the map of the window, refreshed while the page is open."""
     with page.guarded("map"):
         api = page.api()
         found = page.ask(lambda: api.map(window_s=WINDOW_S), height=640)

@@ -55,7 +55,7 @@ def unchosen() -> None:
 
 
 def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, Any]:
-    """Say how the flow is: key, state, and the sentences of its findings."""
+    """Describe the flow: its key, its state and the sentences of its findings."""
     badges: list[dict[str, Any]] = []
     if item:
         open_ = flow.findings and item.state in {"stuck", "late", "failed"}
@@ -118,14 +118,14 @@ def outcome(item: ShownFlow | None) -> list[words.Part]:
 
 
 def choose_span(view: str) -> None:
-    """Put the step that was clicked into the address."""
+    """Write the clicked step to the address."""
     selected = getattr(st.session_state[f"flow-{view}"], "select", None)
     if selected is not None:
         page.write_address(span=selected)
 
 
 def choose_in_inspector() -> None:
-    """Put the step that a link of the inspector names into the address."""
+    """Write the step that an inspector link names to the address."""
     selected = getattr(st.session_state["inspector"], "select", None)
     if selected is not None:
         page.write_address(span=selected)
@@ -167,7 +167,7 @@ def switch() -> str:
 
 @st.fragment(run_every="2s")
 def story(key: str) -> None:
-    """Show the flow; renewed while it is looked at."""
+    """Show the flow, refreshed while the page is open."""
     with page.guarded("flow"):
         api = page.api()
         try:

@@ -19,13 +19,13 @@ WINDOWS = {
     "3600": "last hour",
     "86400": "last day",
 }
-# What the table says about a flow that waits for nobody.
+# What the table says about a flow that waits for no service.
 ENDED = {"done": "ended", "running": "nothing is overdue"}
-FIRST = 100  # rows at first; "more" adds as many again
+FIRST = 100  # rows shown at first; "more" adds as many again
 
 
 def read_address() -> None:
-    """Take the filters from the address when it has changed: by a link, or by Back."""
+    """Take the filters from the address if a link or the Back button has changed it."""
     wanted = tuple(st.query_params.get(name, "") for name in ("q", "state", "window", "waiting"))
     if st.session_state.get("flows_address") == wanted:
         return
@@ -49,7 +49,7 @@ def changed() -> None:
 
 @st.fragment(run_every="2s")
 def table() -> None:
-    """Show the flows that match; renewed while it is looked at."""
+    """Show the flows that match, refreshed while the page is open."""
     state = st.session_state
     with page.guarded("flows"):
         api = page.api()
@@ -71,7 +71,7 @@ def table() -> None:
 
 
 def pills(found: Flows) -> list[dict[str, Any]]:
-    """Offer a pill for each state with its number of matches, and one that ends `waiting for`."""
+    """Describe a pill for each state, with its number of matches, and one that clears `waiting for`."""
     chosen_, waiting = st.session_state.flows_state, st.session_state.flows_waiting
     states = [
         {
@@ -92,7 +92,7 @@ def pills(found: Flows) -> list[dict[str, Any]]:
 
 
 def act(done: Any) -> None:
-    """Do what a button of the table asks for."""
+    """Perform the action of a button in the table."""
     state = st.session_state
     if not isinstance(done, dict):
         return
@@ -108,7 +108,7 @@ def act(done: Any) -> None:
 
 
 def rows(found: Flows, now: int) -> dict[str, Any]:
-    """Describe the rows, and say when there are more."""
+    """Describe the rows, and say whether there are more."""
     shown, all_ = len(found.flows), found.total
     return {
         "rows": [row(item, now) for item in found.flows],
@@ -130,7 +130,7 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "incomplete": item.incomplete,
         "waiting": item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
-        # In whole seconds, so that a refresh sends the same row and only its age grows.
+        # Rounded to whole seconds, so that a refresh sends the same row and only its age grows.
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
         "outcome": f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, ""),
         "since": item.started_unix_nano,
@@ -176,7 +176,7 @@ def no_match() -> None:
 
 
 def filters() -> None:
-    """Search box and window: kept while the reader is on other pages."""
+    """Show the search box and the time window; they keep their values while the reader is on other pages."""
     search, window = st.columns([5, 1], vertical_alignment="center")
     with search:
         st.text_input(

@@ -1,4 +1,4 @@
-"""The first page: is anything stuck, where, since when, and who should have acted?"""
+"""The first page: is anything stuck, where, since when, and which service should have acted?"""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KINDS = [
 
 @st.fragment(run_every="1s")
 def news() -> None:
-    """Show what is stuck now; renewed every second."""
+    """Show what is stuck now, refreshed every second."""
     with page.guarded("stuck"):
         api = page.api()
         summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
@@ -42,7 +42,7 @@ def news() -> None:
             return
         head = {"title": headline(summary, found), **checked(summary, now)}
         body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary)]}
-        # One drawing and not three: each sends the script along, every second.
+        # One component instead of three: each one sends the script again, every second.
         mount("stuck", {"now": now / 1e6, **body}, key="stuck")
 
 
@@ -77,7 +77,7 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
 
 
 def learned(summary: Summary) -> dict[str, Any]:
-    """Say why nothing is stuck: by what was learned, or because nothing is known yet."""
+    """Explain why nothing is stuck: what has been learned, or that nothing is known yet."""
     if not summary.replayed:
         return {"key": "calm", "calm": REPLAYING}
     known = summary.learning
@@ -129,14 +129,14 @@ def groups(found: Stuck) -> list[dict[str, Any]]:
 
 
 def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
-    """Describe one group: who owes what, why, in how many flows, for how long."""
+    """Describe one group: which service owes what, why, in how many flows, for how long."""
     first = findings[0] if findings else None
     service = cohort.missing_service or "nobody known"
     owed = cohort.next_event_type
     state = first.state if first else "stuck"
     sentence = cohort.sentence or (first.sentence if first else "")
     return {
-        # Each answer numbers its groups again, so the key is what the group is about.
+        # Each answer numbers its groups anew, so the key is built from what the group is about.
         "key": "\n".join([*cohort.triggers, service, cohort.cause]),
         "state": state,
         "service": service,
@@ -205,7 +205,7 @@ def nothing_received(summary: Summary) -> None:
 
 @st.fragment(run_every="3s")
 def shop() -> None:
-    """Offer to break the demo shop, where one answers."""
+    """Offer to break the demo shop, if one answers."""
     control = page.shop_control()
     found = control.shop()
     if found is None:

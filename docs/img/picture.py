@@ -1,6 +1,6 @@
-"""Takes the picture of the README: a demo of its own, two broken services, the first page in Chromium.
+"""Takes the README's screenshot: its own demo, two broken services, the first page in Chromium.
 
-`make picture` runs it, on ports that nobody holds; it takes a minute and a half and leaves nothing behind.
+`make picture` runs it, on free ports; it takes a minute and a half and leaves nothing behind.
 """
 
 import os
@@ -26,13 +26,13 @@ STUCK = 70  # orders
 
 
 def main() -> int:
-    """Take the picture; give the exit code."""
+    """Take the picture; return the exit code."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         sys.stderr.write("There is no Chromium on this machine: install the package chromium.\n")
         return 2
     with demo() as (dashboard, api, environment):
-        # What follows what is known once some flows have ended: an outage before that could not be told.
+        # Expectations exist once some flows have ended: an outage before that could not be noticed.
         until(lambda: asked(api)["learning"]["expectations"] >= 12, "learning")
         time.sleep(20)
         for broken in (["payment"], ["fraud", "--how", "silent", "--share", "0.15"]):
@@ -43,7 +43,7 @@ def main() -> int:
             page = chromium.new_page(viewport=SIZE, color_scheme="light")
             page.goto(dashboard)
             page.locator(".group tbody tr").first.wait_for()
-            page.wait_for_timeout(4_000)  # fonts are there, and the page has renewed itself
+            page.wait_for_timeout(4_000)  # until fonts are loaded and the page has refreshed
             page.screenshot(path=PICTURE)
             chromium.close()
     return 0
@@ -51,7 +51,7 @@ def main() -> int:
 
 @contextmanager
 def demo() -> Iterator[tuple[str, str, dict[str, str]]]:
-    """A demo while it runs: where its dashboard and its API are, and the environment of its commands."""
+    """A running demo: the addresses of its dashboard and its API, and the environment of its commands."""
     grpc, http, api, shop, nats, dashboard = free_ports(6)
     environment = {
         **os.environ,
@@ -71,7 +71,7 @@ def demo() -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 def asked(api: str) -> dict[str, dict[str, int]]:
-    """The summary; zeroes before the collector answers."""
+    """The summary, or zeros before the collector answers."""
     try:
         answer: dict[str, dict[str, int]] = httpx.get(f"{api}/summary", trust_env=False).json()
     except httpx.TransportError:
@@ -90,7 +90,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody holds now."""
+    """Different ports that are free now."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     found = [probe.getsockname()[1] for probe in probes]
     for probe in probes:

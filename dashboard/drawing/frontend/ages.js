@@ -1,15 +1,15 @@
-// How long ago something was, in words that grow while somebody looks at them.
+// How long ago something was, in words that keep up while the page is open.
 
 import { el } from "./elements.js";
 
-// Ages count by the collector's clock: how far it is ahead of this browser's, in ms.
+// How far the collector's clock is ahead of this browser's, in ms. Ages are relative to the collector's.
 let ahead = 0;
 
 export function setClock(now) {
   ahead = now - Date.now();
 }
 
-// The wording is that of `dashboard/words.py`.
+// The same wording as in `dashboard/words.py`.
 export function age(ms) {
   const seconds = Math.max(0, ms / 1000);
   if (seconds < 60) return `${Math.floor(seconds)} s`;
@@ -35,13 +35,13 @@ export function hour(ns) {
   return el("time", { title: moment(ns) }, new Date(ns / 1e6).toLocaleTimeString([], { hour12: false }));
 }
 
-// An age in a sentence: "%" in `words` stands for it. `grow` keeps it right.
+// An age in a sentence: "%" in `words` stands for it. `grow` keeps it up to date.
 export function ageText(ns, words = "") {
   const text = words ? words.replace("%", since(ns)) : since(ns);
   return el("span.age", { data: { since: ns, words }, title: moment(ns) }, text);
 }
 
-// Renews all ages below `root`, and touches only those that changed.
+// Updates all ages below `root`, and touches only those that changed.
 export function grow(root) {
   for (const node of root.querySelectorAll(".age")) {
     const text = since(Number(node.dataset.since));

@@ -5,7 +5,7 @@ import { arrowhead, route } from "./curves.js";
 import { fill, sv } from "./elements.js";
 import { go } from "./links.js";
 
-// An arrow that runs back is drawn so many pixels beside the others.
+// A backward arrow is drawn this many pixels beside the others.
 const BACK = 30;
 const PILL = "600 10px Inter, sans-serif";
 
@@ -15,7 +15,7 @@ export function arrowClass({ step, missing, state, inferred }) {
   return [...kinds, latency].filter(Boolean).join(" ");
 }
 
-// The elements of an arrow. Where there is something to say on hover, a wide line holds the pointer.
+// The elements of an arrow. If it has a tip, a wide invisible line catches the pointer.
 export function arrow({ points, width, back, tip }, direction) {
   const line = sv("path", { class: "line", d: route(points, direction, back ? BACK : 0) });
   if (width) line.style.strokeWidth = `${width}px`;

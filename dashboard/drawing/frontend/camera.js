@@ -1,17 +1,17 @@
-// Which part of a drawing is in sight: pure functions of a view { k, x, y }, its scale and its offset in pixels.
-// `size` is the window's, `bounds` are the drawing's edges: left, top, right, bottom.
+// Which part of a drawing is visible? Pure functions of a view { k, x, y }: its scale and its offset in
+// pixels. `size` is that of the window; `bounds` are the drawing's edges: left, top, right, bottom.
 
 const LEAST = 0.08;
 const MOST = 3;
-// What is revealed keeps this distance from the edge.
+// A revealed box keeps this distance from the edge.
 const PADDING = 40;
 
-// The scale at which the whole can be seen.
+// The scale at which the whole drawing is visible.
 export function fitScale([w, h], [x0, y0, x1, y1]) {
   return Math.min((w - 48) / Math.max(x1 - x0, 1), (h - 64) / Math.max(y1 - y0, 1), 1.1);
 }
 
-// The whole, in the middle and a little above it.
+// The whole drawing, centred horizontally and a little above the middle.
 export function fitted(size, bounds) {
   const [w, h] = size;
   const [x0, y0, x1, y1] = bounds;
@@ -19,7 +19,7 @@ export function fitted(size, bounds) {
   return { k, x: w / 2 - (k * (x0 + x1)) / 2, y: Math.max(28, (h - k * (y1 - y0)) * 0.3) - k * y0 };
 }
 
-// The point [x, y] of the window stays where it is.
+// Zooms so that the point [x, y] of the window stays where it is.
 export function zoomed(view, by, [x, y]) {
   const k = Math.min(MOST, Math.max(LEAST, view.k * by));
   const ratio = k / view.k;
@@ -30,7 +30,7 @@ export function centred({ k }, [w, h], box) {
   return { k, x: w / 2 - (box.x + box.w / 2) * k, y: h * 0.6 - box.y * k };
 }
 
-// Brings a box into sight with as little movement as possible.
+// Brings a box into view with as little movement as possible.
 export function revealed(view, [w, h], box) {
   const { k } = view;
   const x = box.x * k + view.x;
@@ -42,7 +42,8 @@ export function revealed(view, [w, h], box) {
   };
 }
 
-// A drawing that grew may have moved as a whole. `place` gives where the box of an id was; most boxes decide.
+// Follows a drawing that moved as a whole while it grew. `place` says where the box of an id was; the most
+// common move decides.
 export function followed(view, nodes, place) {
   const moves = new Map();
   for (const { id, x, y } of nodes) {

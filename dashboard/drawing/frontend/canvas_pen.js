@@ -1,4 +1,4 @@
-// What a canvas knows: how wide text is, and which numbers a colour has. Nothing is drawn on it.
+// How wide is a text, and what are the numbers of a colour? A canvas answers; nothing is drawn on it.
 
 const PEN = document.createElement("canvas").getContext("2d");
 const MOST_CUTS = 5000;
@@ -28,7 +28,7 @@ export function cut(text, width, font) {
   return shortened;
 }
 
-// Red, green and blue of any colour that CSS knows, 0 to 255. What is no colour counts as white.
+// Red, green and blue of any CSS colour, 0 to 255. An invalid colour counts as white.
 export function rgb(colour) {
   PEN.fillStyle = "#ffffff";
   PEN.fillStyle = colour;

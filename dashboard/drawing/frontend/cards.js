@@ -1,4 +1,4 @@
-// What is inside each kind of box. Python sends its size and its words.
+// What is inside each kind of box. Python sends the size and the words.
 
 import { cut } from "./canvas_pen.js";
 import { sv } from "./elements.js";
@@ -56,7 +56,7 @@ const DRAW = {
 DRAW.taker = DRAW.reaction;
 DRAW.service = DRAW.event;
 
-// The elements of a box, its title for the pointer first.
+// The elements of a box, its tooltip first.
 export function card(node) {
   const title = sv("title", {}, node.tip || node.label);
   return [title, ...DRAW[node.kind](node).flat(3).filter(Boolean)];

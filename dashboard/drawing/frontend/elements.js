@@ -1,11 +1,11 @@
-// Makes elements. Text of spans becomes text nodes and attribute values, never markup.
+// Creates elements. Text from spans becomes text nodes and attribute values, never markup.
 
 import { shown } from "./plain_text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-// Properties are attributes, but for `on` (listeners), `data` (the dataset) and `css` (single styles).
-// What is null, undefined or false is left out, so that callers can write conditions in place.
+// Properties are attributes, except `on` (listeners), `data` (the dataset) and `css` (single styles).
+// Null, undefined and false are skipped, so that callers can write conditions inline.
 export function fill(node, props, children) {
   for (const [name, value] of Object.entries(props || {})) {
     if (value === null || value === undefined || value === false) continue;
@@ -22,7 +22,7 @@ export function fill(node, props, children) {
   return node;
 }
 
-// "span.muted" is a span of the class "muted". Properties may be left out.
+// "span.muted" is a span of the class "muted". Properties are optional.
 export function el(name, ...rest) {
   const [tag, ...classes] = name.split(".");
   const node = document.createElement(tag);

@@ -1,4 +1,4 @@
-// The demo shop's services, each with a way to break it and to mend it.
+// The demo shop's services, each with buttons to break it and to mend it.
 
 import { press } from "./buttons.js";
 import { el } from "./elements.js";

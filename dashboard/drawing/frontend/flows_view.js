@@ -70,7 +70,7 @@ function awaited({ colour, waiting, overdue }) {
   return [stripe(colour), named(waiting), late];
 }
 
-// How much of its time the flow waited, as a bar of two parts.
+// How much of its time the flow spent waiting, as a bar of two parts.
 function shares({ wait, split, percent }) {
   const part = (kind, share) => el(`i.${kind}`, { css: { width: `${share * 100}%` } });
   const bar = el("span.split", { title: split }, part("hatch", wait), part("solid", 1 - wait));

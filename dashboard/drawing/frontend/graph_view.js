@@ -1,5 +1,5 @@
 // A drawing of boxes and arrows: a flow as a graph, or the map of a choreography.
-// Python gives each box its place. A refresh keeps every element that is drawn, and where the reader looks.
+// Python places the boxes. A refresh keeps every drawn element, and the part that the reader is looking at.
 
 import { arrow, arrowClass, pill } from "./arrows.js";
 import { centred, fitScale, fitted, followed, revealed, zoomed } from "./camera.js";
@@ -12,10 +12,10 @@ import { keyed } from "./reconcile.js";
 import { neighbour, nextOf, problemsOf, related } from "./selection.js";
 import { Variants } from "./variants.js";
 
-// A drawing that fits only below READABLE opens at OPENING instead, with its problem in view.
+// A drawing that would have to shrink below READABLE opens at OPENING instead, with its problem in view.
 const READABLE = 0.66;
 const OPENING = 0.8;
-// Below this scale second lines are left out.
+// Below this scale the boxes' second lines are hidden.
 const FAR = 0.5;
 const CLOSER = 1.25;
 const FARTHER = 0.8;
@@ -160,7 +160,7 @@ export class GraphView {
     this.nodes.get(id)?.g.focus({ preventScroll: true });
   }
 
-  // `soft` is how a drawing opens at its problem: the rest fades less, and nothing is told to Python.
+  // `soft` is for a drawing that opens at its problem: the rest fades less, and Python is not told.
   select(id, tell, soft = false) {
     this.selected = id && this.nodes.has(id) ? id : null;
     this.soft = soft;
@@ -168,7 +168,7 @@ export class GraphView {
     if (tell) this.act.trigger("select", this.selected || "");
   }
 
-  // Lights up what led to the selection and what came of it. The browser does it alone, to be quick.
+  // Highlights what led to the selection and what followed from it. The browser does this alone, to be fast.
   light() {
     const start = performance.now();
     const chosen = Boolean(this.selected);
@@ -180,7 +180,7 @@ export class GraphView {
     this.stage.dataset.highlightMs = (performance.now() - start).toFixed(2);
   }
 
-  // Lights up the events of a variant; null ends that.
+  // Highlights the events of a variant; null ends the highlight.
   trace(events) {
     this.illuminate(new Set(events || []), Boolean(events), false);
   }
@@ -277,7 +277,7 @@ export class GraphView {
     this.zoom(by, point);
   }
 
-  // Fits itself to a new size, until the reader has moved it.
+  // Fits the drawing to a new size, unless the reader has moved it.
   resize() {
     if (!this.data) return;
     if (!this.view) this.open();

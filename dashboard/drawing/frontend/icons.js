@@ -1,4 +1,4 @@
-// The few icons, as paths in a square of 16.
+// The icons, as paths in a 16 x 16 square.
 
 import { sv } from "./elements.js";
 

@@ -1,4 +1,4 @@
-// Everything about the chosen step, beside the drawing.
+// Everything about the selected step, beside the drawing.
 
 import { moment } from "./ages.js";
 import { copyButton, press } from "./buttons.js";
@@ -66,7 +66,7 @@ function metric(name, value, kind) {
   return el("div", el("dt", el("i", { class: kind }), name), el("dd", value || "\u2014"));
 }
 
-// Names and values; where a value is worth it, with a button that copies the whole.
+// Names and values, with a button that copies the whole value if Python sends it.
 function pairs(title, items) {
   if (!items.length) return null;
   const listed = items.map(([name, value, whole]) => [

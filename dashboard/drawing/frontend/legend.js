@@ -1,4 +1,4 @@
-// The strip under a drawing that says what its marks mean.
+// The strip below a drawing that explains its marks.
 
 import { el } from "./elements.js";
 

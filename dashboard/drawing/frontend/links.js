@@ -1,4 +1,4 @@
-// Ways to other pages. A target is { page, ...query }, as Python sends it.
+// Links to other pages. A target is { page, ...query }, as Python sends it.
 
 import { el } from "./elements.js";
 
@@ -7,14 +7,14 @@ function address({ page, ...query }) {
   return `./${page}${asked ? `?${asked}` : ""}`;
 }
 
-// Goes to another page as Back would: the address first, then Streamlit reads it.
-// (Its own switch_page leaves an address in the history that belongs to neither page.)
+// Goes to another page the way the Back button does: it sets the address, and then Streamlit reads it.
+// (Streamlit's own switch_page leaves an address in the history that belongs to neither page.)
 export function go(target) {
   history.pushState({}, "", address(target));
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
-// A real link, so that it opens in a new tab where the reader asks for one.
+// A real link, so that the reader can open it in a new tab.
 export function link(target, props, ...children) {
   const open = (event) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;

@@ -1,4 +1,4 @@
-// The whole drawing in small, with the part that is in sight: shown while something is out of sight.
+// A small copy of the whole drawing that marks the visible part; shown while some of it is out of sight.
 
 import { seesAll } from "./camera.js";
 import { sv } from "./elements.js";

@@ -1,4 +1,4 @@
-// What Streamlit calls: one view for each place in a page, made once and then updated.
+// The function that Streamlit calls: one view for each place in a page, created once and then updated.
 // A new view is a class with `update(data)` and a line in KINDS.
 
 import { grow, setClock } from "./ages.js";
@@ -24,7 +24,7 @@ const KINDS = {
   graph: GraphView,
 };
 
-// The view of each place.
+// The view of each place in a page, by its parent element.
 const mounted = new WeakMap();
 
 export default function mount({ parentElement, data, setTriggerValue }) {
@@ -45,7 +45,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
   view.root.dataset.count = count ?? "";
   view.root.dataset.renderMs = (performance.now() - start).toFixed(1);
   view.root.dataset.ready = "true";
-  // Streamlit may end an older run after a newer one has begun: only the last may clear.
+  // Streamlit may clean up an older run after a newer one has begun: only the last may destroy the view.
   view.run = (view.run || 0) + 1;
   const { run } = view;
   return () => view.run === run && view.destroy();
@@ -59,7 +59,7 @@ function create(parent, kind) {
   const room = (parent.host || parent).closest("[data-testid=stMainBlockContainer]") || document.body;
   const fitting = () => stretch(root, room);
   const timer = setInterval(() => grow(root), 1000);
-  // What is above may grow later.
+  // The content above may grow later.
   const watch = new ResizeObserver(fitting);
   watch.observe(room);
   addEventListener("resize", fitting);
@@ -74,13 +74,13 @@ function create(parent, kind) {
   return { kind, root, act, painter, fitting, destroy };
 }
 
-// Light or dark is Streamlit's choice: its page colour tells which.
+// Streamlit chooses light or dark; its page colour tells which.
 function theme(host) {
   const [r, g, b] = rgb(getComputedStyle(host).getPropertyValue("--st-background-color").trim());
   return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
 }
 
-// Drawings fill the window down to its foot. A small window scrolls instead.
+// Drawings fill the window down to its bottom edge. A small window scrolls instead.
 function stretch(root, room) {
   for (const node of root.querySelectorAll("[data-height=fill]")) {
     const top = node.getBoundingClientRect().top + (room.closest("section")?.scrollTop || 0);

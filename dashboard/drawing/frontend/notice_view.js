@@ -1,4 +1,4 @@
-// A notice in place of content, or above it: what is the matter, and what to do.
+// A notice above the content or instead of it: what is wrong, and what to do about it.
 
 import { copyButton, press } from "./buttons.js";
 import { el } from "./elements.js";

@@ -7,12 +7,12 @@ import { brief } from "./plain_text.js";
 
 const BADGES = { late: "clock", stuck: "hourglass", failed: "cross" };
 
-// A name, cut where it is long; the whole is on hover.
+// A name, shortened if it is long; the full name appears on hover.
 export function named(text, most) {
   return text && el("span", { title: text.length > (most || 44) && text }, brief(text, most));
 }
 
-// A sentence as Python cut it: plain text, names that are set apart, ages that grow.
+// A sentence in Python's parts: plain text, highlighted names, ages that grow.
 export function said(parts) {
   return (parts || []).map((part) => {
     if (part.since) return ageText(part.since);

@@ -1,10 +1,10 @@
 // The mouse on a drawing: dragging pans, the wheel zooms at the pointer.
 
-// How many pixels a click may move without being a drag.
+// How many pixels a click may move before it becomes a drag.
 const STILL = 4;
 
 export class Pointer {
-  // `surface` answers `view()`, `pan(x, y)` and `zoomAt(by, point)`.
+  // `surface` has the methods `view()`, `pan(x, y)` and `zoomAt(by, point)`.
   constructor(svg, surface) {
     Object.assign(this, { svg, surface, from: null, dragged: false });
     svg.addEventListener("pointerdown", (event) => this.down(event));
@@ -34,7 +34,7 @@ export class Pointer {
   wheel(event) {
     event.preventDefault();
     const box = this.svg.getBoundingClientRect();
-    // With Ctrl it is a pinch on a touch pad, which sends smaller steps.
+    // With Ctrl it is a pinch on a touchpad, which sends smaller steps.
     const pace = event.ctrlKey ? 0.01 : 0.0016;
     const by = Math.exp(-event.deltaY * pace);
     this.surface.zoomAt(by, [event.clientX - box.left, event.clientY - box.top]);

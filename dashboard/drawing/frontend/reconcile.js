@@ -1,7 +1,7 @@
-// Renews a list and keeps what has not changed: a row that somebody reads or points at stays.
+// Updates a list and keeps what has not changed, so that a row the reader is looking at or pointing at stays.
 
-// Makes the children of `host` those that `make` gives for `items`. An item keeps its element
-// while its data is the same; `key` says which item is which, its place does where it has none.
+// Makes the children of `host` those that `make` returns for `items`. An item keeps its element while its
+// data is the same. An item is identified by its `key`, or by its place if it has none.
 export function keyed(host, items, make) {
   const before = host.kept || new Map();
   const after = new Map();

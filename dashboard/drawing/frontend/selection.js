@@ -1,7 +1,7 @@
 // Which steps belong together, and which comes next: pure walks over the data of a drawing.
 // Edges lead from `s` to `t`.
 
-// The ids of everything that led to `id` and of everything that came of it, with `id` itself.
+// The ids of everything that led to `id`, of everything that followed from it, and `id` itself.
 export function related(edges, id) {
   return new Set([...reached(edges, id, "t", "s"), ...reached(edges, id, "s", "t")]);
 }
@@ -14,7 +14,7 @@ function reached(edges, start, from, to) {
     else next.set(edge[from], [edge[to]]);
   }
   const seen = new Set([start]);
-  // A set that grows while it is walked is walked to its new end.
+  // Iterating over a set also visits what is added meanwhile.
   for (const id of seen) for (const other of next.get(id) || []) seen.add(other);
   return seen;
 }
@@ -28,8 +28,8 @@ export function nextOf(list, current) {
   return list.length ? list[(list.indexOf(current) + 1) % list.length] : null;
 }
 
-// The id of the box beside `at`: its first "cause", its first "effect", or the one so many places
-// further in its row. With nothing chosen it is the first box.
+// The id of the box next to `at`: its first "cause", its first "effect", or, if `way` is a number, the box
+// that many places further in its row. With nothing selected it is the first box.
 export function neighbour({ nodes, edges, direction }, at, way) {
   if (!at) return nodes[0]?.id;
   if (way === "cause") return edges.find((edge) => edge.t === at)?.s;

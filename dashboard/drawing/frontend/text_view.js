@@ -1,11 +1,11 @@
-// The base of views that consist of text: they draw themselves again only when they say something else.
+// The base class of text views. They redraw only if their content has changed.
 
 export class TextView {
   constructor(root, act) {
     Object.assign(this, { root, act });
   }
 
-  // `now` and `checked` change with each refresh: they alone are no reason to draw.
+  // `now` and `checked` change with each refresh: they alone are no reason to redraw.
   update({ now, checked, ...data }) {
     if (this.checked && checked) this.checked.firstElementChild.dataset.since = checked;
     const text = JSON.stringify(data);

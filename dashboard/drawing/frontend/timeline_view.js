@@ -34,7 +34,7 @@ export class TimelineView {
     return data.rows.length;
   }
 
-  // Opens where the problem is.
+  // Opens at the selection, or else at the problem.
   open({ selected, rows }) {
     this.opened = true;
     const problem = rows.find((row) => row.kind === "ghost" || row.state === "failed");
@@ -63,7 +63,7 @@ export class TimelineView {
     this.node(id)?.scrollIntoView({ block: "nearest" });
   }
 
-  // Takes what Python says is selected, but only when it says something new: the reader is ahead of it.
+  // Adopts Python's selection, but only if Python sends a new one: the reader may be ahead of it.
   adopt(id) {
     if (id !== this.given) this.selected = this.given = id;
     for (const row of this.rows.children) {
@@ -85,7 +85,7 @@ export class TimelineView {
     this.show(next);
   }
 
-  // The row that a key asks for: "" is none of them, null is no answer.
+  // The row that a key selects: "" clears the selection, null ignores the key.
   wanted(key) {
     const order = this.data.rows.map((row) => row.key);
     const at = order.indexOf(this.selected);
@@ -122,7 +122,7 @@ function track({ kind, state, wait, work, end, since, took }) {
   if (kind === "ghost") {
     return el("i.bar.due", { css: wide(wait, end) }, el("b", ageText(since, "overdue %")));
   }
-  // How long it took is said beside the bar where there is room: after it, before it, or on it.
+  // The duration goes where there is room: after the bar, before it, or on it.
   const room = end <= 0.82 ? "after" : wait > 0.12 ? "before" : "inside";
   const beside = {
     after: { left: `calc(${percent(end)} + 8px)` },

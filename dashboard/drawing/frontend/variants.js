@@ -1,4 +1,4 @@
-// The ways that flows took, beside the map: pointing at one lights it up.
+// The variants of the flows, beside the map: pointing at one highlights it there.
 
 import { el } from "./elements.js";
 import { icon } from "./icons.js";
