@@ -16,7 +16,7 @@ class ConfigError(Exception):
 
 
 def _number(default: float, most: float, least: float = 0) -> Any:
-    """A number above *least* and at most *most*; what lies outside would fail only when it is used."""
+    """A number above *least*, at most *most*: beyond these, it would fail when it is used."""
     return field(default=default, metadata={"least": least, "most": most})
 
 
@@ -24,43 +24,43 @@ def _number(default: float, most: float, least: float = 0) -> Any:
 class Config:
     """Every setting, with the value in force; `api_port` is read from CHOREOSCOPE_API_PORT, and so on."""
 
-    # Traces hold business data and there is no user management: only this machine, until a token is set.
+    # Traces hold business data, and there are no user accounts: this machine only, until a token is set.
     bind: str = "127.0.0.1"
-    # On the loopback interface whoever can connect can usually read the data folder as well: no token needed.
+    # Anyone who can connect over loopback can usually read the data folder as well: no token is needed there.
     token: str = field(default="", repr=False)
-    # OTLP's registered ports: exporters use them without being told.
+    # OTLP's registered ports: exporters use them by default.
     grpc_port: int = _number(4317, 65_535)
     http_port: int = _number(4318, 65_535)
-    # The next one, so that the three are easily remembered.
+    # The next port, so that the three are easy to remember.
     api_port: int = _number(4319, 65_535)
-    # Where the collector was started, so that two projects on one machine do not mix.
+    # Relative to where the collector is started, so that two projects on one machine do not mix.
     data: Path = Path("choreoscope-data")
-    # None: the embedded store in the data folder, so that nobody has to run a server.
+    # Empty: the embedded store in the data folder, which needs no server.
     store: str = field(default="", repr=False)  # its address may hold a password
-    # OTLP recommends 64 MiB for what a server takes, on the wire and after inflation. gRPC takes less than 2 GiB.
+    # OTLP recommends a limit of 64 MiB, on the wire and after inflation. gRPC cannot take 2 GiB or more.
     max_body_bytes: int = _number(64 * _MIB, 2**31 - 1)
-    # A hundred times what an SDK lets through by default (128): no honest span has more.
+    # A hundred times the default limit of SDKs (128): no honest span has more.
     max_attributes: int = _number(16_384, 1_000_000)
-    # Several seconds of full load: a request that would wait longer is better kept by its sender.
+    # Several seconds of full load. A request that would wait longer is better off with its sender.
     queue_bytes: int = _number(256 * _MIB, 2**40)
-    # Enough for an insert, a merge and a large read at once; the live part's memory is its own.
+    # Enough for an insert, a merge and a large read at once. The live part's memory does not count.
     store_memory_bytes: int = _number(768 * _MIB, 2**40, least=128 * _MIB - 1)
-    # The names under which services keep the business identity of a flow; the first that a span has counts.
+    # Attributes that hold the business identity of a flow. The first one that a span has counts.
     flow_keys: tuple[str, ...] = ("order.id", "order_id", "app.order.id", "flow.key")
-    # An order is touched from outside some dozens of times; the tenant whose id is taken for one, any number.
+    # An order is touched from outside a few dozen times. A tenant's id would join any number of flows.
     key_flows: int = _number(200, 1_000_000_000)
-    # Where senders keep the id of the conversation of a message: the OpenTelemetry conventions' names.
+    # Attributes that hold a message's conversation id, as the OpenTelemetry conventions name them.
     correlation_ids: tuple[str, ...] = ("messaging.message.conversation_id", "messaging.conversation_id")
-    # And the id of what caused it, for which the conventions have no name: what our instrumentation writes.
+    # The id of what caused a message. The conventions do not name it; our instrumentation writes this one.
     causation_ids: tuple[str, ...] = ("messaging.message.causation_id",)
-    # Sooner than people notice, later than a service that restarts needs: nothing is stuck before.
+    # The shortest time before anything is called stuck: people notice later, and a service restarts sooner.
     deadline_s: float = _number(5.0, 366 * _DAY)
-    # Fewer examples prove nothing; more make a new choreography wait longer for its first verdict, and no more are
-    # remembered.
+    # Fewer examples prove nothing, and more delay the first verdict on a new choreography. The learner keeps
+    # 1,000 examples of a step.
     learn_flows: int = _number(20, 1_000)
-    # What a restart replays, to know unfinished flows and normal times: as much as takes seconds.
+    # How much a restart replays to know unfinished flows and normal times again. It takes a few seconds.
     replay_s: float = _number(900.0, 366 * _DAY)
-    # Pages served from this machine: a browser may send spans of a shop under development, other sites not.
+    # Pages served from this machine, such as a shop under development. Other sites may not send spans.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
     def __post_init__(self) -> None:

@@ -14,13 +14,13 @@ import pytest
 
 from collector.columns.keys import PUBLIC, text_keys
 from collector.model.flows import State
-from collector.store.clickhouse import settings
+from collector.store.clickhouse import store_settings
 from collector.store.clickhouse.connections import READERS, Database
 from collector.store.clickhouse.embedded import Engine, FolderError
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate
-from collector.store.clickhouse.settings import secret
 from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.clickhouse.store_settings import secret
 from collector.store.contracts import Search, StoreError
 from tests.conftest import new_database, new_stores
 from tests.factories import NOW, SECOND, request, span, table, trace_id
@@ -70,12 +70,12 @@ def test_a_newer_schema_is_known_though_the_clock_was_set_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An older program would write into a folder that it does not understand."""
-    ahead = settings.schema_version(database) + 1
+    ahead = store_settings.schema_version(database) + 1
     for version, now in ((ahead, NOW), (ahead + 1, NOW - 3600 * SECOND)):
-        monkeypatch.setattr(settings, "time", SimpleNamespace(time_ns=lambda now=now: now))
-        settings.write_schema_version(database, version)
+        monkeypatch.setattr(store_settings, "time", SimpleNamespace(time_ns=lambda now=now: now))
+        store_settings.write_schema_version(database, version)
 
-        assert settings.schema_version(database) == version
+        assert store_settings.schema_version(database) == version
 
 
 def test_values_in_queries_are_data(database: Database) -> None:

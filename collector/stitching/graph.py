@@ -42,26 +42,6 @@ class Because(IntEnum):
         return self <= Because.PARENT
 
 
-class NoteKind(IntEnum):
-    """A repair or a doubt, named as in answers."""
-
-    MISSING_PARENT = 0
-    MISSING_LINK_TARGET = 1
-    DROPPED_LINKS = 2
-    CLOCK_SKEW = 3
-    END_BEFORE_START = 4
-    CYCLE = 5
-    SELF_LINK = 6
-    ID_REUSED = 7
-    REPLAY = 8
-    UNCLEAR_CAUSE = 9
-    SHARED_KEY = 10
-
-
-# These say that a span was lost; the other notes are about spans that are here.
-LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
-
-
 # Nanoseconds. A message handled this long after it was published was published again, read again from a
 # stream, or left in a queue that nothing read. Each of these is worth a note.
 REPLAY_AFTER = 3_600 * 10**9

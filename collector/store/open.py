@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from collector.columns.keys import Secret
-from collector.store.clickhouse import server, settings
+from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import Engine, FolderError
 from collector.store.clickhouse.flow_store import ClickHouseFlows
@@ -31,15 +31,15 @@ class ClickHouseStore:
         """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer."""
         database = self._connected()
         try:
-            if "settings" in there(database) and settings.schema_version(database) > VERSION:
+            written = store_settings.schema_version(database) if "settings" in there(database) else 0
+            if written > VERSION:
                 raise StoreError(
-                    f"The store {self.place} was written by a newer version (its schema is"
-                    f" {settings.schema_version(database)}, ours {VERSION}): use that version, or another"
-                    " database."
+                    f"The store {self.place} was written by a newer version (its schema is {written}, ours"
+                    f" {VERSION}): use that version, or another database."
                 )
             migrate(database, before)
-            settings.write_schema_version(database, VERSION)
-            self.secret = settings.secret(database)
+            store_settings.write_schema_version(database, VERSION)
+            self.secret = store_settings.secret(database)
         finally:
             database.close()
 

@@ -1,6 +1,7 @@
 """Which families are known? Most trusted first: if a span has attributes of several, the first one counts.
 
-A new family is a module here with its `LORE`, a line in `FAMILIES`, and a table of cases in tests/families/.
+A new family is a module here with its `LORE`, a line in `FAMILIES`, and a table of cases in
+`tests/families/<name>_cases.py`.
 """
 
 from collector.conventions.families import (
