@@ -21,6 +21,12 @@ CASES = (
         read={"role": Role.PROCESS, "event_type": "order.placed", "destination": "order.placed"},
     ),
     Case(
+        about="a routing key is no destination where one is named",
+        kind=Kind.PRODUCER,
+        attributes={"rabbit.routing_key": "order.placed", "messaging.destination.name": "shop"},
+        read={"event_type": "order.placed", "destination": "shop"},
+    ),
+    Case(
         about="the conventions' names count more",
         kind=Kind.PRODUCER,
         attributes={"kafka.topic": "old", "messaging.destination.name": "new"},

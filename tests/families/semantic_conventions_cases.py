@@ -1,4 +1,7 @@
-"""OpenTelemetry's conventions for messaging, as they were from version to version."""
+"""OpenTelemetry's conventions for messaging, from version to version.
+
+The operation gives the role whatever the kind: kinds changed between versions, operations did not.
+"""
 
 from collector.model.readings import Role, Settled
 from collector.model.spans import Kind
