@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from collector.api.openapi import ANSWERS
 from collector.commands import choreoscope
 from collector.config import Config, variable
 from collector.diagnosis import RULES, Habits
 from collector.diagnosis.findings import Cause
 from collector.diagnosis.owed import Debt
 from collector.live.tick import Pacing
+from collector.model.answers import Answer, Error, Stitched
 from collector.model.flows import State
 from collector.model.notes import NoteKind, Trouble
 from collector.stitching import Because
@@ -166,6 +169,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def test_the_documents_have_the_fields_that_are_promised(collector: Collector, name: str, path: str) -> None:
     """In both directions: no field is missing, and none is undocumented."""
     compare(name, collector.ask(path))
+
+
+@pytest.mark.parametrize("shape", [one for one in ANSWERS if one is not Error])
+def test_the_examples_have_the_shapes_of_the_answers(shape: type[Answer]) -> None:
+    """Types as well as names: whoever writes a client copies them from here."""
+    name = "stitch" if shape is Stitched else shape.__name__.lower()
+    promised = json.loads(example(name))
+
+    assert set(fields(msgspec.to_builtins(msgspec.convert(promised, shape)))) == set(fields(promised))
 
 
 def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> None:
