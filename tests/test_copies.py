@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import permutations
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -92,3 +93,12 @@ def test_a_flow_says_the_same_in_memory_and_when_it_is_shown(watch: Watch) -> No
     assert "cut short" not in stored["name"].to_pylist()
     assert stored.num_rows == len(placed)
     assert watch.now - NOW < 60 * SECOND
+
+
+def test_two_spans_that_share_a_key_are_both_kept() -> None:
+    """A key has 64 bits: what is stored must not hang on its chance."""
+    spans = table(request(*(span(id=name) for name in "abcab")))
+
+    kept = each_once(spans, np.zeros(5, np.uint64))
+
+    assert sorted(kept["span_id"].to_pylist()) == sorted(span(id=name).span_id for name in "abc")

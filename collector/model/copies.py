@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.columns.joins import Ints, ascending
-from collector.columns.keys import Keys, content_keys
+from collector.columns.keys import Keys, content_keys, whole, words_of
 
 _LAST = 2**63 - 1  # READINGS hold times as int64
 
@@ -37,8 +37,16 @@ def each_once(spans: pa.Table, key: Keys) -> pa.Table:
         np.minimum(table[name].to_numpy(), np.uint64(_LAST)).astype(np.int64)
         for name in ("end_unix_nano", "start_unix_nano", "received_unix_nano")
     )
-    by = ranked(key[copies], end, start, received, content_keys(table))
-    counts = np.append(np.diff(key[copies][by]) != 0, True)
+    span = _spans(table)
+    by = ranked(span, end, start, received, content_keys(table))
+    counts = np.append(np.diff(span[by]) != 0, True)
     kept = np.ones(len(key), np.bool_)
     kept[copies[by[~counts]]] = False
     return spans.filter(pa.array(kept))
+
+
+def _spans(table: pa.Table) -> Keys:
+    """A number for each different pair of ids: two spans that happen to share a key are no copies."""
+    words = [words_of(whole(table[name])).reshape(table.num_rows, -1) for name in ("trace_id", "span_id")]
+    _, number = np.unique(np.hstack(words), axis=0, return_inverse=True)
+    return number.ravel().astype(np.uint64)
