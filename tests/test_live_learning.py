@@ -2,7 +2,11 @@
 
 from collector.model.flows import State
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import Engine
+from collector.store.contracts import Search
 from tests import documents as answers
+from tests.conftest import new_database
+from tests.factories import pairs, secret_keys
 from tests.scenes import MS, Sent, Watch, handling, order, publish, react
 from tests.test_live import findings
 
@@ -191,3 +195,24 @@ def test_step_owes_what_it_publishes_whatever_a_later_join_of_its_service_needs(
     watch.wait(8)
 
     assert findings(watch) == [("A-1", "handler_silent", "inventory", "StockReserved")]
+
+
+def test_secret_of_the_keys_changes_no_verdict_and_no_list(engine: Engine) -> None:
+    """Two collectors that receive the same spans must say the same, to the last tie."""
+    seen = []
+    for secret in (0, 1, 2**64 - 1):
+        with secret_keys(secret), new_database(engine) as database:
+            watch = Watch(database)
+            watch.learn()
+            at = watch.now
+            watch.receive([one for key in ("A-1", "A-2") for one in order(key, at, down={"payment"})])
+            # The same keys in other traces, at the same times.
+            for number in range(5):
+                sent = publish("shop", "Reviewed", f"T-{number}", at=at)
+                sent[1].attributes.extend(pairs({"order.id": "A-1"}))
+                watch.receive([sent], after_s=0.01)
+            watch.wait(12)
+            listed = watch.snapshot.flows.to_pylist(), watch.flows.found(Search(), 99).to_pylist()
+            seen.append((*listed, answers.stuck(watch.snapshot)))
+
+    assert seen[0] == seen[1] == seen[2]

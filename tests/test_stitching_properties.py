@@ -20,7 +20,7 @@ from collector.model.spans import SPANS
 from collector.stitching import Keying, Stitched, parts, stitch
 from tests import reference
 from tests.documents import document, fields
-from tests.factories import Value, protobuf, request, span
+from tests.factories import Value, protobuf, request, secret_keys, span
 from tests.reference.columns import story_of
 from tests.strategies import Row, believed, span_sets, stories, table
 
@@ -47,6 +47,15 @@ def test_batches_of_too_many_flows_begin_their_own(rows: list[Row], most: int) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parts, "MOST_SHARED", most)
         assert story_of(stitch(table(rows))) == reference.stitch(rows, most)
+
+
+@EXAMPLES
+@given(span_sets, believed, st.integers(0, 2**64 - 1))
+def test_secret_of_the_keys_changes_nothing(rows: list[Row], keying: Keying, secret: int) -> None:
+    """Two collectors that receive the same spans must give the same answer, as must the offline command."""
+    public = written(stitch(table(rows), keying))
+    with secret_keys(secret):
+        assert written(stitch(table(rows), keying)) == public
 
 
 @FEWER

@@ -78,6 +78,13 @@ def ascending(values: npt.NDArray[IntT]) -> Ints:
     return nearly[np.argsort(values[nearly], kind="stable")]
 
 
+def inverse(order: Ints) -> Ints:
+    """Where each entry comes to be if entries are put in *order*."""
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return place
+
+
 def alike(columns: Sequence[npt.NDArray[Any]]) -> tuple[Ints, Ints]:
     """Which rows are equal in all *columns* of small integers? (kind of each row, a row of each kind)."""
     kind, kinds = np.zeros(len(columns[0]), np.int64), 1

@@ -64,7 +64,7 @@ def mixed(values: Keys) -> Keys:
     return values ^ (values >> np.uint64(31))
 
 
-def _step(secret: Secret | None) -> np.uint64:
+def _step(secret: Secret | None = None) -> np.uint64:
     """What is added to each word of an id before it is scattered."""
     return _STEP ^ np.uint64((secret or _Mix.secret).ids)
 
@@ -82,28 +82,31 @@ def prefixed_keys(prefix: Keys, ids: pa.Array | pa.ChunkedArray, secret: Secret 
     return np.where(words == 0, NONE, (prefix & _PREFIX_BITS) | (scattered >> _OF_PREFIX))
 
 
-def pair_keys(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> Keys:
+def pair_keys(left: npt.NDArray[Any], right: npt.NDArray[Any], secret: Secret | None = None) -> Keys:
     """One key for each pair of 64-bit integers; (a, b) and (b, a) are different pairs."""
-    scattered = mixed(right.astype(np.uint64, copy=False) + _step(None))
+    scattered = mixed(right.astype(np.uint64, copy=False) + _step(secret))
     return mixed(left.astype(np.uint64, copy=False) + scattered)
 
 
-def text_keys(texts: pa.Array | pa.ChunkedArray) -> Keys:
+def text_keys(texts: pa.Array | pa.ChunkedArray, secret: Secret | None = None) -> Keys:
     """One key for each string; `NONE` for null."""
     # pandas hashes strings with SipHash in compiled code.
     from pandas.util import hash_array  # noqa: PLC0415  # pandas takes 0.3 s to import, and few need this
 
     encoded = whole(texts).dictionary_encode()
     strings = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
-    words: Any = hash_array(strings, hash_key=_Mix.secret.texts)
+    words: Any = hash_array(strings, hash_key=(secret or _Mix.secret).texts)
     return np.append(words.astype(np.uint64), NONE)[codes_of(encoded)]
 
 
 def content_keys(table: pa.Table) -> Keys:
-    """One key for each row; equal if all values of the row are, lists in the same order included."""
+    """One key for each row; equal if all values of the row are, lists in the same order included.
+
+    They are made without the secret, because they also decide ties: the same way in every process.
+    """
     keys = np.zeros(table.num_rows, np.uint64)
     for column in table.columns:
-        keys = pair_keys(keys, _value_keys(whole(column)))
+        keys = pair_keys(keys, _value_keys(whole(column)), PUBLIC)
     return keys
 
 
@@ -113,17 +116,19 @@ def _value_keys(values: pa.Array) -> Keys:
         length = _numbers(pc.list_value_length(values))
         end = np.cumsum(length)
         place = np.arange(length.sum()) - np.repeat(end - length, length)
-        running = np.append(NONE, np.cumsum(pair_keys(_value_keys(values.flatten()), place), dtype=np.uint64))
+        running = np.append(
+            NONE, np.cumsum(pair_keys(_value_keys(values.flatten()), place, PUBLIC), dtype=np.uint64)
+        )
         sums: Keys = running[end] - running[end - length]
         return sums
     if pa.types.is_fixed_size_binary(values.type):
         width = values.type.byte_width // 8
         words = words_of(values).reshape(-1, width)
-        return pair_keys(words[:, 0], words[:, -1])
+        return pair_keys(words[:, 0], words[:, -1], PUBLIC)
     if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type):
-        return text_keys(values)
+        return text_keys(values, PUBLIC)
     if pa.types.is_binary(values.type):
-        return text_keys(values.dictionary_encode())
+        return text_keys(values.dictionary_encode(), PUBLIC)
     return _numbers(values).astype(np.uint64)
 
 

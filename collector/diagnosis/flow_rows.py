@@ -5,11 +5,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.columns.joins import distinct_pairs
+from collector.columns.joins import ascending, distinct_pairs, inverse
 from collector.columns.keys import whole
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.record import Ints, Names, Record, type_of
 from collector.model.flows import FLOWS
+from collector.model.span_keys import public_trace_keys
 from collector.stitching import Stitched
 
 
@@ -99,9 +100,11 @@ def _traces(stitched: Stitched) -> pa.ListArray:
     """The distinct trace ids of each flow."""
     flows, graph = stitched.flows, stitched.graph
     _, first, code = np.unique(graph.trace, return_index=True, return_inverse=True)
-    flow, trace = distinct_pairs(flows.flow, code[flows.row])
+    ids = whole(graph.spans["trace_id"]).take(pa.array(first))
+    order = ascending(public_trace_keys(ids))
+    flow, trace = distinct_pairs(flows.flow, inverse(order)[code[flows.row]])
     offsets = np.searchsorted(flow, np.arange(flows.count + 1))
-    ids = whole(graph.spans["trace_id"]).take(pa.array(first[trace]))
+    ids = ids.take(pa.array(order[trace]))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), ids)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.columns.joins import Ints, Mask, among, find, once
+from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.flow_rows import flow_table, outcomes
@@ -107,7 +107,9 @@ class Chunk:
 
     def inherit(self, first: Keys, marks: Marks) -> None:
         """Pass on the *marks* of former flows to the flows that now contain their *first* spans."""
-        row = find(self.stitched.graph.key, first)
+        key = self.stitched.graph.key
+        order = ascending(key)
+        row = np.append(order, -1)[find(key[order], first)]
         place, flow = self.stitched.flows.of(np.maximum(row, 0))
         here = row[place] >= 0
         self.marks.take_over(flow[here], marks, place[here])

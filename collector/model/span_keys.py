@@ -15,6 +15,11 @@ def span_keys(trace: Keys, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
     return prefixed_keys(trace, span_ids)
 
 
+def public_trace_keys(trace_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """`trace_keys` without the secret: they sort traces the same way in every process."""
+    return id_keys(trace_ids, PUBLIC)
+
+
 def public_span_keys(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
     """`span_keys` without the secret: they sort spans the same way in every process."""
     return prefixed_keys(id_keys(trace_ids, PUBLIC), span_ids, PUBLIC)

@@ -7,12 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.columns.dictionary import WORD, coded, lean, taken
-from collector.columns.joins import ascending, find, once, taken_lists
-from collector.columns.keys import NONE, Keys, content_keys, whole
+from collector.columns.joins import ascending, find, inverse, once, taken_lists
+from collector.columns.keys import NONE, Keys, are_public, content_keys, whole
 from collector.model.copies import ranked
 from collector.model.notes import NoteKind
 from collector.model.readings import Role
-from collector.model.span_keys import span_keys, trace_keys
+from collector.model.span_keys import public_span_keys, span_keys, trace_keys
 from collector.stitching.graph import Mask, Rows, circles, numbers
 
 
@@ -30,7 +30,7 @@ class Links:
 
 @dataclass(frozen=True)
 class Spans:
-    """The distinct spans, ascending by key, and what each of them points at."""
+    """The distinct spans, in an order that their ids alone decide, and what each of them points at."""
 
     table: pa.Table  # READINGS
     key: Keys
@@ -58,21 +58,42 @@ class Spans:
         return mask
 
 
+@dataclass(frozen=True)
+class _Index:
+    """Where the spans with given keys are."""
+
+    ascending: Keys
+    row: Rows | None = None  # the row of each key; None if rows are in the order of their keys
+
+    def rows(self, place: Rows) -> Rows:
+        """The rows of the keys at *place*; -1 stays."""
+        return place if self.row is None else np.append(self.row, -1)[place]
+
+    def find(self, wanted: Keys) -> Rows:
+        """The row of each of *wanted*; -1 if it is not here."""
+        return self.rows(find(self.ascending, wanted))
+
+
 def distinct(readings: pa.Table) -> Spans:
     """The spans of *readings* (READINGS, in any order, with any repeats)."""
     trace = trace_keys(readings["trace_id"])
     key = span_keys(trace, readings["span_id"])
     rows, reused = _once(readings, key)
+    index = _Index(key[rows])
+    if not are_public():
+        order = ascending(_public_keys(readings, rows))
+        index = _Index(key[rows], inverse(order))
+        rows, reused = rows[order], np.sort(index.rows(reused))
     table = _taken(readings, rows)
     key, trace = key[rows], trace[rows]
     parent_key = span_keys(trace, table["parent_span_id"])
-    parent = np.where(parent_key == NONE, -1, find(key, parent_key))
+    parent = np.where(parent_key == NONE, -1, index.find(parent_key))
     own = parent == np.arange(len(key))
     lost = (parent < 0) & (parent_key != NONE)
     parent[own] = -1
     round_and_round = _circles(parent, numbers(table, "start"))
     parent[round_and_round] = -1
-    links, self_linked = _links(table, key)
+    links, self_linked = _links(table, index)
     role = numbers(table, "role")
     return Spans(
         table=table,
@@ -91,6 +112,12 @@ def distinct(readings: pa.Table) -> Spans:
             (NoteKind.CYCLE, round_and_round),
         ),
     )
+
+
+def _public_keys(readings: pa.Table, rows: Rows) -> Keys:
+    """What orders the spans of *rows*. Rows decide ties, so the secret of the keys must not decide rows."""
+    trace_ids, span_ids = (whole(readings[name]).take(pa.array(rows)) for name in ("trace_id", "span_id"))
+    return public_span_keys(trace_ids, span_ids)
 
 
 def _circles(parent: Rows, start: Rows) -> Rows:
@@ -139,14 +166,14 @@ def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
     return order[last], np.flatnonzero(np.diff(changes, prepend=0))
 
 
-def _links(table: pa.Table, key: Keys) -> tuple[Links, Rows]:
+def _links(table: pa.Table, index: _Index) -> tuple[Links, Rows]:
     """The links, and which spans link to themselves."""
     lists = whole(table["link_trace_ids"])
     trace_id, span_id = lists.flatten(), whole(table["link_span_ids"]).flatten()
     trace = trace_keys(trace_id)
     link_key = span_keys(trace, span_id)
     owner = np.repeat(np.arange(table.num_rows), np.asarray(pc.list_value_length(lists).to_numpy()))
-    target = find(key, link_key)
+    target = index.find(link_key)
     away = target != owner
     kept = pa.array(away)
     links = Links(

@@ -12,9 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.columns.joins import ascending, distinct_pairs, spread
-from collector.columns.keys import Keys, are_public
 from collector.model.notes import LOST, NoteKind
-from collector.model.span_keys import public_span_keys
 from collector.stitching.anchors import find_anchors
 from collector.stitching.graph import Graph, Mask, Notes, Pairs, Rows, marked
 from collector.stitching.parts import find_parts
@@ -71,7 +69,7 @@ def stitch_flows(graph: Graph, keying: Keying = BELIEVED) -> Flows:
     named = _first(graph, row[lacking], part[lacking], message, parts.count)
     named = np.where(named < 0, first, named)
     flows = np.flatnonzero(real)
-    flows = flows[ascending(_in_public_order(graph, first[flows]))]
+    flows = flows[ascending(first[flows])]
     flows = flows[ascending(start[first[flows]])]
     number = np.full(parts.count, -1)
     number[flows] = np.arange(len(flows))
@@ -107,15 +105,7 @@ def _earliest(graph: Graph, row: Rows, part: Rows, count: int) -> Rows:
     np.minimum.at(earliest, part, start[row])
     here = start[row] == earliest[part]
     row, part = row[here], part[here]
-    order = ascending(_in_public_order(graph, row))
+    order = ascending(row)
     first = np.full(count, -1)
     first[part[order[::-1]]] = row[order[::-1]]  # the last write wins: on a tie, the first in order
     return first
-
-
-def _in_public_order(graph: Graph, rows: Rows) -> Rows | Keys:
-    """What orders *rows* of equal times: the same in every process, whatever the secret of its keys."""
-    if are_public():
-        return rows  # spans are sorted by key
-    spans = graph.spans.select(["trace_id", "span_id"]).take(pa.array(rows))
-    return public_span_keys(spans["trace_id"], spans["span_id"])

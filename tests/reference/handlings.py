@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from collector.columns.keys import content_keys
 from collector.model.readings import READINGS, Role
-from collector.model.span_keys import span_keys, trace_keys
+from collector.model.span_keys import public_span_keys
 from collector.stitching import BELIEVED, Keying
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id
@@ -329,6 +329,6 @@ def ranks(refs: Iterable[Ref]) -> dict[Ref, int]:
     """Ranks that break ties in time: the span with the smaller key comes first."""
     keys = {}
     for trace, span in refs:
-        of_trace = trace_keys(pa.array([trace], pa.binary(16)))
-        keys[trace, span] = int(span_keys(of_trace, pa.array([span], pa.binary(8)))[0])
+        ids = pa.array([trace], pa.binary(16)), pa.array([span], pa.binary(8))
+        keys[trace, span] = int(public_span_keys(*ids)[0])
     return keys
