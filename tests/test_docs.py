@@ -14,8 +14,7 @@ import pytest
 from collector.api.openapi import ANSWERS
 from collector.commands import choreoscope
 from collector.config import Config, variable
-from collector.diagnosis import RULES, Habits
-from collector.diagnosis.findings import Cause
+from collector.diagnosis import CAUSES, RULES, Habits
 from collector.diagnosis.owed import Debt
 from collector.live.tick import Pacing
 from collector.model.answers import Answer, Error, Stitched
@@ -63,13 +62,13 @@ def test_every_rule_is_described_in_the_order_in_which_it_is_asked() -> None:
     rows = [line for line in section("docs/diagnosis.md", "## Rules").splitlines() if line.startswith("| `")]
 
     assert [row.split("`")[1] for row in rows] == [rule.__name__ for rule in RULES]
-    assert {row.split("`")[3] for row in rows} == set(Cause)
+    assert {row.split("`")[3] for row in rows} == set(CAUSES)
 
 
 def test_every_cause_is_described() -> None:
     causes = section("docs/answers.md", "## stuck").split("| `cause` | what happened |")[1]
 
-    assert first_column(causes) == set(Cause)
+    assert first_column(causes) == set(CAUSES)
 
 
 def test_every_state_and_debt_is_described() -> None:
@@ -287,7 +286,7 @@ def test_decisions_are_numbered_and_say_why() -> None:
 
 
 def test_no_cause_is_both_given_and_said_to_be_missing() -> None:
-    given = set(Cause)
+    given = set(CAUSES)
     told = re.search(r"causes that cannot be told yet: (.*?)\.\n", text_of("docs/answers.md"), re.DOTALL)
     missing = re.search(r"the causes (.*?) need it", text_of("ARCHITECTURE.md"))
     assert told is not None

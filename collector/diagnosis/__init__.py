@@ -1,18 +1,18 @@
 """What does a flow owe, since when, and why? Flows to findings. Pure: `now` is an argument."""
 
 from collector.diagnosis.expected import Expectation, Expected
-from collector.diagnosis.findings import Case, Cause, Evidence, Finding, Life, Place
+from collector.diagnosis.findings import Case, Evidence, Finding, Life, Place
 from collector.diagnosis.habits import Habits
 from collector.diagnosis.learned import Learner
 from collector.diagnosis.owed import Debt, Demands, Owed
 from collector.diagnosis.record import Names, Record, record
-from collector.diagnosis.rules import RULES, diagnose
+from collector.diagnosis.rules import CAUSES, RULES, diagnose
 from collector.diagnosis.states import states
 
 __all__ = [
+    "CAUSES",
     "RULES",
     "Case",
-    "Cause",
     "Debt",
     "Demands",
     "Evidence",

@@ -1,23 +1,10 @@
 """What is a finding, and what may a rule use to make one?"""
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
 from collector.diagnosis.expected import Expectation
 from collector.diagnosis.owed import Debt
 from collector.model.answers import EvidenceKind
-
-
-class Cause(StrEnum):
-    """Why a flow stopped. Scripts rely on these names."""
-
-    CONSUMER_DOWN = "consumer_down"
-    NOT_ACKNOWLEDGED = "not_acknowledged"
-    BACKLOG = "backlog"
-    GAVE_UP = "gave_up"
-    HANDLER_FAILED = "handler_failed"
-    HANDLER_SILENT = "handler_silent"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
@@ -82,9 +69,15 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Why a flow stopped, in one sentence that a colleague understands, with the facts that prove it."""
+class Proof:
+    """What a rule answers: one sentence that a colleague understands, and the facts that prove it."""
 
-    cause: Cause
     sentence: str
-    evidence: tuple[Evidence, ...] = field(default=())
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True)
+class Finding(Proof):
+    """Why a flow stopped."""
+
+    cause: str  # the name of the rule

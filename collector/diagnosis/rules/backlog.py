@@ -1,0 +1,23 @@
+"""Is the group behind?"""
+
+from collector.diagnosis.findings import Case, Evidence, Life, Proof
+from collector.diagnosis.owed import Debt
+from collector.diagnosis.rules.phrases import published, reactor
+from collector.model.wording import duration
+
+
+def backlog(case: Case, life: Life) -> Proof | None:
+    """The group is alive but behind: the message waits in its queue."""
+    if case.debt is not Debt.REACTION or life.served is None or life.served >= case.since:
+        return None
+    behind = duration((case.now - life.served) / 1e9)
+    sentence = (
+        f"{case.service} works but is behind: it now handles the {case.stopped_at.event_type} of {behind} "
+        "ago, and this one waits for its turn."
+    )
+    evidence = Evidence(
+        "absence",
+        None,
+        f"the newest {case.stopped_at.event_type} that {reactor(case)} took was published {behind} ago",
+    )
+    return Proof(sentence, (published(case), evidence))
