@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collector import conventions
-from collector.model.copies import each_once
-from collector.model.span_keys import spread_span_keys
+from collector.model.identity import each_once, spread_span_keys
 from collector.stitching import stitch
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.span_store import ClickHouseSpans

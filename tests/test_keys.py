@@ -20,7 +20,7 @@ from collector.columns.keys import (
     text_keys,
     whole,
 )
-from collector.model.span_keys import span_keys, trace_keys
+from collector.model.identity import span_keys, trace_keys
 
 TRACE_IDS, SPAN_IDS = pa.binary(16), pa.binary(8)
 SPAN_KEY, TEXT_KEY = 5_039_521_389_546_940_856, 11_201_492_703_348_522_816

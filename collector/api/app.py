@@ -13,9 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from collector.api.manual import manual
 from collector.api.metrics import LiveFigures
-from collector.api.openapi import describe, response
+from collector.api.openapi import describe, manual, response
 from collector.config import Config, is_loopback
 from collector.counters import Counters
 from collector.formats import EXPECTED, FormatError

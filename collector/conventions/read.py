@@ -17,7 +17,6 @@ from collector.columns.dictionary import Codes, Words
 from collector.columns.joins import Ints, Mask, alike
 from collector.columns.keys import whole
 from collector.conventions.families import FAMILIES
-from collector.conventions.naming import DEFAULT_NAMING, Naming
 from collector.conventions.roles import (
     Told,
     delivered_once,
@@ -26,7 +25,7 @@ from collector.conventions.roles import (
     roles,
     with_a_business,
 )
-from collector.conventions.said import Said, numbers, read_attributes
+from collector.conventions.said import DEFAULT_NAMING, Naming, Said, numbers, read_attributes
 from collector.conventions.settling import deliveries_in, deliveries_of, settled_by
 from collector.formats.otlp.opened import instances
 from collector.model.readings import READINGS, Role, Settled

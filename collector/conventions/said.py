@@ -13,6 +13,22 @@ from collector.columns.dictionary import Codes, Words
 from collector.columns.keys import whole
 from collector.model.spans import ValueType
 
+
+@dataclass(frozen=True)
+class Naming:
+    """Attribute names, most trusted first: the first one that a span has counts.
+
+    Libraries use the words differently: a "correlation id" is the conversation in one, the cause in another.
+    """
+
+    flow_key: Sequence[str] = ("order.id", "order_id", "app.order.id", "flow.key")
+    correlation: Sequence[str] = ("messaging.message.conversation_id", "messaging.conversation_id")
+    causation: Sequence[str] = ("messaging.message.causation_id",)
+
+
+DEFAULT_NAMING = Naming()
+
+
 Names: TypeAlias = Mapping[str, Sequence[str]]  # by column: its attribute's names, most trusted first
 Places: TypeAlias = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ from collector.columns.keys import whole
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.record import Ints, Names, Record, type_of
 from collector.model.flows import FLOWS
-from collector.model.span_keys import public_trace_keys
+from collector.model.identity import public_trace_keys
 from collector.stitching import Stitched
 
 

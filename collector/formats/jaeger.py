@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.formats import status_tags
 from collector.formats.found import Reading
 from collector.formats.otlp.json_shapes import EventPart, Link, ResourcePart, Span
 from collector.formats.records import (
@@ -21,8 +20,10 @@ from collector.formats.records import (
     nanoseconds,
     record,
     records,
+    repeats_status,
     resource,
     scope,
+    status_of,
     text,
     times,
 )
@@ -110,11 +111,11 @@ def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Spa
         "attributes": [
             attribute(key, value)
             for key, value in tags
-            if key not in _READ and not status_tags.tells(key, value)
+            if key not in _READ and not repeats_status(key, value)
         ],
         "events": [_event(log) for log in records(written, "logs")],
         "links": links,
-        "status": status_tags.status(said),
+        "status": status_of(said),
         "flags": flags & 1 if isinstance(flags, int) else 0,  # the sampled bit; the others are Jaeger's own
     }
 

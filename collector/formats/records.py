@@ -16,10 +16,11 @@ from collector.formats.otlp.json_shapes import (
     EventPart,
     ResourcePart,
     ScopePart,
+    State,
     Value,
 )
 from collector.formats.trouble import UnusableError
-from collector.model.spans import Kind
+from collector.model.spans import Kind, Status
 
 Record = Mapping[str, Any]
 Plain = str | bool | int | float | bytes | None
@@ -27,6 +28,7 @@ Plain = str | bool | int | float | bytes | None
 # The tags in which OpenTelemetry exporters store what other formats have no field for.
 _SCOPE = (("otel.scope.name", "otel.library.name"), ("otel.scope.version", "otel.library.version"))
 SCOPE_TAGS = frozenset(name for names in _SCOPE for name in names)
+_CODE, _DESCRIPTION, _ERROR = "otel.status_code", "otel.status_description", "error"
 
 
 def record(value: Any, what: str) -> Record:
@@ -183,3 +185,24 @@ def event(name: str, time_unix_nano: int, said: Iterable[tuple[str, Any]] = ()) 
 def link_attributes(said: Iterable[tuple[str, Any]]) -> list[AttributePart]:
     """The attributes of a link."""
     return [AttributePart(pair.SerializeToString()) for pair in pairs(said)]
+
+
+def status_of(tags: Mapping[str, Any]) -> State:
+    """How a span ended, by the tags of OpenTracing, Zipkin or OpenTelemetry's exporters.
+
+    A description takes precedence over the text of `error`, which may be just "true".
+    """
+    said = text(tags.get(_ERROR)) if _ERROR in tags else None
+    failed = said is not None and said.lower() != "false"
+    code = Status.__members__.get(text(tags.get(_CODE)).upper().removeprefix("STATUS_CODE_"))
+    if code is None:
+        code = Status.ERROR if failed else Status.UNSET
+    message = text(tags.get(_DESCRIPTION))
+    if code is Status.ERROR and not message and said and said.lower() not in {"true", "false"}:
+        message = said
+    return {"code": code.value, "message": message}
+
+
+def repeats_status(name: str, value: Any) -> bool:
+    """Whether a tag only repeats the status."""
+    return name in {_CODE, _DESCRIPTION} or (name == _ERROR and text(value).lower() == "true")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from collector.formats import status_tags, zipkin_v1
+from collector.formats import zipkin_v1
 from collector.formats.found import Reading
 from collector.formats.otlp.json_shapes import Link, ResourcePart, ScopePart, Span
 from collector.formats.records import (
@@ -25,8 +25,10 @@ from collector.formats.records import (
     nanoseconds,
     record,
     records,
+    repeats_status,
     resource,
     scope,
+    status_of,
     text,
     times,
 )
@@ -146,14 +148,14 @@ def _span(written: Record, tags: Record, reading: Reading) -> Span:
         "attributes": [
             attribute(key, value)
             for key, value in [*said, *_address("peer", remote)]
-            if not status_tags.tells(key, value)
+            if not repeats_status(key, value)
         ],
         "events": [
             event(text(one.get("value")), nanoseconds(one.get("timestamp"), "timestamp of an annotation"))
             for one in records(written, "annotations")
         ],
         "links": links,
-        "status": status_tags.status(tags),
+        "status": status_of(tags),
     }
 
 

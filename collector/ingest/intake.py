@@ -21,8 +21,7 @@ from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
 from collector.ingest.watch import Watch
-from collector.model.copies import each_once
-from collector.model.span_keys import spread_span_keys
+from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 

@@ -17,7 +17,7 @@ from collector.live.judged import Judged
 from collector.live.memory import Restored
 from collector.live.snapshot import Done
 from collector.model.flows import State
-from collector.model.span_keys import trace_keys
+from collector.model.identity import trace_keys
 from collector.store.contracts import FlowStore
 
 

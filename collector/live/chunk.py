@@ -13,8 +13,8 @@ from collector.diagnosis.expected import Expected
 from collector.diagnosis.flow_rows import flow_table, outcomes
 from collector.diagnosis.owed import Demands, Owed
 from collector.diagnosis.record import Record, record
+from collector.model.identity import span_keys, trace_keys
 from collector.model.readings import Role
-from collector.model.span_keys import span_keys, trace_keys
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
 
 

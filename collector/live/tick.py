@@ -22,8 +22,8 @@ from collector.live.lives import Lives
 from collector.live.memory import Memory, Restored
 from collector.live.snapshot import EMPTY, Effort, Snapshot
 from collector.model.flows import State
+from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
-from collector.model.span_keys import trace_keys
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import FlowStore, StoreError
 

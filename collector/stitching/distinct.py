@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 from collector.columns.dictionary import WORD, coded, lean, taken
 from collector.columns.joins import ascending, find, inverse, once, taken_lists
 from collector.columns.keys import NONE, Keys, are_public, content_keys, whole
-from collector.model.copies import ranked
+from collector.model.identity import public_span_keys, ranked, span_keys, trace_keys
 from collector.model.notes import NoteKind
 from collector.model.readings import Role
-from collector.model.span_keys import public_span_keys, span_keys, trace_keys
 from collector.stitching.graph import Mask, Rows, circles, numbers
 
 
@@ -145,7 +144,7 @@ def _taken(readings: pa.Table, rows: Rows) -> pa.Table:
 def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
     """The row of each distinct span, ascending by key, and which of those also came with other contents.
 
-    `model.copies` says which of several copies counts.
+    `model.identity` says which of several copies counts.
     """
     order = ascending(key)
     ordered = key[order]

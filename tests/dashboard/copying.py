@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 SHAPES = ROOT / "collector" / "model" / "answers"
 COPY = ROOT / "dashboard" / "shapes.py"
-MODULES = ("base", "lists", "stops", "graphs", "totals")  # each may use what is in those before it
+MODULES = ("base", "lists", "graphs", "totals")  # each may use what is in those before it
 HEAD = '''"""The collector's answers, as the pages know them.
 
 Generated from `collector/model/answers/` by `make answers`: change it there. Fields that are not named here

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from collector.columns.keys import content_keys
+from collector.model.identity import public_span_keys
 from collector.model.readings import READINGS, Role
-from collector.model.span_keys import public_span_keys
 from collector.stitching import BELIEVED, Keying
 
 Ref = tuple[bytes, bytes]  # a trace id and a span id

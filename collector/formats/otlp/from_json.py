@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from collector.formats.otlp.errors import OtlpError
 from collector.formats.otlp.from_protobuf import span_type
-from collector.formats.otlp.id_columns import unhex
 from collector.formats.otlp.json_shapes import (
     Encoded,
     Request,
@@ -27,6 +26,7 @@ from collector.formats.otlp.json_shapes import (
     Span,
     encode,
 )
+from collector.formats.otlp.octets import unhex
 from collector.formats.otlp.rows import Refusal, Rows, with_entries, with_fields
 from collector.formats.otlp.values import of_fields, with_values
 from collector.model.spans import Kind, Status

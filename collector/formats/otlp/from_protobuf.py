@@ -19,9 +19,8 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from ptars import HandlerPool
 
-from collector.formats.otlp.errors import OtlpError
+from collector.formats.otlp.errors import OtlpError, panics_as_otlp_errors
 from collector.formats.otlp.pairs import of_pairs
-from collector.formats.otlp.panics import panics_as_otlp_errors
 from collector.formats.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
 
 _ATTRIBUTES = "Span.attributes"

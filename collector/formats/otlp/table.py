@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from collector.formats.otlp import id_columns as ids
+from collector.formats.otlp import octets as ids
 from collector.formats.otlp.rows import Bools, Ints, Refusal, Rows, lengths, offsets
 from collector.formats.otlp.values import text
 from collector.model.spans import SPANS

@@ -20,13 +20,14 @@ from collector.model.answers.graphs import (
     Stitched,
     StitchedFlow,
 )
-from collector.model.answers.lists import FlowItem, Flows
-from collector.model.answers.stops import (
+from collector.model.answers.lists import (
     Cohort,
     Evidence,
     EvidenceKind,
     Expectation,
     Finding,
+    FlowItem,
+    Flows,
     Missing,
     StoppedAt,
     Stuck,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, UnsetType, field
 
 from collector.model.answers.base import Answer, StateWord, says
-from collector.model.answers.stops import Finding
+from collector.model.answers.lists import Finding
 
 
 class Pace(Answer, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
-"""A page of flows."""
+"""What lists answer: flows, and where flows stopped and why."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from collector.model.answers.base import Answer, StateWord, says
 
@@ -34,3 +34,93 @@ class Flows(Answer, frozen=True, kw_only=True):
     total: int
     next_cursor: str | None
     counts: dict[str, int]
+
+
+EvidenceKind: TypeAlias = Literal["span", "broker", "absence"]
+
+
+class StoppedAt(Answer, frozen=True, kw_only=True):
+    """The message or reaction after which nothing came."""
+
+    ref: str
+    event_type: str
+    service: str
+    destination: str | None
+
+
+class Missing(Answer, frozen=True, kw_only=True):
+    """What is owed, and by whom."""
+
+    service: str
+    group: str
+    next_event_type: str | None
+    triggers: Annotated[list[str], says("the events that it needs: several for a join")]
+
+
+class Expectation(Answer, frozen=True, kw_only=True):
+    """How fast this normally comes, and from how many examples that is known."""
+
+    source: Literal["learned", "declared"]
+    n: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
+    deadline_ms: float
+
+
+class Evidence(Answer, frozen=True, kw_only=True):
+    """One span, broker fact or absence that proves a finding."""
+
+    kind: EvidenceKind
+    ref: str | None
+    text: str
+
+
+class Finding(Answer, frozen=True, kw_only=True):
+    """One answer of the diagnosis: where a flow stopped, since when, and why."""
+
+    flow: str
+    key: str | None
+    state: StateWord
+    since_unix_nano: int
+    overdue_s: float
+    stopped_at: StoppedAt
+    missing: Missing
+    cause: str
+    sentence: str
+    expectation: Expectation | None
+    evidence: list[Evidence]
+    blocked: Annotated[list[str], says("event types that normally come after the missing one")]
+    cohort: str
+
+
+class Cohort(Answer, frozen=True, kw_only=True):
+    """Findings that are one incident."""
+
+    id: str
+    event_type: str
+    triggers: list[str]
+    missing_service: str
+    next_event_type: str | None
+    cause: str
+    sentence: str
+    flows: int
+    first_unix_nano: int
+    last_unix_nano: int
+    oldest_unix_nano: int
+
+
+class Why(Answer, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    stuck: list[Finding]
+    cohorts: list[Cohort]
+    replayed: Annotated[bool, says("false for moments after a start: what was stuck is not known yet")]
+
+
+class Stuck(Why, frozen=True, kw_only=True):
+    """A page of findings, oldest first."""
+
+    total: int
+    flows: int
+    next_cursor: str | None

@@ -1,16 +1,52 @@
-"""Which copy of a span counts? A span may be sent several times, with equal or different contents.
+"""Which spans are the same, and which of the copies of a span counts?
 
-The copy that ended last wins; on a tie the one that started last, then the one received first, because that
-one would be here even without the others. The store sorts by the same rule (`store.contracts.SpanStore`).
+Spans and traces are joined on 64-bit keys. A span may be sent several times, with equal or different
+contents. The copy that ended last counts; on a tie the one that started last, then the one received first,
+because that one would be here even without the others. The store sorts by the same rule
+(`store.contracts.SpanStore`).
 """
 
 import numpy as np
 import pyarrow as pa
 
 from collector.columns.joins import Ints, ascending
-from collector.columns.keys import Keys, content_keys, whole, words_of
+from collector.columns.keys import (
+    PUBLIC,
+    Keys,
+    content_keys,
+    id_keys,
+    pair_keys,
+    prefixed_keys,
+    whole,
+    words_of,
+)
 
 _LAST = 2**63 - 1  # READINGS hold times as int64
+
+
+def trace_keys(trace_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """One key for each 16-byte trace id."""
+    return id_keys(trace_ids)
+
+
+def span_keys(trace: Keys, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """One key per trace key and 8-byte span id; keys of a trace sort together. `NONE` for an all-zero id."""
+    return prefixed_keys(trace, span_ids)
+
+
+def public_trace_keys(trace_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """`trace_keys` without the secret: they sort traces the same way in every process."""
+    return id_keys(trace_ids, PUBLIC)
+
+
+def public_span_keys(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """`span_keys` without the secret: they sort spans the same way in every process."""
+    return prefixed_keys(id_keys(trace_ids, PUBLIC), span_ids, PUBLIC)
+
+
+def spread_span_keys(trace_ids: pa.Array | pa.ChunkedArray, span_ids: pa.Array | pa.ChunkedArray) -> Keys:
+    """One key per span that uses all 64 bits, to count the spans of even a huge trace exactly."""
+    return pair_keys(id_keys(trace_ids), words_of(span_ids))
 
 
 def ranked(key: Keys, end: Ints, start: Ints, received: Ints, content: Keys) -> Ints:
