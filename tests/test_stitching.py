@@ -306,6 +306,15 @@ def test_parent_stays_where_a_conversation_has_two_such_messages() -> None:
     assert told.deliveries == {(placed, paying), (placed, shipping)}
 
 
+def test_conversation_of_another_trace_repairs_nothing() -> None:
+    """Who passes a context on publishes in its trace; the live part would not look in another one."""
+    placed, paying, _, shipping = published_by_the_framework()
+    elsewhere = publish("elsewhere", subject="paid", service="paying", said=talk())
+
+    told = tell(placed, paying, elsewhere, shipping)
+    assert (placed, shipping) in told.deliveries
+
+
 def test_parent_of_the_same_destination_is_never_doubted() -> None:
     placed = publish("placed", said=talk())
     again = publish("again", said=talk("c-2"))

@@ -83,7 +83,6 @@ class Learner:
         """Learn from the flows of *record* that *flows* marks: they are done, and nothing was overdue."""
         if not flows.any():
             return
-        self.flows += int(flows.sum())
         self._changed()
         self._learn_reactions(record, flows, late=False)
         self._learn_messages(record, flows)
@@ -92,6 +91,7 @@ class Learner:
         self._decided = None
         self._learn_joins(record, flows)
         self._forget_the_rarest()
+        self.flows += int(flows.sum())
 
     def doubt(self, record: Record, flows: Mask) -> None:
         """Take note of the flows of *record* that *flows* marks: done, but something in them was overdue."""

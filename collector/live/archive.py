@@ -69,7 +69,7 @@ class Archive:
     def release(self, chunk: Chunk, flows: Mask) -> None:
         """Drop *flows*, which the store has, from memory."""
         self.remember(chunk.identifiers[flows[chunk.identified]])
-        chunk.alive &= ~flows
+        chunk.drop(flows)
 
     def set_aside(self, chunk: Chunk, flows: Mask) -> None:
         """Ignore all further spans of *flows*."""
@@ -133,8 +133,7 @@ class Archive:
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & evict
         stuck_from = None if stuck_from is None else stuck_from[flows]
         self._store.put(table, one.state[flows], taught, stuck_from, only_new=self.replaying)
-        chunk.marks.kept |= flows
-        chunk.marks.current |= flows
+        chunk.note_stored(flows)
         return table
 
     def _traces_of_asked(self, rows: pa.Table) -> pa.Array:

@@ -1,5 +1,6 @@
 """A chunk: flows that were stitched together, with all that is needed to judge, join and learn from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -47,9 +48,9 @@ class Marks:
 class Chunk:
     """Flows 0 to n of one stitching. A chunk equals only itself.
 
-    Nothing in it changes except which flows are alive, their marks, and what they owe as more is learned.
-    When new spans touch a flow, it is no longer alive here: it is stitched again, with them, in a newer
-    chunk.
+    Its spans never change, only what is known of its flows: which are alive, their marks, what they owe as
+    more is learned, and whether telemetry of them was lost. When new spans touch a flow, it is no longer
+    alive here: it is stitched again, with them, in a newer chunk. Only the methods below change anything.
     """
 
     stitched: Stitched
@@ -113,6 +114,37 @@ class Chunk:
         place, flow = self.stitched.flows.of(np.maximum(row, 0))
         here = row[place] >= 0
         self.marks.take_over(flow[here], marks, place[here])
+
+    def drop(self, flows: Mask) -> None:
+        """Let *flows* go: they are in the store, or in a newer chunk."""
+        self.alive &= ~flows
+
+    def note_overdue(self, flows: Mask) -> None:
+        """Record that *flows* are stuck or failed."""
+        self.marks.overdue |= flows
+
+    def note_taught(self, flows: Mask) -> None:
+        """Record that *flows* have taught, or must never teach."""
+        self.marks.taught |= flows
+
+    def note_stored(self, flows: Mask) -> None:
+        """Record that the store has *flows* as they are now."""
+        self.marks.kept |= flows
+        self.marks.current |= flows
+
+    def note_changed(self, stored: Sequence[str]) -> None:
+        """Record that the store has the flows with the ids *stored* only, and none of them up to date."""
+        ids = np.array(self.ids(self.alive) if stored else [], object)
+        self.marks.kept &= np.isin(ids, stored) if stored else False
+        self.marks.current[:] = False
+
+    def forgive(self, entries: Mask) -> None:
+        """Drop the *entries* of what is owed: they may have happened unseen, so their flows do not teach."""
+        flows = np.zeros(len(self.alive), np.bool_)
+        flows[self.owed.flow[entries]] = True
+        self.note_lost(flows)
+        self.note_taught(flows)
+        self.owed = self.owed.where(~entries)
 
     def judge_by(self, demands: Demands) -> None:
         """Use *demands* from now on. What is owed is computed again only if they demand something else."""

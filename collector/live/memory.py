@@ -57,7 +57,7 @@ class Memory:
         self.demands = demands
         self.keying = keying
         self.chunks: list[Chunk] = []
-        self.due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
+        self._due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
         self._refused: Keys = np.empty(0, np.uint64)  # the identifiers of refused flow keys
         self._loose: deque[_Loose] = deque()
         self._waiting: list[tuple[int, pa.Table]] = []  # (arrival, READINGS) of large flows
@@ -65,7 +65,7 @@ class Memory:
     @property
     def spans(self) -> int:
         """How many spans are held."""
-        aside = [*(loose.rows for loose in self._loose), *(rows for _, rows in self._waiting), *self.due]
+        aside = [*(loose.rows for loose in self._loose), *(rows for _, rows in self._waiting), *self._due]
         return sum(chunk.spans for chunk in self.chunks) + sum(int(rows.num_rows) for rows in aside)
 
     def add(
@@ -92,22 +92,24 @@ class Memory:
         if restored is not None:
             keys = once(span_keys_of(restored.rows))
             chunk.inherit(keys, restored.marks(len(keys)))
-        ids = chunk.ids(chunk.alive) if stored else []
-        absorbed = sorted(set(stored) - set(ids))
-        chunk.marks.kept &= np.isin(np.array(ids, object), stored) if stored else False
-        chunk.marks.current[:] = False
-        # Nothing below can fail.
-        for before, flows in touched:
-            before.alive &= ~flows
-        self._loose = left
+        absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
+        chunk.note_changed(stored)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
-            self._loose.append(_Loose(outside, identifiers, place, loose_until))
+            left.append(_Loose(outside, identifiers, place, loose_until))
+        # Nothing below can fail.
+        for before, flows in touched:
+            before.drop(flows)
+        self._loose = left
         self.chunks = [chunk for chunk in self.chunks if chunk.alive.any()]
         if not chunk.stitched.flows.count:
             return None, absorbed
         self.chunks.append(chunk)
         return chunk, absorbed
+
+    def judge_by(self, demands: Demands) -> None:
+        """Use *demands* from now on."""
+        self.demands = demands
 
     def refuse(self, keys: Iterable[str]) -> Sequence[str]:
         """Stop *keys* from joining flows; return the new ones. The flows they joined are split already."""
@@ -122,7 +124,7 @@ class Memory:
         return identifiers[~among(identifiers, self._refused)] if len(self._refused) else identifiers
 
     def take_in(self, new: pa.Table, now: int) -> None:
-        """Hold *new* (READINGS), and add to `due` what is due now. If this raises, nothing has changed.
+        """Hold *new* (READINGS), and make due what need not wait. If this raises, nothing has changed.
 
         A large flow is expensive to stitch. Its new spans wait until there are a quarter as many as it has,
         or for a minute. So each span is stitched about five times, however large its flow grows.
@@ -137,7 +139,7 @@ class Memory:
         rows = pa.concat_tables([READINGS.empty_table(), *ripe, *due])
         self._waiting = waiting
         if rows.num_rows:
-            self.due.append(rows)
+            self._due.append(rows)
 
     def _split_due(
         self, parts: Sequence[tuple[int, pa.Table]], large: Sequence[tuple[Chunk, Mask]]
@@ -155,6 +157,24 @@ class Memory:
             if (waits := rows.filter(pa.array(~enough[owner]))).num_rows:
                 waiting.append((arrived, waits))
         return due, waiting
+
+    def hold_at_once(self, new: pa.Table) -> None:
+        """Hold *new* (READINGS), and make all of it due."""
+        self._due.append(new)
+
+    def first_due(self) -> pa.Table | None:
+        """The READINGS to stitch next; None if there are none. They stay due until `replace_due`."""
+        return self._due[0] if self._due else None
+
+    def replace_due(self, *parts: pa.Table) -> None:
+        """Replace the first due rows by *parts*; without any, they are done with."""
+        self._due.popleft()
+        self._due.extendleft(reversed(parts))
+
+    @property
+    def spans_due(self) -> int:
+        """How many spans are due."""
+        return sum(int(rows.num_rows) for rows in self._due)
 
     def forget_loose(self, now: int, most: int) -> Keys:
         """Drop loose spans that have expired, or that exceed *most*; return their identifiers."""

@@ -136,7 +136,7 @@ class Tick:
         """Apply what has been learned."""
         expected = self.learner.expected()
         if expected is not self._memory.demands.expected:
-            self._memory.demands = Demands(expected)
+            self._memory.judge_by(Demands(expected))
 
     def _take_in(self, spans: pa.Table | None, now: int) -> None:
         """Hold *spans*. From here on none of them is lost, whatever fails."""
@@ -146,7 +146,7 @@ class Tick:
             self._memory.take_in(rows, now)
         except Exception:
             log.exception("Spans of large flows cannot wait: they are stitched at once")
-            self._memory.due.append(rows)
+            self._memory.hold_at_once(rows)
 
     def _read(self, spans: pa.Table) -> list[pa.Table]:
         """READINGS of *spans*, without those of flows that were set aside.
@@ -165,18 +165,18 @@ class Tick:
 
         Only a trace that cannot be stitched is dropped, and counted.
         """
-        due = self._memory.due
-        while due:
+        memory = self._memory
+        while (rows := memory.first_due()) is not None:
             try:
-                self._add(due[0], now)
+                self._add(rows, now)
             except StoreError as error:
-                if sum(rows.num_rows for rows in due) <= self._pacing.most_spans:
+                if memory.spans_due <= self._pacing.most_spans:
                     return error
-                self._add_unrestored(due.popleft(), now)
+                memory.replace_due(*self._add_unrestored(rows, now))
             except Exception:
-                due.extendleft(reversed(self._halves(due.popleft(), "stitched")))
+                memory.replace_due(*self._halves(rows, "stitched"))
             else:
-                due.popleft()
+                memory.replace_due()
         return None
 
     def _add(self, rows: pa.Table, now: int) -> None:
@@ -184,15 +184,19 @@ class Tick:
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
         self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
 
-    def _add_unrestored(self, rows: pa.Table, now: int) -> None:
-        """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer."""
-        log.warning("%d spans are judged without the flows that the store has of them", rows.num_rows)
-        unrestored = self._effort.spans_unrestored + rows.num_rows
-        self._effort = replace(self._effort, spans_unrestored=unrestored)
+    def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
+        """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer.
+
+        Return what is still to be stitched.
+        """
         try:
             self._stitch(rows, None, now)
         except Exception:
-            self._memory.due.extendleft(reversed(self._halves(rows, "stitched")))
+            return self._halves(rows, "stitched")
+        log.warning("%d spans are judged without the flows that the store has of them", rows.num_rows)
+        unrestored = self._effort.spans_unrestored + rows.num_rows
+        self._effort = replace(self._effort, spans_unrestored=unrestored)
+        return []
 
     def _stitch(self, rows: pa.Table, restored: Restored | None, now: int) -> None:
         identifiers, _ = identifiers_of(rows)
@@ -229,17 +233,13 @@ class Tick:
 
     def _judge(self, chunk: Chunk, now: int) -> Judged:
         chunk.judge_by(self._memory.demands)
-        owed, count = chunk.owed, len(chunk.alive)
-        since, slack = self._lives.since(owed), self._lives.slack(owed)
-        forgiven = self._forgiven(replace(owed, since=since), slack) & ~chunk.marks.overdue[owed.flow]
+        since, slack = self._lives.since(chunk.owed), self._lives.slack(chunk.owed)
+        forgiven = self._forgiven(replace(chunk.owed, since=since), slack)
+        forgiven &= ~chunk.marks.overdue[chunk.owed.flow]
         if forgiven.any():
-            lost = np.zeros(count, np.bool_)
-            lost[owed.flow[forgiven]] = True
-            chunk.note_lost(lost)
-            chunk.marks.taught |= lost  # what may have happened unseen is not an example
-            owed, since, slack = owed.where(~forgiven), since[~forgiven], slack[~forgiven]
-            chunk.owed = owed
-        owed = replace(owed, since=since)
+            chunk.forgive(forgiven)
+            since, slack = since[~forgiven], slack[~forgiven]
+        owed, count = replace(chunk.owed, since=since), len(chunk.alive)
         # Telemetry that seems lost may not have arrived yet: the sender of the first event is often the last
         # to export it.
         incomplete = np.asarray(chunk.flows["incomplete"].to_numpy())
@@ -275,7 +275,7 @@ class Tick:
             newly = stuck & ~chunk.marks.overdue & one.alive
             if newly.any():
                 self._learn_misses(one, newly)
-            chunk.marks.overdue |= stuck & one.alive
+            chunk.note_overdue(stuck & one.alive)
             self._teach(one, self._resting(one, now))
         self.archive.flush()
         for one in judged:
@@ -297,12 +297,12 @@ class Tick:
     def _teach(self, one: Judged, resting: Mask) -> None:
         marks = one.chunk.marks
         fresh = resting & ~marks.taught
-        marks.taught |= resting
         try:
             self.learner.learn(one.chunk.record, fresh & ~marks.overdue)
             self.learner.doubt(one.chunk.record, fresh & marks.overdue)
         except Exception:
             log.exception("%d flows could not teach", int(fresh.sum()))
+        one.chunk.note_taught(resting)  # also if it failed: it would fail again
 
     def _learn_misses(self, one: Judged, newly: Mask) -> None:
         """Count what flows that just stopped owe: what has been missed for a day is no habit any more."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.columns.joins import among, find, sole_pairs
+from collector.columns.joins import alike, among, find, sole_pairs
 from collector.columns.keys import NONE, Keys, codes_of, pair_keys, whole
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
@@ -150,8 +150,9 @@ def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents:
     """The message that each of *consumers* took, if it is not the parent; -1 if it is.
 
     A framework that publishes what a handler returns may send the context that the handler received, not
-    that of the new message. The consumers' parent then went to another destination. The conversation and the
-    destination tell which message they took; some libraries write the message's own id as its conversation.
+    that of the new message. The consumers' parent then went to another destination, and the new message is in
+    the same trace. The conversation and the destination tell which one it is; some libraries write the
+    message's own id as its conversation.
     """
     found = np.full(len(consumers), -1)
     destination = spans.codes("destination")
@@ -161,10 +162,10 @@ def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents:
         return found
     columns = [whole(spans.table[name]) for name in ("conversation", "message_id")]
     codes = codes_of(pa.concat_arrays(columns).dictionary_encode())
-    width = int(destination.max()) + 1
+    place, _ = alike([destination, codes_of(pa.array(spans.trace).dictionary_encode())])
+    width = int(place.max()) + 1
     names = [
-        np.where((code >= 0) & (destination >= 0), code * width + destination, -1)
-        for code in np.split(codes, 2)
+        np.where((code >= 0) & (destination >= 0), code * width + place, -1) for code in np.split(codes, 2)
     ]
     for name in reversed(names):
         mine = name[consumers[strange]]

@@ -183,12 +183,12 @@ class Handlings:
             return None
         for said in (row["conversation"], row["message_id"]):
             if said is not None:
-                found = self._only_one(conversation=said, destination=row["destination"])
+                found = self._only_one(conversation=said, destination=row["destination"], trace_id=ref[0])
                 if found:
                     return Delivery(found, "conversation", ref)
         return None
 
-    def _only_one(self, **said: str) -> Ref | None:
+    def _only_one(self, **said: str | bytes) -> Ref | None:
         """The message with a span that says all of *said*; None unless there is exactly one."""
         named = [
             message
