@@ -23,8 +23,8 @@ from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.stitching import Keying
-from collector.store.contracts import StoreError
-from collector.store.open import EXPECTED, AddressError, FolderError, open_store
+from collector.store.contracts import OpenError, StoreError
+from collector.store.open import open_store
 from collector.web.serving import HttpServer, PortError, address, listen
 
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
@@ -40,9 +40,7 @@ def main() -> int:
     try:
         config = Config.from_env()
         return uvloop.run(run(config))
-    except AddressError as error:
-        _say(f"CHOREOSCOPE_STORE cannot be used: {error}. Expected {EXPECTED}.", sys.stderr)
-    except (ConfigError, FolderError, PortError, StoreError) as error:
+    except (ConfigError, OpenError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
     return 2
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from collector.diagnosis.habits import HOUR, MINUTE, MS, Durations, Habits, Share
+from collector.diagnosis.habits import Durations, Habits, Share
+from collector.model.wording import HOUR, MINUTE, MS
 from tests.factories import NOW, SECOND
 
 HABITS = Habits()

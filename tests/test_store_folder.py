@@ -16,12 +16,12 @@ from collector.columns.keys import PUBLIC, text_keys
 from collector.model.flows import State
 from collector.store.clickhouse import store_settings
 from collector.store.clickhouse.connections import READERS, Database
-from collector.store.clickhouse.embedded import Engine, FolderError
+from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.clickhouse.store_settings import secret
-from collector.store.contracts import Search, StoreError
+from collector.store.contracts import FolderError, Search, StoreError
 from tests.conftest import new_database, new_stores
 from tests.factories import NOW, SECOND, request, span, table, trace_id
 from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract, flows, put

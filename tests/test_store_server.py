@@ -10,9 +10,9 @@ import pytest
 from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
-from collector.store.clickhouse.server import AddressError, address
-from collector.store.contracts import StoreError
-from collector.store.open import ClickHouseStore, open_store
+from collector.store.clickhouse.server import address
+from collector.store.contracts import AddressError, OpenStore, StoreError
+from collector.store.open import open_store
 from tests.collecting import Collector, until
 from tests.conftest import Engines
 from tests.factories import request, span, table
@@ -35,14 +35,14 @@ def front(engines: Engines) -> Iterator[Front]:
 
 
 @pytest.fixture
-def on_server(front: Front) -> Iterator[ClickHouseStore]:
+def on_server(front: Front) -> Iterator[OpenStore]:
     store = open_store(NOWHERE, 0, front.address(f"server_{next(_numbers)}"))
     yield store
     store.close()
 
 
 @pytest.fixture
-def opened(on_server: ClickHouseStore) -> Opened:
+def opened(on_server: OpenStore) -> Opened:
     return on_server.stores
 
 
@@ -54,7 +54,7 @@ class TestFlowStore(FlowStoreContract):
     """On a server."""
 
 
-def test_a_slow_question_holds_up_no_other(front: Front, on_server: ClickHouseStore) -> None:
+def test_a_slow_question_holds_up_no_other(front: Front, on_server: OpenStore) -> None:
     spans = on_server.stores().spans
     front.slow, front.released = (lambda statement: "uniqExact" in statement), threading.Event()
     asking = threading.Thread(target=spans.span_count)
@@ -70,7 +70,7 @@ def test_a_slow_question_holds_up_no_other(front: Front, on_server: ClickHouseSt
         asking.join()
 
 
-def test_what_it_refuses_is_a_store_error_of_one_line(front: Front, on_server: ClickHouseStore) -> None:
+def test_what_it_refuses_is_a_store_error_of_one_line(front: Front, on_server: OpenStore) -> None:
     with pytest.raises(StoreError, match=r"^The store could not .*") as refused:
         open_store(NOWHERE, 0, front.address("shop", password="wrong"))
     assert "\n" not in str(refused.value)
@@ -102,6 +102,7 @@ def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:
     [
         ("https://host/db", "begins with 'https:'"),
         ("host:8123/db", "begins with 'host:'"),
+        ("host/db", "it has no scheme"),
         ("clickhouse://user:s3cret@/db", "names no host"),
         ("clickhouse://user:s3cret@host:http/db", "cannot be read"),
         ("clickhouse://user:s3cret@host", "its database is ''"),
@@ -110,7 +111,7 @@ def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:
 )
 def test_an_address_that_cannot_be_used_says_what_is_wrong_and_no_secret(text: str, wrong: str) -> None:
     with pytest.raises(AddressError, match=wrong) as refused:
-        address(text)
+        open_store(NOWHERE, 0, text)
     assert "s3cret" not in str(refused.value)
 
 

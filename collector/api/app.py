@@ -1,7 +1,7 @@
 """The API on its port: paths, parameters and status codes. `queries` decides what the answers are."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import msgspec
@@ -34,7 +34,7 @@ from collector.model.answers import (
 from collector.model.flows import State
 from collector.queries import QuestionError, Reader, page
 from collector.store.contracts import Search, StoreError
-from collector.web.access import LoopbackNames, allowed
+from collector.web.access import LoopbackNames, TokenNeeded
 from collector.web.bodies import BodyError, TooLargeError, inflate, receive
 
 
@@ -95,15 +95,7 @@ def api_app(
     if is_loopback(config.bind):
         app.add_middleware(LoopbackNames)
 
-    @app.middleware("http")
-    async def show_token(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        if request.url.path not in _OPEN and not allowed(request.headers.get("authorization"), config.token):
-            said = {
-                "error": "Authorization is missing or wrong: expected 'Bearer' and the collector's token."
-            }
-            return JSONResponse(said, 401, headers={"WWW-Authenticate": "Bearer"})
-        return await call_next(request)
-
+    app.add_middleware(TokenNeeded, token=config.token, open_paths=_OPEN)
     return app
 
 
@@ -204,41 +196,41 @@ def _add_health(app: FastAPI, live: Live, counters: Counters, taking: Callable[[
 
 
 def _add_errors(app: FastAPI) -> None:
-    def said(code: int, text: str) -> JSONResponse:
-        return JSONResponse({"error": text}, code)
+    def said(code: int, text: str) -> Json:
+        return Json(Error(error=text), code)
 
     @app.exception_handler(StarletteHTTPException)
-    def http(request: Request, error: StarletteHTTPException) -> JSONResponse:
+    def http(request: Request, error: StarletteHTTPException) -> Json:
         detail = error.detail
         if error.status_code == 404 and detail == "Not Found":
             detail = f"no page {request.url.path[:200]}: /docs lists those there are."
         return said(error.status_code, str(detail))
 
     @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    def invalid(request: Request, error: RequestValidationError) -> Json:
         first = error.errors()[0]
         return said(400, f"{first['loc'][-1]} is '{str(first.get('input'))[:80]}': {first['msg'].lower()}.")
 
     @app.exception_handler(_UnknownFlowError)
-    def unknown(request: Request, error: _UnknownFlowError) -> JSONResponse:
-        return JSONResponse({"error": str(error), "nearest": error.nearest}, 404)
+    def unknown(request: Request, error: _UnknownFlowError) -> Json:
+        return Json(Error(error=str(error), nearest=error.nearest), 404)
 
     @app.exception_handler(Exception)
-    def fault(request: Request, error: Exception) -> JSONResponse:
+    def fault(request: Request, error: Exception) -> Json:
         return said(500, f"The collector could not answer ({type(error).__name__}): its log has the details.")
 
     @app.exception_handler(QuestionError)
     @app.exception_handler(BodyError)
-    def wrong(request: Request, error: Exception) -> JSONResponse:
+    def wrong(request: Request, error: Exception) -> Json:
         return said(413 if isinstance(error, TooLargeError) else 400, str(error))
 
     @app.exception_handler(FormatError)
-    def unreadable(request: Request, error: FormatError) -> JSONResponse:
+    def unreadable(request: Request, error: FormatError) -> Json:
         line = "" if error.line is None else f", line {error.line} of {error.lines},"
         return said(400, f"The body{line} is no trace file: {error} Expected {EXPECTED}.")
 
     @app.exception_handler(StoreError)
-    def store(request: Request, error: StoreError) -> JSONResponse:
+    def store(request: Request, error: StoreError) -> Json:
         return said(503, str(error))
 
 

@@ -27,7 +27,6 @@ from collector.conventions.roles import (
 )
 from collector.conventions.said import DEFAULT_NAMING, Naming, Said, numbers, read_attributes
 from collector.conventions.settling import deliveries_in, deliveries_of, settled_by
-from collector.formats.otlp.opened import instances
 from collector.model.readings import READINGS, Role, Settled
 from collector.model.spans import Kind, Status
 
@@ -168,6 +167,8 @@ def _instances(spans: pa.Table, role: Ints) -> pa.Array:
     nobody = pa.nulls(spans.num_rows, pa.string())
     if not announces.any():
         return nobody
+    from collector.formats.otlp.opened import instances  # noqa: PLC0415  # protobuf takes 6 MB, few need it here
+
     mask = pa.array(announces)
     return pc.replace_with_mask(nobody, mask, instances(whole(spans["resource"]).filter(mask)))
 

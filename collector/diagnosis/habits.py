@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.columns.joins import Ints, Mask
-
-MS = 1_000_000
-MINUTE = 60 * 10**9
-HOUR = 60 * MINUTE
+from collector.model.wording import HOUR, MINUTE, MS
 
 
 @dataclass(frozen=True)

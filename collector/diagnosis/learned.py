@@ -13,8 +13,9 @@ import numpy as np
 
 from collector.columns.joins import Ints, Mask, distinct_pairs, groups, last_of_runs, matches_in_order, once
 from collector.diagnosis.expected import Expectation, Expected
-from collector.diagnosis.habits import MS, Durations, Habits, Share
+from collector.diagnosis.habits import Durations, Habits, Share
 from collector.diagnosis.record import OTHER, Emits, Names, Reactions, Record, reactor_of, type_of
+from collector.model.wording import MS
 
 _SHIFT = 24  # a code is (service << _SHIFT) + event type
 

@@ -22,8 +22,8 @@ from collector.columns.joins import (
     once,
 )
 from collector.diagnosis.expected import Expectation, Expected
-from collector.diagnosis.habits import MS
 from collector.diagnosis.record import Record, type_of
+from collector.model.wording import MS
 
 
 class Debt(IntEnum):

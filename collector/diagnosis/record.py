@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from collector.columns.dictionary import coded
 from collector.columns.joins import Ints, Mask, among, matches
+from collector.model.wording import MINUTE
 from collector.stitching import EdgeKind, Flows, Graph, Stitched
 from collector.stitching.replays import find_replays
 
@@ -15,7 +16,6 @@ __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", 
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
 
 _SHIFT = 24  # a step is (reactor << _SHIFT) + event type
-MINUTE = 60 * 10**9
 OTHER = 0  # the code of all names beyond the limit
 
 Steps = TypeVar("Steps", int, Ints)

@@ -7,7 +7,7 @@ problem beside the spans.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import pyarrow as pa
 
@@ -105,6 +105,8 @@ def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
             _read_whole(jaeger.read, document, reading)
         case Format.ZIPKIN:
             zipkins.append(document)
+        case unread:
+            assert_never(unread)  # a new format needs a line here
 
 
 def _read_whole(read_document: Callable[[Any, Reading], None], document: Any, reading: Reading) -> None:

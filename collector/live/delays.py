@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.columns.joins import Ints, once
-from collector.diagnosis.record import MINUTE
+from collector.model.wording import MINUTE
 
 _FLOOR = 250_000_000  # a tick's own delay, nanoseconds
 _MOST = MINUTE  # longer delays say nothing about the exporter: a clock is off, or the span was resent

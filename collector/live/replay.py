@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from collector.columns.keys import whole
-from collector.live.tick import SECOND, Tick
+from collector.live.tick import Tick
 from collector.model.flows import State
+from collector.model.wording import SECOND
 from collector.store.contracts import Stores
 
 _STEP = 50_000  # spans read at a time

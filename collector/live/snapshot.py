@@ -14,6 +14,9 @@ from collector.diagnosis.owed import NOTHING, Debt, Owed
 from collector.diagnosis.record import type_of
 from collector.model.flows import FLOWS
 from collector.model.readings import READINGS
+from collector.model.wording import MINUTE
+
+RECENT = 15 * MINUTE  # what counts as recent in a summary
 
 
 @dataclass(frozen=True, eq=False)

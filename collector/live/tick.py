@@ -20,15 +20,13 @@ from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
 from collector.live.lives import Lives
 from collector.live.memory import Memory, Restored
-from collector.live.snapshot import EMPTY, Effort, Snapshot
+from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
 from collector.model.flows import State
 from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
+from collector.model.wording import SECOND
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import FlowStore, StoreError
-
-SECOND = 1_000_000_000
-RECENT = 15 * 60 * SECOND  # what counts as recent in a summary
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,9 @@
-"""How do people write durations and counts?"""
+"""Units of time, and how people write durations and counts."""
+
+MS = 10**6  # in nanoseconds, as all of these
+SECOND = 1_000 * MS
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 
 
 def duration(seconds: float) -> str:

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from collector.columns.keys import whole
 from collector.diagnosis import Names, record
-from collector.live.tick import SECOND
 from collector.model.answers import Finding, Map, MapStuck
 from collector.model.flows import State
+from collector.model.wording import SECOND
 from collector.queries.choreography import choreography
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import ids_of, stitched_again

@@ -14,7 +14,6 @@ import pyarrow as pa
 from collector.columns.joins import Ints, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
-from collector.diagnosis.habits import MS
 from collector.diagnosis.record import reactor_of, type_of
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
@@ -28,6 +27,7 @@ from collector.model.answers import (
     Why,
 )
 from collector.model.flows import State
+from collector.model.wording import MS
 from collector.queries.paging import Page, cursor_after
 
 MOST_CASES = 20_000  # if there are more, the rest are counted but not explained

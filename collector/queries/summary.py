@@ -5,10 +5,10 @@ import time
 
 import numpy as np
 
-from collector.live.snapshot import Snapshot
-from collector.live.tick import RECENT, SECOND
+from collector.live.snapshot import RECENT, Snapshot
 from collector.model.answers import Learning, SpanCounts, Summary
 from collector.model.flows import State
+from collector.model.wording import SECOND
 from collector.queries.flow_list import in_store_alone
 from collector.queries.kept import Kept
 from collector.queries.sources import Sources

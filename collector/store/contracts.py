@@ -19,11 +19,24 @@ class StoreError(Exception):
     """A write may not be durable, or a read failed."""
 
 
+class OpenError(Exception):
+    """A store that cannot be opened: one line for whoever starts the collector."""
+
+
+class FolderError(OpenError):
+    """The data folder cannot be used; nothing in it was changed."""
+
+
+class AddressError(OpenError):
+    """The address of a server cannot be used. The text shows no password."""
+
+
 @dataclass(frozen=True)
 class Search:
     """Which flows are wanted. All given conditions must hold."""
 
-    text: str = ""  # part of the key, the id, an event type or a service, or the start of a trace id
+    # Part of the key, the id, an event type or a service, or the start of a trace id; case does not matter.
+    text: str = ""
     states: Sequence[int] = ()  # State; empty: all
     since: int = 0  # nanoseconds: the flow's last activity is later
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
@@ -88,7 +101,8 @@ class SpanStore(Protocol):
 class FlowStore(Protocol):
     """Flows that were evicted from memory, or that stopped: one row of STORED_FLOWS per id.
 
-    The row written last counts, even if the clock was set back meanwhile.
+    The row written last counts, even if the clock was set back meanwhile. Every method that returns or counts
+    flows takes a running or late flow for stuck from its `stuck_from` on, by the store's clock.
     """
 
     def put(
@@ -125,7 +139,10 @@ class FlowStore(Protocol):
         """Those of *ids* whose flow is stored in the state *done*."""
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
-        """The newest STORED_FLOWS that taught and were received by then: at most *each* of an outcome."""
+        """The newest STORED_FLOWS that taught and were received by then.
+
+        At most *each* with the same outcome and the same last event type, and at most *limit* in all.
+        """
 
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
         """The keys and the trace ids of the newest *limit* flows received by that time."""

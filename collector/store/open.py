@@ -1,82 +1,37 @@
-"""Opens the store that the settings name."""
+"""Which store do the settings name? The embedded one, or one on a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from collector.columns.keys import Secret
-from collector.store.clickhouse import server, store_settings
-from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.embedded import Engine, FolderError
-from collector.store.clickhouse.flow_store import ClickHouseFlows
-from collector.store.clickhouse.migrations import VERSION, migrate, there
-from collector.store.clickhouse.server import EXPECTED, AddressError
-from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import StoreError, Stores
+from collector.store.clickhouse import opening
+from collector.store.contracts import AddressError, OpenStore
 
-__all__ = ["EXPECTED", "AddressError", "ClickHouseStore", "FolderError", "open_store"]
-
-DATABASE = "choreoscope"
+# By the scheme of an address. Another kind of store is a folder beside `clickhouse`, and a line here.
+_SERVERS: Mapping[str, Callable[[str], OpenStore]] = {
+    "clickhouse": opening.on_server,
+    "clickhouses": opening.on_server,
+}
+_EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for TLS)"
 
 
-class ClickHouseStore:
-    """An open store in ClickHouse, embedded or on a server."""
+def open_store(folder: Path, memory_limit: int, address: str = "") -> OpenStore:
+    """The embedded store on *folder* or, with an *address*, the one on that server.
 
-    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
-        self.place = place
-        self._connected, self._closed = connected, closed
-        self._databases: list[Database] = []
-        self.secret = Secret()
-
-    def prepare(self, before: Callable[[], None] = lambda: None) -> None:
-        """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer."""
-        database = self._connected()
-        try:
-            written = store_settings.schema_version(database) if "settings" in there(database) else 0
-            if written > VERSION:
-                raise StoreError(
-                    f"The store {self.place} was written by a newer version (its schema is {written}, ours"
-                    f" {VERSION}): use that version, or another database."
-                )
-            migrate(database, before)
-            store_settings.write_schema_version(database, VERSION)
-            self.secret = store_settings.secret(database)
-        finally:
-            database.close()
-
-    def stores(self) -> Stores:
-        """Stores over connections of their own."""
-        database = self._connected()
-        self._databases.append(database)
-        spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans))
-
-    def close(self) -> None:
-        """Close all connections, and release the folder if there is one."""
-        for database in self._databases:
-            database.close()
-        self._closed()
-
-
-def open_store(folder: Path, memory_limit: int, address: str = "") -> ClickHouseStore:
-    """Open the embedded store in *folder* or, given an *address*, the one on that server.
-
-    Raise `FolderError`, `StoreError` or `AddressError` if it cannot be used.
+    Raise `OpenError` or `StoreError` if it cannot be used.
     """
-    if address:
-        where = server.address(address)
-        try:
-            remote = server.Server(where)
-            store = ClickHouseStore(where.shown, remote.database, lambda: None)
-            store.prepare()
-        except StoreError as error:
-            raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error
-        return store
-    engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    if not address:
+        return opening.on_folder(folder, memory_limit)
     try:
-        store.prepare(engine.require_room)
-        engine.stamp()
-    except BaseException:
-        store.close()
-        raise
-    return store
+        return _server_of(address)(address)
+    except AddressError as error:
+        msg = f"CHOREOSCOPE_STORE cannot be used: {error}. Expected {_EXPECTED}."
+        raise AddressError(msg) from error
+
+
+def _server_of(address: str) -> Callable[[str], OpenStore]:
+    scheme, colon, _ = address.partition(":")
+    if not colon:
+        raise AddressError("it has no scheme")
+    if scheme.lower() not in _SERVERS:
+        raise AddressError(f"it begins with '{scheme[:20]}:'")
+    return _SERVERS[scheme.lower()]

@@ -9,6 +9,7 @@ import clickhouse_connect
 
 from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.migrations import VERSION
+from collector.store.contracts import FolderError
 
 # Small caches: a collector is a guest on a developer's machine.
 _MIB = 1024 * 1024
@@ -23,10 +24,6 @@ _STAMP = "schema-version"
 # Changing a table writes a few kilobytes. Without room for them on the disk, it leaves an empty file behind,
 # and then the engine does not start again.
 _ROOM = 16 * _MIB
-
-
-class FolderError(Exception):
-    """The data folder cannot be used; nothing in it was changed."""
 
 
 class Engine:

@@ -8,15 +8,11 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 
 from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.contracts import AddressError
 
 _SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATIENCE_S = 30  # for one query or insert: a server that takes longer is considered down
-EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for TLS)"
-
-
-class AddressError(Exception):
-    """A store address that cannot be used. The text shows no password."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +34,12 @@ class Address:
 
 
 def address(text: str) -> Address:
-    """Parse *text*; raise `AddressError` if it is not an address like `EXPECTED`."""
+    """Parse *text*, which begins with one of `_SCHEMES`; raise `AddressError` if it is no address."""
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
         raise AddressError(f"its host or port cannot be read ({error})") from error
-    if parts.scheme not in _SCHEMES:
-        raise AddressError(f"it begins with '{parts.scheme[:20]}:'" if parts.scheme else "it has no scheme")
     if not parts.hostname:
         raise AddressError("it names no host")
     database = parts.path.strip("/")
