@@ -2,7 +2,7 @@
 
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
 from collector.diagnosis.owed import Debt
-from collector.diagnosis.rules.phrases import published, reactor
+from collector.diagnosis.rules.clauses import published, reactor
 from collector.model.wording import duration
 
 

@@ -2,7 +2,7 @@
 
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
 from collector.diagnosis.owed import Debt
-from collector.diagnosis.rules.phrases import quoted, unanswered
+from collector.diagnosis.rules.clauses import quoted, unanswered
 
 
 def handler_failed(case: Case, life: Life) -> Proof | None:

@@ -2,7 +2,7 @@
 
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
 from collector.diagnosis.owed import Debt
-from collector.diagnosis.rules.phrases import habit, on, reactor, sender
+from collector.diagnosis.rules.clauses import habit, on, reactor, sender
 from collector.model.wording import duration
 
 

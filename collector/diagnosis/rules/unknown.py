@@ -1,7 +1,7 @@
 """What is said if no cause can be proved?"""
 
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
-from collector.diagnosis.rules.phrases import habit, published, reactor, sender
+from collector.diagnosis.rules.clauses import habit, published, reactor, sender
 from collector.model.wording import duration
 
 

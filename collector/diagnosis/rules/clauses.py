@@ -1,4 +1,4 @@
-"""Phrases that several rules share."""
+"""Clauses that several rules share."""
 
 from collections.abc import Iterator
 
