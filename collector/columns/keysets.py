@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from collector.columns.joins import Mask, find, once
+from collector.columns.joins import Mask, once
 from collector.columns.keys import Keys
 
 
@@ -32,7 +32,9 @@ class KeySet:
         """Which of *keys* are in the set."""
         found = np.zeros(len(keys), np.bool_)
         for run in (self._older, *self._runs):
-            found |= find(run, keys) >= 0
+            if len(run):
+                place = np.searchsorted(run, keys)
+                found |= run[np.minimum(place, len(run) - 1)] == keys
         return found
 
     def __bool__(self) -> bool:

@@ -106,14 +106,18 @@ class Chunk:
         names: list[str] = self.flows["id"].filter(pa.array(chosen)).to_pylist()
         return names
 
-    def inherit(self, first: Keys, marks: Marks) -> None:
-        """Pass on the *marks* of former flows to the flows that now contain their *first* spans."""
+    def inherit(self, former: Sequence[tuple[Keys, Marks]]) -> None:
+        """Pass on the marks of former flows to the flows that now contain their first spans."""
+        if not former:
+            return
         key = self.stitched.graph.key
         order = ascending(key)
-        row = np.append(order, -1)[find(key[order], first)]
-        place, flow = self.stitched.flows.of(np.maximum(row, 0))
-        here = row[place] >= 0
-        self.marks.take_over(flow[here], marks, place[here])
+        key, order = key[order], np.append(order, -1)
+        for first, marks in former:
+            row = order[find(key, first)]
+            place, flow = self.stitched.flows.of(np.maximum(row, 0))
+            here = row[place] >= 0
+            self.marks.take_over(flow[here], marks, place[here])
 
     def drop(self, flows: Mask) -> None:
         """Let *flows* go: they are in the store, or in a newer chunk."""

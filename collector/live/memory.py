@@ -85,13 +85,13 @@ class Memory:
         taken, left = self._split_loose(wanted)
         parts.extend(taken)
         chunk, outside = make(pa.concat_tables(parts), self.demands, self.keying)
-        stored = list(restored.ids) if restored is not None else []
-        for before, flows in touched:
-            chunk.inherit(before.first_keys(flows), before.marks.of(flows))
-            stored += before.ids(flows & before.marks.kept)
+        former = [(before.first_keys(flows), before.marks.of(flows)) for before, flows in touched]
+        stored = [name for before, flows in touched for name in before.ids(flows & before.marks.kept)]
         if restored is not None:
             keys = once(span_keys_of(restored.rows))
-            chunk.inherit(keys, restored.marks(len(keys)))
+            former.append((keys, restored.marks(len(keys))))
+            stored += restored.ids
+        chunk.inherit(former)
         absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
         chunk.note_changed(stored)
         if outside.num_rows:
@@ -237,8 +237,7 @@ class Memory:
         """One chunk with all flows that the masks mark, and their marks; no chunk if they mark none."""
         rows = pa.concat_tables([chunk.rows_of(flows) for chunk, flows in chosen])
         merged, _ = make(rows, self.demands, self.keying)
-        for chunk, flows in chosen:
-            merged.inherit(chunk.first_keys(flows), chunk.marks.of(flows))
+        merged.inherit([(chunk.first_keys(flows), chunk.marks.of(flows)) for chunk, flows in chosen])
         return [merged] if merged.alive.any() else []
 
     def _reached(self, wanted: Keys, rows: pa.Table) -> tuple[list[tuple[Chunk, Mask]], Keys]:

@@ -80,7 +80,8 @@ def distinct(readings: pa.Table) -> Spans:
     rows, reused = _once(readings, key)
     index = _Index(key[rows])
     if not are_public():
-        order = ascending(_public_keys(readings, rows))
+        # Rows decide ties, so the secret of the keys must not decide rows.
+        order = ascending(public_span_keys(readings["trace_id"], readings["span_id"])[rows])
         index = _Index(key[rows], inverse(order))
         rows, reused = rows[order], np.sort(index.rows(reused))
     table = _taken(readings, rows)
@@ -111,12 +112,6 @@ def distinct(readings: pa.Table) -> Spans:
             (NoteKind.CYCLE, round_and_round),
         ),
     )
-
-
-def _public_keys(readings: pa.Table, rows: Rows) -> Keys:
-    """What orders the spans of *rows*. Rows decide ties, so the secret of the keys must not decide rows."""
-    trace_ids, span_ids = (whole(readings[name]).take(pa.array(rows)) for name in ("trace_id", "span_id"))
-    return public_span_keys(trace_ids, span_ids)
 
 
 def _circles(parent: Rows, start: Rows) -> Rows:
