@@ -38,6 +38,7 @@ class Engine:
             _check_version(folder)
         self._lock = None if folder is None else _lock(folder)
         self.options = {**_LIMITS, "max_server_memory_usage": memory_limit}
+        self._known_settings: Any = None
         try:
             # The engine lives as long as its first connection.
             self._first = self.connect("default")
@@ -47,13 +48,16 @@ class Engine:
 
     def connect(self, database: str) -> Any:
         """Open a connection to *database*, which must exist."""
-        return clickhouse_connect.get_client(
+        client = clickhouse_connect.get_client(
             interface="chdb",
             path=_MEMORY if self.folder is None else str(self.folder / "clickhouse"),
             database=database,
             settings=SETTINGS,
             chdb_options=self.options,
         )
+        # All connections read the same list of settings, which takes half a megabyte.
+        self._known_settings = client.server_settings = self._known_settings or client.server_settings
+        return client
 
     def database(self, name: str) -> Database:
         """Open the database *name*; create it if it does not exist."""
