@@ -235,6 +235,13 @@ def test_every_document_of_the_api_has_a_section(collector: Collector) -> None:
     assert all(f"/api/v1/{address}" in told for address in addresses)
 
 
+def test_every_shape_that_a_path_answers_with_is_described(collector: Collector) -> None:
+    document = collector.get("/openapi.json").raise_for_status().text
+    named = set(re.findall(r"#/components/schemas/(\w+)", document))
+
+    assert named <= json.loads(document)["components"]["schemas"].keys()
+
+
 def test_every_command_is_in_the_readme_and_every_one_in_it_is_there() -> None:
     table = section("README.md", "## Commands")
 

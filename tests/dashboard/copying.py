@@ -56,6 +56,7 @@ def _outer(kind: str) -> str:
 
 def copied() -> str:
     """The text of the dashboard's copy."""
+    assert {path.stem for path in SHAPES.glob("*.py")} == {"__init__", *MODULES}, "a module is not copied"
     sources = [(SHAPES / f"{module}.py").read_text(encoding="utf-8") for module in MODULES]
     nodes = [node for source in sources for node in ast.parse(source).body]
     classes = [node for node in nodes if isinstance(node, ast.ClassDef)]

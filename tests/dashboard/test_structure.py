@@ -11,7 +11,7 @@ from dashboard.drawing import component
 from tests.dashboard import copying
 
 DRAWING = Path(component.__file__).parent
-PURE = ["assembly", "inspector", "layout", "palette", "process_map", "scene", "steps", "timeline"]
+PURE = sorted({path.stem for path in DRAWING.glob("*.py")} - {"__init__", "component"})
 OUTSIDE = {"streamlit", "httpx", "time", "datetime", "random", "logging", "asyncio", "os", "threading"}
 
 
