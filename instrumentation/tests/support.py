@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -46,6 +47,16 @@ async def until(condition: Callable[[], object], within: float = 5.0) -> None:
     while not condition():
         assert loop.time() < deadline, "did not happen in time"
         await asyncio.sleep(0.01)
+
+
+async def arrived(client: Client) -> None:
+    """Wait until the server has all that *client* wrote: other connections then find its subscriptions.
+
+    nats-py writes the PING of a flush ahead of commands that it still keeps, such as a new
+    subscription; only a second PING follows them.
+    """
+    await client.flush()
+    await client.flush()
 
 
 def parent_of(span: ReadableSpan) -> int | None:

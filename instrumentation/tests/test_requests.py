@@ -13,7 +13,7 @@ from nats.js.client import JetStreamContext
 from nats.js.errors import NoStreamResponseError
 from opentelemetry.trace import SpanKind, StatusCode
 
-from .support import Spans, id_of, links_of, parent_of, until
+from .support import Spans, arrived, id_of, links_of, parent_of, until
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ async def test_publish_async_that_nobody_acknowledges_ends_with_its_connection(
 ) -> None:
     """A message that was sent and never stored is what a reader looks for."""
     await nc.subscribe("plain.swallowed")
-    await nc.flush()
+    await arrived(nc)
     client = await nats.connect(nats_url)
     stream = client.jetstream()
     await stream.publish_async("plain.swallowed", b"")

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Decision, Sampler, SamplingResult
 from wrapt import wrap_function_wrapper
 
-from .support import Spans, attributes, id_of, parent_of, take, until
+from .support import Spans, arrived, attributes, id_of, parent_of, take, until
 
 
 async def test_one_client_instrumented(nats_url: str) -> None:
@@ -29,12 +29,12 @@ async def test_one_client_instrumented(nats_url: str) -> None:
     ours, others = await nats.connect(nats_url), await nats.connect(nats_url)
     earlier = await ours.subscribe("alone", cb=handle)
     await others.subscribe("alone", cb=handle)
-    await ours.flush()
-    await others.flush()
+    await arrived(ours)
+    await arrived(others)
     NatsInstrumentor.instrument_client(ours, tracer_provider=spans.provider)
     try:
         await ours.subscribe("alone", cb=handle)
-        await ours.flush()
+        await arrived(ours)
         await ours.publish("alone", b"1")
         await others.publish("alone", b"2")
         for _ in range(6):
