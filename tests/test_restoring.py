@@ -69,19 +69,22 @@ def test_span_that_no_one_can_read_takes_no_other_with_it(
 
 
 class Unwell:
-    """A flow store that fails to answer while it is ill."""
+    """A flow store that fails to answer while it is ill, or always for the keys in *never*."""
 
-    def __init__(self, store: FlowStore) -> None:
+    def __init__(self, store: FlowStore, *never: str) -> None:
         self._store = store
         self.ill = False
+        self.never = set(never)
+        self.failures = 0
 
     def __getattr__(self, name: str) -> Any:
-        if self.ill and name == "fetch":
-            return self._fail
         return getattr(self._store, name)
 
-    def _fail(self, *args: Any) -> None:
-        raise StoreError("The store could not answer a query: it is unwell.")
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> Any:
+        if self.ill or not self.never.isdisjoint(flow_keys.to_pylist()):
+            self.failures += 1
+            raise StoreError("The store could not answer a query: it is unwell.")
+        return self._store.fetch(trace_ids, flow_keys)
 
 
 def moves(watch: Watch, key: str, first: int, count: int) -> list[Sent]:
@@ -153,3 +156,26 @@ def test_a_store_that_never_answers_does_not_fill_the_memory(watch: Watch) -> No
 
     assert watch.snapshot.effort.spans_unrestored > 0
     assert watch.snapshot.effort.spans_held < 400
+
+
+def test_spans_that_the_store_never_answers_for_hold_up_no_others(watch: Watch) -> None:
+    """Whatever came after them once waited for ever: the live part saw nothing any more."""
+    watch.wait(30)
+    keys = [f"L-{number}" for number in range(12)]
+    store = Unwell(watch.flows, *keys)
+    watch.tick.archive._store = cast("FlowStore", store)
+    for key in keys:
+        with pytest.raises(StoreError):
+            watch.receive([react("analytics", "OrderPlaced", key, at=watch.now)])
+    with pytest.raises(StoreError):
+        watch.receive(order("A-1", watch.now, down={"payment"}))
+    for _ in range(8):
+        before = store.failures
+        with pytest.raises(StoreError):
+            watch.wait(1)
+        assert 0 < store.failures - before <= 8  # each may take many seconds
+
+    assert findings(watch) == [("A-1", "consumer_down", "payment", "PaymentCaptured")]
+    store.never = set()
+    watch.wait(3)
+    assert [watch.flows.named(key)["reactions"].to_pylist() for key in keys] == [[7]] * len(keys)

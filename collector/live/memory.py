@@ -162,14 +162,23 @@ class Memory:
         """Hold *new* (READINGS), and make all of it due."""
         self._due.append(new)
 
-    def first_due(self) -> pa.Table | None:
-        """The READINGS to stitch next; None if there are none. They stay due until `replace_due`."""
-        return self._due[0] if self._due else None
+    def first_due(self) -> pa.Table:
+        """The READINGS to stitch next. They stay due until `replace_due`."""
+        return self._due[0]
 
     def replace_due(self, *parts: pa.Table) -> None:
         """Replace the first due rows by *parts*; without any, they are done with."""
         self._due.popleft()
         self._due.extendleft(reversed(parts))
+
+    def postpone_due(self) -> None:
+        """Move the first due rows to the end: what cannot be stitched at present must not hold up the rest."""
+        self._due.rotate(-1)
+
+    @property
+    def tables_due(self) -> int:
+        """How many tables of rows are due."""
+        return len(self._due)
 
     @property
     def spans_due(self) -> int:

@@ -30,6 +30,8 @@ from collector.store.contracts import FlowStore, StoreError
 
 log = logging.getLogger(__name__)
 
+_MOST_FAILURES = 8  # in a tick: a store that does not answer takes time to fail
+
 
 @dataclass(frozen=True)
 class Pacing:
@@ -161,21 +163,26 @@ class Tick:
     def _place(self, now: int) -> StoreError | None:
         """Stitch the rows that are due. They stay due until it works; if the store fails, until a later tick.
 
-        Only a trace that cannot be stitched is dropped, and counted.
+        Rows for which the store fails wait at the end, so that the others do not wait for them. Only a trace
+        that cannot be stitched is dropped, and counted.
         """
         memory = self._memory
-        while (rows := memory.first_due()) is not None:
+        failures: list[StoreError] = []
+        while len(failures) < min(memory.tables_due, _MOST_FAILURES):
+            rows = memory.first_due()
             try:
                 self._add(rows, now)
             except StoreError as error:
                 if memory.spans_due <= self._pacing.most_spans:
-                    return error
-                memory.replace_due(*self._add_unrestored(rows, now))
+                    failures.append(error)
+                    memory.postpone_due()
+                else:
+                    memory.replace_due(*self._add_unrestored(rows, now))
             except Exception:
                 memory.replace_due(*self._halves(rows, "stitched"))
             else:
                 memory.replace_due()
-        return None
+        return failures[0] if failures else None
 
     def _add(self, rows: pa.Table, now: int) -> None:
         """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""

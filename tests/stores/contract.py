@@ -296,6 +296,18 @@ class FlowStoreContract:
         store.forget(many)
         assert store.counts(Search()) == {State.DONE: 1}
 
+    @pytest.mark.parametrize("key", ["k" * 200_000, '"\\' * 40_000], ids=["long", "escaped"])
+    def test_a_key_of_any_length_can_be_asked_for(self, store: FlowStore, key: str) -> None:
+        """A server takes no parameter of that size: one such key once stopped the live part."""
+        put(store, flows(key))
+        put(store, flows(key), State.STUCK, only_new=True)
+
+        assert store.fetch(pa.array([], pa.binary(16)), pa.array([key, "A-1"]))[0] == [key]
+        assert store.done_among([key], int(State.DONE)) == [key]
+        assert store.counts(Search(without=[key])) == {}
+        store.forget([key])
+        assert store.counts(Search()) == {}
+
     def test_done_ones_are_told_from_others(self, store: FlowStore) -> None:
         put(store, flows("A-1"), State.DONE)
         put(store, flows("A-2"), State.STUCK)

@@ -28,7 +28,7 @@ _LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('S
 # The order of lists: stuck and failed, then late, running and done.
 _RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
 _GONE = 255  # the state of a row whose flow is part of another now
-_MOST_BYTES = 100_000  # of one parameter: a server accepts 128 KiB
+_MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backslash is sent as two
 
 
 class ClickHouseFlows:
@@ -115,12 +115,12 @@ class ClickHouseFlows:
         found = self._ask("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
         if found.num_rows or len(name) != 32 or not begins_trace_id(name):
             return found
-        answer = self._database.query(
-            "SELECT DISTINCT id FROM flows"
-            " WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100",
+        return self._ask(
+            "id IN (SELECT DISTINCT id FROM flows"
+            " WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100)",
             {"trace": name},
+            limit=1,
         )
-        return self._ask("id IN {ids:Array(String)}", {"ids": answer["id"].to_pylist()}, limit=1)
 
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is stored in the state *done*."""
@@ -194,9 +194,11 @@ class ClickHouseFlows:
         self, question: str, values: Sequence[str | int], more: dict[str, object] | None = None
     ) -> pa.Table | None:
         """The answers to *question* for *values*, over as many queries as it takes; None without values."""
-        answers = [
-            self._database.query(question, {"listed": part, **(more or {})}) for part in _chunks(values)
-        ]
+        answers = []
+        for listed in _chunks(values):
+            sql, parameters = _parameter("listed", listed)
+            asked = question.replace("{listed:String}", sql)
+            answers.append(self._database.query(asked, {**parameters, **(more or {})}))
         return pa.concat_tables(answers) if answers else None
 
     def _ask(
@@ -237,14 +239,14 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
         values["states"] = list(search.states)
     if search.without:
         for number, ids in enumerate(_chunks(search.without)):
-            name = f"without_{number}"
-            parts.append(f"id NOT IN (SELECT arrayJoin(JSONExtract({{{name}:String}}, 'Array(String)')))")
-            values[name] = ids
+            sql, listed = _parameter(f"without_{number}", ids)
+            parts.append(f"id NOT IN (SELECT arrayJoin(JSONExtract({sql}, 'Array(String)')))")
+            values |= listed
     return " AND ".join(parts), values
 
 
 def _chunks(values: Sequence[str | int]) -> Iterator[str]:
-    """JSON arrays of *values*, each short enough for one parameter, unless a single value is too long."""
+    """JSON arrays of *values*, each short enough for one parameter, unless a single value is longer."""
     chunk: list[str] = []
     size = 0
     for value in map(json.dumps, values):
@@ -255,6 +257,14 @@ def _chunks(values: Sequence[str | int]) -> Iterator[str]:
         size += len(value) + 1
     if chunk:
         yield f"[{','.join(chunk)}]"
+
+
+def _parameter(name: str, text: str) -> tuple[str, dict[str, str]]:
+    """*text* as SQL, and its parameters: several if it is too long for one, as a flow key of 200 KB is."""
+    starts = range(0, max(len(text), 1), _MOST_BYTES)
+    parts = {f"{name}_{start}" if start else name: text[start : start + _MOST_BYTES] for start in starts}
+    sql = ", ".join(f"{{{part}:String}}" for part in parts)
+    return (sql if len(parts) == 1 else f"concat({sql})"), parts
 
 
 def _bytes(column: pa.ChunkedArray) -> list[bytes]:
