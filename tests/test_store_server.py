@@ -100,11 +100,24 @@ def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("https://host/db", "begins with 'https:'"),
-        ("host:8123/db", "begins with 'host:'"),
+        ("https://host/db", "begins with 'https://'"),
+        ("host:8123/db", "it has no scheme"),
         ("host/db", "it has no scheme"),
         ("clickhouse://user:s3cret@/db", "names no host"),
-        ("clickhouse://user:s3cret@host:http/db", "cannot be read"),
+        ("clickhouse:user:s3cret@host/db", "it has no scheme"),
+        ("s3cret@host:8123/db", "it has no scheme"),
+        ("clickhouse://user:s3cret@host:http/db", "its host and port are 'host:http': expected"),
+        ("clickhouse://user:s3cret@host:0/db", "its host and port are 'host:0': expected"),
+        ("clickhouse://user:s3cret@host:65536/db", "a number from 1 to 65,535"),
+        ("clickhouse://user:s3cret@host:٣/db", "a number from 1 to 65,535"),
+        ("clickhouse://user:s3cret/db", "its host and port cannot be read"),
+        ("clickhouse://user:12345/s3cret@host/db", "must be percent-encoded .* '/' as %2F"),
+        ("clickhouse://user:1234/s3cret-", "its database cannot be read"),
+        ("clickhouse://user:s3cret#@host/db", "'#' as %23"),
+        ("clickhouse://user:?s3cret@host/db", "'\\?' as %3F"),
+        ("clickhouse://user:1@host/db?password=s3cret", "percent-encoded"),
+        ("clickhouse://user:s3cret\n@host/db", "percent-encoded"),
+        ("clickhouse://user:s3cret\udcff@host/db", "percent-encoded"),
         ("clickhouse://user:s3cret@host", "its database is ''"),
         ("clickhouse://user:s3cret@host/a`b", "its database is 'a`b'"),
     ],
@@ -113,6 +126,19 @@ def test_an_address_that_cannot_be_used_says_what_is_wrong_and_no_secret(text: s
     with pytest.raises(AddressError, match=wrong) as refused:
         open_store(NOWHERE, 0, text)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("clickhouse://user:secret℀x@host/db", "clickhouse://user@host:8123/db"),
+        ("clickhouse://user:s@e[c@host:1/db/", "clickhouse://user@host:1/db"),
+        ("CLICKHOUSES://a%0Ab:p@[::1]/db", "clickhouses://a%0Ab@[::1]:8443/db"),
+        ("clickhouse://host/db", "clickhouse://default@host:8123/db"),
+    ],
+)
+def test_an_address_is_shown_in_one_line_without_its_password(text: str, shown: str) -> None:
+    assert address(text).shown == shown
 
 
 def test_an_address_has_all_its_parts() -> None:

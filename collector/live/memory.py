@@ -172,7 +172,7 @@ class Memory:
         self._due.extendleft(reversed(parts))
 
     def postpone_due(self) -> None:
-        """Move the first due rows to the end: what cannot be stitched at present must not hold up the rest."""
+        """Move the first due rows to the end: what cannot be stitched now must not hold up the rest."""
         self._due.rotate(-1)
 
     @property

@@ -29,9 +29,9 @@ def open_store(folder: Path, memory_limit: int, address: str = "") -> OpenStore:
 
 
 def _server_of(address: str) -> Callable[[str], OpenStore]:
-    scheme, colon, _ = address.partition(":")
-    if not colon:
+    scheme, found, _ = address.partition("://")
+    if not found:  # what comes before a colon may be part of a password
         raise AddressError("it has no scheme")
     if scheme.lower() not in _SERVERS:
-        raise AddressError(f"it begins with '{scheme[:20]}:'")
+        raise AddressError(f"it begins with '{scheme[:20]}://'")
     return _SERVERS[scheme.lower()]

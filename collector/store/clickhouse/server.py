@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote
 
 import clickhouse_connect
 
@@ -11,6 +11,7 @@ from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.contracts import AddressError
 
 _SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
+_PLACE = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATIENCE_S = 30  # for one query or insert: a server that takes longer is considered down
 
@@ -30,30 +31,50 @@ class Address:
     def shown(self) -> str:
         """The address without the password."""
         scheme = next(name for name, (interface, _) in _SCHEMES.items() if interface == self.interface)
-        return f"{scheme}://{self.user}@{self.host}:{self.port}/{self.database}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{quote(self.user)}@{host}:{self.port}/{self.database}"
 
 
 def address(text: str) -> Address:
-    """Parse *text*, which begins with one of `_SCHEMES`; raise `AddressError` if it is no address."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError as error:
-        raise AddressError(f"its host or port cannot be read ({error})") from error
-    if not parts.hostname:
+    """Parse *text*, which begins with one of `_SCHEMES`; raise `AddressError` if it is no address.
+
+    The error shows only what follows the last '@': anything else may be part of a password.
+    """
+    scheme, _, rest = text.partition("://")
+    login, at, place = rest.rpartition("@")
+    if "/" in login or any(character in "?#" or not character.isprintable() for character in rest):
+        raise AddressError(
+            "it has characters that must be percent-encoded in a user or password, such as '/' as %2F,"
+            " '?' as %3F and '#' as %23, or that are not allowed elsewhere"
+        )
+    where, _, database = place.partition("/")
+    found = _PLACE.fullmatch(where)
+    if not where:
         raise AddressError("it names no host")
-    database = parts.path.strip("/")
+    if found is None or not 0 < int(found["port"] or 1) < 65_536:
+        raise AddressError(
+            f"its host and port {_shown('are', where, at)}: expected a name or an IP address (IPv6 in"
+            " brackets) and, after a colon, a number from 1 to 65,535"
+        )
+    database = database.rstrip("/")
     if not _NAME.fullmatch(database):
-        raise AddressError(f"its database is '{database[:40]}': expected a name of letters, digits and _")
-    interface, usual = _SCHEMES[parts.scheme]
+        shown = _shown("is", database, at)
+        raise AddressError(f"its database {shown}: expected a name of letters, digits and _")
+    interface, usual = _SCHEMES[scheme.lower()]
+    user, _, password = login.partition(":")
     return Address(
         interface=interface,
-        host=parts.hostname,
-        port=port or usual,
+        host=found["host"].strip("[]").lower(),
+        port=int(found["port"] or usual),
         database=database,
-        user=unquote(parts.username or "default"),
-        password=unquote(parts.password or ""),
+        user=unquote(user) or "default",
+        password=unquote(password),
     )
+
+
+def _shown(verb: str, value: str, at: str) -> str:
+    # Without an '@', it may be the password of an address that names no host.
+    return f"{verb} '{value[:40]}'" if at else "cannot be read"
 
 
 class Server:
