@@ -1,9 +1,11 @@
 """The replay after a start: how does a process get back to the state in which the previous one ended?"""
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +14,23 @@ from collector.columns.keys import whole
 from collector.live.tick import Tick
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.store.contracts import Stores
+from collector.store.contracts import StoreError, Stores
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _STEP = 50_000  # spans read at a time
 _MOMENT_S = 1  # replayed at once: the length of a tick
 _SILENCE_PART = 30  # ticks grow to this part of the silence so far: 15 minutes take 130 ticks
 _REMEMBERED = 500_000  # evicted flows whose late spans are recognized
 _UNFINISHED = 10_000  # stopped flows that a start restores
+_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a read that failed is tried again
+
+
+class _StoppedError(Exception):
+    """The process stops before the replay has ended."""
 
 
 class Replay:
@@ -32,26 +44,63 @@ class Replay:
     def __init__(self, tick: Tick, stores: Stores, seconds: float, spans: int) -> None:
         self._tick, self._spans, self._flows = tick, stores.spans, stores.flows
         self._seconds, self._most = seconds, spans
+        self._stop = threading.Event()
+        self._failure = ""  # of the last tick
 
     def run(self, until: int, stop: threading.Event) -> None:
-        """Replay up to *until*, in nanoseconds since the epoch; end early when *stop* is set."""
+        """Replay up to *until*, in nanoseconds since the epoch; end early when *stop* is set.
+
+        If the store fails meanwhile, a read is tried again until it succeeds, so nothing is skipped.
+        """
+        self._stop = stop
+        try:
+            self._replay(until)
+        except _StoppedError:
+            log.warning("The replay of stored spans was stopped; a restart begins it again")
+
+    def _replay(self, until: int) -> None:
         tick = self._tick
-        tick.refuse(self._flows.refused_keys())
-        newest = self._spans.arrival_of_newest(1, 0) + 1
+        tick.refuse(self._read(self._flows.refused_keys))
+        newest = self._read(self._spans.arrival_of_newest, 1, 0) + 1
         since = max(newest - int(self._seconds * SECOND), 0)
-        since = self._spans.arrival_of_newest(self._most, since)
+        since = self._read(self._spans.arrival_of_newest, self._most, since)
         self._learn_from_store(since)
         tick.archive.replaying = True
         try:
-            for moment in self._moments(since, stop):
+            for moment in self._moments(since):
                 arrivals = moment["received_unix_nano"]
                 self._replay_silence(min(arrivals[0].as_py(), until))
-                tick.advance(moment, min(arrivals[-1].as_py(), until))
+                self._advance(moment, min(arrivals[-1].as_py(), until))
         finally:
             tick.archive.replaying = False
         self._restore_unfinished(until)
         tick.resume(newest)
-        tick.advance(None, until)
+        self._advance(None, until)
+
+    def _read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the store answers, however often it fails first."""
+        pause = _PAUSE_S
+        while not self._stop.is_set():
+            try:
+                return ask(*args, **kwargs)
+            except StoreError as error:
+                log.warning("%s. The replay of stored spans tries again in %.1f s.", error, pause)
+            self._stop.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        raise _StoppedError
+
+    def _advance(self, spans: pa.Table | None, now: int) -> None:
+        """Tick. What the store cannot take is kept, and done at a later tick."""
+        if self._stop.is_set():
+            raise _StoppedError
+        failure = ""
+        try:
+            self._tick.advance(spans, now)
+        except StoreError as error:
+            failure = str(error)
+        if failure and failure != self._failure:  # hundreds of ticks may fail alike
+            log.warning("%s. What waits for it is done at a later tick.", failure)
+        self._failure = failure
 
     def _replay_silence(self, until: int) -> None:
         """Replay the idle gap in small ticks.
@@ -61,36 +110,38 @@ class Replay:
         """
         began = now = self._tick.snapshot.now or until
         while (now := now + max(_MOMENT_S * SECOND, (now - began) // _SILENCE_PART)) < until:
-            self._tick.advance(None, now)
+            self._advance(None, now)
 
     def _learn_from_store(self, before: int) -> None:
-        examples = self._flows.examples(before)
+        examples = self._read(self._flows.examples, before)
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
-            self._tick.teach(self._spans.spans_of(traces), examples["id"].to_pylist())
-        self._tick.archive.remember_names(*self._flows.newest_names(before, _REMEMBERED))
+            self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
+        self._tick.archive.remember_names(*self._read(self._flows.newest_names, before, _REMEMBERED))
 
-    def _moments(self, since: int, stop: threading.Event) -> Iterator[pa.Table]:
+    def _moments(self, since: int) -> Iterator[pa.Table]:
         """The stored spans that arrived after *since*, a moment at a time; the next ones are read ahead."""
         with ThreadPoolExecutor(1, "replay") as reader:
-            ahead = reader.submit(self._spans.spans_since, since, _STEP)
-            while not stop.is_set() and (spans := ahead.result()).num_rows:
+            ahead = reader.submit(self._read, self._spans.spans_since, since, _STEP)
+            while (spans := ahead.result()).num_rows:
                 since = spans["received_unix_nano"][-1].as_py()
-                ahead = reader.submit(self._spans.spans_since, since, _STEP)
+                ahead = reader.submit(self._read, self._spans.spans_since, since, _STEP)
                 yield from _moments(spans)
 
     def _restore_unfinished(self, now: int) -> None:
         """Restore flows that had stopped, and the beginnings of flows that began before the replay."""
         flows = self._tick.snapshot.flows
         ids = flows["id"].to_pylist()
-        self._tick.release(self._flows.done_among(ids, int(State.DONE)) if ids else [])
-        stopped = whole(self._flows.unfinished(limit=_UNFINISHED)["traces"]).flatten().unique()
+        self._tick.release(self._read(self._flows.done_among, ids, int(State.DONE)) if ids else [])
+        stored = self._read(self._flows.unfinished, limit=_UNFINISHED)
+        stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):
-            self._tick.restore(self._spans.spans_of(stopped.to_pylist()), now, unfinished=True)
+            spans = self._read(self._spans.spans_of, stopped.to_pylist())
+            self._tick.restore(spans, now, unfinished=True)
         begun = flows.filter(flows["incomplete"])
         traces = set(whole(begun["traces"]).flatten().to_pylist()) - set(stopped.to_pylist())
         if traces:
-            self._tick.restore(self._spans.spans_of(traces), now, unfinished=False)
+            self._tick.restore(self._read(self._spans.spans_of, traces), now, unfinished=False)
 
 
 def _moments(spans: pa.Table) -> Iterator[pa.Table]:
