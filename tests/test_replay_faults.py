@@ -12,8 +12,9 @@ from collector.live import replay
 from collector.live.replay import Replay
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
-from collector.store.contracts import FlowStore, SpanStore, StoreError, Stores
-from tests.scenes import Watch, order
+from collector.store.contracts import FlowStore, Search, SpanStore, StoreError, Stores
+from tests.factories import SECOND, trace_id
+from tests.scenes import Sent, Watch, order, publish, react, table
 
 WRITES = ("put", "forget", "offer", "refuse")
 
@@ -98,3 +99,56 @@ def test_a_replay_that_waits_for_the_store_can_be_stopped(watch: Watch) -> None:
     running.join(2)
 
     assert not running.is_alive()
+
+
+def without_key(sent: list[Sent]) -> list[Sent]:
+    """*sent* as if no service had told the order's id: its flow is named after its trace."""
+    for _, one in sent:
+        told = [said for said in one.attributes if said.key != "order.id"]
+        del one.attributes[:]
+        one.attributes.extend(told)
+    return sent
+
+
+def die_before_a_key_comes(watch: Watch, *, down: tuple[str, ...]) -> str:
+    """Store an order without a key, then its key, as a process does that dies then; return its former id."""
+    watch.receive(without_key(order("K-1", watch.now, down=down)))
+    watch.wait(30)
+    former = trace_id("K-1").hex()
+    assert watch.state(former) == (State.STUCK if down else State.DONE)
+    watch.now += SECOND
+    noted = publish("order", "OrderNoted", "K-1", at=watch.now - 40 * SECOND, by="K-1/OrderPlaced")
+    watch.spans.write(table([noted], watch.now))
+    return former
+
+
+@pytest.mark.parametrize("down", [("payment",), ()], ids=["stuck", "done"])
+def test_a_flow_that_got_its_key_as_the_process_died_is_one_flow_after_the_start(
+    watch: Watch, down: tuple[str, ...]
+) -> None:
+    """Its row under the former id stayed for ever: one order was listed, and stuck, twice."""
+    former = die_before_a_key_comes(watch, down=down)
+    flows = Failing(watch.flows, forget=1)
+    watch.tick = replayed(watch, flows, Failing(watch.spans))
+    assert flows.left["forget"] == 0
+    watch.wait(60)
+
+    listed = [name for name in watch.flows.found(Search(), 1000)["id"].to_pylist() if name[:2] != "L-"]
+    assert (former in listed, watch.state("K-1")) == (False, State.STUCK if down else State.DONE)
+    assert watch.flows.named("K-1").num_rows == 1
+
+
+def test_a_flow_that_was_part_of_another_only_for_a_while_stays_in_the_store(watch: Watch) -> None:
+    """A key that joined it is refused later in the replay: the store would have no row of it any more."""
+    watch.receive(order("A-1", watch.now))
+    watch.wait(30)
+    archive = watch.tick.archive
+    archive.replaying = True
+    archive.absorb(["A-1"])
+    watch.receive([react("analytics", "OrderPlaced", "A-1", at=watch.now)])
+    watch.wait(30)
+    assert "A-1" not in watch.snapshot.flows["id"].to_pylist()
+    archive.replaying = False
+    watch.wait(2)
+
+    assert watch.flows.named("A-1")["state"].to_pylist() == [State.DONE]

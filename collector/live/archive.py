@@ -37,7 +37,7 @@ class Archive:
         self._asked = False  # a span asked for a message by its id; until then none are indexed
         # Not written to the store yet.
         self._to_index: list[tuple[Keys, pa.Array]] = []
-        self._absorbed: list[str] = []
+        self._absorbed: set[str] = set()
         self._refused: list[str] = []
         self._done: deque[tuple[Ints, npt.NDArray[np.float64]]] = deque()
 
@@ -68,6 +68,7 @@ class Archive:
 
     def release(self, chunk: Chunk, flows: Mask) -> None:
         """Drop *flows*, which the store has, from memory."""
+        self._keep_stored(chunk, flows)
         self.remember(chunk.identifiers[flows[chunk.identified]])
         chunk.drop(flows)
 
@@ -97,8 +98,12 @@ class Archive:
         return Restored(trimmed.read(spans, naming), ids) if spans.num_rows else None
 
     def absorb(self, ids: Sequence[str]) -> None:
-        """At the next `flush`, remove the flows with these *ids*: they are part of others now."""
-        self._absorbed += ids
+        """At the next `flush`, remove the flows with these *ids*: they are part of others now.
+
+        During a replay they wait for its end, because what it has not reached yet may be such a flow again,
+        and would not be stored again: it is.
+        """
+        self._absorbed.update(ids)
 
     def refuse(self, keys: Iterable[str]) -> None:
         """At the next `flush`, store that *keys* are not flow keys."""
@@ -110,8 +115,8 @@ class Archive:
             self._store.refuse(self._refused)
             self._refused = []
         if self._absorbed and not self.replaying:
-            self._store.forget(self._absorbed)
-        self._absorbed = []
+            self._store.forget(sorted(self._absorbed))
+            self._absorbed.clear()
 
     def flush_index(self) -> None:
         """Write the message ids of evicted flows to the store, all at once: each insert is expensive."""
@@ -133,8 +138,14 @@ class Archive:
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & evict
         stuck_from = None if stuck_from is None else stuck_from[flows]
         self._store.put(table, one.state[flows], taught, stuck_from, only_new=self.replaying)
+        self._keep_stored(chunk, flows)
         chunk.note_stored(flows)
         return table
+
+    def _keep_stored(self, chunk: Chunk, flows: Mask) -> None:
+        """Do not remove *flows*, which the store has: what they were once part of has come apart again."""
+        if self._absorbed:
+            self._absorbed.difference_update(chunk.ids(flows))
 
     def _traces_of_asked(self, rows: pa.Table) -> pa.Array:
         """The traces of evicted flows with a message that *rows* ask for by its id."""

@@ -137,11 +137,13 @@ class Replay:
         stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):
             spans = self._read(self._spans.spans_of, stopped.to_pylist())
-            self._tick.restore(spans, now, unfinished=True)
+            self._tick.restore(stored["id"].to_pylist(), spans, now, unfinished=True)
         begun = flows.filter(flows["incomplete"])
         traces = set(whole(begun["traces"]).flatten().to_pylist()) - set(stopped.to_pylist())
         if traces:
-            self._tick.restore(self._read(self._spans.spans_of, traces), now, unfinished=False)
+            some = pa.array(sorted(traces), pa.binary(16))
+            ids, spans = self._read(self._flows.fetch, some, begun["key"].drop_null().unique())
+            self._tick.restore(ids, spans, now, unfinished=False)
 
 
 def _moments(spans: pa.Table) -> Iterator[pa.Table]:

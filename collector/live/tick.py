@@ -98,13 +98,14 @@ class Tick:
             raise failure
         return self.snapshot
 
-    def restore(self, spans: pa.Table, now: int, *, unfinished: bool) -> None:
-        """Restore stored flows from their *spans* (SPANS). They do not teach again."""
+    def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
+        """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
         self._renew()
         rows = trimmed.read(spans, self._naming)
         nothing = rows.slice(0, 0)
-        restored = Restored(rows, unfinished=unfinished)
-        self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
+        restored = Restored(rows, ids, unfinished=unfinished)
+        _, absorbed = self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
+        self.archive.absorb(absorbed)
 
     def teach(self, spans: pa.Table, ids: Sequence[str]) -> None:
         """Learn from the flows with these *ids* in *spans* (SPANS), without keeping them."""
