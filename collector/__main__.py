@@ -25,7 +25,7 @@ from collector.queries import Reader, Sources
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
-from collector.web.serving import HttpServer, PortError, address, listen
+from collector.web.serving import HttpServer, PortError, address, listen, resolved
 
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
@@ -51,10 +51,11 @@ async def run(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     counters = Counters()
-    http_socket = listen(config.bind, config.http_port, variable("http_port"))
-    api_socket = listen(config.bind, config.api_port, variable("api_port"))
+    bind = resolved(config.bind)
+    http_socket = listen(bind, config.http_port, variable("http_port"))
+    api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
-    listen(config.bind, config.grpc_port, variable("grpc_port")).close()
+    listen(bind, config.grpc_port, variable("grpc_port")).close()
     store = open_store(config.data, config.store_memory_bytes, config.store)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
@@ -69,9 +70,9 @@ async def run(config: Config) -> int:
     intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
     grpc = grpc_server(intake, config, counters)
     try:
-        grpc.add_insecure_port(address(config.bind, config.grpc_port))
+        grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
-        raise PortError(config.bind, config.grpc_port, variable("grpc_port"), "in use") from error
+        raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
     reader = Reader(Sources(reading.spans, reading.flows, live, counters, naming, _addresses(config)))
     api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)

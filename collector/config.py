@@ -9,6 +9,7 @@ from typing import Any
 
 _MIB = 1024 * 1024
 _DAY = 86_400
+_SHOWN = 80  # characters of a value in an error
 
 
 class ConfigError(Exception):
@@ -70,8 +71,8 @@ class Config:
             )
         if not self.token and not is_loopback(self.bind):
             raise ConfigError(
-                f"CHOREOSCOPE_BIND is '{self.bind}': an address that others reach needs CHOREOSCOPE_TOKEN,"
-                " a secret that senders and readers show as 'Authorization: Bearer ...'."
+                f"CHOREOSCOPE_BIND is '{shown(self.bind)}': an address that others reach needs"
+                " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...'."
             )
         ports = [self.grpc_port, self.http_port, self.api_port]
         if len(set(ports)) < len(ports):
@@ -92,6 +93,7 @@ class Config:
         values = {}
         for setting in (one for one in fields(cls) if only is None or one.name in only):
             if text := given.get(variable(setting.name), "").strip():
+                _check_text(setting, text)
                 values[setting.name] = _read(setting, text)
         return cls(**values)
 
@@ -106,9 +108,26 @@ def is_loopback(address: str) -> bool:
     if address.lower() == "localhost":
         return True
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback
+
+
+def shown(value: str) -> str:
+    """*value* as an error shows it, cut if it is long."""
+    return value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..."
+
+
+def _check_text(setting: "Field[Any]", text: str) -> None:
+    """Raise `ConfigError` for bytes that are not UTF-8: they become characters that nothing else takes."""
+    readable = text.encode(errors="replace").decode()
+    if readable != text:
+        value = f" ('{shown(readable)}')" if setting.repr else ""
+        raise ConfigError(
+            f"{variable(setting.name)}{value} has bytes that are not UTF-8: expected UTF-8 text."
+        )
 
 
 def _read(setting: "Field[Any]", text: str) -> Any:
@@ -118,16 +137,16 @@ def _read(setting: "Field[Any]", text: str) -> Any:
     if kind is tuple:
         parts = tuple(part.strip() for part in text.split(",") if part.strip())
         if not parts:
-            raise ConfigError(f"{name} is '{text}': expected one name or more, separated by commas.")
+            raise ConfigError(f"{name} is '{shown(text)}': expected one name or more, separated by commas.")
         return parts
     if kind is str:
         return text
     least, most = setting.metadata["least"], setting.metadata["most"]
     try:
-        number = int(text) if kind is int else float(text)
+        number = (int(text) if kind is int else float(text)) if text.isascii() else least
     except (ValueError, OverflowError):
         number = least
     if not least < number <= most:
         whole = "a whole number" if kind is int else "a number"
-        raise ConfigError(f"{name} is '{text}': expected {whole} above {least:,}, at most {most:,}.")
+        raise ConfigError(f"{name} is '{shown(text)}': expected {whole} above {least:,}, at most {most:,}.")
     return number

@@ -129,6 +129,29 @@ def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
         Engine(tmp_path / "file" / "data", 2**29)
 
 
+@pytest.mark.parametrize("name", ["a?b=c", "a?b/data"])
+def test_a_folder_that_the_engine_would_take_for_another_is_refused(tmp_path: Path, name: str) -> None:
+    """It opened what is before the question mark, without its options."""
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    for folder in (tmp_path / name, tmp_path / "link"):
+        with pytest.raises(FolderError, match=r"has a '\?'.*CHOREOSCOPE_DATA"):
+            Engine(folder, 2**29)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("name", ["a&b=c", "a%3Fb", "a#b", "file:a", ":memory:a", "ä '\"\\"])
+def test_a_folder_of_any_other_name_is_exactly_that_folder(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    monkeypatch.chdir(tmp_path)
+
+    assert in_a_process(Path(name), "a") == "1"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "clickhouse").is_dir()
+
+
 # Undoes what older versions did not have yet, newest first.
 OLDER = [
     "DROP TABLE settings",

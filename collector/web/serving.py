@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from collector.config import ConfigError, shown, variable
+
 # Which program probably holds our port.
 _HOLDERS = {
     4317: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
@@ -29,6 +31,23 @@ class PortError(Exception):
 def address(bind: str, port: int) -> str:
     """*bind* and *port* as one address, for URLs and for gRPC."""
     return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+
+
+def resolved(bind: str) -> str:
+    """The IP address of *bind*; raise `ConfigError` unless it is one of this machine."""
+    try:
+        found = socket.getaddrinfo(bind, 0, type=socket.SOCK_STREAM)
+        # Of a name with addresses of both kinds, IPv4, which every client can reach.
+        family, *_, where = min(found, key=lambda one: one[0] != socket.AF_INET)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind(where)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no host name"
+        raise ConfigError(
+            f"{variable('bind')} is '{shown(bind)}' ({reason}): expected an IP address of this machine,"
+            " such as 127.0.0.1 or ::1, without brackets, or a host name that stands for one."
+        ) from error
+    return str(where[0])
 
 
 def listen(bind: str, port: int, variable: str) -> socket.socket:

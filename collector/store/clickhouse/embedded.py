@@ -29,11 +29,13 @@ _ROOM = 16 * _MIB
 class Engine:
     """ClickHouse on *folder*, which it locks, or in memory if there is no folder.
 
-    Raise `FolderError` if the folder is locked, or was written by a newer version.
+    Raise `FolderError` if the folder is locked, was written by a newer version, or has a name that the engine
+    cannot open.
     """
 
     def __init__(self, folder: Path | None, memory_limit: int) -> None:
         self.folder = folder
+        self._place = _MEMORY if folder is None else _place(folder)
         if folder is not None:
             _check_version(folder)
         self._lock = None if folder is None else _lock(folder)
@@ -50,7 +52,7 @@ class Engine:
         """Open a connection to *database*, which must exist."""
         client = clickhouse_connect.get_client(
             interface="chdb",
-            path=_MEMORY if self.folder is None else str(self.folder / "clickhouse"),
+            path=self._place,
             database=database,
             settings=SETTINGS,
             chdb_options=self.options,
@@ -103,6 +105,17 @@ class Engine:
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
+
+
+def _place(folder: Path) -> str:
+    """The engine's own folder in *folder*, absolute: 'file:' at the beginning would mean something else."""
+    place = os.path.realpath(folder / "clickhouse")
+    if "?" in place:  # and there is no way to escape it
+        raise FolderError(
+            f"The data folder {folder} can not be used: its path, {place}, has a '?', which the embedded"
+            " ClickHouse takes for the end of the path. CHOREOSCOPE_DATA names another."
+        )
+    return place
 
 
 def _lock(folder: Path) -> int:
