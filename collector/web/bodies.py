@@ -65,4 +65,6 @@ def _deflate(data: bytes, limit: int) -> bytes:
     inflated = stream.decompress(data, limit)
     if len(inflated) < limit and not stream.eof:
         raise zlib.error("it ends too early")
+    if stream.unused_data:
+        raise zlib.error("something follows its end")
     return inflated
