@@ -1,17 +1,18 @@
 """Does ClickHouse over HTTP keep the promises of every store, and does a collector run on it?"""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import chdb
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
 from collector.store.clickhouse.server import address
-from collector.store.contracts import AddressError, OpenStore, StoreError
+from collector.store.contracts import AddressError, OpenStore, Search, StoreError
 from collector.store.open import open_store
 from tests.collecting import Collector, until
 from tests.conftest import Engines
@@ -82,6 +83,47 @@ def test_a_server_that_is_not_there_is_a_store_error(front: Front) -> None:
 
     with pytest.raises(StoreError, match=r"^The store could not be reached"):
         open_store(NOWHERE, 0, nobody)
+
+
+def of_another_query() -> bytes:
+    out = pa.BufferOutputStream()
+    rows = pa.table({"nobody": [1]})
+    with pa.ipc.new_file(out, rows.schema) as file:
+        file.write_table(rows)
+    return bytes(out.getvalue())
+
+
+@pytest.mark.parametrize("answer", [b"<html>Sign in</html>", b"", of_another_query()], ids=len)
+def test_what_a_proxy_answers_is_a_store_error(front: Front, on_server: OpenStore, answer: bytes) -> None:
+    """Rows that were never inserted would be acknowledged; a foreign answer would break a page, or a tick."""
+    stores = on_server.stores()
+    does: list[Callable[[], object]] = [
+        lambda: stores.spans.write(table(request(span()))),
+        lambda: stores.flows.refuse(["A-1"]),
+        lambda: stores.flows.forget(["A-1"]),
+        stores.spans.span_count,
+        lambda: stores.spans.spans_since(0, 1),
+        lambda: stores.spans.ids_since(0, 1),
+        lambda: stores.spans.arrival_of_newest(1, 0),
+        stores.flows.refused_keys,
+        lambda: stores.flows.counts(Search()),
+        lambda: stores.flows.found(Search(), 1),
+        lambda: stores.flows.newest_names(1, 1),
+        lambda: stores.flows.fetch(pa.array([b"t" * 16], pa.binary(16)), pa.array(["A-1"])),
+        lambda: stores.flows.done_among(["A-1"], 0),
+    ]
+    stores.spans.write(table(request(span())))
+    assert stores.spans.span_count() == 1  # it is connected
+    front.instead = answer
+    try:
+        for do in does:
+            with pytest.raises(StoreError, match=r"^The store could not [^\n]*$"):
+                do()
+    finally:
+        front.instead = None
+
+    assert stores.spans.span_count() == 1
+    assert stores.flows.refused_keys() == []
 
 
 def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:

@@ -36,6 +36,7 @@ class Front:
         self.statements: list[str] = []
         self.slow: Callable[[str], bool] = lambda statement: False  # which statements wait for `released`
         self.released = threading.Event()
+        self.instead: bytes | None = None  # what a proxy in front of it answers
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.front = self  # type: ignore[attr-defined]  # for its handlers
@@ -82,6 +83,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: bytes) -> None:
         front: Front = self.server.front  # type: ignore[attr-defined]
+        if front.instead is not None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(front.instead)))
+            self.end_headers()
+            self.wfile.write(front.instead)
+            return
         asked = {name: values[-1] for name, values in parse_qs(urlsplit(self.path).query).items()}
         kind = self.headers.get("content-type", "")
         if kind.startswith("multipart/form-data"):
@@ -109,6 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
             **headers,
             "Content-Length": str(len(body)),
             "X-ClickHouse-Summary": "{}",
+            "X-ClickHouse-Query-Id": "a query",
         }.items():
             self.send_header(name, value)
         self.end_headers()

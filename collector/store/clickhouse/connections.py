@@ -2,12 +2,13 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
+from clickhouse_connect.driver.summary import QuerySummary
 
 from collector.store.contracts import StoreError
 
@@ -21,14 +22,24 @@ SETTINGS = {
 }
 
 
+_FOREIGN = "Does a proxy answer in its place?"
+
+
+class _ForeignError(Exception):
+    """An answer that ClickHouse does not give."""
+
+
 class Database:
     """A database. Its methods may be called from any thread; all raise `StoreError`.
 
     A write waits for other writes. A query waits only while all readers are busy.
     """
 
-    def __init__(self, connect: Callable[[], Any], readers: int = READERS) -> None:
+    def __init__(
+        self, connect: Callable[[], Any], readers: int = READERS, *, over_http: bool = False
+    ) -> None:
         self._connect = connect
+        self._over_http = over_http  # what answers need not be ClickHouse
         self._writing: Any = None  # connections are opened on first use
         self._write_lock = threading.Lock()
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()  # last in, first out: its caches are warm
@@ -39,17 +50,25 @@ class Database:
     def execute(self, statement: str) -> None:
         """Run a statement that returns nothing."""
         with self._writer() as writer, _failing_as_store_error("carry out a statement"):
-            writer.command(statement)
+            self._check_answered(writer.command(statement))
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""
         with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
-            writer.insert_arrow(table, rows)
+            self._check_answered(writer.insert_arrow(table, rows))
 
-    def query(self, question: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-        """Run a query. Values go into `{name:Type}` placeholders of *question*, never into its text."""
+    def query(
+        self, question: str, parameters: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
+    ) -> pa.Table:
+        """Run a query, whose answer has at least these *columns*.
+
+        Values go into `{name:Type}` placeholders of *question*, never into its text.
+        """
         with self._reader() as reader, _failing_as_store_error("answer a query"):
-            return reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
+            answer = reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
+            if missing := [name for name in columns if name not in answer.column_names]:
+                raise _ForeignError(f"the answer has no column {missing[0]}. {_FOREIGN}")
+            return answer
 
     def close(self) -> None:
         """Close all connections, once the running queries are answered."""
@@ -59,6 +78,15 @@ class Database:
         with self._write_lock:
             if self._writing is not None:
                 self._writing.close()
+
+    def _check_answered(self, answer: object) -> None:
+        """Raise unless *answer*, to a statement that returns nothing, names its query, as ClickHouse does.
+
+        A proxy may answer for a server that never got the rows.
+        """
+        named = answer.query_id() if isinstance(answer, QuerySummary) else not answer
+        if self._over_http and not named:
+            raise _ForeignError(f"the answer does not come from ClickHouse. {_FOREIGN}")
 
     @contextmanager
     def _writer(self) -> Iterator[Any]:
@@ -97,6 +125,6 @@ def _first_of(error: BaseException) -> BaseException:
 def _failing_as_store_error(what: str) -> Iterator[None]:
     try:
         yield
-    except (ClickHouseError, OSError, pa.ArrowException) as error:
+    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(f"The store could not {what}: {first_line[:300]}") from error

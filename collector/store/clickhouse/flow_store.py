@@ -83,7 +83,7 @@ class ClickHouseFlows:
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
         question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {_LISTED.format('UInt64')}"
-        answer = self._in_parts(question, ids.tolist())
+        answer = self._in_parts(["trace_id"], question, ids.tolist())
         return pa.array([] if answer is None else _bytes(answer["trace_id"]), pa.binary(16)).unique()
 
     def refuse(self, keys: Sequence[str]) -> None:
@@ -92,7 +92,8 @@ class ClickHouseFlows:
 
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
-        found: list[str] = self._database.query("SELECT DISTINCT key FROM refused_keys")["key"].to_pylist()
+        answer = self._database.query("SELECT DISTINCT key FROM refused_keys", columns=["key"])
+        found: list[str] = answer["key"].to_pylist()
         return found
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
@@ -104,7 +105,7 @@ class ClickHouseFlows:
             (f"hasAny(traces, {_LISTED_TRACES})", [trace.hex() for trace in traces]),
         ):
             question = f"SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
-            answer = self._in_parts(question, values)
+            answer = self._in_parts(["id", "trace_id"], question, values)
             if answer is not None:
                 traces.update(_bytes(answer["trace_id"]))
                 found |= dict.fromkeys(answer["id"].to_pylist())
@@ -127,7 +128,7 @@ class ClickHouseFlows:
         question = (
             f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')} AND state = {{done:UInt8}}"
         )
-        answer = self._in_parts(question, ids, {"done": done})
+        answer = self._in_parts(["id"], question, ids, {"done": done})
         return [] if answer is None else answer["id"].to_pylist()
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
@@ -145,6 +146,7 @@ class ClickHouseFlows:
             "SELECT key, traces FROM flows WHERE received <= {before:Int64}"
             " ORDER BY received DESC LIMIT {limit:UInt32}",
             {"before": before, "limit": limit},
+            ["key", "traces"],
         )
         traces = answer["traces"].combine_chunks().flatten().cast(pa.binary(16))
         return pc.if_else(pc.equal(answer["key"], ""), None, answer["key"]), traces
@@ -168,6 +170,7 @@ class ClickHouseFlows:
             f"SELECT {_STATE}, count() AS n FROM flows FINAL"
             f" WHERE {condition} AND state != 255 GROUP BY state",
             {**parameters, "now": self._clock()},
+            ["state", "n"],
         )
         return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
 
@@ -179,7 +182,9 @@ class ClickHouseFlows:
         """A version above that of every row written so far, even if the clock was set back."""
         with self._version_lock:
             if not self._version:
-                newest = self._database.query("SELECT max(stored_unix_nano) AS newest FROM flows")
+                newest = self._database.query(
+                    "SELECT max(stored_unix_nano) AS newest FROM flows", columns=["newest"]
+                )
                 self._version = int(newest["newest"][0].as_py() or 0)
             self._version = max(self._clock(), self._version + 1)
             return self._version
@@ -187,18 +192,22 @@ class ClickHouseFlows:
     def _here(self, ids: Sequence[str]) -> set[str]:
         """Those of *ids* that are stored."""
         question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"
-        answer = self._in_parts(question, ids)
+        answer = self._in_parts(["id"], question, ids)
         return set() if answer is None else set(answer["id"].to_pylist())
 
     def _in_parts(
-        self, question: str, values: Sequence[str | int], more: dict[str, object] | None = None
+        self,
+        columns: Sequence[str],
+        question: str,
+        values: Sequence[str | int],
+        more: dict[str, object] | None = None,
     ) -> pa.Table | None:
         """The answers to *question* for *values*, over as many queries as it takes; None without values."""
         answers = []
         for listed in _chunks(values):
             sql, parameters = _parameter("listed", listed)
             asked = question.replace("{listed:String}", sql)
-            answers.append(self._database.query(asked, {**parameters, **(more or {})}))
+            answers.append(self._database.query(asked, {**parameters, **(more or {})}, columns))
         return pa.concat_tables(answers) if answers else None
 
     def _ask(
@@ -212,6 +221,7 @@ class ClickHouseFlows:
             f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"
             f" ORDER BY {order} LIMIT {{limit:UInt32}}",
             {**parameters, "limit": limit, "now": self._clock()},
+            STORED_FLOWS.names,
         )
         columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
         for name in _TEXTS:

@@ -57,6 +57,8 @@ def migrate(database: Database, before: Callable[[], None] = lambda: None) -> No
 
 def there(database: Database) -> frozenset[str]:
     """The tables of *database*, and their columns as `table.column`."""
-    answer = database.query("SELECT table, name FROM system.columns WHERE database = currentDatabase()")
+    answer = database.query(
+        "SELECT table, name FROM system.columns WHERE database = currentDatabase()", columns=["table", "name"]
+    )
     pairs = list(zip(answer["table"].to_pylist(), answer["name"].to_pylist(), strict=True))
     return frozenset({table for table, _ in pairs} | {f"{table}.{name}" for table, name in pairs})

@@ -82,10 +82,12 @@ class Server:
 
     def __init__(self, where: Address) -> None:
         self._where = where
-        first = Database(lambda: self.connect("default"), readers=1)
+        first = Database(lambda: self.connect("default"), readers=1, over_http=True)
         try:
             found = first.query(
-                "SELECT count() AS n FROM system.databases WHERE name = {n:String}", {"n": where.database}
+                "SELECT count() AS n FROM system.databases WHERE name = {n:String}",
+                {"n": where.database},
+                ["n"],
             )
             if not found["n"][0].as_py():
                 first.execute(f"CREATE DATABASE IF NOT EXISTS `{where.database}`")
@@ -113,4 +115,4 @@ class Server:
 
     def database(self) -> Database:
         """The database, over connections of its own."""
-        return Database(lambda: self.connect(self._where.database))
+        return Database(lambda: self.connect(self._where.database), over_http=True)

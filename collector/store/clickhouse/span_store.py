@@ -51,6 +51,7 @@ class ClickHouseSpans:
             "SELECT trace_id, span_id FROM spans WHERE received_unix_nano > {since:UInt64}"
             " ORDER BY received_unix_nano DESC LIMIT {limit:UInt64}",
             {"since": received_unix_nano, "limit": limit},
+            ["trace_id", "span_id"],
         )
 
     def arrival_of_newest(self, limit: int, since: int) -> int:
@@ -60,18 +61,17 @@ class ClickHouseSpans:
             " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"
             " LIMIT {limit:UInt64})",
             {"since": since, "limit": limit},
+            ["arrival"],
         )
         return max(int(answer["arrival"][0].as_py() or 0) - 1, since)
 
     def span_count(self) -> int:
         """How many distinct spans there are."""
-        count: int = self._database.query("SELECT uniqExact(trace_id, span_id) AS n FROM spans")["n"][
-            0
-        ].as_py()
-        return count
+        answer = self._database.query("SELECT uniqExact(trace_id, span_id) AS n FROM spans", columns=["n"])
+        return int(answer["n"][0].as_py())
 
     def _ask(self, question: str, **parameters: int | str) -> pa.Table:
-        return _as_spans(self._database.query(question, parameters))
+        return _as_spans(self._database.query(question, parameters, SPANS.names))
 
 
 def _as_spans(answer: pa.Table) -> pa.Table:

@@ -30,7 +30,8 @@ def secret(database: Database) -> Secret:
     """
     known = _read(database)
     if _IDS not in known:
-        kept = int(database.query("SELECT count() AS n FROM message_ids")["n"][0].as_py())
+        counted = database.query("SELECT count() AS n FROM message_ids", columns=["n"])
+        kept = int(counted["n"][0].as_py())
         texts = Secret().texts if kept else secrets.token_hex(8)
         known = {_IDS: str(secrets.randbits(64)), _TEXTS: texts}
         _write(database, known)
@@ -38,12 +39,13 @@ def secret(database: Database) -> Secret:
 
 
 def _read(database: Database) -> dict[str, str]:
-    answer = database.query("SELECT name, value FROM settings FINAL")
+    answer = database.query("SELECT name, value FROM settings FINAL", columns=["name", "value"])
     return dict(zip(answer["name"].to_pylist(), answer["value"].to_pylist(), strict=True))
 
 
 def _write(database: Database, values: dict[str, str]) -> None:
-    newest = database.query("SELECT max(stored_unix_nano) AS newest FROM settings")["newest"][0].as_py()
+    answer = database.query("SELECT max(stored_unix_nano) AS newest FROM settings", columns=["newest"])
+    newest = answer["newest"][0].as_py()
     # Later than every row so far, even if the clock was set back.
     stored = max(time.time_ns(), int(newest or 0) + 1)
     rows = {
