@@ -100,8 +100,8 @@ class Archive:
     def absorb(self, ids: Sequence[str]) -> None:
         """At the next `flush`, remove the flows with these *ids*: they are part of others now.
 
-        During a replay they wait for its end, because what it has not reached yet may be such a flow again,
-        and would not be stored again: it is.
+        During a replay they are kept until its end: a later part of the replay may make one of them a flow
+        of its own again, and does not store it a second time.
         """
         self._absorbed.update(ids)
 
@@ -143,7 +143,7 @@ class Archive:
         return table
 
     def _keep_stored(self, chunk: Chunk, flows: Mask) -> None:
-        """Do not remove *flows*, which the store has: what they were once part of has come apart again."""
+        """Do not remove *flows* after all: each is a flow of its own again, and the store has it."""
         if self._absorbed:
             self._absorbed.difference_update(chunk.ids(flows))
 

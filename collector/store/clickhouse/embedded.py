@@ -112,7 +112,7 @@ def _place(folder: Path) -> str:
     place = os.path.realpath(folder / "clickhouse")
     if "?" in place:  # and there is no way to escape it
         raise FolderError(
-            f"The data folder {folder} can not be used: its path, {place}, has a '?', which the embedded"
+            f"The data folder {folder} cannot be used: its path, {place}, has a '?', which the embedded"
             " ClickHouse takes for the end of the path. CHOREOSCOPE_DATA names another."
         )
     return place
