@@ -66,6 +66,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         led=claims.led,
         claims=claims.spans,
         attempts=reactions.attempts,
+        pause=reactions.pause,
         start=numbers(spans.table, "start")[reactions.rows],
         end=numbers(spans.table, "end")[reactions.last],
         failed=numbers(spans.table, "failed")[reactions.last] != 0,

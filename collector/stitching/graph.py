@@ -113,6 +113,7 @@ class Graph:
     led: Pairs  # (message, message that names it as its cause): in one flow, even without edges between them
     claims: Rows  # spans whose causation id counts, because nothing else says what caused their message
     attempts: Rows  # of each reaction
+    pause: Rows  # of each reaction: between its last two attempts, nanoseconds; 0 if there was one
     start: Rows  # of each reaction's first attempt, nanoseconds
     end: Rows  # of each reaction's last attempt, nanoseconds
     failed: Mask  # of each reaction's last attempt

@@ -36,6 +36,7 @@ class Reactions:
     folded: Pairs  # (span, reaction)
     attempts: Rows  # of each reaction
     last: Rows  # of each reaction: its last attempt
+    pause: Rows  # of each reaction: from the end of the attempt before to the start of the last, nanoseconds
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Causes:
 def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
     """The reactions that *consumers* form."""
     within = _consumer_around(spans, consumers)
-    of, attempts, last = _attempts(spans, consumers, within)
+    of, attempts, last, pause = _attempts(spans, consumers, within)
     rows = np.flatnonzero(of == np.arange(len(spans)))
     parts = np.flatnonzero(consumers.are)
     receives = distinct_pairs(consumers.around[0], of[consumers.around[1]])
@@ -62,6 +63,7 @@ def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
         folded=(np.concatenate([parts, receives[0]]), np.concatenate([of[parts], receives[1]])),
         attempts=attempts[rows],
         last=last[rows],
+        pause=pause[rows],
     )
 
 
@@ -107,8 +109,8 @@ def _consumer_around(spans: Spans, consumers: Consumers) -> Rows:
     return at(consumer, climb(np.where(consumer >= 0, rows, np.where(foreign, -1, spans.parent))))
 
 
-def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, Rows, Rows]:
-    """The reaction of each consumer; and, for each reaction, the number of its attempts and the last one.
+def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, Rows, Rows, Rows]:
+    """The reaction of each consumer; and of each reaction, the number of attempts, the last, and its pause.
 
     A group that handles a message again makes another attempt of the same reaction. A batch is always a
     reaction of its own, because its messages may be redelivered in other batches.
@@ -125,7 +127,12 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
     of[row] = np.repeat(first, several)
     attempts, last = np.ones(count, np.int64), np.arange(count)
     attempts[first], last[first] = several, row[bounds[1:] - 1]
-    return np.where(consumers.are, of[outermost], -1), attempts, last
+    pause = np.zeros(count, np.int64)
+    again = several > 1
+    before, latest = row[bounds[1:][again] - 2], row[bounds[1:][again] - 1]
+    waited = numbers(spans.table, "start")[latest] - numbers(spans.table, "end")[before]
+    pause[first[again]] = np.maximum(waited, 0)
+    return np.where(consumers.are, of[outermost], -1), attempts, last, pause
 
 
 def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
