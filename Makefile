@@ -17,7 +17,7 @@ define biome
 	fi
 endef
 
-.PHONY: help demo test install format lint types contracts answers picture pins clean
+.PHONY: help demo test install format lint types contracts answers schema picture pins clean
 
 help:
 	@echo "make demo      broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
@@ -25,6 +25,7 @@ help:
 	@echo "make test      every check and every test, as CI runs them"
 	@echo "make format    writes the format that make test asks for"
 	@echo "make answers   writes the dashboard's copy of the answers' shapes"
+	@echo "make schema    writes docs/expectations.schema.json, what may be declared"
 	@echo "make picture   takes the picture of the README again, in Chromium"
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
 	@echo "make clean     removes .venv, node_modules and the data of the demo"
@@ -83,6 +84,9 @@ test: lint types contracts
 
 answers: install
 	$(BIN)/python -m tests.dashboard.copying
+
+schema: install
+	$(BIN)/python -m tests.schema_copying
 
 picture: install
 	$(BIN)/python docs/img/picture.py
