@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from collector.columns.joins import Ints, Mask
-from collector.diagnosis.habits import Pace
+from collector.diagnosis.paces import Pace
 from collector.diagnosis.record import Names
+
+FOREVER = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,35 @@ class Expectation:
     # Flows continue through it. A step that never publishes ends a branch, and nothing waits for it.
     progresses: bool
     last: int = 0  # when the newest message that it took was published
+    # A missing reaction is owed if its message was published before `until`, and a missing publish if its
+    # message was before `emits_until`: what is no longer expected was expected before. 0: never.
+    until: int = FOREVER
+    emits_until: int = FOREVER
+    # Whether a single message that was passed over means something; otherwise it may be a choice.
+    reacts_firmly: bool = True
+    emits_firmly: bool = True
+    source: Literal["learned", "declared"] = "learned"
 
     @property
     def next_event_type(self) -> str | None:
         """What it publishes most often."""
         return self.emits[0][0] if self.emits else None
+
+
+@dataclass(frozen=True)
+class Gather:
+    """A service that needs the events of *steps* has taken one of them: then that of *step* comes, too."""
+
+    steps: tuple[int, ...]
+    step: int
+    expectation: Expectation  # of the join
+    publisher: str | None  # who normally publishes it; None: nobody was seen to
+    # Nothing is owed in flows that took another way: an event of these types occurs in them, or, if there are
+    # any usual ones, of another type than those.
+    elsewhere: frozenset[int]
+    usual: frozenset[int]
+    pace: Pace  # from the end of the first handling until it was published
+    deadline_ms: float
 
 
 @dataclass(frozen=True)
@@ -49,13 +76,17 @@ class Expected:
     version: int
     names: Names
     floor: int  # nanoseconds: due and deadline where nothing has been learned
+    run: int  # as many messages in a row that were passed over are no choice
     steps: Mapping[int, Expectation]
     joins: tuple[tuple[tuple[int, ...], Expectation], ...]  # (steps that are needed, expectation), ascending
+    gathers: tuple[Gather, ...]
     first_seen: Mapping[int, int]  # by step: when the first message that it took was published
     joined: frozenset[int]  # steps whose output also needs other steps: alone they owe nothing
     sources: frozenset[tuple[int, int]]  # (step, event type) where the step causes nearly all of the type
     known_types: Ints  # ascending: event types seen often enough to know what follows them
     ending_types: Ints  # ascending: event types that normally end their branch
+    ignored_types: frozenset[int] = frozenset()  # declared: nothing is owed after them, no success either
+    ignored_services: frozenset[int] = frozenset()  # declared: these owe nothing
 
     def of(self, step: int, join: int) -> Expectation | None:
         """The expectation that an entry broke; None if a handling failed before anything was learned."""

@@ -1,379 +1,276 @@
-"""What normally happens after an event? Learned from the flows that went well.
+"""What normally happens after an event? Learned from flows at rest.
 
-A flow teaches once, when it is done and quiet, and only if nothing in it is overdue by what earlier flows
-taught. So an outage teaches nothing, and the same flows in the same order always teach the same. What goes on
-for long is believed nonetheless: see `habits`.
+A flow teaches when it is at rest, and only if nothing in it is overdue by what earlier flows taught. So an
+outage teaches nothing, and the same flows in the same order always teach the same. `evidence` says what
+counts as an example.
 """
 
-from collections import Counter
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import replace
 
 import numpy as np
 
-from collector.columns.joins import Ints, Mask, distinct_pairs, groups, last_of_runs, matches_in_order, once
-from collector.diagnosis.expected import Expectation, Expected
-from collector.diagnosis.habits import Durations, Habits, Share
-from collector.diagnosis.record import OTHER, Emits, Names, Reactions, Record, reactor_of, type_of
-from collector.model.wording import MS
-
-_SHIFT = 24  # a code is (service << _SHIFT) + event type
-
-
-@dataclass
-class _Step:
-    """What is known about one reactor's handling of one event type."""
-
-    first_seen: int  # earlier messages were not meant for it
-    last: int  # when the newest message that it took was published
-    reacted: Share
-    emitted: Share
-    react: Durations
-    delay: Durations
-    emits: Counter[int] = field(default_factory=Counter)
-
-
-class _Need:
-    """What one service had handled in a flow by the time it published one event type."""
-
-    def __init__(self, window: int) -> None:
-        self._window = window
-        self.n = 0.0
-        self._steps: Counter[int] = Counter()
-
-    def add(self, n: int, steps: dict[int, int]) -> None:
-        self.n += n
-        self._steps.update(steps)
-        if self.n > 2 * self._window:
-            keep = self._window / self.n
-            self._steps = Counter({step: hits * keep for step, hits in self._steps.items()})
-            self.n = float(self._window)
-
-    def always(self, share: float) -> tuple[int, ...]:
-        return tuple(sorted(step for step, hits in self._steps.items() if hits >= share * self.n))
-
-
-@dataclass
-class _Join:
-    """In how many of the flows in which a service had all it needs did it publish, and how soon?"""
-
-    went_on: Share
-    wait: Durations  # the longest pause between its reactions, or after the last, until it published
+from collector.columns.joins import Ints, Mask, find, groups, once
+from collector.diagnosis.evidence import Habit
+from collector.diagnosis.expected import Expected
+from collector.diagnosis.forming import Forming, Known
+from collector.diagnosis.habits import Habits, Regularity
+from collector.diagnosis.lesson import Lesson
+from collector.diagnosis.needs import Needs
+from collector.diagnosis.record import OTHER, Names, reactor_of, type_of
+from collector.diagnosis.step_habits import StepHabits
+from collector.diagnosis.unseen import flows_beyond, handled_by_others, published_by_others
+from collector.model.decisions import Decision
+from collector.model.wording import HOUR, MS
 
 
 class Learner:
     """Learns from records what to expect. Holds a few kilobytes per step."""
 
     def __init__(self, names: Names, habits: Habits | None = None) -> None:
-        self.names = names
         self.habits = habits or Habits()
+        self.known = Known(names, self.habits, Needs(names, self.habits))
         self.flows = 0  # how many it has learned from
         self.version = 0  # grows with every change of what is expected
-        self._steps: dict[int, _Step] = {}
+        self._forming = Forming(self.known)
         self._of_type: dict[int, list[int]] = {}  # steps by event type
-        self._types: Counter[int] = Counter()  # messages of each type
-        self._followed: dict[int, Share] = {}  # by type: messages after which something was published
-        self._needs: dict[tuple[int, int], _Need] = {}  # by service and what it publishes
-        self._joins: dict[tuple[int, ...], _Join] = {}  # by steps
-        self._expectations: dict[int, Expectation | None] = {}  # by step; only those that are up to date
-        self._decided: dict[tuple[int, ...], set[int]] | None = None
-        self._decided_before: dict[tuple[int, ...], set[int]] = {}
+        self._aged = 0
         self._given: Expected | None = None
 
-    def learn(self, record: Record, flows: Mask) -> None:
-        """Learn from the flows of *record* that *flows* marks: they are done, and nothing was overdue."""
-        if not flows.any():
+    def learn(self, lesson: Lesson) -> None:
+        """Learn from the flows of *lesson*: they are at rest, and nothing was overdue.
+
+        Stuck flows teach the shares of what they do not owe: else only flows that took another way would, and
+        all others would seem to have become rare.
+        """
+        if not lesson.flows.any():
             return
         self._changed()
-        self._learn_reactions(record, flows, late=False)
-        self._learn_messages(record, flows)
-        self._learn_emits(record.emits, flows)
-        self._learn_needs(record, flows)
-        self._decided = None
-        self._learn_joins(record, flows)
+        lesson = replace(lesson, lost=lesson.lost | self._orphaned(lesson))
+        self._learn_reactions(lesson)
+        self._learn_messages(lesson)
+        self._learn_emits(lesson)
+        if lesson.stuck is not None:
+            return
+        self.known.needs.learn(lesson)
         self._forget_the_rarest()
-        self.flows += int(flows.sum())
+        self.flows += int((lesson.flows & (lesson.heard == 0)).sum())
 
-    def doubt(self, record: Record, flows: Mask) -> None:
-        """Take note of the flows of *record* that *flows* marks: done, but something in them was overdue."""
-        if flows.any():
-            self._changed()
-            self._learn_reactions(record, flows, late=True)
+    def doubt(self, lesson: Lesson) -> None:
+        """Take note of the flows of *lesson*: at rest, but something in them was overdue."""
+        if not lesson.flows.any():
+            return
+        self._changed()
+        reactions = lesson.reactions
+        for step, rows in groups(reactions.step, _taken(lesson)):
+            if step in self.known.steps:
+                end = reactions.end[rows]
+                self.known.steps[step].react.doubt(np.maximum(end - reactions.published[rows], 0), end)
+                self._changed(step)
 
     def miss(self, step: Ints, since: Ints, *, published: bool) -> None:
         """Take note of what became stuck: the reaction of a step or, if *published*, what it publishes."""
         for code, rows in groups(step, np.ones(len(step), np.bool_)):
-            if (seen := self._steps.get(code)) is not None:
+            if (seen := self.known.steps.get(code)) is not None:
                 (seen.emitted if published else seen.reacted).miss(since[rows])
-                self._changed(code)
 
-    def miss_join(self, steps: tuple[int, ...], since: Ints) -> None:
-        """Take note of what became stuck because the join of *steps* published nothing."""
-        if (join := self._joins.get(steps)) is not None and len(since):
-            join.went_on.miss(since)
-            self._changed()
+    def decide(self, decision: Decision) -> None:
+        """Apply a person's word, unless a newer one is known."""
+        place = decision.event_type, decision.service
+        if place in self.known.words and self.known.words[place].at > decision.at:
+            return
+        self.known.words[place] = decision
+        self._forming.renew()
+        self._changed()
+
+    def grow_old(self, now: int) -> None:
+        """Look, once an hour, for what was not seen for so long that it is no longer expected."""
+        if now - self._aged < HOUR:
+            return
+        self._aged = now
+        for step, seen in self.known.steps.items():
+            if seen.grow_old(now):
+                self._changed(step)
 
     def expected(self) -> Expected:
         """What is expected now; the same object until something is learned that may change it."""
         if self._given is None or self._given.version != self.version:
-            self._given = self._expected()
+            self._given = self._forming.expected(self.version)
         return self._given
-
-    def _expected(self) -> Expected:
-        needed, steps = self._needed(), {}
-        for step, seen in self._steps.items():
-            if step not in self._expectations:
-                self._expectations[step] = self._expectation(step, seen, step in needed)
-            if (expectation := self._expectations[step]) is not None:
-                steps[step] = expectation
-        known = [code for code, n in self._types.items() if n >= self.habits.flows]
-        return Expected(
-            version=self.version,
-            names=self.names,
-            floor=int(self.habits.deadline_floor_ms * MS),
-            steps=MappingProxyType(steps),
-            joins=tuple(sorted(self._joins_expected().items())),
-            first_seen=MappingProxyType({step: self._steps[step].first_seen for step in steps}),
-            joined=frozenset(step for step in steps if self._is_joined(step)),
-            sources=self._sources(),
-            known_types=np.array(sorted(known), np.int64),
-            ending_types=self._ending(),
-        )
-
-    def _ending(self) -> Ints:
-        """The event types that normally end their branch: nothing is published because of them."""
-        share = 1 - self.habits.share
-        ending = {code for code, followed in self._followed.items() if followed.value <= share}
-        return np.array(sorted(ending - {type_of(step) for step in self._needed()}), np.int64)
-
-    def _sources(self) -> frozenset[tuple[int, int]]:
-        """(step, event type) where nearly all messages of the type are published because of the step."""
-        return frozenset(
-            (step, code)
-            for step, seen in self._steps.items()
-            for code, published in seen.emits.items()
-            if published >= self.habits.share * self._types[code] > 0
-        )
-
-    def _is_joined(self, step: int) -> bool:
-        """Whether what *step* publishes also needs other steps: then *step* alone owes nothing."""
-        published = set(self._steps[step].emits)
-        return any(
-            len(steps) > 1 and step in steps and not types.isdisjoint(published)
-            for steps, types in self._decisions().items()
-        )
-
-    def _joins_expected(self) -> dict[tuple[int, ...], Expectation]:
-        """What is expected once all of several steps have happened, by those steps.
-
-        A single step is included if it publishes once per flow, not for each of its messages: it collects.
-        """
-        return {
-            steps: self._joined(steps, types, join)
-            for steps, types in self._decisions().items()
-            if (join := self._joins.get(steps)) is not None
-            and join.went_on.is_habit
-            and (len(steps) > 1 or not self._steps[steps[0]].emitted.is_habit)
-        }
 
     def _changed(self, step: int | None = None) -> None:
         self.version += 1
         if step is not None:
-            self._expectations.pop(step, None)
+            self._forming.renew(step)
 
-    def _learn_reactions(self, record: Record, flows: Mask, *, late: bool) -> None:
-        reactions = record.reactions
-        taken = flows[reactions.flow] & (reactions.message >= 0) & ~reactions.stopped
-        taken &= type_of(reactions.step) != OTHER
-        for step, places in groups(reactions.step, taken):
+    def _orphaned(self, lesson: Lesson) -> Mask:
+        """Which flows have an event without a cause that normally has one: its cause is in another flow."""
+        messages = lesson.messages
+        caused = {code for seen in self.known.steps.values() for code in seen.sources}
+        alone = messages.rooted & ~messages.caused & np.isin(messages.type, sorted(caused))
+        mask = np.zeros(lesson.record.flows, np.bool_)
+        mask[messages.flow[alone]] = True
+        return mask
+
+    def _learn_reactions(self, lesson: Lesson) -> None:
+        reactions = lesson.reactions
+        for step, places in groups(reactions.step, _taken(lesson) & lesson.new_reactions):
             rows = places[np.argsort(reactions.end[places], kind="stable")]
             end, published = reactions.end[rows], reactions.published[rows]
-            self._expectations.pop(step, None)
-            if late:
-                if step in self._steps:
-                    self._steps[step].react.doubt(np.maximum(end - published, 0), end)
-            else:
-                seen = self._step(step, int(published.min()))
-                seen.last = max(seen.last, int(published.max()))
-                seen.react.add(np.maximum(end - published, 0), end)
-                seen.emitted.add(reactions.emitted[rows], end)
+            if step not in self.known.steps:
+                self.known.steps[step] = StepHabits.new(self.habits, int(published.min()))
+                self._of_type.setdefault(type_of(step), []).append(step)
+            seen = self.known.steps[step]
+            seen.dismissed &= bool(published.max() <= seen.reaction.since)
+            sure = seen.reacted.regularity is Regularity.ALWAYS
+            # What came so late that its flow had come to rest is slow, not odd.
+            late = lesson.heard[reactions.flow[rows]] > 0
+            took = np.maximum(end - published, 0)
+            if lesson.stuck is None:
+                seen.react.add(took[late])
+                seen.react.add(took[~late], end[~late] if sure else None)
+            emitted = reactions.emitted[rows]
+            known = emitted | ~lesson.lost[reactions.flow[rows]]
+            emitted |= ~known & self._happened(lesson, step, reactions.flow[rows], published=True)
+            silent = published[known & ~emitted & (find(lesson.spared, reactions.message[rows]) < 0)]
+            seen.emitted.add(published[emitted], silent, lesson.now - int(seen.delay.deadline_ms * MS))
 
-    def _step(self, step: int, first_seen: int) -> _Step:
-        if step not in self._steps:
-            habits = self.habits
-            self._steps[step] = _Step(
-                first_seen, 0, Share(habits), Share(habits), Durations(habits), Durations(habits)
-            )
-            self._of_type.setdefault(type_of(step), []).append(step)
-        return self._steps[step]
-
-    def _learn_messages(self, record: Record, flows: Mask) -> None:
-        messages, reactions, names = record.messages, record.reactions, self.names
+    def _learn_messages(self, lesson: Lesson) -> None:
+        messages, reactions, names = lesson.messages, lesson.reactions, self.known.names
         # A group took a message if any of its services did.
-        handled = once(reactions.handling(names)[flows[reactions.flow]])
-        for event_type, rows in groups(messages.type, flows[messages.flow] & (messages.type != OTHER)):
-            self._types[event_type] += len(rows)
-            followed = self._followed.setdefault(event_type, Share(self.habits))
-            followed.add(messages.followed[rows], messages.time[rows])
+        handled = once(reactions.handling(names)[lesson.taught])
+        anew = once(reactions.handling(names)[lesson.new_reactions])
+        self._learn_followed(lesson)
+        counted = lesson.flows[messages.flow] & (messages.type != OTHER)
+        for event_type, rows in groups(messages.type, counted):
+            fresh = lesson.new_messages[rows]
+            self.known.types[event_type] += int(fresh.sum())
+            self.known.see_publishers(event_type, messages.service[rows[fresh]])
             for step in self._of_type.get(event_type, ()):
-                seen = self._steps[step]
-                meant = rows[messages.time[rows] >= seen.first_seen]
-                wanted = messages.row[meant] * names.groups.limit + names.group_of(step)
-                seen.reacted.add(np.isin(wanted, handled), messages.time[meant])
-                self._expectations.pop(step, None)
+                seen = self.known.steps[step]
+                meant = messages.time[rows] >= seen.first_seen
+                wanted = messages.row[rows] * names.groups.limit + names.group_of(step)
+                taken = find(handled, wanted) >= 0
+                hits = rows[meant & fresh & taken]
+                late = rows[meant & ~fresh & (find(anew, wanted) >= 0)]
+                missing = rows[meant & fresh & ~taken & ~messages.answered[rows]]
+                missing = missing[find(lesson.spared, messages.row[missing]) < 0]
+                self._learn_step(lesson, step, hits, late, missing)
+                seen.note(int(messages.time[rows].max()))
+                self._forming.renew(step)
 
-    def _learn_emits(self, emits: Emits, flows: Mask) -> None:
-        for step, rows in groups(emits.step, flows[emits.flow]):
-            if (seen := self._steps.get(step)) is not None:
-                seen.delay.add(emits.delay[rows])
-                types, times = np.unique(emits.type[rows], return_counts=True)
-                seen.emits.update(dict(zip(types.tolist(), times.tolist(), strict=True)))
+    def _learn_step(self, lesson: Lesson, step: int, hits: Ints, late: Ints, missing: Ints) -> None:
+        messages, seen = lesson.messages, self.known.steps[step]
+        flow, time = messages.flow, messages.time
+        if len(hits):
+            seen.taken_over = 0
+        replaced = self._replaced(lesson, step, missing)
+        if replaced.any():
+            at = missing[replaced]
+            seen.replaced(len(at), int(time[at].max()), self._taker(lesson, step, at))
+            missing = missing[~replaced]
+        lost = lesson.lost[flow[missing]]
+        unseen = missing[lost & self._happened(lesson, step, flow[missing], published=False)]
+        gone = missing[~lost]
+        due = lesson.now - int(seen.react.deadline_ms * MS)
+        seen.reacted.add(time[np.concatenate([hits, unseen])], time[gone], due)
+        seen.reacted.came(time[late])
+        if len(gone):
+            seen.reacted.note_missed(lesson.names_of(flow[gone[-20:]]))
 
-    def _learn_needs(self, record: Record, flows: Mask) -> None:
-        """Learn what a service has always handled before it publishes: for a join, more than one thing."""
-        reactions, emits, names = record.reactions, record.emits, self.names
-        # Handled requests do not count: a service that answers its own request already waits for the reply.
-        taken = np.flatnonzero(flows[reactions.flow] & (reactions.step >= 0) & ~reactions.answers)
-        width = len(record.started)
-        pair = names.service_of(reactions.step[taken]) * width + reactions.flow[taken]
-        order = np.argsort(pair, kind="stable")
-        taken, pair = taken[order], pair[order]
-        by_row = np.argsort(reactions.row, kind="stable")
-        published = np.flatnonzero(flows[emits.flow] & (emits.step >= 0) & (emits.type != OTHER))
-        what = (names.service_of(emits.step[published]) << _SHIFT) + emits.type[published]
-        for code, rows in groups(what, np.ones(len(what), np.bool_)):
-            entries = published[rows]
-            service, event_type = code >> _SHIFT, code & ((1 << _SHIFT) - 1)
-            flow, first = np.unique(emits.flow[entries], return_index=True)
-            place = by_row[np.searchsorted(reactions.row[by_row], emits.reaction[entries[first]])]
-            which, found = matches_in_order(pair, service * width + flow)
-            entry = taken[found]
-            before = reactions.start[entry] <= reactions.end[place][which]
-            steps, _ = distinct_pairs(reactions.step[entry[before]], which[before])
-            steps, times = np.unique(steps, return_counts=True)
-            need = self._needs.setdefault((service, event_type), _Need(self.habits.window))
-            need.add(len(flow), dict(zip(steps.tolist(), times.tolist(), strict=True)))
+    def _happened(self, lesson: Lesson, step: int, flow: Ints, *, published: bool) -> Mask:
+        """In which of *flow* what follows the step was seen, although the step itself was not."""
+        emits = np.array(sorted(self.known.steps[step].emits), np.int64)
+        if not lesson.lost[flow].any() or not len(emits):
+            return np.zeros(len(flow), np.bool_)
+        service = self.known.names.service_of(step)
+        joined = self.known.needs.is_joined(step, set(emits.tolist())) and not published
+        beyond = flows_beyond(lesson.record, emits, service, whatever_cause=joined)
+        return np.isin(flow, beyond)
 
-    def _learn_joins(self, record: Record, flows: Mask) -> None:
-        reactions, emits = record.reactions, record.emits
-        rows_of = dict(groups(reactions.step, flows[reactions.flow] & ~reactions.stopped))
-        none = np.empty(0, np.int64)
-        for steps in self._decisions():
-            here = [rows_of.get(step, none) for step in steps]
-            if not all(len(rows) for rows in here) or any(step not in self._steps for step in steps):
+    def _replaced(self, lesson: Lesson, step: int, missing: Ints) -> Mask:
+        """Which of the *missing* messages another service handled in the step's place."""
+        messages, seen = lesson.messages, self.known.steps[step]
+        flow = messages.flow[missing]
+        if not len(missing) or seen.reacted.regularity is not Regularity.ALWAYS:
+            return np.zeros(len(missing), np.bool_)
+        if seen.emits:
+            service, own = self.known.names.service_of(step), np.array(sorted(seen.sources), np.int64)
+            types = np.array(sorted(seen.emits), np.int64)
+            paid = np.isin(flow, published_by_others(lesson.record, step, own, service))
+            return paid | np.isin(messages.row[missing], handled_by_others(lesson.record, step, types))
+        successors = [
+            other
+            for other in self._of_type[type_of(step)]
+            if other != step and self.known.steps[other].first_seen > seen.last
+        ]
+        reactions = lesson.reactions
+        taken = reactions.message[np.isin(reactions.step, successors) & lesson.taught]
+        return np.isin(messages.row[missing], taken)
+
+    def _taker(self, lesson: Lesson, step: int, missing: Ints) -> str:
+        """Who handled *missing* messages in the place of *step*."""
+        reactions, emits = lesson.reactions, lesson.record.emits
+        flows = lesson.messages.flow[missing]
+        own = list(self.known.steps[step].emits)
+        publishing = np.isin(emits.type, own) & np.isin(emits.flow, flows) & (emits.step >= 0)
+        others = emits.step[publishing]
+        if not len(others):
+            there = np.isin(reactions.message, lesson.messages.row[missing]) & (reactions.step >= 0)
+            others = reactions.step[there]
+        if not len(others):
+            return "another service"
+        service, group = self.known.names.of_reactor(reactor_of(int(others[0])))
+        mine, _ = self.known.names.of_reactor(reactor_of(step))
+        return f"the group {group}" if service == mine else service
+
+    def _learn_followed(self, lesson: Lesson) -> None:
+        messages, reactions = lesson.messages, lesson.reactions
+        joined = self.known.needs.joined_types()
+        counted = lesson.flows[messages.flow] & (messages.type != OTHER) & ~messages.request
+        led_on = once(reactions.message[lesson.new_reactions & reactions.emitted])
+        for event_type, rows in groups(messages.type, counted):
+            habit = self.known.followed.setdefault(event_type, Habit(self.habits))
+            fresh, followed = lesson.new_messages[rows], messages.followed[rows]
+            sure = ~lesson.lost[messages.flow[rows]] & (find(lesson.spared, messages.row[rows]) < 0)
+            known = rows[fresh & (followed | sure)]
+            if event_type not in joined:
+                habit.add_settled(messages.time[known], messages.followed[known])
+                habit.came(messages.time[rows[~fresh & (find(led_on, messages.row[rows]) >= 0)]])
+                gone = known[~messages.followed[known]]
+                habit.note_missed(lesson.names_of(messages.flow[gone[-20:]]))
+
+    def _learn_emits(self, lesson: Lesson) -> None:
+        emits, reactions = lesson.record.emits, lesson.reactions
+        order = np.argsort(reactions.row, kind="stable")
+        for step, rows in groups(emits.step, lesson.new_emits):
+            if (seen := self.known.steps.get(step)) is None:
                 continue
-            complete = np.zeros(record.flows, np.int64)  # when each flow first had all steps
-            for rows in here:
-                first = np.full(record.flows, np.iinfo(np.int64).max)
-                np.minimum.at(first, reactions.flow[rows], reactions.end[rows])
-                np.maximum(complete, first, out=complete)
-            rows = np.concatenate(here)
-            pause, published = _pauses(reactions, rows, complete)
-            delay = np.zeros(record.flows, np.int64)
-            mine = np.isin(emits.step, steps)
-            np.maximum.at(delay, emits.flow[mine], emits.delay[mine])
-            all_taken = np.flatnonzero(complete < np.iinfo(np.int64).max)
-            at = complete[all_taken]
-            went_on = published[all_taken]
-            if steps not in self._joins:
-                self._joins[steps] = _Join(Share(self.habits), Durations(self.habits))
-            join = self._joins[steps]
-            join.went_on.add(went_on, at)
-            join.wait.add(np.maximum(pause, delay)[all_taken[went_on]], at[went_on])
-
-    def _decisions(self) -> dict[tuple[int, ...], set[int]]:
-        """What is published once all of some steps have happened, by these steps; alternatives share them."""
-        if self._decided is None:
-            found: dict[tuple[int, ...], set[int]] = {}
-            for (_, event_type), need in self._needs.items():
-                if need.n >= self.habits.flows and (steps := need.always(self.habits.share)):
-                    found.setdefault(steps, set()).add(event_type)
-            before = self._needed_of(self._decided_before)
-            self._decided_before = self._decided = found
-            for step in before ^ self._needed_of(found):
-                self._expectations.pop(step, None)
-        return self._decided
-
-    @staticmethod
-    def _needed_of(decisions: dict[tuple[int, ...], set[int]]) -> set[int]:
-        return {step for steps in decisions for step in steps}
-
-    def _needed(self) -> set[int]:
-        """All steps without which something is not published."""
-        return self._needed_of(self._decisions())
+            if lesson.stuck is None:
+                seen.delay.add(emits.delay[rows])
+            place = order[np.searchsorted(reactions.row[order], emits.reaction[rows])]
+            seen.publishes(emits.type[rows], reactions.published[place], emits.reaction[rows])
+            share = self.habits.sources
+            seen.sources = {code for code, n in seen.emits.items() if n >= share * self.known.types[code] > 0}
+            seen.emitted.came(once(reactions.published[place[~lesson.new_reactions[place]]]))
+            seen.note(int(reactions.published[place].max()))
+            self._forming.renew(step)
 
     def _forget_the_rarest(self) -> None:
-        if len(self._steps) <= self.habits.most_steps:
+        if len(self.known.steps) <= self.habits.most_steps:
             return
-        by_use = sorted(self._steps, key=lambda step: (self._steps[step].reacted.n, step))
+        by_use = sorted(self.known.steps, key=lambda step: (self.known.steps[step].reacted.n, step))
         for step in by_use[: len(by_use) // 2]:
-            del self._steps[step]
-            self._expectations.pop(step, None)
+            del self.known.steps[step]
+            self._forming.renew(step)
             self._of_type[type_of(step)].remove(step)
         self._of_type = {code: steps for code, steps in self._of_type.items() if steps}
-        self._joins = {
-            steps: join for steps, join in self._joins.items() if all(step in self._steps for step in steps)
-        }
-        types = set(self._of_type)
-        self._needs = {what: need for what, need in self._needs.items() if what[1] in types}
-        self._decided = None
-
-    def _expectation(self, step: int, seen: _Step, needed: bool) -> Expectation | None:
-        if not seen.reacted.is_habit:
-            return None
-        service, group = self.names.of_reactor(reactor_of(step))
-        return Expectation(
-            triggers=(self.names.event_types.names[type_of(step)],),
-            service=service,
-            group=group,
-            share=round(seen.reacted.value, 4),
-            react=seen.react.pace,
-            deadline_ms=seen.react.deadline_ms,
-            publish=seen.delay.pace,
-            publish_deadline_ms=seen.delay.deadline_ms,
-            emits=self._emits(seen.emits),
-            always_emits=seen.emitted.is_habit,
-            progresses=needed or seen.emitted.value > self.habits.rare,
-            last=seen.last,
-        )
-
-    def _joined(self, steps: tuple[int, ...], types: set[int], join: _Join) -> Expectation:
-        service, group = self.names.of_reactor(reactor_of(steps[0]))
-        emits: Counter[int] = Counter()
-        for step in steps:
-            emits.update({code: n for code, n in self._steps[step].emits.items() if code in types})
-        return Expectation(
-            triggers=tuple(self.names.event_types.names[type_of(step)] for step in steps),
-            service=service,
-            group=group,
-            share=round(join.went_on.value, 4),
-            react=join.wait.pace,
-            deadline_ms=join.wait.deadline_ms,
-            publish=join.wait.pace,
-            publish_deadline_ms=join.wait.deadline_ms,
-            emits=self._emits(emits),
-            always_emits=True,
-            progresses=True,
-        )
-
-    def _emits(self, emits: Counter[int]) -> tuple[tuple[str, float], ...]:
-        total = max(sum(emits.values()), 1)
-        names = self.names.event_types.names
-        ranked = sorted(((names[code], n) for code, n in emits.items()), key=lambda pair: (-pair[1], pair[0]))
-        return tuple((name, round(n / total, 4)) for name, n in ranked)
+        self.known.needs.keep_only(self.known.steps)
 
 
-def _pauses(reactions: Reactions, rows: Ints, complete: Ints) -> tuple[Ints, Mask]:
-    """The longest pause of each flow from *complete* until it published, and whether it did."""
-    count = len(complete)
-    until = np.full(count, -1)
-    emitting = rows[reactions.emitted[rows]]
-    np.maximum.at(until, reactions.flow[emitting], reactions.end[emitting])
-    rows = rows[np.lexsort((reactions.end[rows], reactions.flow[rows]))]
-    flow, end = reactions.flow[rows], reactions.end[rows]
-    kept = (end >= complete[flow]) & (end <= until[flow])
-    flow, end = flow[kept], end[kept]
-    pause = np.zeros(count, np.int64)
-    inside = ~last_of_runs(flow)
-    np.maximum.at(pause, flow[inside], np.append(end[1:] - end[:-1], 0)[: len(end)][inside])
-    return pause, until >= 0
+def _taken(lesson: Lesson) -> Mask:
+    """Which reactions of the lesson's flows took a message that was seen, and did not fail."""
+    reactions = lesson.reactions
+    mask: Mask = (
+        lesson.taught & (reactions.message >= 0) & ~reactions.stopped & (type_of(reactions.step) != OTHER)
+    )
+    return mask

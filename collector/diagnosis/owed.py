@@ -5,8 +5,8 @@ numbers, without reading the flow again.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
-from enum import IntEnum
+from dataclasses import replace
+from functools import cached_property
 
 import networkx as nx
 import numpy as np
@@ -21,56 +21,13 @@ from collector.columns.joins import (
     matches_in_order,
     once,
 )
+from collector.diagnosis.debts import NOTHING, Debt, Owed, together
 from collector.diagnosis.expected import Expectation, Expected
 from collector.diagnosis.record import Record, type_of
+from collector.diagnosis.unseen import flows_beyond, handled_by_others, published_by_others
 from collector.model.wording import MS
 
-
-class Debt(IntEnum):
-    """What kind of thing is owed."""
-
-    REACTION = 0  # no reaction to the message was seen
-    SUCCESS = 1  # the handling failed
-    MESSAGE = 2  # the handling went well and published nothing
-    JOIN = 3  # all that the join needs has happened, and nothing was published
-
-
-@dataclass(frozen=True)
-class Owed:
-    """One entry per debt; all columns have the same length."""
-
-    flow: Ints
-    kind: Ints  # Debt
-    step: Ints  # the reactor that owes it, and the event type; for a join, its last step
-    join: Ints  # place of the join in `Expected.joins`; -1 for none
-    row: Ints  # the span that it follows from: the message, or the reaction
-    # A span that says more about it: the announcement that the handling began, or a request of the reaction
-    # that got no reply; -1 for none.
-    witness: Ints
-    service: Ints  # the service whose clock `since` is by
-    received: Ints  # when the span that determines `since` was received, nanoseconds
-    since: Ints  # nanoseconds, by that service's clock
-    due: Ints  # nanoseconds after `since`: later is late
-    deadline: Ints  # nanoseconds after `since`: later is stuck
-    final: Mask  # it will not be retried
-
-    def where(self, mask: Mask) -> "Owed":
-        """The entries that *mask* marks."""
-        return Owed(**{name.name: getattr(self, name.name)[mask] for name in fields(self)})
-
-    def __len__(self) -> int:
-        return len(self.flow)
-
-
-_NONE = np.empty(0, np.int64)
-NOTHING = Owed(*(_NONE,) * 11, final=np.empty(0, np.bool_))
-
-
-def together(*parts: Owed) -> Owed:
-    """All entries of *parts*."""
-    return Owed(
-        **{name.name: np.concatenate([getattr(part, name.name) for part in parts]) for name in fields(Owed)}
-    )
+_PAUSES = 3  # times the last pause between two attempts
 
 
 class Demands:
@@ -84,10 +41,11 @@ class Demands:
         for needed, expectation in self.joins:
             for step in needed:
                 self._joins_of.setdefault(step, []).append(expectation)
-        going = self._one_of_each_group(step for step, e in steps.items() if e.progresses)
+        going = self._one_of_each_group(step for step, e in steps.items() if e.progresses and e.until > 0)
         self._by_type = np.array(sorted(going, key=lambda step: (type_of(step), step)), np.int64)
         self._types = np.array([type_of(step) for step in self._by_type.tolist()], np.int64)
         self._first = np.array([expected.first_seen[step] for step in self._by_type.tolist()], np.int64)
+        self._until = np.array([steps[step].until for step in self._by_type.tolist()], np.int64)
         self._ascending = np.array(sorted(steps), np.int64)
         ranked = [steps[step] for step in self._ascending.tolist()]
         self._pace = _pace([(e.react.p99_ms, e.deadline_ms) for e in ranked], expected.floor)
@@ -96,15 +54,36 @@ class Demands:
         self._ends = np.array([step for step, e in steps.items() if not e.progresses], np.int64)
         emitting = [step for step, e in steps.items() if e.always_emits and step not in expected.joined]
         self._emitting = np.array(sorted(emitting), np.int64)
-        self._feeding = self._what_feeds_joins()
+        self._emits_until = np.array([steps[step].emits_until for step in sorted(emitting)], np.int64)
+        shaky = [step for step, e in steps.items() if not e.reacts_firmly]
+        silent = [step for step, e in steps.items() if not e.emits_firmly]
+        self._shaky = {
+            Debt.REACTION: np.array(sorted(shaky), np.int64),
+            Debt.MESSAGE: np.array(sorted(silent), np.int64),
+        }
+        self._feeding = self._what_feeds([({*map(type_of, needed)}, needed) for needed, _ in self.joins])
+        self._leading = self._what_feeds([({type_of(one.step)}, one.steps) for one in expected.gathers])
 
     def same_as(self, other: "Demands") -> bool:
         """Whether both demand the same things of the same steps and joins, at whatever pace."""
         return (
             np.array_equal(self._by_type, other._by_type)
             and np.array_equal(self._emitting, other._emitting)
+            and np.array_equal(self._until, other._until)
+            and np.array_equal(self._emits_until, other._emits_until)
             and [steps for steps, _ in self.joins] == [steps for steps, _ in other.joins]
+            and self._gathering() == other._gathering()
         )
+
+    def _gathering(self) -> list[tuple[object, ...]]:
+        return [(one.steps, one.step, one.elsewhere, one.usual) for one in self.expected.gathers]
+
+    def may_be_choice(self, owed: Owed) -> Mask:
+        """Which entries may be owed by choice, if their messages were passed over: too little is known."""
+        mask = np.zeros(len(owed), np.bool_)
+        for kind, steps in self._shaky.items():
+            mask |= (owed.kind == kind) & (find(steps, owed.step) >= 0)
+        return mask & ~owed.sure
 
     def owed(self, record: Record) -> tuple[Owed, Mask]:
         """What the flows of *record* owe, and which of them lost telemetry of a step that happened."""
@@ -112,12 +91,13 @@ class Demands:
             self._reactions(record), self._failures(record), self._messages(record), self._joined(record)
         )
         entries = entries.where(~self._waiting_for_other(entries))
+        others = self._not_gathered(record, entries)
         lost, replaced = self._happened(record, entries)
         gaps = np.zeros(record.flows, np.bool_)
         # A handling that began and has not ended is not lost, even if it has already published.
         begun = (entries.kind == Debt.REACTION) & (entries.witness >= 0)
         gaps[entries.flow[lost & ~begun]] = True
-        return entries.where(~lost & ~replaced), gaps
+        return together(entries.where(~lost & ~replaced), others.where(~gaps[others.flow])), gaps
 
     def _one_of_each_group(self, steps: Iterable[int]) -> list[int]:
         """One step per group, which takes a message once: that of the service that took the newest."""
@@ -126,29 +106,38 @@ class Demands:
             newest[type_of(step), self.names.group_of(step)] = step
         return list(newest.values())
 
-    def _what_feeds_joins(self) -> list[Ints]:
-        """For each join, the steps that lead to one of its triggers, and its own steps."""
-        if not self.joins:
-            return []
-        leads: nx.DiGraph[int] = nx.DiGraph()
-        code = self.names.event_types.code
+    def _what_feeds(self, wanted: Iterable[tuple[Iterable[int], Iterable[int]]]) -> list[Ints]:
+        """For each (event types, steps) of *wanted*: the steps that lead to such a type, and *steps*."""
+        code, leads = self.names.event_types.code, self._leads
         emitted = {step: {code(name) for name, _ in e.emits} for step, e in self.expected.steps.items()}
-        for step, types in emitted.items():
-            leads.add_edges_from((type_of(step), event_type) for event_type in types)
         found = []
-        for steps, _ in self.joins:
-            triggers = {type_of(step) for step in steps}
-            before = set().union(triggers, *(nx.ancestors(leads, t) for t in triggers if t in leads))
+        for triggers, steps in wanted:
+            before = set(triggers).union(*(nx.ancestors(leads, t) for t in triggers if t in leads))
             feeding = [step for step, types in emitted.items() if not before.isdisjoint(types)]
             found.append(np.array([*feeding, *steps], np.int64))
         return found
+
+    @cached_property
+    def _leads(self) -> "nx.DiGraph[int]":
+        """Which event type leads to which."""
+        leads: nx.DiGraph[int] = nx.DiGraph()
+        for step, expectation in self.expected.steps.items():
+            types = (self.names.event_types.code(name) for name, _ in expectation.emits)
+            leads.add_edges_from((type_of(step), event_type) for event_type in types)
+        return leads
+
+    def _following(self, types: Iterable[int]) -> Ints:
+        """The event types that follow from *types*, at any distance."""
+        found = set().union(*(nx.descendants(self._leads, code) for code in types if code in self._leads))
+        return np.array(sorted(found), np.int64)
 
     def _reactions(self, record: Record) -> Owed:
         messages, names = record.messages, self.names
         place, which = matches_in_order(self._types, messages.type)
         step, since = self._by_type[which], messages.time[place]
         wanted = messages.row[place] * names.groups.limit + names.group_of(step)
-        missing = ~among(wanted, record.reactions.handling(names)) & (since >= self._first[which])
+        missing = ~among(wanted, record.reactions.handling(names))
+        missing &= (since >= self._first[which]) & (since < self._until[which])
         place, step, wanted = place[missing], step[missing], wanted[missing]
         begun = record.begun
         # Of several, the first: a handler that dies every time should not look new every time.
@@ -169,22 +158,35 @@ class Demands:
             service=since_then(messages.service, begun.service),
             received=since_then(messages.received, begun.received),
             since=since_then(messages.time, begun.start),
+            published=messages.time[place],
         )
 
     def _failures(self, record: Record) -> Owed:
         reactions = record.reactions
         failed = reactions.stopped & ~np.isin(reactions.step, self._ends) & (reactions.step >= 0)
+        failed &= ~np.isin(type_of(reactions.step), sorted(self.expected.ignored_types))
+        failed &= ~np.isin(self.names.service_of(reactions.step), sorted(self.expected.ignored_services))
         # A message of a batch that failed may have been redelivered in another batch.
         failed = _but_for(failed, reactions.handling(self.names), ~reactions.stopped)
-        return self._of_reactions(
+        entries = self._of_reactions(
             Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
+        )
+        # The pauses between attempts may grow: the next one is not late before three times the last.
+        tried = np.maximum(reactions.end - reactions.published, 0)[failed]
+        another = tried + np.maximum(_PAUSES * reactions.pause[failed], self.expected.floor)
+        return replace(
+            entries, due=np.maximum(entries.due, another), deadline=np.maximum(entries.deadline, another)
         )
 
     def _messages(self, record: Record) -> Owed:
         reactions = record.reactions
         silent = ~reactions.failed & ~reactions.emitted & np.isin(reactions.step, self._emitting)
+        if silent.any():
+            rank = np.searchsorted(self._emitting, reactions.step[silent])
+            silent[silent] = reactions.published[silent] < self._emits_until[rank]
         silent = _but_for(silent, reactions.handling(self.names), reactions.emitted)
-        return self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
+        entries = self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
+        return replace(entries, sure=reactions.final[silent])
 
     def _joined(self, record: Record) -> Owed:
         reactions = record.reactions
@@ -205,6 +207,36 @@ class Demands:
             found.append(entries)
         return together(*found)
 
+    def _not_gathered(self, record: Record, entries: Owed) -> Owed:
+        """What joins wait for that nobody else owes: one input was taken, another one was not published."""
+        reactions, messages = record.reactions, record.messages
+        found = [NOTHING]
+        for place, gather in enumerate(self.expected.gathers):
+            others = [step for step in gather.steps if step != gather.step]
+            taken = np.flatnonzero(np.isin(reactions.step, others) & ~reactions.stopped)
+            if not len(taken):
+                continue
+            # The input is here; or the flow took another way; or what the join publishes is here already.
+            output = [self.names.event_types.code(name) for name, _ in gather.expectation.emits]
+            settled = [type_of(gather.step), *output, *gather.elsewhere]
+            there = np.isin(messages.type, settled)
+            if gather.usual:
+                there |= ~np.isin(messages.type, sorted(gather.usual))
+            dangling = (reactions.message < 0) & np.isin(type_of(reactions.step), settled)
+            owing = self._leading[place]
+            waiting = np.isin(entries.step, owing) | (entries.kind == Debt.SUCCESS)
+            spared = np.concatenate([messages.flow[there], reactions.flow[dangling], entries.flow[waiting]])
+            rows = taken[~np.isin(reactions.flow[taken], spared)]
+            rows = rows[np.lexsort((reactions.end[rows], reactions.flow[rows]))]
+            first = rows[np.append(True, reactions.flow[rows][1:] != reactions.flow[rows][:-1])[: len(rows)]]
+            made = self._of_reactions(Debt.OTHER, record, first, reactions.end)
+            made.join[:] = place
+            made.step[:] = gather.step
+            made.due[:] = int(gather.pace.p99_ms * MS)
+            made.deadline[:] = int(gather.deadline_ms * MS)
+            found.append(made)
+        return together(*found)
+
     def _of_reactions(
         self, kind: Debt, record: Record, which: Ints | Mask, since: Ints, *, final: Mask | None = None
     ) -> Owed:
@@ -221,6 +253,7 @@ class Demands:
             service=self.names.service_of(reactions.step[which]),
             received=reactions.received[which],
             since=since[which],
+            published=reactions.published[which],
             final=final,
         )
 
@@ -235,6 +268,7 @@ class Demands:
         service: Ints,
         received: Ints,
         since: Ints,
+        published: Ints,
         final: Mask | None = None,
     ) -> Owed:
         place = np.searchsorted(self._ascending, step)
@@ -250,15 +284,17 @@ class Demands:
             service=service,
             received=received,
             since=since,
+            published=published,
             due=due,
             deadline=deadline,
             final=np.zeros(len(flow), np.bool_) if final is None else final,
+            sure=witness >= 0 if kind is Debt.REACTION else np.ones(len(flow), np.bool_),
         )
 
     def _waiting_for_other(self, entries: Owed) -> Mask:
-        """Joins that something owed leads to: the last of three order lines may still be on its way."""
+        """Joins to which something else leads that is owed: the last order line may be on its way."""
         waiting = np.zeros(len(entries), np.bool_)
-        for place in np.unique(entries.join[entries.join >= 0]).tolist():
+        for place in np.unique(entries.join[entries.kind == Debt.JOIN]).tolist():
             mine = entries.join == place
             feeding = ~(entries.kind == Debt.JOIN) & np.isin(entries.step, self._feeding[place])
             waiting |= mine & np.isin(entries.flow, entries.flow[feeding])
@@ -281,35 +317,26 @@ class Demands:
                 told += self._joins_of.get(step, [])
                 for rank, expectation in enumerate(told):
                     if expectation is not None:
-                        seen = self._flows_beyond(record, expectation, whatever_cause=rank > 0)
+                        emits = [self.names.event_types.code(name) for name, _ in expectation.emits]
+                        service = self.names.services.code(expectation.service)
+                        further = self._following(emits)
+                        seen = flows_beyond(
+                            record, np.array(emits, np.int64), service, further, whatever_cause=rank > 0
+                        )
                         lost |= mine & np.isin(entries.flow, seen)
                 if (expectation := told[0]) is not None:
-                    by_others = self._published_by_others(record, step, expectation)
-                    replaced |= mine & np.isin(entries.flow, by_others)
+                    replaced |= mine & self._replaced(record, step, expectation, entries)
         open_kinds = entries.kind != Debt.SUCCESS
         return lost & open_kinds, replaced & open_kinds
 
-    def _flows_beyond(self, record: Record, expectation: Expectation, *, whatever_cause: bool) -> Ints:
-        """The flows in which an event that *expectation* leads to was seen published, or reacted to.
-
-        Unless *whatever_cause*, published events only count if their cause is unknown.
-        """
-        messages, reactions = record.messages, record.reactions
+    def _replaced(self, record: Record, step: int, expectation: Expectation, entries: Owed) -> Mask:
         emits = np.array([self.names.event_types.code(name) for name, _ in expectation.emits], np.int64)
-        service = self.names.services.code(expectation.service)
-        published = np.isin(messages.type, emits) & (messages.service == service)
-        if not whatever_cause:
-            published &= ~messages.caused
-        dangling = (reactions.message < 0) & (reactions.step >= 0)
-        reacted = dangling & np.isin(type_of(reactions.step), emits)
-        return np.union1d(messages.flow[published], reactions.flow[reacted])
-
-    def _published_by_others(self, record: Record, step: int, expectation: Expectation) -> Ints:
-        messages = record.messages
-        emits = [self.names.event_types.code(name) for name, _ in expectation.emits]
         own = np.array([code for code in emits if (step, code) in self.expected.sources], np.int64)
         service = self.names.services.code(expectation.service)
-        return once(messages.flow[np.isin(messages.type, own) & (messages.service != service)])
+        mask = np.isin(entries.flow, published_by_others(record, step, own, service))
+        taken = np.isin(entries.row, handled_by_others(record, step, emits))
+        paid: Mask = mask | (taken & (entries.kind == Debt.REACTION))
+        return paid
 
 
 def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:

@@ -1,93 +1,20 @@
 """What happened in a set of flows? Columns of small integers, for learning and judging."""
 
-from dataclasses import dataclass, field, fields
-from typing import TypeVar
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from collector.columns.dictionary import coded
 from collector.columns.joins import Ints, Mask, among, matches
+from collector.diagnosis.vocabulary import OTHER, Names, Vocabulary, reactor_of, step_of, type_of
 from collector.model.wording import MINUTE
 from collector.stitching import EdgeKind, Flows, Graph, Stitched
+from collector.stitching.graph import climb
 from collector.stitching.replays import find_replays
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
-
-_SHIFT = 24  # a step is (reactor << _SHIFT) + event type
-OTHER = 0  # the code of all names beyond the limit
-
-Steps = TypeVar("Steps", int, Ints)
-
-
-@dataclass
-class Vocabulary:
-    """Small integers for the few names that keep recurring: services, groups, event types.
-
-    A system has hundreds of them. If one puts ids into them, only `limit` are told apart, by their first 200
-    characters, and the rest share the code OTHER.
-    """
-
-    limit: int = 20_000
-    names: list[str] = field(default_factory=lambda: ["(other)"])
-    _codes: dict[str, int] = field(default_factory=dict)
-
-    def code(self, name: str) -> int:
-        """The code of *name*, assigned if it is new."""
-        name = name[:200]
-        if name not in self._codes:
-            if len(self.names) >= self.limit:
-                return OTHER
-            self._codes[name] = len(self.names)
-            self.names.append(name)
-        return self._codes[name]
-
-    def codes(self, texts: pa.Array | pa.ChunkedArray) -> Ints:
-        """The code of each text; -1 for null."""
-        codes, names = coded(texts)
-        return np.array([*map(self.code, names.to_pylist()), -1], np.int64)[codes]
-
-
-@dataclass
-class Names:
-    """What the integers of records mean, for as long as the process lives."""
-
-    event_types: Vocabulary = field(default_factory=Vocabulary)
-    services: Vocabulary = field(default_factory=Vocabulary)
-    groups: Vocabulary = field(default_factory=Vocabulary)
-
-    def reactor(self, service: Ints, group: Ints) -> Ints:
-        """A service and one of its groups as one number."""
-        return service * self.groups.limit + group
-
-    def of_reactor(self, reactor: int) -> tuple[str, str]:
-        """(service, group)."""
-        service, group = divmod(reactor, self.groups.limit)
-        return self.services.names[service], self.groups.names[group]
-
-    def service_of(self, step: Steps) -> Steps:
-        """The service of a step."""
-        return reactor_of(step) // self.groups.limit
-
-    def group_of(self, step: Steps) -> Steps:
-        """The group of a step. One group takes a message once, whichever services are its members."""
-        return reactor_of(step) % self.groups.limit
-
-
-def step_of(event_type: Ints, reactor: Ints) -> Ints:
-    """One number for "this reactor handles this event type"; -1 where the type is unknown."""
-    return np.where(event_type >= 0, (reactor << _SHIFT) + event_type, -1)
-
-
-def type_of(step: Steps) -> Steps:
-    """The event type of a step."""
-    return step & ((1 << _SHIFT) - 1)
-
-
-def reactor_of(step: Steps) -> Steps:
-    """The reactor of a step."""
-    return step >> _SHIFT
 
 
 @dataclass(frozen=True)
@@ -101,6 +28,9 @@ class Messages:
     time: Ints  # nanoseconds; see `Record`
     received: Ints  # when its span was received
     caused: Mask  # by a reaction that was seen
+    rooted: (
+        Mask  # nothing above it is missing, and it links to nothing: if it is not caused, it has no context
+    )
     followed: Mask  # a reaction to it published an event
     request: Mask  # its sender waits for a reply: it is not an event
     answered: Mask  # and has received one
@@ -120,10 +50,12 @@ class Reactions:
     received: Ints  # when its span was received
     heard: Ints  # when its message's span was received; its own if that was not seen
     attempts: Ints
+    pause: Ints  # nanoseconds between its last two attempts; 0 if there was one
     failed: Mask
     final: Mask  # its message will not be redelivered
     emitted: Mask  # it published an event in this flow
     answers: Mask  # its message is a request
+    rooted: Mask  # as of messages
 
     @property
     def stopped(self) -> Mask:
@@ -164,6 +96,7 @@ class Emits:
     flow: Ints
     step: Ints
     type: Ints  # of what was published
+    received: Ints  # when its span was received
     delay: Ints  # nanoseconds from the end of the reaction, 0 if published before
 
     def where(self, mask: Mask) -> "Emits":
@@ -234,6 +167,7 @@ class _Facts:
     cause: Mask  # of each edge: a cause that was seen
     publishes: Mask  # of each edge: such a cause, of an event and not of a request
     request: Mask
+    rooted: Mask
     failed: Mask
 
 
@@ -255,8 +189,18 @@ def _facts(graph: Graph, names: Names) -> _Facts:
         cause=cause,
         publishes=cause & ~request[graph.edges.target],
         request=request,
+        rooted=_rooted(graph),
         failed=graph.numbers("failed") != 0,
     )
+
+
+def _rooted(graph: Graph) -> Mask:
+    """Of which spans nothing above is missing, and that link to nothing: they began by themselves."""
+    top = climb(np.where(graph.parent >= 0, graph.parent, np.arange(len(graph.key))))
+    root = pc.equal(graph.spans["parent_span_id"], pa.scalar(bytes(8), pa.binary(8))).to_numpy()
+    alone = pc.list_value_length(graph.spans["link_trace_ids"]).to_numpy() == 0
+    mask: Mask = np.asarray(root)[top] & np.asarray(alone)[top] & np.asarray(alone)
+    return mask
 
 
 def _messages(stitched: Stitched, facts: _Facts) -> Messages:
@@ -274,6 +218,7 @@ def _messages(stitched: Stitched, facts: _Facts) -> Messages:
         time=facts.start[row],
         received=facts.received[row],
         caused=_marked(count, edges.target[facts.cause])[row],
+        rooted=facts.rooted[row],
         followed=_marked(count, edges.source[led_on])[row],
         request=facts.request[row],
         answered=(facts.request & ~facts.failed)[row],
@@ -315,10 +260,12 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         received=facts.received[row],
         heard=np.where(message >= 0, _at(facts.received, message), facts.received[row]),
         attempts=graph.attempts[index],
+        pause=graph.pause[index],
         failed=graph.failed[index],
         final=np.asarray(graph.spans["final"].to_numpy(), dtype=np.bool_)[row] | terminated(graph)[index],
         emitted=among(row * width + flow, emitting),
         answers=np.append(facts.request, False)[message],
+        rooted=facts.rooted[row],
     )
 
 
@@ -368,6 +315,7 @@ def _emits(stitched: Stitched, facts: _Facts, reactions: Reactions) -> Emits:
         flow=flow[which],
         step=reactions.step[entry],
         type=facts.event_type[message[which]],
+        received=facts.received[message[which]],
         delay=np.maximum(facts.start[message[which]] - reactions.end[entry], 0),
     )
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from collector.diagnosis.owed import Owed
+from collector.diagnosis.debts import Owed
 from collector.diagnosis.record import Ints, Mask
 from collector.model.flows import State
 

@@ -1,14 +1,16 @@
 """Is the group behind?"""
 
+from collector.diagnosis.debts import Debt
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
-from collector.diagnosis.owed import Debt
 from collector.diagnosis.rules.clauses import published, reactor
 from collector.model.wording import duration
 
 
 def backlog(case: Case, life: Life) -> Proof | None:
-    """The group is alive but behind: the message waits in its queue."""
-    if case.debt is not Debt.REACTION or life.served is None or life.served >= case.since:
+    """The group is alive but behind: since this message was published it has only taken older ones."""
+    if case.debt is not Debt.REACTION or life.served is None or life.last is None:
+        return None
+    if life.served >= case.published or life.last <= case.since:
         return None
     behind = duration((case.now - life.served) / 1e9)
     sentence = (

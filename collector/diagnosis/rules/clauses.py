@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from collector.diagnosis.debts import Debt
 from collector.diagnosis.findings import Case, Evidence
-from collector.diagnosis.owed import Debt
 from collector.model.wording import counted, duration
 
 

@@ -1,7 +1,7 @@
 """Was the message given up?"""
 
+from collector.diagnosis.debts import Debt
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
-from collector.diagnosis.owed import Debt
 from collector.diagnosis.rules.clauses import next_event, quoted
 from collector.model.wording import counted
 

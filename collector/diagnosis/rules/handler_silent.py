@@ -1,7 +1,7 @@
 """Did the handling go well and publish nothing?"""
 
+from collector.diagnosis.debts import Debt
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
-from collector.diagnosis.owed import Debt
 from collector.diagnosis.rules.clauses import habit, next_event, unanswered
 from collector.model.wording import duration
 
@@ -14,8 +14,8 @@ def handler_silent(case: Case, life: Life) -> Proof | None:
     if case.debt is Debt.JOIN and case.expectation:
         handled = " and ".join(case.expectation.triggers)
     sentence = (
-        f"{case.service} handled {handled} without an error and published nothing: "
-        f"{next_event(case)} was due {duration(case.overdue_s)} ago."
+        f"{case.service} handled {handled} without an error, and no {next_event(case)} of it was seen: "
+        f"it was due within {duration(max(case.due_ms, 1.0) / 1e3)}."
     )
     return Proof(
         sentence,

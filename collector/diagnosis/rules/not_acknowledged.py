@@ -1,7 +1,7 @@
 """Did the handling begin and never end?"""
 
+from collector.diagnosis.debts import Debt
 from collector.diagnosis.findings import Case, Evidence, Life, Proof
-from collector.diagnosis.owed import Debt
 from collector.diagnosis.rules.clauses import habit, on, reactor, sender
 from collector.model.wording import duration
 
