@@ -1,7 +1,7 @@
 """A chunk: flows that were stitched together, with all that is needed to judge, join and learn from them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -10,38 +10,50 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
+from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.flow_rows import flow_table, outcomes
-from collector.diagnosis.owed import Demands, Owed
+from collector.diagnosis.lesson import Lesson
+from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record, record
 from collector.model.identity import span_keys, trace_keys
 from collector.model.readings import Role
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
+
+_NEVER = 2**63 - 1
 
 
 @dataclass(eq=False)
 class Marks:
     """What has happened to each flow so far; it stays true when the flow grows."""
 
-    taught: Mask  # it has taught, or must never teach
     overdue: Mask  # it was stuck or failed at some point
     kept: Mask  # the store has a row for it,
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
+    heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
 
     @classmethod
     def none(cls, count: int) -> "Marks":
         """Marks for *count* flows, none of them set."""
-        return cls(*(np.zeros(count, np.bool_) for _ in fields(cls)))
+        masks = {field.name: np.zeros(count, np.bool_) for field in fields(cls) if field.name != "heard"}
+        return cls(**masks, heard=np.zeros(count, np.int64))
 
     def of(self, flows: Mask) -> "Marks":
         """The marks of the flows that *flows* marks."""
         return Marks(*(getattr(self, field.name)[flows] for field in fields(self)))
 
     def take_over(self, flow: Ints, before: "Marks", place: Ints) -> None:
-        """Add to *flow* the marks that *before* has at *place*."""
-        for field in fields(self):
-            np.logical_or.at(getattr(self, field.name), flow, getattr(before, field.name)[place])
+        """Add to *flow* the marks that *before* has at *place*.
+
+        Of a flow that is in memory already, the store is asked again when more of it arrives: the earliest
+        `heard` counts, or what arrived first would never teach.
+        """
+        for name in (one.name for one in fields(self) if one.name != "heard"):
+            np.logical_or.at(getattr(self, name), flow, getattr(before, name)[place])
+        heard = np.where(self.heard > 0, self.heard, _NEVER)
+        np.minimum.at(heard, flow, np.where(before.heard > 0, before.heard, _NEVER)[place])
+        self.heard = np.where(heard < _NEVER, heard, 0)
 
 
 @dataclass(eq=False)
@@ -64,7 +76,14 @@ class Chunk:
     judged_by: Demands
     owed: Owed
     unsure: Mask  # it has an event type for which it is not known yet what follows
+    torn: Mask  # what is in it shows that telemetry of it was lost; `lost` also has what may have been
     lived: int = 0  # spans of living flows, at the last `Memory.compact`
+    _excused: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # entries that are owed no more
+
+    @property
+    def lost(self) -> Mask:
+        """Of which flows telemetry was lost."""
+        return np.asarray(self.flows["incomplete"].to_numpy(), dtype=np.bool_)
 
     @property
     def spans(self) -> int:
@@ -106,6 +125,10 @@ class Chunk:
         names: list[str] = self.flows["id"].filter(pa.array(chosen)).to_pylist()
         return names
 
+    def lesson(self, flows: Mask, now: int, *, stuck: Owed | None = None) -> Lesson:
+        """What *flows* may teach at *now*; if they are *stuck*, because of these entries."""
+        return Lesson(self.record, flows, self.lost, self.marks.heard, self.flows["id"], now, stuck)
+
     def inherit(self, former: Sequence[tuple[Keys, Marks]]) -> None:
         """Pass on the marks of former flows to the flows that now contain their first spans."""
         if not former:
@@ -128,8 +151,9 @@ class Chunk:
         self.marks.overdue |= flows
 
     def note_taught(self, flows: Mask) -> None:
-        """Record that *flows* have taught, or must never teach."""
-        self.marks.taught |= flows
+        """Record that *flows* have taught with all their spans, or must never teach with them."""
+        received = np.asarray(self.flows["received"].to_numpy())
+        self.marks.heard[flows] = np.maximum(self.marks.heard, received)[flows]
 
     def note_stored(self, flows: Mask) -> None:
         """Record that the store has *flows* as they are now."""
@@ -142,12 +166,13 @@ class Chunk:
         self.marks.kept &= np.isin(ids, stored) if stored else False
         self.marks.current[:] = False
 
-    def forgive(self, entries: Mask) -> None:
-        """Drop the *entries* of what is owed: they may have happened unseen, so their flows do not teach."""
-        flows = np.zeros(len(self.alive), np.bool_)
-        flows[self.owed.flow[entries]] = True
-        self.note_lost(flows)
-        self.note_taught(flows)
+    def excuse(self, entries: Mask, lost: Mask) -> None:
+        """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""
+        if lost.any():
+            flows = np.zeros(len(self.alive), np.bool_)
+            flows[self.owed.flow[lost]] = True
+            self.note_lost(flows)
+        self._excused = np.append(self._excused, _names_of(self.owed.where(entries)))
         self.owed = self.owed.where(~entries)
 
     def judge_by(self, demands: Demands) -> None:
@@ -156,7 +181,8 @@ class Chunk:
             return
         changed = not demands.same_as(self.judged_by)
         if changed:
-            self.owed, _ = demands.owed(self.record)
+            owed, _ = demands.owed(self.record)
+            self.owed = owed.where(~np.isin(_names_of(owed), self._excused))
         if changed or self.unsure.any():
             self.unsure = unsure(self.record, demands.expected)
             place = self.flows.schema.get_field_index("outcome")
@@ -195,12 +221,18 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
         judged_by=demands,
         owed=owed,
         unsure=unsure(happened, demands.expected),
+        torn=np.asarray(flows.incomplete) | gaps,
     )
     if gaps.any():
         chunk.note_lost(gaps)
     outside = np.ones(len(stitched.graph.key), np.bool_)
     outside[flows.row] = False
     return chunk, spans.filter(pa.array(outside))
+
+
+def _names_of(owed: Owed) -> Ints:
+    """One number for each entry, the same when what is owed is computed again."""
+    return (owed.row * len(Debt) + owed.kind) * (1 << 40) + owed.step % (1 << 40)
 
 
 def unsure(happened: Record, expected: Expected) -> Mask:

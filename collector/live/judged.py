@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
-from collector.columns.joins import Ints, Mask, find
+from collector.columns.joins import Ints, Mask, find, once
+from collector.diagnosis.debts import Owed, together
 from collector.diagnosis.expected import Expected
-from collector.diagnosis.owed import Owed, together
+from collector.diagnosis.findings import Life
 from collector.diagnosis.record import terminated
+from collector.diagnosis.standing import Standings
 from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
 from collector.model.flows import FLOWS, State
-from collector.stitching import Graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,12 @@ class Judged:
         np.minimum.at(found, self.owed.flow, now - self.age + self.owed.deadline)
         return np.where(found == never, 0, found)
 
+    @cached_property
+    def overdue(self) -> Mask:
+        """Which entries of living flows are past their due time."""
+        mask: Mask = self.alive[self.owed.flow] & (self.age > np.where(self.owed.final, 0, self.owed.due))
+        return mask
+
     @property
     def may_be_kept(self) -> Mask:
         """Which flows the store has a row for, or will have before the next moment."""
@@ -44,29 +52,47 @@ class Judged:
         return kept
 
 
+def waiting_since(judged: Sequence[Judged]) -> dict[int, int]:
+    """By step: since when the first of the overdue entries is owed, nanoseconds since the epoch."""
+    steps, times = [EMPTY.owed.step], [EMPTY.owed.since]
+    for one in judged:
+        overdue = one.overdue
+        steps.append(one.owed.step[overdue])
+        times.append(one.owed.since[overdue])
+    step, since = np.concatenate(steps), np.concatenate(times)
+    distinct = once(step)
+    first = np.full(len(distinct), np.iinfo(np.int64).max)
+    np.minimum.at(first, find(distinct, step), since)
+    return dict(zip(distinct.tolist(), first.tolist(), strict=True))
+
+
 def snapshot_of(
     judged: Sequence[Judged],
     *,
     now: int,
     slack_of: Callable[[Owed], Ints],
-    life: dict[int, tuple[int, int]],
+    lives: dict[int, Life],
+    journal: dict[int, tuple[tuple[int, Life], ...]],
     expected: Expected,
     learned: int,
+    standings: Standings,
     done: Done,
     effort: Effort,
 ) -> Snapshot:
     """The living flows of all chunks, numbered consecutively, and what is overdue in them."""
     offset = 0
-    entries, places, witnesses, attempts, ended = [], [], [], [], []
+    entries, places, witnesses, attempts, ended, tried, pause = [], [], [], [], [], [], []
     for one in judged:
         rank = np.cumsum(one.alive) - 1 + offset
-        overdue = one.alive[one.owed.flow] & (one.age > np.where(one.owed.final, 0, one.owed.due))
-        mine = one.owed.where(overdue)
+        mine = one.owed.where(one.overdue)
         graph = one.chunk.stitched.graph
         places.append(graph.spans.take(pa.array(mine.row)))
         witnesses.append(graph.spans.take(pa.array(mine.witness, mask=mine.witness < 0)))
-        attempts.append(_of_reactions(graph, mine.row, graph.attempts, 1))
-        ended.append(_of_reactions(graph, mine.row, terminated(graph), 0) != 0)
+        place = find(graph.reactions, mine.row)  # -1 for messages
+        attempts.append(np.append(graph.attempts, 1)[place])
+        ended.append(np.append(terminated(graph), False)[place])
+        tried.append(np.append(graph.end, 0)[place])
+        pause.append(np.append(graph.pause, 0)[place])
         entries.append(replace(mine, flow=rank[mine.flow]))
         offset += int(one.alive.sum())
     owed = together(*entries) if entries else EMPTY.owed
@@ -83,14 +109,13 @@ def snapshot_of(
         slack=slack_of(owed),
         attempts=np.concatenate([EMPTY.attempts, *attempts]),
         terminated=np.concatenate([EMPTY.terminated, *ended]),
-        life=life,
+        tried=np.concatenate([EMPTY.tried, *tried]),
+        pause=np.concatenate([EMPTY.pause, *pause]),
+        lives=lives,
+        journal=journal,
         expected=expected,
         learned=learned,
         done=done,
         effort=effort,
+        standings=standings,
     )
-
-
-def _of_reactions(graph: Graph, rows: Ints, values: Ints | Mask, otherwise: int) -> Ints:
-    """The entry of *values*, which has one per reaction, for each of *rows*; *otherwise* for other rows."""
-    return np.append(values.astype(np.int64), otherwise)[find(graph.reactions, rows)]

@@ -37,17 +37,19 @@ class _Loose:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """Flows restored from the store. They do not teach again."""
+    """Flows restored from the store. They teach with spans that were received after *heard* only."""
 
     rows: pa.Table  # READINGS
     ids: Sequence[str] = field(default=())
     unfinished: bool = False  # they were stuck or failed, not done
+    heard: int = 2**62  # nanoseconds
 
     def marks(self, count: int) -> Marks:
         """The marks of *count* restored flows."""
         yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
         unfinished = yes if self.unfinished else no
-        return Marks(taught=yes, overdue=unfinished, kept=yes, current=no, counted=~unfinished)
+        heard = np.full(count, self.heard)
+        return Marks(overdue=unfinished, kept=yes, current=no, counted=~unfinished, heard=heard)
 
 
 class Memory:

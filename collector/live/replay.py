@@ -43,6 +43,7 @@ class Replay:
 
     def __init__(self, tick: Tick, stores: Stores, seconds: float, spans: int) -> None:
         self._tick, self._spans, self._flows = tick, stores.spans, stores.flows
+        self._decisions = stores.decisions
         self._seconds, self._most = seconds, spans
         self._stop = threading.Event()
         self._failure = ""  # of the last tick
@@ -61,21 +62,31 @@ class Replay:
     def _replay(self, until: int) -> None:
         tick = self._tick
         tick.refuse(self._read(self._flows.refused_keys))
+        for decision in self._read(self._decisions.all):
+            tick.decide(decision)
         newest = self._read(self._spans.arrival_of_newest, 1, 0) + 1
+        heard = newest if newest < until else 0  # when the process before last received anything
         since = max(newest - int(self._seconds * SECOND), 0)
         since = self._read(self._spans.arrival_of_newest, self._most, since)
         self._learn_from_store(since)
-        tick.archive.replaying = True
+        tick.archive.replaying, resumed = True, False
         try:
             for moment in self._moments(since):
                 arrivals = moment["received_unix_nano"]
+                if arrivals[-1].as_py() < until:
+                    heard = max(heard, arrivals[-1].as_py())
+                elif not resumed:  # from here on this process received what it replays
+                    tick.resume(heard or since, until)
+                    resumed = True
                 self._replay_silence(min(arrivals[0].as_py(), until))
                 self._advance(moment, min(arrivals[-1].as_py(), until))
         finally:
             tick.archive.replaying = False
         self._restore_unfinished(until)
-        tick.resume(newest)
+        if not resumed:
+            tick.resume(heard or since, until)
         self._advance(None, until)
+        tick.listen()
 
     def _read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the store answers, however often it fails first."""
@@ -132,7 +143,7 @@ class Replay:
         """Restore flows that had stopped, and the beginnings of flows that began before the replay."""
         flows = self._tick.snapshot.flows
         ids = flows["id"].to_pylist()
-        self._tick.release(self._read(self._flows.done_among, ids, int(State.DONE)) if ids else [])
+        self._tick.release(self._read(self._flows.done_among, ids, int(State.DONE)) if ids else [], now)
         stored = self._read(self._flows.unfinished, limit=_UNFINISHED)
         stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):

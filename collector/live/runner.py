@@ -4,20 +4,33 @@ import logging
 import threading
 import time
 from collections import deque
+from typing import Protocol
 
 import pyarrow as pa
 
 from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Habits
+from collector.diagnosis.declared import Declared
 from collector.live.replay import Replay
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import Pacing, Tick
+from collector.model.decisions import Decision
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import StoreError, Stores
 
 log = logging.getLogger(__name__)
 
 _TICK_SPANS = 80_000  # per tick: more would take longer per span, and need memory all at once
+
+
+class Declaring(Protocol):
+    """Where declared expectations come from."""
+
+    def current(self) -> Declared:
+        """What is declared now; the same object until that changes."""
+
+    def check(self, now: int) -> None:
+        """Look whether it has changed, at *now* (nanoseconds). Never raises."""
 
 
 class Live:
@@ -31,6 +44,7 @@ class Live:
         keying: Keying = BELIEVED,
         habits: Habits | None = None,
         pacing: Pacing | None = None,
+        declared: Declaring | None = None,
         replay_s: float = 900.0,
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
@@ -41,7 +55,9 @@ class Live:
             stores.flows, naming=naming, keying=keying, habits=habits or Habits(), pacing=pacing or Pacing()
         )
         self._replay = Replay(self._tick, stores, replay_s, replay_spans)
+        self._declared = declared
         self._waiting: deque[pa.Table] = deque()
+        self._decided: list[Decision] = []
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -68,6 +84,11 @@ class Live:
         with self._lock:
             self._waiting.append(spans)
 
+    def decide(self, decision: Decision) -> None:
+        """Apply a person's *decision*, which is already stored, from the next tick on."""
+        with self._lock:
+            self._decided.append(decision)
+
     def behind(self) -> bool:
         """Whether spans should come more slowly, because so many are waiting, and take memory."""
         with self._lock:
@@ -85,6 +106,7 @@ class Live:
 
     def _run(self) -> None:
         began = time.monotonic()
+        self._expect()
         try:
             self._replay.run(time.time_ns(), self._stop)
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
@@ -92,12 +114,24 @@ class Live:
         self.replayed.set()
         while not self._stop.wait(self._pause(began)):
             began = time.monotonic()
+            self._expect()
             try:
-                self._tick.advance(self._taken(), time.time_ns())
+                spans = self._taken()
+                self._tick.advance(spans, time.time_ns(), more=self._behind)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
             except BaseException:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
+
+    def _expect(self) -> None:
+        """Apply what people said and wrote since the last tick."""
+        with self._lock:
+            decided, self._decided = self._decided, []
+        for decision in decided:
+            self._tick.decide(decision)
+        if self._declared is not None:
+            self._declared.check(time.time_ns())
+            self._tick.declare(self._declared.current())
 
     def _pause(self, began: float) -> float:
         """How long to wait before the next tick, if the last one started at *began*.

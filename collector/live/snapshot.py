@@ -1,6 +1,6 @@
 """What does the live part know at one moment? A snapshot never changes, so readers need no lock."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.columns.joins import Ints, Mask, once
+from collector.diagnosis.debts import NOTHING, Debt, Owed
 from collector.diagnosis.expected import Expected
-from collector.diagnosis.findings import Life
-from collector.diagnosis.owed import NOTHING, Debt, Owed
+from collector.diagnosis.findings import Life, together
 from collector.diagnosis.record import type_of
+from collector.diagnosis.standing import Standings
 from collector.model.flows import FLOWS
 from collector.model.readings import READINGS
 from collector.model.wording import MINUTE
@@ -60,25 +61,34 @@ class Snapshot:
     slack: Ints  # of each entry of `owed`, nanoseconds
     attempts: Ints  # of the reaction that each entry of `owed` is attached to; 1 for a message
     terminated: Mask  # of each entry of `owed`: the broker was told not to redeliver its message
-    life: dict[int, tuple[int, int]]  # by step: when it last began, and the newest message it took
+    tried: Ints  # when the last attempt of that reaction ended, nanoseconds; 0 for a message
+    pause: Ints  # between the last two attempts of that reaction, nanoseconds; 0 if there was one
+    lives: dict[int, Life]  # by step, without what the flows of this snapshot tell
+    journal: dict[int, tuple[tuple[int, Life], ...]]  # by step: its lives when they changed, and when
     expected: Expected | None
     learned: int  # how many flows have taught
     done: Done = field(default=Done())
     effort: Effort = field(default=Effort())
+    standings: Standings = field(default=Standings())
 
     def life_of(self, step: int) -> Life:
         """When the group of *step* last handled its event type, and how many flows wait for it."""
-        seen = [self.life[member] for member in self._members.get(self._of_group(step), ())]
-        last = max((when for when, _ in seen), default=None)
-        served = max((message for _, message in seen), default=None)
+        members = [self.lives[member] for member in self._members.get(self._of_group(step), ())]
+        return self._counted(step, together(members))
+
+    def lives_of(self, step: int) -> list[tuple[int, Life]]:
+        """The life of *step* each time that it changed, oldest first, and when, in nanoseconds."""
+        return [(at, self._counted(step, life)) for at, life in self.journal.get(step, ())]
+
+    def _counted(self, step: int, life: Life) -> Life:
         mine = (self.owed.step == step) & (self.owed.kind == Debt.REACTION)
         begun = mine & (self.owed.witness >= 0)
-        return Life(last, served, len(once(self.owed.flow[mine])), int(begun.sum()))
+        return replace(life, waiting=len(once(self.owed.flow[mine])), unfinished=int(begun.sum()))
 
     @cached_property
     def _members(self) -> dict[tuple[int, int], list[int]]:
         members: dict[tuple[int, int], list[int]] = {}
-        for step in self.life:
+        for step in self.lives:
             members.setdefault(self._of_group(step), []).append(step)
         return members
 
@@ -98,7 +108,10 @@ EMPTY = Snapshot(
     slack=np.empty(0, np.int64),
     attempts=np.empty(0, np.int64),
     terminated=np.empty(0, np.bool_),
-    life={},
+    tried=np.empty(0, np.int64),
+    pause=np.empty(0, np.int64),
+    lives={},
+    journal={},
     expected=None,
     learned=0,
 )

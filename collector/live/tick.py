@@ -2,25 +2,32 @@
 
 import logging
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from collector.columns.joins import Ints, Mask, groups, once
+from collector.columns.joins import Mask, once
 from collector.conventions import DEFAULT_NAMING, Naming
-from collector.diagnosis import Debt, Habits, Learner, Names, states
-from collector.diagnosis.owed import Demands, Owed
-from collector.live import trimmed
+from collector.diagnosis import Debt, Habits, Learner, Names
+from collector.diagnosis.declared import NOTHING_DECLARED, Declared
+from collector.diagnosis.expected import Expected
+from collector.diagnosis.merged import merged
+from collector.diagnosis.owed import Demands
+from collector.diagnosis.standing import Standings
+from collector.diagnosis.standings import standings
+from collector.live import trimmed, untaught
 from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
-from collector.live.lives import Lives
+from collector.live.judging import Judging
 from collector.live.memory import Memory, Restored
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
+from collector.model.decisions import Decision
 from collector.model.flows import State
 from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
@@ -30,6 +37,7 @@ from collector.store.contracts import FlowStore, StoreError
 
 log = logging.getLogger(__name__)
 
+_SHOWN_S = 3  # for so long what is expected is shown as it was: making it takes long with many steps
 _MOST_FAILURES = 8  # in a tick: a store that does not answer takes time to fail
 
 
@@ -45,6 +53,16 @@ class Pacing:
     # Beyond this, the flows without a span for longest are evicted early, stuck ones last. About 2 KB each.
     most_spans: int = 250_000
     most_flow_spans: int = 100_000  # a larger flow is not a business run: its key is something shared
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """The standings of one moment, and what they are about."""
+
+    at: int = 0
+    expected: Expected | None = None
+    said: tuple[Declared, int] = (NOTHING_DECLARED, 0)
+    standings: Standings = field(default=Standings())
 
 
 class Tick:
@@ -66,24 +84,26 @@ class Tick:
         names = Names()
         self.learner = Learner(names, habits)
         self._memory = Memory(Demands(self.learner.expected()), keying)
-        self._lives = Lives(names)
+        self._judging = Judging(names, self._memory.demands)
+        self._shown = _Shown()
         self._last: int | None = None  # when the last tick was
-        self._deaf: deque[tuple[int, int]] = deque(maxlen=8)  # (begin, end) of long gaps between ticks
+        self._declared = NOTHING_DECLARED
+        self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
         self._effort = Effort()
 
-    def advance(self, spans: pa.Table | None, now: int) -> Snapshot:
-        """Add *spans* (SPANS; None if none came) and judge everything at *now*.
+    def advance(self, spans: pa.Table | None, now: int, *, more: bool = False) -> Snapshot:
+        """Add *spans* (SPANS; None if none came) and judge everything at *now*; *more* of them wait.
 
         Raise `StoreError` if the store failed. Nothing is lost: a later tick does what could not be done, and
         the snapshot is that of *now*.
         """
         began = time.perf_counter()
-        if not self.archive.replaying and self._last and now - self._last > self._pacing.pause_s * SECOND:
-            self._deaf.append((self._last, now))
-        self._last = now
+        self._note_pause(spans, now, more=more)
+        self.learner.grow_old(now)
         self._renew()
         self._take_in(spans, now)
         failure = self._place(now)
+        self._judging.begin(self._memory.chunks, self._memory.demands)
         judged = [one for chunk in list(self._memory.chunks) for one in self._judged(chunk, now)]
         held = replace(self._effort, spans_held=self._memory.spans)
         self._effort = replace(held, tick_s=time.perf_counter() - began)
@@ -98,6 +118,10 @@ class Tick:
             raise failure
         return self.snapshot
 
+    def declare(self, declared: Declared) -> None:
+        """Expect from the next tick on what is *declared*, and nothing that was declared before."""
+        self._declared = declared
+
     def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
         self._renew()
@@ -111,7 +135,13 @@ class Tick:
         """Learn from the flows with these *ids* in *spans* (SPANS), without keeping them."""
         self._renew()
         chunk, _ = make(trimmed.read(spans, self._naming), self._memory.demands, self.keying)
-        self.learner.learn(chunk.record, np.isin(chunk.ids(chunk.alive), list(ids)))
+        received = np.asarray(chunk.flows["received"].to_numpy())
+        now = int(received.max(initial=0)) + self._quiet(int(received.max(initial=0)))
+        self.learner.learn(chunk.lesson(np.isin(chunk.ids(chunk.alive), list(ids)), now))
+
+    def decide(self, decision: Decision) -> None:
+        """Apply a person's word from the next tick on."""
+        self.learner.decide(decision)
 
     @property
     def keying(self) -> Keying:
@@ -122,22 +152,42 @@ class Tick:
         """Refuse *keys*, which the store knows not to be flow keys."""
         self._memory.refuse(keys)
 
-    def release(self, ids: Sequence[str]) -> None:
+    def release(self, ids: Sequence[str], now: int) -> None:
         """Evict flows that the store knows to be done; learn from them first, as the previous process did."""
         for chunk in self._memory.chunks:
             gone = chunk.alive & np.isin(np.array(chunk.flows["id"].to_pylist(), object), list(ids))
-            self.learner.learn(chunk.record, gone & ~chunk.marks.taught & ~chunk.marks.overdue)
+            self.learner.learn(chunk.lesson(gone & (chunk.marks.heard == 0) & ~chunk.marks.overdue, now))
             self.archive.release(chunk, gone)
 
-    def resume(self, last: int) -> None:
-        """Set when the previous process last received anything."""
-        self._last = last
+    def resume(self, last: int, until: int) -> None:
+        """Note that nobody listened between *last*, when something was last received, and *until*."""
+        self._judging.deafness.note(last, until)
+
+    def listen(self) -> None:
+        """Note that the replay has ended: while it lasted, spans were received."""
+        self._last = None
 
     def _renew(self) -> None:
         """Apply what has been learned."""
-        expected = self.learner.expected()
+        seen = self._judging.lives.seen
+        learned, declared, known = self.learner.expected(), self._declared, len(seen)
+        if self._merged is not None and self._merged[0] is learned and self._merged[1:] == (declared, known):
+            return
+        self._merged = learned, declared, known
+        expected = merged(learned, declared, {step: one.served for step, one in seen.items()})
         if expected is not self._memory.demands.expected:
             self._memory.judge_by(Demands(expected))
+
+    def _note_pause(self, spans: pa.Table | None, now: int, *, more: bool) -> None:
+        """Note in which of the time since the last tick nobody listened: not in that of a long tick."""
+        least = int(self._pacing.pause_s * SECOND)
+        if not self.archive.replaying and self._last is not None and now - self._last > least:
+            arrived = spans["received_unix_nano"].to_numpy() if spans is not None else np.empty(0, np.int64)
+            arrived = arrived.astype(np.int64)
+            until = int(arrived.max(initial=self._last)) if more else now
+            for begin, end in silences(arrived, self._last, until, least):
+                self._judging.deafness.note(begin, end)
+        self._last = now
 
     def _take_in(self, spans: pa.Table | None, now: int) -> None:
         """Hold *spans*. From here on none of them is lost, whatever fails."""
@@ -158,7 +208,7 @@ class Tick:
             rows = self.archive.without_aside(trimmed.read(spans, self._naming))
         except Exception:
             return [rows for part in self._halves(spans, "read") for rows in self._read(part)]
-        self._lives.see_spans(rows)
+        self._judging.see_spans(rows)
         return [rows]
 
     def _place(self, now: int) -> StoreError | None:
@@ -210,7 +260,7 @@ class Tick:
         self.archive.absorb(absorbed)
         if chunk is not None:
             self.archive.refuse(self._memory.refuse(chunk.stitched.flows.refused))
-            self._lives.see(chunk.record)
+            self._judging.see(chunk.record)
 
     def _halves(self, rows: pa.Table, done: str) -> list[pa.Table]:
         """Split *rows* by trace into two halves; a single trace is counted as lost, and none are returned."""
@@ -229,7 +279,7 @@ class Tick:
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """*chunk* as judged; or its halves, if one of its flows cannot be judged."""
         try:
-            yield self._judge(chunk, now)
+            yield self._judging.judge(chunk, now, self._quiet(now))
         except Exception:
             log.exception("A flow cannot be judged; its spans are in the store")
             parts, lost = self._memory.split(chunk)
@@ -237,39 +287,31 @@ class Tick:
             for part in parts:
                 yield from self._judged(part, now)
 
-    def _judge(self, chunk: Chunk, now: int) -> Judged:
-        chunk.judge_by(self._memory.demands)
-        since, slack = self._lives.since(chunk.owed), self._lives.slack(chunk.owed)
-        forgiven = self._forgiven(replace(chunk.owed, since=since), slack)
-        forgiven &= ~chunk.marks.overdue[chunk.owed.flow]
-        if forgiven.any():
-            chunk.forgive(forgiven)
-            since, slack = since[~forgiven], slack[~forgiven]
-        owed, count = replace(chunk.owed, since=since), len(chunk.alive)
-        # Telemetry that seems lost may not have arrived yet: the sender of the first event is often the last
-        # to export it.
-        incomplete = np.asarray(chunk.flows["incomplete"].to_numpy())
-        coming = np.asarray(chunk.flows["received"].to_numpy()) > now - self._quiet(now)
-        state = states(owed, count, now, slack, open_ended=(chunk.unsure | incomplete) & coming)
-        return Judged(chunk, chunk.alive.copy(), state, owed, now - since - slack, coming)
-
-    def _forgiven(self, owed: Owed, slack: Ints) -> Mask:
-        """What may have happened while nobody listened: lost spans do not mean that a flow is stuck."""
-        forgiven = np.zeros(len(owed), np.bool_)
-        for begin, end in self._deaf:
-            # What takes longer than the gap is unlikely to have happened within it.
-            short = owed.due <= end - begin
-            forgiven |= short & (owed.since <= end) & (owed.since + owed.due + slack >= begin)
-        return forgiven
+    def _standings(self, now: int) -> Standings:
+        """What is expected, as it is shown: computed again some seconds after something was learned."""
+        expected, said = self._memory.demands.expected, (self._declared, len(self.learner.known.words))
+        shown = self._shown
+        # Also what was not learned tells something: it may have been due since.
+        pause = _SHOWN_S if shown.expected is not expected else 3 * _SHOWN_S
+        old = now - shown.at > pause * SECOND
+        if old or now < shown.at or shown.said != said:
+            others = partial(untaught.examples, self._memory.chunks)
+            found = standings(self.learner.known, expected, now, others)
+            self._shown = shown = _Shown(now, expected, said, found)
+        absences = self._judging.absences.now(now, self.learner.known.publisher)
+        return replace(shown.standings, absences=absences)
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
+        lives, journal = self._judging.told(judged, self._memory.demands.expected, now)
         return snapshot_of(
             judged,
             now=now,
-            slack_of=self._lives.slack,
-            life=self._lives.last,
+            slack_of=self._judging.lives.slack,
+            lives=lives,
+            journal=journal,
             expected=self._memory.demands.expected,
             learned=self.learner.flows,
+            standings=self._standings(now),
             done=self.archive.done(now - RECENT),
             effort=self._effort,
         )
@@ -280,9 +322,9 @@ class Tick:
             chunk, stuck = one.chunk, one.state >= State.STUCK
             newly = stuck & ~chunk.marks.overdue & one.alive
             if newly.any():
-                self._learn_misses(one, newly)
+                self._learn_misses(one, newly, now)
             chunk.note_overdue(stuck & one.alive)
-            self._teach(one, self._resting(one, now))
+            self._teach(one, self._resting(one, now), now)
         self.archive.flush()
         for one in judged:
             # A restart would not find a stopped flow among the newest spans.
@@ -300,24 +342,32 @@ class Tick:
         resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet(now))
         return resting
 
-    def _teach(self, one: Judged, resting: Mask) -> None:
-        marks = one.chunk.marks
-        fresh = resting & ~marks.taught
+    def _teach(self, one: Judged, resting: Mask, now: int) -> None:
+        chunk = one.chunk
+        received = np.asarray(chunk.flows["received"].to_numpy())
+        fresh = resting & (received > chunk.marks.heard)
+        if not fresh.any():
+            return
+        self._judging.losses.see(chunk.torn[fresh])
         try:
-            self.learner.learn(one.chunk.record, fresh & ~marks.overdue)
-            self.learner.doubt(one.chunk.record, fresh & marks.overdue)
+            self.learner.learn(chunk.lesson(fresh & ~chunk.marks.overdue, now))
+            self.learner.doubt(chunk.lesson(fresh & chunk.marks.overdue, now))
         except Exception:
             log.exception("%d flows could not teach", int(fresh.sum()))
-        one.chunk.note_taught(resting)  # also if it failed: it would fail again
+        chunk.note_taught(fresh)  # also if it failed: it would fail again
 
-    def _learn_misses(self, one: Judged, newly: Mask) -> None:
-        """Count what flows that just stopped owe: what has been missed for a day is no habit any more."""
+    def _learn_misses(self, one: Judged, newly: Mask, now: int) -> None:
+        """Note what flows that just stopped owe, and learn from what they do not owe."""
         owed = one.owed.where((one.age > one.owed.deadline) & newly[one.owed.flow])
         for kind, published in ((Debt.REACTION, False), (Debt.MESSAGE, True)):
             mine = owed.kind == kind
             self.learner.miss(owed.step[mine], owed.since[mine], published=published)
-        for place, rows in groups(owed.join, owed.join >= 0):
-            self.learner.miss_join(self._memory.demands.joins[place][0], owed.since[rows])
+        chunk = one.chunk
+        try:
+            self.learner.learn(chunk.lesson(newly, now, stuck=one.owed.where(newly[one.owed.flow])))
+        except Exception:
+            log.exception("%d stuck flows could not teach", int(newly.sum()))
+        chunk.note_taught(newly)
 
     def _bound(self, judged: Sequence[Judged], now: int) -> None:
         """Evict early the flows that are too large to judge, and those that memory cannot hold."""
@@ -350,4 +400,4 @@ class Tick:
     def _quiet(self, now: int) -> int:
         """How long a flow must be silent to be at rest, in nanoseconds."""
         least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
-        return self._lives.quiet(least, most, now)
+        return self._judging.lives.quiet(least, most, now)
