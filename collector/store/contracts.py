@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
+from collector.model.decisions import Decision
 
 
 class StoreError(Exception):
@@ -160,6 +161,19 @@ class FlowStore(Protocol):
         """The newest *limit* STORED_FLOWS with any activity after *since*."""
 
 
+class DecisionStore(Protocol):
+    """Everything that people said about what is expected. Nothing of it is ever replaced or removed."""
+
+    def write(self, decision: Decision) -> None:
+        """Return once *decision* is durable, beside all earlier ones, even equal ones.
+
+        If it is retried after an error, it may be there twice, which means the same as once.
+        """
+
+    def all(self) -> list[Decision]:
+        """All decisions, oldest first; those of one instant in the order in which they were written."""
+
+
 class FactStore(Protocol):
     """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
@@ -170,6 +184,7 @@ class Stores:
 
     spans: SpanStore
     flows: FlowStore
+    decisions: DecisionStore
 
 
 class OpenStore(Protocol):

@@ -6,6 +6,7 @@ from pathlib import Path
 from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
@@ -45,7 +46,7 @@ class ClickHouseStore:
         database = self._connected()
         self._databases.append(database)
         spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans))
+        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
