@@ -5,6 +5,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Mapping
+from pathlib import Path
 from typing import Any, TextIO
 
 import uvloop
@@ -15,6 +16,7 @@ from collector.columns import keys
 from collector.config import Config, ConfigError, variable
 from collector.conventions import Naming
 from collector.counters import Counters
+from collector.declaring import DeclarationError, DeclaredFile
 from collector.diagnosis import Habits
 from collector.ingest.intake import Intake
 from collector.ingest.receivers.grpc import grpc_server
@@ -40,7 +42,7 @@ def main() -> int:
     try:
         config = Config.from_env()
         return uvloop.run(run(config))
-    except (ConfigError, OpenError, PortError, StoreError) as error:
+    except (ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
     return 2
 
@@ -50,6 +52,7 @@ async def run(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    declared = DeclaredFile(Path(config.expectations)) if config.expectations else None
     counters = Counters()
     bind = resolved(config.bind)
     http_socket = listen(bind, config.http_port, variable("http_port"))
@@ -66,6 +69,7 @@ async def run(config: Config) -> int:
         keying=Keying(config.key_flows),
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
+        declared=declared,
     )
     intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
     grpc = grpc_server(intake, config, counters)
@@ -74,7 +78,10 @@ async def run(config: Config) -> int:
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
-    reader = Reader(Sources(reading.spans, reading.flows, live, counters, naming, _addresses(config)))
+    sources = Sources(
+        reading.spans, reading.flows, reading.decisions, live, counters, naming, _addresses(config), declared
+    )
+    reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)
     await intake.start()
     live.start()

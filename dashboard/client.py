@@ -20,7 +20,9 @@ import httpx
 import msgspec
 
 from dashboard.demo_shop import Shop, ShopService
-from dashboard.shapes import Flow, Flows, Map, Stuck, Summary
+from dashboard.expectation_shapes import Decision, Expectations
+from dashboard.shapes import Flow, Flows, Stuck
+from dashboard.total_shapes import Map, Summary
 
 API_DEFAULT = "http://127.0.0.1:4319"
 SHOP_DEFAULT = "http://127.0.0.1:4320"
@@ -34,6 +36,8 @@ KEPT_ANSWERS = 128
 
 # How long to wait before asking again for a shop that did not answer.
 SHOP_ABSENT_S = 5.0
+
+_EXPECTATIONS = "/api/v1/expectations"
 
 T = TypeVar("T")
 
@@ -147,6 +151,24 @@ class Api:
     def map(self, *, window_s: int = 900) -> Answered[Map]:
         """Ask for the choreography of the last *window_s* seconds."""
         return self._ask("/api/v1/map", Map, {"window_s": window_s}, max_age=2.0)
+
+    def expectations(self, *, event_type: str = "", service: str = "") -> Answered[Expectations]:
+        """Ask for what is expected; names, in full, narrow it to one event type or one service."""
+        params = {"event_type": event_type, "service": service}
+        return self._ask(_EXPECTATIONS, Expectations, params, max_age=1.0)
+
+    def decide(self, word: str, *, event_type: str, service: str, author: str, reason: str) -> Decision:
+        """Say *word* ("forget" or "keep"); raise `ApiError` with the collector's sentence if it refuses."""
+        said = {"event_type": event_type, "service": service, "author": author, "reason": reason}
+        try:
+            response = self._http.post(_EXPECTATIONS, json={"word": word, **said})
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"No answer from the collector at {self.base}.") from error
+        decision = _decoded(response, Decision)
+        with self._lock:  # what was asked before is not true any more
+            for question in [one for one in self._held if one[0] == _EXPECTATIONS]:
+                del self._held[question]
+        return decision
 
     def _ask(
         self,

@@ -18,6 +18,7 @@ from dashboard import words
 from dashboard.client import Answered, Api, ApiError, ShopControl, UnreachableError
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
+from dashboard.expectation_shapes import Drop
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -149,6 +150,17 @@ def guarded(key: str) -> Iterator[None]:
 def to_flow(key: str, **more: str) -> dict[str, str]:
     """Return the link target for the page of one flow."""
     return {"page": "flow", "flow": key, **more}
+
+
+def dropped(drop: Drop) -> list[words.Part]:
+    """Say that a share has fallen, with links to what is expected there, and to a flow that is concerned."""
+    where = {"service": drop.service, "event_type": drop.event_type}
+    target = {"page": "expectations", **{name: value for name, value in where.items() if value}}
+    parts = words.marked(drop.sentence, codes=[drop.event_type, drop.missing], strongs=[drop.service])
+    parts += [{"text": " "}, {"text": "What is expected", "target": target}]
+    if drop.flows:
+        parts += [{"text": ", "}, {"text": "the newest flow", "target": to_flow(drop.flows[0])}]
+    return parts
 
 
 def write_address(**wanted: str | None) -> None:

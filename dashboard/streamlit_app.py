@@ -19,6 +19,7 @@ chosen = st.navigation(
         st.Page(VIEWS / "flows_page.py", title="Flows", url_path="flows"),
         st.Page(VIEWS / "flow_page.py", title="Flow", url_path="flow", visibility="hidden"),
         st.Page(VIEWS / "choreography_page.py", title="Choreography", url_path="choreography"),
+        st.Page(VIEWS / "expectations_page.py", title="Expectations", url_path="expectations"),
     ],
     position="top",
 )

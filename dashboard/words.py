@@ -15,12 +15,13 @@ class Part(TypedDict, total=False):
     """A piece of a sentence: plain text, a highlighted name, or an age.
 
     `mark` is "code" (an event type) or "strong" (a service). `since` is when an age
-    begins, in nanoseconds; the browser lets the age grow.
+    begins, in nanoseconds; the browser lets the age grow. `target` makes it a link.
     """
 
     text: str
     mark: str
     since: int
+    target: dict[str, str]
 
 
 # Each cause, worded to follow the name of the service that owes the reaction.

@@ -4,24 +4,24 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from collector.api.decision_body import DESCRIBED, LONGEST_BODY, wish_in
+from collector.api.failures import Json, UnknownFlowError, add_errors
 from collector.api.metrics import LiveFigures
 from collector.api.openapi import describe, manual, response
 from collector.config import Config, is_loopback
 from collector.counters import Counters
-from collector.formats import EXPECTED, FormatError
 from collector.live.runner import Live
 from collector.model.answers import (
     Answer,
+    Decision,
     Error,
+    Expectations,
     Flow,
     Flows,
     Map,
@@ -32,18 +32,11 @@ from collector.model.answers import (
     Why,
 )
 from collector.model.flows import State
-from collector.queries import QuestionError, Reader, page
-from collector.store.contracts import Search, StoreError
+from collector.queries import Only, QuestionError, Reader, page
+from collector.store.contracts import Search
 from collector.web.access import LoopbackNames, TokenNeeded
-from collector.web.bodies import BodyError, TooLargeError, inflate, receive
-
-
-class Json(JSONResponse):
-    """An answer as JSON, encoded by compiled code: a page of a thousand findings is a megabyte."""
-
-    def render(self, content: Any) -> bytes:
-        """Encode as UTF-8; numbers that JSON cannot express become null."""
-        return msgspec.json.encode(content)
+from collector.web.bodies import inflate, receive
+from collector.web.foreign_pages import require_own
 
 
 class _Key(Convertor[str]):
@@ -68,6 +61,7 @@ _SEARCHED = "Part of a key, an event type or a service, or the beginning of a tr
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
 Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
+Name = Annotated[str, Query(max_length=1_000, description="In full; case does not matter.")]
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
 
 
@@ -91,7 +85,7 @@ def api_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     _add_questions(app, reader, config)
     _add_health(app, live, counters, taking)
-    _add_errors(app)
+    add_errors(app)
     if is_loopback(config.bind):
         app.add_middleware(LoopbackNames)
 
@@ -153,6 +147,28 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         """Who reacts to what, how often, how fast."""
         return Json(reader.map(window_s))
 
+    @path("/expectations", Expectations)
+    def expectations(event_type: Name = "", service: Name = "") -> Json:
+        """What is expected of whom after what, how sure that is, and what people said about it."""
+        return Json(reader.expectations(Only(event_type, service)))
+
+    @app.post(
+        "/api/v1/expectations",
+        response_model=None,
+        responses={200: response(Decision)},
+        openapi_extra=DESCRIBED,
+    )
+    async def decide(request: Request) -> Json:
+        """Forget, or keep, all that is expected of a service after an event type.
+
+        It is stored, with its author and reason, before it is applied. The Content-Type must be
+        application/json, and no page of another site may have sent it.
+        """
+        require_own(request.headers)
+        coding = request.headers.get("content-encoding", "")
+        wish = wish_in(await receive(request.stream(), coding, LONGEST_BODY))
+        return Json(await run_in_threadpool(reader.decide, wish))
+
     @app.post("/api/v1/stitch", response_model=None, responses={200: response(Stitched)})
     async def stitch(request: Request) -> Json:
         """Stitch a trace file: OTLP, Tempo, Jaeger or Zipkin, gzipped or not. Nothing is stored.
@@ -195,55 +211,10 @@ def _add_health(app: FastAPI, live: Live, counters: Counters, taking: Callable[[
         return HTMLResponse(manual(app.openapi()))
 
 
-def _add_errors(app: FastAPI) -> None:
-    def said(code: int, text: str) -> Json:
-        return Json(Error(error=text), code)
-
-    @app.exception_handler(StarletteHTTPException)
-    def http(request: Request, error: StarletteHTTPException) -> Json:
-        detail = error.detail
-        if error.status_code == 404 and detail == "Not Found":
-            detail = f"no page {request.url.path[:200]}: /docs lists those there are."
-        return said(error.status_code, str(detail))
-
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> Json:
-        first = error.errors()[0]
-        return said(400, f"{first['loc'][-1]} is '{str(first.get('input'))[:80]}': {first['msg'].lower()}.")
-
-    @app.exception_handler(_UnknownFlowError)
-    def unknown(request: Request, error: _UnknownFlowError) -> Json:
-        return Json(Error(error=str(error), nearest=error.nearest), 404)
-
-    @app.exception_handler(Exception)
-    def fault(request: Request, error: Exception) -> Json:
-        return said(500, f"The collector could not answer ({type(error).__name__}): its log has the details.")
-
-    @app.exception_handler(QuestionError)
-    @app.exception_handler(BodyError)
-    def wrong(request: Request, error: Exception) -> Json:
-        return said(413 if isinstance(error, TooLargeError) else 400, str(error))
-
-    @app.exception_handler(FormatError)
-    def unreadable(request: Request, error: FormatError) -> Json:
-        line = "" if error.line is None else f", line {error.line} of {error.lines},"
-        return said(400, f"The body{line} is no trace file: {error} Expected {EXPECTED}.")
-
-    @app.exception_handler(StoreError)
-    def store(request: Request, error: StoreError) -> Json:
-        return said(503, str(error))
-
-
 def _found(answer: Answer | None, key: str, reader: Reader) -> Answer:
     if answer is None:
-        raise _UnknownFlowError(key, reader.nearest(key))
+        raise UnknownFlowError(key, reader.nearest(key))
     return answer
-
-
-class _UnknownFlowError(Exception):
-    def __init__(self, key: str, nearest: list[str]) -> None:
-        super().__init__(f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
-        self.nearest = nearest
 
 
 def _states(text: str) -> tuple[int, ...]:

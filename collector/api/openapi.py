@@ -7,10 +7,35 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from collector.model.answers import Answer, Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why
+from collector.model.answers import (
+    Answer,
+    Decision,
+    Error,
+    Expectations,
+    Flow,
+    Flows,
+    Map,
+    Spans,
+    Stitched,
+    Stuck,
+    Summary,
+    Why,
+)
 
 # What a path answers with: these, and what they are made of, are described.
-ANSWERS: tuple[type[Answer], ...] = (Error, Flow, Flows, Map, Spans, Stitched, Stuck, Summary, Why)
+ANSWERS: tuple[type[Answer], ...] = (
+    Decision,
+    Error,
+    Expectations,
+    Flow,
+    Flows,
+    Map,
+    Spans,
+    Stitched,
+    Stuck,
+    Summary,
+    Why,
+)
 
 _TEMPLATE = "#/components/schemas/{name}"
 

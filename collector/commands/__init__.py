@@ -5,11 +5,13 @@ import sys
 import click
 
 from collector.commands.demo import demo
+from collector.commands.expecting import expectations
 from collector.commands.failure import CommandError
 from collector.commands.imports import import_
 from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
+from collector.commands.terminal import harmless
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -18,7 +20,7 @@ def choreoscope() -> None:
     """What happened to each order in a system without a conductor, and why an order stopped."""
 
 
-for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, stitch, import_):
+for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, expectations, stitch, import_):
     choreoscope.add_command(command)
 
 
@@ -27,7 +29,7 @@ def main() -> None:
     try:
         code = choreoscope.main(prog_name="choreoscope", standalone_mode=False)
     except CommandError as error:
-        click.echo(f"choreoscope: {error}", err=True)
+        click.echo(f"choreoscope: {harmless(str(error))}", err=True)
         code = error.code
     except click.ClickException as error:
         click.echo(f"choreoscope: {error.format_message()}", err=True)

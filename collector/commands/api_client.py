@@ -12,6 +12,7 @@ from collector.commands.failure import CommandError
 Document: TypeAlias = dict[str, Any]
 
 DEFAULT = "http://127.0.0.1:4319"
+_BAD_INPUT = {400, 401, 413, 415}
 
 
 def address() -> str:
@@ -26,12 +27,30 @@ def named(key: str) -> str:
 
 def ask(path: str, parameters: Document | None = None) -> Document:
     """The answer of `/api/v1` + *path*; raise `CommandError`, which says what to do, if there is none."""
+    given = {name: value for name, value in (parameters or {}).items() if value is not None}
+    answer, document = _answered("GET", path, params=given)
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise CommandError(document.get("error", "not found"), code=1)
+    if answer.is_error:
+        raise CommandError(str(document.get("error", answer.status_code)))
+    return document
+
+
+def tell(path: str, body: Document) -> Document:
+    """The answer to *body*, sent to `/api/v1` + *path*; raise `CommandError` if it is refused."""
+    answer, document = _answered("POST", path, json=body)
+    if answer.is_error:
+        code = 2 if answer.status_code in _BAD_INPUT else 1
+        raise CommandError(str(document.get("error", answer.status_code)), code)
+    return document
+
+
+def _answered(method: str, path: str, **given: Any) -> tuple[httpx.Response, Document]:
     token = os.environ.get("CHOREOSCOPE_TOKEN", "")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    given = {name: value for name, value in (parameters or {}).items() if value is not None}
     try:
-        answer = httpx.get(
-            f"{address()}/api/v1{path}", params=given, headers=headers, timeout=30, trust_env=False
+        answer = httpx.request(
+            method, f"{address()}/api/v1{path}", headers=headers, timeout=30, trust_env=False, **given
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = (
@@ -44,8 +63,4 @@ def ask(path: str, parameters: Document | None = None) -> Document:
     except ValueError as error:
         msg = f"{address()} answered {answer.status_code} and no JSON: is that a collector's API?"
         raise CommandError(msg) from error
-    if answer.status_code == httpx.codes.NOT_FOUND:
-        raise CommandError(document.get("error", "not found"), code=1)
-    if answer.is_error:
-        raise CommandError(str(document.get("error", answer.status_code)))
-    return dict(document)
+    return answer, dict(document)

@@ -1,37 +1,35 @@
 """Formats answers as text for a terminal. Names from spans lose their control characters."""
 
-import re
-from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from collector.model.wording import counted, duration
+from collector.commands.expectation_text import NOT_KNOWN_YET, beside, calm
+from collector.commands.terminal import clean, short, table
+from collector.model.wording import counted, duration, moment
 
 Document: TypeAlias = dict[str, Any]
 
 _STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
-_NOT_KNOWN_YET = (
-    "Nothing is known yet: the collector has just started, and goes through what came before. "
-    "Ask again in some seconds."
-)
-_MOST = 60  # characters of a name
-_LONG = re.compile(rf"\S{{{_MOST + 1},}}")
 
 
 def stuck(document: Document, now: int) -> str:
     """The cohorts, then each finding in two lines."""
     found = document["stuck"]
     if not found:
-        return "Nothing is stuck." if document["replayed"] else _NOT_KNOWN_YET
+        return "\n".join(calm(document)) if document["replayed"] else NOT_KNOWN_YET
     flows = document["flows"]
     oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
     verb = "is" if flows == 1 else "are"
     states = {finding["state"] for finding in found}
     words = [said for state, said in _STATES.items() if state in states]
-    lines = [f"{counted(flows, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.", ""]
+    lines = [
+        f"{counted(flows, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.",
+        *beside(document),
+        "",
+    ]
     rows = [
         (
-            _name(cohort["missing_service"]),
-            " and ".join(map(_name, cohort["triggers"])),
+            short(cohort["missing_service"]),
+            " and ".join(map(short, cohort["triggers"])),
             str(cohort["cause"]),
             counted(cohort["flows"], "flow"),
             duration((now - cohort["first_unix_nano"]) / 1e9),
@@ -42,8 +40,8 @@ def stuck(document: Document, now: int) -> str:
     lines.append("")
     for finding in found:
         age = duration((now - finding["since_unix_nano"]) / 1e9)
-        lines.append(f"{_name(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
-        lines.append(f"    {_clean(finding['sentence'])}")
+        lines.append(f"{short(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
+        lines.append(f"    {clean(finding['sentence'])}")
     if len(found) < document["total"]:
         lines += ["", f"The oldest {len(found):,} of {document['total']:,} findings: --limit shows more."]
     return "\n".join(lines)
@@ -54,9 +52,9 @@ def flows(document: Document, now: int) -> str:
     rows = [
         (
             item["state"],
-            _name(item["key"] or item["id"]),
-            _name(item["last_event_type"] or ""),
-            _name(item["waiting_for"] or item["outcome"] or ""),
+            short(item["key"] or item["id"]),
+            short(item["last_event_type"] or ""),
+            short(item["waiting_for"] or item["outcome"] or ""),
             f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
             _took(item),
             str(item["messages"]),
@@ -83,8 +81,8 @@ def flow(document: Document) -> str:
     item = document["flows"][0]
     state = f" {item['state']}" if "state" in item else ""
     traces = counted(len(item["traces"]), "trace")
-    head = f"{_name(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
-    findings = [f"  {_clean(finding['sentence'])}" for finding in document.get("findings", [])]
+    head = f"{short(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
+    findings = [f"  {clean(finding['sentence'])}" for finding in document.get("findings", [])]
     notes = sorted({f"  note: {note['text']}" for note in document["notes"]})
     return "\n".join([head, *findings, *notes, "", *_tree(document)])
 
@@ -100,29 +98,32 @@ def stitched(document: Document) -> str:
             mine[name] = [node for node in document[name] if item["id"] in node.get("flows", [node["flow"]])]
         parts += [
             "",
-            f"{item['id']}  {_name(item['key'] or item['traces'][0])}: {_counts(item)}",
+            f"{item['id']}  {short(item['key'] or item['traces'][0])}: {_counts(item)}",
             *_tree(mine),
         ]
     kinds = sorted({note["kind"] for note in document["notes"]})
     for kind in kinds:
         same = [note for note in document["notes"] if note["kind"] == kind]
-        parts += ["", f"note, {counted(len(same), 'time')}: {_clean(same[0]['text'])}"]
+        parts += ["", f"note, {counted(len(same), 'time')}: {clean(same[0]['text'])}"]
     return "\n".join(parts)
 
 
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
     if not document["stuck"]:
-        return f"Nothing is overdue in {_name(key)}." if document["replayed"] else _NOT_KNOWN_YET
+        return f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
     lines: list[str] = []
     for finding in document["stuck"]:
         lines += [
-            _clean(finding["sentence"]),
+            clean(finding["sentence"]),
             f"  cause: {finding['cause']}, {finding['overdue_s']:.1f} s overdue",
         ]
-        lines += [f"  - {_clean(fact['text'])}" for fact in finding["evidence"]]
+        lines += [f"  - {clean(fact['text'])}" for fact in finding["evidence"]]
+        for before in finding["history"][:-1]:
+            at = moment(before["time_unix_nano"], 0)
+            lines.append(f"  since {at} it was {before['cause']}: {clean(before['because'])}")
         if finding["blocked"]:
-            lines.append(f"  blocked: {_clean(', '.join(finding['blocked']))}")
+            lines.append(f"  blocked: {clean(', '.join(finding['blocked']))}")
     return "\n".join(lines)
 
 
@@ -137,13 +138,13 @@ def choreography(document: Document) -> str:
         )
     rows = [
         (
-            _name(row["event_type"]),
-            _name(row["service"] if row["service"] == row["group"] else f"{row['service']} ({row['group']})"),
+            short(row["event_type"]),
+            short(row["service"] if row["service"] == row["group"] else f"{row['service']} ({row['group']})"),
             f"{row['count']:,}",
             f"{row['share']:.0%}",
             duration(row["wait_ms"]["p95"] / 1e3),
             duration(row["work_ms"]["p95"] / 1e3),
-            _clean(", ".join(emits.get((row["service"], row["event_type"]), []))),
+            clean(", ".join(emits.get((row["service"], row["event_type"]), []))),
         )
         for row in document["reactions"]
     ]
@@ -154,19 +155,9 @@ def choreography(document: Document) -> str:
     lines += ["", "variants:"]
     for variant in document["variants"][:10]:
         lines.append(
-            f"  {variant['share']:>4.0%}  {_clean(', '.join(variant['events']))}  {variant['outcome']}"
+            f"  {variant['share']:>4.0%}  {clean(', '.join(variant['events']))}  {variant['outcome']}"
         )
     return "\n".join(lines)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as their widest cell, two spaces apart."""
-    cells = [list(head), *(list(row) for row in rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(head))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
 
 
 def _tree(document: Document) -> list[str]:
@@ -195,7 +186,7 @@ def _tree(document: Document) -> list[str]:
         gaps = owed.get(ref, [])
         for number, finding in enumerate(gaps, 1):
             service, event = finding["missing"]["service"], finding["missing"]["next_event_type"]
-            missing = f"{_name(service)}: {_name(event)}" if event else _name(service)
+            missing = f"{short(service)}: {short(event)}" if event else short(service)
             branch = "├╌" if children or number < len(gaps) else "└╌"
             lines.append(f"{follow}{branch} ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
         for place, child in reversed(list(enumerate(children))):
@@ -207,12 +198,12 @@ def _tree(document: Document) -> list[str]:
 def _node(ref: str, messages: Document, reactions: Document) -> str:
     if ref in messages:
         message = messages[ref]
-        return f"{_name(message['event_type'])}  by {_name(message['service'])}"
+        return f"{short(message['event_type'])}  by {short(message['service'])}"
     reaction = reactions[ref]
     took = duration(max(reaction["end_unix_nano"] - reaction["start_unix_nano"], 0) / 1e9)
     tries = f", {reaction['attempts']} attempts" if reaction["attempts"] > 1 else ""
     failed = ", failed" if reaction["status"] == "error" else ""
-    return f"> {_name(reaction['service'])}  {took}{tries}{failed}"
+    return f"> {short(reaction['service'])}  {took}{tries}{failed}"
 
 
 def _counts(item: Document) -> str:
@@ -223,21 +214,3 @@ def _sums(document: Document) -> str:
     return ", ".join(
         counted(len(document[name]), name[:-1]) for name in ("messages", "reactions", "edges", "flows")
     )
-
-
-def _clean(text: str) -> str:
-    """*text* without control characters for the terminal, and with long words cut: JSON has them in full."""
-    harmless = "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
-    return _LONG.sub(lambda word: _brief(word[0]), harmless)
-
-
-def _name(text: str) -> str:
-    """A key or name from a span, which may be as long as a page, shortened to part of a line."""
-    return _brief(_clean(text))
-
-
-def _brief(text: str) -> str:
-    """The beginning and the end of a long *text*, which tell it from others."""
-    if len(text) <= _MOST:
-        return text
-    return f"{text[: _MOST // 2]}\N{HORIZONTAL ELLIPSIS}{text[1 - _MOST + _MOST // 2 :]}"

@@ -3,8 +3,30 @@
 There is no HTTP here: the API and the commands are faces of this package.
 """
 
+from collector.queries.deciding import (
+    DecisionError,
+    TooEarlyError,
+    TooManyDecisionsError,
+    UnknownStepError,
+    Wish,
+    wish_of,
+)
+from collector.queries.expectation_list import Only
 from collector.queries.paging import Page, QuestionError, page
 from collector.queries.reader import Reader
 from collector.queries.sources import Sources
 
-__all__ = ["Page", "QuestionError", "Reader", "Sources", "page"]
+__all__ = [
+    "DecisionError",
+    "Only",
+    "Page",
+    "QuestionError",
+    "Reader",
+    "Sources",
+    "TooEarlyError",
+    "TooManyDecisionsError",
+    "UnknownStepError",
+    "Wish",
+    "page",
+    "wish_of",
+]

@@ -3,9 +3,23 @@
 import time
 
 from collector import formats
-from collector.model.answers import Flow, Flows, Map, Note, Spans, Stitched, Stuck, Summary, Why
+from collector.model.answers import (
+    Decision,
+    Expectations,
+    Flow,
+    Flows,
+    Map,
+    Note,
+    Spans,
+    Stitched,
+    Stuck,
+    Summary,
+    Why,
+)
 from collector.queries import flow_list
 from collector.queries.causal_graph import causal_graph
+from collector.queries.deciding import Deciding, Wish
+from collector.queries.expectation_list import Only, expectations
 from collector.queries.flow import flow, place_of, spans
 from collector.queries.kept import Kept
 from collector.queries.map import choreography_map
@@ -27,6 +41,7 @@ class Reader:
         self._stuck: dict[bool, Kept[Findings]] = {late: Kept() for late in (False, True)}
         self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
         self._counted: Kept[dict[int, int]] = Kept(COUNTED_FOR_S)
+        self._deciding = Deciding(sources)
 
     def summary(self) -> Summary:
         """The figures of the first page."""
@@ -44,6 +59,23 @@ class Reader:
         """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""
         replayed = self.sources.live.replayed.is_set()
         return page_of(self._findings(late=late), wanted, each=each, replayed=replayed)
+
+    def expectations(self, only: Only) -> Expectations:
+        """What is expected of whom after what, and what people said about it."""
+        live, declared = self.sources.live, self.sources.declared
+        return expectations(
+            live.snapshot.standings,
+            self.sources.decisions.all(),
+            only,
+            time.time_ns(),
+            replayed=live.replayed.is_set(),
+            responsible=declared.current().services if declared else None,
+            problem=declared.problem if declared else None,
+        )
+
+    def decide(self, wish: Wish) -> Decision:
+        """Store what a person said, and apply it; raise `DecisionError` if it is not taken."""
+        return self._deciding.decide(wish)
 
     def why(self, name: str) -> Why | None:
         """The findings of one flow; None if there is no such flow."""

@@ -6,10 +6,12 @@ from typing import Protocol
 
 from collector.conventions import Naming
 from collector.counters import Counters
+from collector.diagnosis.declared import Declared
 from collector.live.snapshot import Snapshot
 from collector.model.answers import Otlp
+from collector.model.decisions import Decision
 from collector.stitching import Keying
-from collector.store.contracts import FlowStore, SpanStore
+from collector.store.contracts import DecisionStore, FlowStore, SpanStore
 
 
 class LiveView(Protocol):
@@ -30,6 +32,20 @@ class LiveView(Protocol):
     def expectations(self) -> int:
         """How many steps are expected at present."""
 
+    def decide(self, decision: Decision) -> None:
+        """Apply a person's *decision*, which is already stored."""
+
+
+class DeclaredView(Protocol):
+    """What readers may know about the file of declared expectations."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the file as it is now is not in force; None if it is."""
+
+    def current(self) -> Declared:
+        """What is in force."""
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -37,7 +53,9 @@ class Sources:
 
     spans: SpanStore
     flows: FlowStore
+    decisions: DecisionStore
     live: LiveView
     counters: Counters
     naming: Naming
     addresses: Otlp  # where exporters send their spans
+    declared: DeclaredView | None = None  # None: there is no such file

@@ -15,19 +15,24 @@ from collector.columns.joins import Ints, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
 from collector.diagnosis.record import reactor_of, type_of
+from collector.diagnosis.rules import turns
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
+    CauseChange,
     Cohort,
+    Drop,
     Evidence,
     Expectation,
     Finding,
     Missing,
+    RestsOn,
     StoppedAt,
     Stuck,
     Why,
 )
 from collector.model.flows import State
 from collector.model.wording import MS
+from collector.queries.expectation_list import drop_of, rests_on
 from collector.queries.paging import Page, cursor_after
 
 MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
@@ -41,6 +46,8 @@ class Findings:
     cohorts: Sequence[Cohort]
     total: int
     flows: int
+    drops: Sequence[Drop]
+    rests_on: RestsOn
 
 
 def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
@@ -48,7 +55,9 @@ def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
     entries = entries_of(snapshot, late=late)
     found = findings(snapshot, _told(snapshot, entries))
     flows = len(once(snapshot.owed.flow[entries]))
-    return Findings(found, cohorts(found), len(entries), flows)
+    drops = [drop_of(one) for one in snapshot.standings.drops]
+    calm = rests_on(snapshot.standings, snapshot.now or 0)
+    return Findings(found, cohorts(found), len(entries), flows, drops, calm)
 
 
 def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) -> Stuck:
@@ -64,6 +73,8 @@ def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) 
         flows=every.flows,
         replayed=replayed,
         next_cursor=following,
+        drops=list(every.drops),
+        rests_on=every.rests_on,
     )
 
 
@@ -127,6 +138,8 @@ def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
     keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
     lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
     after = _after(snapshot)
+    alike = Counter(zip(snapshot.owed.kind.tolist(), snapshot.owed.step.tolist(), strict=True))
+    journals = {step: snapshot.lives_of(step) for step in lives}
     blocked: dict[str | None, list[str]] = {}
     found = []
     for place, entry in enumerate(entries.tolist()):
@@ -135,14 +148,18 @@ def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
         event_type = snapshot.expected.names.event_types.names[type_of(step)]
         where = places[place]
         assert where is not None
-        stopped = replace(where, event_type=event_type)
+        # A join that waits for one event stopped at another.
+        other = snapshot.owed.kind[entry] == Debt.OTHER
+        stopped = where if other else replace(where, event_type=event_type)
         case = _case(snapshot, entry, stopped, witnesses[place])
+        case = replace(case, alike=alike[int(case.debt), step])
         verdict = diagnose(case, lives[step])
+        changes = turns(case, journals[step])
         state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
         if case.next_event_type not in blocked:
             blocked[case.next_event_type] = _blocked(after, case.next_event_type)
         beyond = blocked[case.next_event_type]
-        found.append(_finding(case, verdict, ids[place], keys[place], state, beyond))
+        found.append(_finding(case, verdict, ids[place], keys[place], state, beyond, changes))
     return sorted(_in_cohorts(found), key=_order)
 
 
@@ -186,8 +203,10 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None)
     owed, expected = snapshot.owed, snapshot.expected
     assert expected is not None
     service, group = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
+    debt, step = Debt(int(owed.kind[entry])), int(owed.step[entry])
+    gather = expected.gathers[int(owed.join[entry])] if debt is Debt.OTHER else None
     return Case(
-        debt=Debt(int(owed.kind[entry])),
+        debt=debt,
         stopped_at=stopped,
         service=service,
         group=group,
@@ -195,7 +214,13 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None)
         now=snapshot.now or 0,
         due_ms=float(owed.due[entry] / MS),
         deadline_ms=float(owed.deadline[entry] / MS),
-        expectation=expected.of(int(owed.step[entry]), int(owed.join[entry])),
+        expectation=gather.expectation if gather else expected.of(step, int(owed.join[entry])),
+        awaited=expected.names.event_types.names[type_of(step)] if gather else None,
+        publisher=gather.publisher if gather else None,
+        pace=gather.pace if gather else None,
+        published=int(owed.published[entry]),
+        tried=int(snapshot.tried[entry]),
+        pause_ms=float(snapshot.pause[entry] / MS),
         attempts=int(snapshot.attempts[entry]),
         final=bool(owed.final[entry]),
         terminated=bool(snapshot.terminated[entry]),
@@ -204,11 +229,17 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None)
 
 
 def _finding(
-    case: Case, verdict: Verdict, flow: str, key: str | None, state: State, blocked: list[str]
+    case: Case,
+    verdict: Verdict,
+    flow: str,
+    key: str | None,
+    state: State,
+    blocked: list[str],
+    changes: Sequence[tuple[int, Verdict]],
 ) -> Finding:
     place = case.stopped_at
     triggers = [place.event_type]
-    if case.debt is Debt.JOIN and case.expectation is not None:
+    if case.debt in {Debt.JOIN, Debt.OTHER} and case.expectation is not None:
         triggers = sorted(case.expectation.triggers)
     return Finding(
         flow=flow,
@@ -220,8 +251,8 @@ def _finding(
             ref=place.ref, event_type=place.event_type, service=place.service, destination=place.destination
         ),
         missing=Missing(
-            service=case.service,
-            group=case.group,
+            service=case.publisher or case.service,
+            group=case.group if case.publisher in {None, case.service} else case.publisher,
             next_event_type=case.next_event_type,
             triggers=triggers,
         ),
@@ -231,6 +262,9 @@ def _finding(
         evidence=[Evidence(kind=fact.kind, ref=fact.ref, text=fact.text) for fact in verdict.evidence],
         blocked=blocked,
         cohort="",
+        history=[
+            CauseChange(time_unix_nano=at, cause=told.cause, because=told.sentence) for at, told in changes
+        ],
     )
 
 
@@ -238,8 +272,9 @@ def _expectation(case: Case) -> Expectation | None:
     if case.expectation is None:
         return None
     pace = case.expectation.publish if case.debt is Debt.MESSAGE else case.expectation.react
+    pace = case.pace or pace
     return Expectation(
-        source="learned",
+        source=case.expectation.source,
         n=pace.n,
         p50_ms=pace.p50_ms,
         p95_ms=pace.p95_ms,

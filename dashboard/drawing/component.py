@@ -20,7 +20,7 @@ FRONTEND = Path(__file__).parent / "frontend"
 ENTRY = "mount.js"
 NAME = "choreoscope_views"
 
-Kind = Literal["head", "notice", "stuck", "flows", "inspector", "faults", "timeline", "graph"]
+Kind = Literal["head", "notice", "stuck", "flows", "inspector", "faults", "timeline", "graph", "expectations"]
 
 
 def assembled() -> assembly.Assembled:

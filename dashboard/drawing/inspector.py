@@ -79,6 +79,7 @@ def _owed(steps: Steps, step: Step) -> Data:
     for item in finding.evidence:
         proof = steps.find(item.ref)
         evidence.append({"text": item.text, "id": proof.id if proof else None})
+    evidence += [{"text": f"Said before: {one.because}", "id": None} for one in finding.history[:-1]]
     return {
         "badge": {"state": finding.state, "text": "not seen"},
         "at": "",

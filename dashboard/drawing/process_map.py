@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dashboard.shapes import Map, MapEmit, MapReaction, MapStuck
+from dashboard.total_shapes import Map, MapEmit, MapReaction, MapStuck
 
 Level = Literal["event", "service"]
 

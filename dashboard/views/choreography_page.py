@@ -10,7 +10,7 @@ from dashboard import page, words
 from dashboard.drawing import scene
 from dashboard.drawing.component import mount
 from dashboard.drawing.process_map import Level, Way, picture
-from dashboard.shapes import Map, Variant
+from dashboard.total_shapes import Map, Variant
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
 SAID = {

@@ -10,7 +10,8 @@ from dashboard import page, words
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
-from dashboard.shapes import Cohort, Finding, Stuck, Summary
+from dashboard.shapes import Cohort, Finding, Stuck
+from dashboard.total_shapes import Summary
 
 ROWS = 6  # flows shown in each group: the rest is one click away
 
@@ -36,12 +37,13 @@ def news() -> None:
         api = page.api()
         summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
         now = api.now()
-        if summary.replayed and not summary.spans.received and not sum(summary.states.values()):
+        known = found.rests_on.expected or found.rests_on.learning or sum(summary.states.values())
+        if summary.replayed and not summary.spans.received and not known:
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
             nothing_received(summary)
             return
-        head = {"title": headline(summary, found), **checked(summary, now)}
-        body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary)]}
+        head = {"title": headline(summary, found), "lines": grounds(found), **checked(summary, now)}
+        body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary, found)]}
         # One component instead of three: each one sends the script again, every second.
         mount("stuck", {"now": now / 1e6, **body}, key="stuck")
 
@@ -58,10 +60,32 @@ def headline(summary: Summary, found: Stuck) -> list[words.Part]:
     said = " and ".join(counted)
     oldest = min((finding.since_unix_nano for finding in found.stuck), default=None)
     if not said:
-        return [{"text": "Nothing is stuck." if summary.replayed else "Nothing is known yet."}]
+        return [{"text": calm(summary, found)}]
     if oldest is None:
         return [{"text": f"{said}."}]
     return [{"text": f"{said}, the oldest for "}, {"since": oldest}, {"text": "."}]
+
+
+def calm(summary: Summary, found: Stuck) -> str:
+    """Say that no flow is stuck; never that all is well while a share has fallen, or nothing is expected."""
+    if not summary.replayed:
+        return "Nothing is known yet."
+    if found.drops:
+        return "No flow is stuck, but less happens than normally."
+    known = found.rests_on.expected or summary.learning.expectations
+    return "Nothing is stuck." if known else "Nothing can be called stuck yet."
+
+
+def grounds(found: Stuck) -> list[list[words.Part]]:
+    """Say which shares have fallen, and what the calm about all else rests on."""
+    if not found.replayed:
+        return []
+    rests: list[words.Part] = [
+        {"text": f"{found.rests_on.sentence} "},
+        {"text": "Show them", "target": {"page": "expectations"}},
+    ]
+    notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
+    return [*(page.dropped(drop) for drop in found.drops), *notes, rests]
 
 
 def _failed(count: int) -> str:
@@ -76,7 +100,7 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
     return {"checked": summary.tick_unix_nano, "stale": stale}
 
 
-def learned(summary: Summary) -> dict[str, Any]:
+def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     """Explain why nothing is stuck: what has been learned, or that nothing is known yet."""
     if not summary.replayed:
         return {"key": "calm", "calm": REPLAYING}
@@ -84,7 +108,9 @@ def learned(summary: Summary) -> dict[str, Any]:
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    met = ", all met" if not summary.states.get("late") else ""
+    met = ", all met" if not summary.states.get("late") and not found.drops else ""
+    if found.rests_on.expected:  # the headline has said how many
+        return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
     return {"key": "calm", "calm": said}
 

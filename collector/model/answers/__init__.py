@@ -7,6 +7,17 @@ or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
 from collector.model.answers.base import Answer, Error, StateWord
+from collector.model.answers.expectations import (
+    Changed,
+    Decision,
+    Drop,
+    ExpectationKind,
+    Expectations,
+    ExpectationState,
+    ExpectedStep,
+    RestsOn,
+    ServiceNote,
+)
 from collector.model.answers.graphs import (
     Clocks,
     Edge,
@@ -21,6 +32,7 @@ from collector.model.answers.graphs import (
     StitchedFlow,
 )
 from collector.model.answers.lists import (
+    CauseChange,
     Cohort,
     Evidence,
     EvidenceKind,
@@ -49,13 +61,21 @@ from collector.model.answers.totals import (
 
 __all__ = [
     "Answer",
+    "CauseChange",
+    "Changed",
     "Clocks",
     "Cohort",
+    "Decision",
+    "Drop",
     "Edge",
     "Error",
     "Evidence",
     "EvidenceKind",
     "Expectation",
+    "ExpectationKind",
+    "ExpectationState",
+    "Expectations",
+    "ExpectedStep",
     "Finding",
     "Flow",
     "FlowItem",
@@ -73,6 +93,8 @@ __all__ = [
     "Pace",
     "Percentiles",
     "Reaction",
+    "RestsOn",
+    "ServiceNote",
     "ShownFlow",
     "SpanCounts",
     "Spans",

@@ -20,4 +20,6 @@ class Error(Answer, frozen=True, kw_only=True):
     """What was wrong, what was expected, what to do."""
 
     error: str
-    nearest: Annotated[list[str] | UnsetType, says("flows whose key looks like the one asked for")] = UNSET
+    nearest: Annotated[
+        list[str] | UnsetType, says("names that look like those asked for: keys of flows, or steps")
+    ] = UNSET

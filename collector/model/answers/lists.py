@@ -3,6 +3,7 @@
 from typing import Annotated, Literal, TypeAlias
 
 from collector.model.answers.base import Answer, StateWord, says
+from collector.model.answers.expectations import Drop, RestsOn
 
 
 class FlowItem(Answer, frozen=True, kw_only=True):
@@ -76,6 +77,14 @@ class Evidence(Answer, frozen=True, kw_only=True):
     text: str
 
 
+class CauseChange(Answer, frozen=True, kw_only=True):
+    """From when on a finding had which cause."""
+
+    time_unix_nano: int
+    cause: str
+    because: Annotated[str, says("what was said then")]
+
+
 class Finding(Answer, frozen=True, kw_only=True):
     """One answer of the diagnosis: where a flow stopped, since when, and why."""
 
@@ -92,6 +101,7 @@ class Finding(Answer, frozen=True, kw_only=True):
     evidence: list[Evidence]
     blocked: Annotated[list[str], says("event types that normally come after the missing one")]
     cohort: str
+    history: Annotated[list[CauseChange], says("its causes since it was overdue, oldest first")]
 
 
 class Cohort(Answer, frozen=True, kw_only=True):
@@ -124,3 +134,5 @@ class Stuck(Why, frozen=True, kw_only=True):
     total: int
     flows: int
     next_cursor: str | None
+    drops: Annotated[list[Drop], says("shares that have fallen: no single flow is stuck by them")]
+    rests_on: RestsOn

@@ -1,13 +1,11 @@
 // The table of flows, with a pill for each state.
 
 import { ageText } from "./ages.js";
-import { press } from "./buttons.js";
 import { el } from "./elements.js";
-import { icon } from "./icons.js";
 import { link } from "./links.js";
 import { badge, named, stripe } from "./phrases.js";
-import { keyed } from "./reconcile.js";
-import { headed, leading } from "./tables.js";
+import { SheetView } from "./sheet_view.js";
+import { leading } from "./tables.js";
 
 const COLUMNS_OF_FLOWS = [
   "state",
@@ -22,28 +20,9 @@ const COLUMNS_OF_FLOWS = [
 ];
 const INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all.";
 
-export class FlowsView {
+export class FlowsView extends SheetView {
   constructor(root, act) {
-    this.act = act;
-    this.body = el("tbody");
-    this.foot = el("p.more");
-    this.pills = el("div.pills", { role: "group", "aria-label": "State" });
-    this.sheet = el("div.sheet", el("table.flows", headed(COLUMNS_OF_FLOWS), this.body));
-    root.replaceChildren(this.pills, this.sheet, this.foot);
-  }
-
-  update(data) {
-    keyed(this.pills, data.pills, (item) => this.pill(item));
-    this.sheet.hidden = !data.rows.length;
-    keyed(this.body, data.rows, flowRow);
-    const more = () => this.act.trigger("act", { more: true });
-    this.foot.replaceChildren(data.showing, " ", data.more ? el("button.plain", press(more), data.more) : "");
-  }
-
-  pill(data) {
-    const choose = press(() => this.act.trigger("act", data.act), { "aria-pressed": String(data.on) });
-    const count = el("b", named(data.count));
-    return el("button.plain", choose, data.label, " ", count, data.on && icon("cross", 10));
+    super(root, act, COLUMNS_OF_FLOWS, flowRow);
   }
 }
 

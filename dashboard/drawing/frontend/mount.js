@@ -4,6 +4,7 @@
 import { grow, setClock } from "./ages.js";
 import { rgb } from "./canvas_pen.js";
 import { el } from "./elements.js";
+import { ExpectationsView } from "./expectations_view.js";
 import { FaultsView } from "./faults_view.js";
 import { FlowsView } from "./flows_view.js";
 import { GraphView } from "./graph_view.js";
@@ -22,6 +23,7 @@ const KINDS = {
   faults: FaultsView,
   timeline: TimelineView,
   graph: GraphView,
+  expectations: ExpectationsView,
 };
 
 // The view of each place in a page, by its parent element.

@@ -1,0 +1,97 @@
+"""How does the API answer, and how does it say in one line what went wrong?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from msgspec import UNSET
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from collector.formats import EXPECTED, FormatError
+from collector.model.answers import Error
+from collector.queries import (
+    DecisionError,
+    QuestionError,
+    TooEarlyError,
+    TooManyDecisionsError,
+    UnknownStepError,
+)
+from collector.store.contracts import StoreError
+from collector.web.bodies import BodyError, TooLargeError
+from collector.web.foreign_pages import ForeignPageError
+
+_UNDECIDED: Mapping[type[DecisionError], int] = {
+    UnknownStepError: 404,
+    TooManyDecisionsError: 409,
+    TooEarlyError: 503,
+}
+
+
+class Json(JSONResponse):
+    """An answer as JSON, encoded by compiled code: a page of a thousand findings is a megabyte."""
+
+    def render(self, content: Any) -> bytes:
+        """Encode as UTF-8; numbers that JSON cannot express become null."""
+        return msgspec.json.encode(content)
+
+
+class UnknownFlowError(Exception):
+    """There is no such flow; *nearest* are names that look like it."""
+
+    def __init__(self, key: str, nearest: list[str]) -> None:
+        super().__init__(f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
+        self.nearest = nearest
+
+
+def add_errors(app: FastAPI) -> None:
+    """Let *app* answer in one line, whatever goes wrong."""
+
+    def said(code: int, text: str) -> Json:
+        return Json(Error(error=text), code)
+
+    @app.exception_handler(StarletteHTTPException)
+    def http(request: Request, error: StarletteHTTPException) -> Json:
+        detail = error.detail
+        if error.status_code == 404 and detail == "Not Found":
+            detail = f"no page {request.url.path[:200]}: /docs lists those there are."
+        return said(error.status_code, str(detail))
+
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Json:
+        first = error.errors()[0]
+        return said(400, f"{first['loc'][-1]} is '{str(first.get('input'))[:80]}': {first['msg'].lower()}.")
+
+    @app.exception_handler(UnknownFlowError)
+    def unknown(request: Request, error: UnknownFlowError) -> Json:
+        return Json(Error(error=str(error), nearest=error.nearest), 404)
+
+    @app.exception_handler(DecisionError)
+    def undecided(request: Request, error: DecisionError) -> Json:
+        nearest = error.nearest if isinstance(error, UnknownStepError) else UNSET
+        status = next(code for kind, code in _UNDECIDED.items() if isinstance(error, kind))
+        return Json(Error(error=str(error), nearest=nearest), status)
+
+    @app.exception_handler(ForeignPageError)
+    def foreign(request: Request, error: ForeignPageError) -> Json:
+        return said(error.status, str(error))
+
+    @app.exception_handler(Exception)
+    def fault(request: Request, error: Exception) -> Json:
+        return said(500, f"The collector could not answer ({type(error).__name__}): its log has the details.")
+
+    @app.exception_handler(QuestionError)
+    @app.exception_handler(BodyError)
+    def wrong(request: Request, error: Exception) -> Json:
+        return said(413 if isinstance(error, TooLargeError) else 400, str(error))
+
+    @app.exception_handler(FormatError)
+    def unreadable(request: Request, error: FormatError) -> Json:
+        line = "" if error.line is None else f", line {error.line} of {error.lines},"
+        return said(400, f"The body{line} is no trace file: {error} Expected {EXPECTED}.")
+
+    @app.exception_handler(StoreError)
+    def store(request: Request, error: StoreError) -> Json:
+        return said(503, str(error))

@@ -1,0 +1,121 @@
+"""The collector's answers, as the pages know them.
+
+Generated from `collector/model/answers/` by `make answers`: change it there. Fields that are not named here
+are ignored, so a newer collector can answer an older dashboard. Times are integers, nanoseconds since the
+epoch, in `*_unix_nano`; durations are milliseconds in `*_ms` or seconds in `*_s`.
+"""
+
+from dashboard.expectation_shapes import Answer
+
+
+class Percentiles(Answer, frozen=True, kw_only=True):
+    """Three points of a distribution, in milliseconds."""
+
+    p50: float
+    p95: float
+    p99: float
+
+
+class MapEvent(Answer, frozen=True, kw_only=True):
+    """One event type of the choreography."""
+
+    event_type: str
+    count: int
+    terminal: bool
+    request: bool
+    services: list[str]
+    root: int
+
+
+class MapReaction(Answer, frozen=True, kw_only=True):
+    """One consumer group's reactions to one event type."""
+
+    event_type: str
+    service: str
+    group: str
+    count: int
+    share: float
+    wait_ms: Percentiles
+    work_ms: Percentiles
+    errors: int
+
+
+class MapEmit(Answer, frozen=True, kw_only=True):
+    """What a service publishes after an event type."""
+
+    service: str
+    event_type: str
+    emits: str
+    count: int
+    share: float
+
+
+class Variant(Answer, frozen=True, kw_only=True):
+    """One way that flows take through the choreography."""
+
+    id: str
+    events: list[str]
+    count: int
+    share: float
+    p50_s: float
+    outcome: str
+
+
+class MapStuck(Answer, frozen=True, kw_only=True):
+    """Flows that wait for the same reaction now."""
+
+    event_type: str
+    missing_service: str
+    next_event_type: str | None
+    flows: int
+
+
+class Map(Answer, frozen=True, kw_only=True):
+    """The choreography of a window: who reacts to what, how often, how fast."""
+
+    flows: int
+    flows_in_window: int
+    events: list[MapEvent]
+    reactions: list[MapReaction]
+    emits: list[MapEmit]
+    variants: list[Variant]
+    stuck: list[MapStuck]
+
+
+class SpanCounts(Answer, frozen=True, kw_only=True):
+    """How many spans arrived, and what became of them."""
+
+    received: int
+    stored: int
+    duplicate: int
+    refused: int
+
+
+class Otlp(Answer, frozen=True, kw_only=True):
+    """Where services send their spans."""
+
+    grpc: str
+    http: str
+
+
+class Learning(Answer, frozen=True, kw_only=True):
+    """From how many flows how many expectations were learned."""
+
+    flows: int
+    expectations: int
+
+
+class Summary(Answer, frozen=True, kw_only=True):
+    """The figures of the first page."""
+
+    now_unix_nano: int
+    tick_unix_nano: int | None
+    tick_s: float
+    replayed: bool
+    states: dict[str, int]
+    done_per_minute: float
+    p95_s: float | None
+    oldest_stuck_s: float | None
+    spans: SpanCounts
+    otlp: Otlp
+    learning: Learning
