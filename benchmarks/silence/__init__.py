@@ -1,0 +1,1 @@
+"""Is silence told from calm? A simulator on virtual time around the tick. `python -m benchmarks.silence`"""

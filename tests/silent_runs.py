@@ -1,0 +1,45 @@
+"""Runs of the simulator that are small enough for the suite."""
+
+from collections.abc import Sequence
+
+import pytest
+from _pytest.mark import ParameterSet
+
+from benchmarks.silence.catalogue import SCENES
+from benchmarks.silence.staging import Scene, play
+from benchmarks.silence.verdict_table import missed
+
+_SEED = 1
+_SMALL = 0.25, 4.0  # scale, and seconds between two ticks
+_WHOLE = 1.0, 1.0
+# What needs more than some dozens of flows to be known: shares, and waits that are longer than a flow's rest.
+_LARGE = {
+    "batch-dead",
+    "collapse-30",
+    "dead-letters",
+    "human-silent",
+    "killed-letters",
+    "not-taken-100",
+    "not-taken-5",
+    "starved-outside",
+    "stop-2-after",
+    "stop-600-after",
+    "stop-600-before",
+    "timer-dead",
+    "timer-silent",
+    "unheard-last",
+}
+
+
+def parameters(*, faulty: bool) -> Sequence[ParameterSet]:
+    """All scenes, faulty or healthy."""
+    return [pytest.param(scene, id=scene.name) for scene in SCENES if scene.faulty == faulty]
+
+
+def check(scene: Scene) -> None:
+    """Play *scene* once, and compare the verdicts with what happened."""
+    score = play(scene, _SEED, *(_WHOLE if scene.name in _LARGE else _SMALL))
+    if score.unable:
+        pytest.skip(score.unable)
+    assert bool(score.faults) == scene.faulty
+    assert missed({scene: score}) == [], "\n".join(score.wrong[:10])
