@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import migrate
@@ -84,6 +85,14 @@ def watch(database: Database) -> Watch:
     return watch
 
 
+@pytest.fixture
+def sure(database: Database) -> Watch:
+    """One that has learned so much that even a single message that is passed over means something."""
+    watch = Watch(database)
+    watch.learn(orders=220)
+    return watch
+
+
 @pytest.fixture(scope="module")
 def module_database(engines: Engines) -> Iterator[Database]:
     """A database that the tests of a module share."""
@@ -112,7 +121,7 @@ def new_stores(engine: Engine) -> Iterator[Callable[[], Stores]]:
     def opened() -> Stores:
         databases.append(engine.database(name))
         spans = ClickHouseSpans(databases[-1])
-        return Stores(spans, ClickHouseFlows(databases[-1], spans))
+        return Stores(spans, ClickHouseFlows(databases[-1], spans), ClickHouseDecisions(databases[-1]))
 
     yield opened
     for database in databases:

@@ -39,9 +39,18 @@ def sources(watch: Watch) -> Sources:
         tick_s=0.0,
         replayed=threading.Event(),
         expectations=0,
+        decide=lambda decision: None,
     )
     nowhere = Otlp(grpc="", http="")
-    return Sources(watch.spans, watch.flows, cast("LiveView", live), Counters(), DEFAULT_NAMING, nowhere)
+    return Sources(
+        watch.spans,
+        watch.flows,
+        watch.stores.decisions,
+        cast("LiveView", live),
+        Counters(),
+        DEFAULT_NAMING,
+        nowhere,
+    )
 
 
 def document(stitched: Stitched, *args: Any, **how: Any) -> Document:

@@ -16,6 +16,7 @@ from collector.live.snapshot import Snapshot
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import Stores
@@ -171,9 +172,10 @@ class Watch:
     """The live part on a given database, with a clock that the test controls."""
 
     def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
+        self.database = database
         self.spans = ClickHouseSpans(database)
         self.flows = ClickHouseFlows(database, self.spans, clock=lambda: self.now)
-        self.stores = Stores(self.spans, self.flows)
+        self.stores = Stores(self.spans, self.flows, ClickHouseDecisions(database))
         self.tick = Tick(self.flows, habits=Habits(flows=learn_flows), pacing=Pacing())
         self.now = NOW
         self._orders = 0
@@ -185,16 +187,20 @@ class Watch:
 
     def receive(self, sent: Iterable[Sent], after_s: float = 0.5) -> Snapshot:
         """Store *sent* and tick, *after_s* seconds later."""
+        return self.tick.advance(self.store(sent, after_s), self.now)
+
+    def store(self, sent: Iterable[Sent], after_s: float = 0.5) -> pa.Table:
+        """Store *sent*, *after_s* seconds later, for another process to find; return its SPANS."""
         self.now += int(after_s * SECOND)
         spans = table(sent, self.now)
         self.spans.write(spans)
-        return self.tick.advance(spans, self.now)
+        return spans
 
-    def wait(self, seconds: float) -> Snapshot:
-        """Let time pass without new spans, one tick a second."""
+    def wait(self, seconds: float, every_s: float = 1) -> Snapshot:
+        """Let time pass without new spans, a tick *every_s* seconds."""
         until = self.now + int(seconds * SECOND)
         while self.now < until:
-            self.now = min(self.now + SECOND, until)
+            self.now = min(self.now + int(every_s * SECOND), until)
             self.tick.advance(None, self.now)
         return self.snapshot
 

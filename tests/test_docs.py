@@ -15,7 +15,7 @@ from collector.api.openapi import ANSWERS
 from collector.commands import choreoscope
 from collector.config import Config, variable
 from collector.diagnosis import CAUSES, RULES, Habits
-from collector.diagnosis.owed import Debt
+from collector.diagnosis.debts import Debt
 from collector.live.tick import Pacing
 from collector.model.answers import Answer, Error, Stitched
 from collector.model.flows import State
@@ -90,15 +90,27 @@ def test_the_figures_are_those_of_the_code() -> None:
     page, habits, pacing, config = text_of("docs/diagnosis.md"), Habits(), Pacing(), Config()
 
     assert (config.learn_flows, config.deadline_s * 1000) == (habits.flows, habits.deadline_floor_ms)
-    assert habits.deadline_factor == 3
+    assert (habits.deadline_factor, habits.odd_factor, habits.run) == (3, 10, 3)
+    assert habits.long_slack_ms == 3_600_000
     for said in (
-        f"{habits.flows} such messages were seen (`CHOREOSCOPE_LEARN_FLOWS`)",
-        f"after the first {habits.flows} at least {habits.share * 100:g} %",
+        f"fewer than {habits.flows} examples (`CHOREOSCOPE_LEARN_FLOWS`)",
+        f"at most {habits.missed_share:.0%} of them were missed".replace("%", " %"),
+        f"so none of the first {1 / habits.missed_share - 1:.0f}",
+        f"{habits.firm} examples in which it happened for each miss, and for one miss more",
+        f"Below {habits.firm} examples",
+        f"in at least {habits.sources * 100:g} % of such flows",
         f"publishes nothing in {100 - habits.rare * 100:g} of 100",
-        f"three times the p99, and at least {config.deadline_s:g} s (`CHOREOSCOPE_DEADLINE_S`)",
+        f"three times the p99, but not more than {habits.long_factor:g} times the p99 and an hour",
+        f"at least {config.deadline_s:g} s (`CHOREOSCOPE_DEADLINE_S`)",
         f"newest {habits.window:,} examples",
+        f"over {habits.odd_floor_ms / 1e3:g} s and over ten times the median",
         f"in {habits.slow_minutes} of the newest 60 minutes",
-        f"in {habits.missed_hours} hours in a row",
+        f"a probability below {habits.chance:.0e}".replace("e-0", "e-"),
+        f"of which there must be {habits.baseline}",
+        f"missed for {habits.forgotten_s / 86_400:g} days and never seen",
+        f"After {habits.disused_s / 3_600:g} h the pages ask",
+        f"after {habits.taken_over} of them in a row the step is *forgotten*",
+        f"At most {habits.most_steps:,} steps",
         f"for a while ({pacing.quiet_s:g} s, or three times",
         f"at most {pacing.quiet_most_s / 60:g} minutes)",
         f"for more than {pacing.pause_s:g} s)",
@@ -162,6 +174,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         ("spans", f"/spans/{STOPPED}"),
         ("stuck", "/stuck"),
         ("map", "/map"),
+        ("expectations", "/expectations"),
         ("summary", "/summary"),
     ],
 )
@@ -184,7 +197,8 @@ def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> N
     listed, alone = collector.ask("/stuck"), collector.ask(f"/why/{STOPPED}")
     shown = collector.ask(f"/flows/{STOPPED}")["findings"]
 
-    assert set(fields(alone)) | {".total", ".flows", ".next_cursor"} == set(fields(listed))
+    more = {field for field in fields(listed) if field.startswith((".drops", ".rests_on"))}
+    assert set(fields(alone)) | {".total", ".flows", ".next_cursor"} | more == set(fields(listed))
     assert set(fields(shown)) == set(fields(listed["stuck"]))
     assert json.loads(example("why")).keys() == alone.keys()
 

@@ -69,13 +69,13 @@ def test_flow_is_done_when_the_missing_reaction_comes_after_all(watch: Watch) ->
     assert findings(watch) == []
 
 
-def test_one_group_works_on_while_one_message_is_not_taken(watch: Watch) -> None:
+def test_one_group_works_on_while_one_message_is_not_taken(sure: Watch) -> None:
     """A group that takes later messages is not down: saying so would send someone to the wrong place."""
-    watch.receive(order("A-1", watch.now, down={"payment"}))
+    sure.receive(order("A-1", sure.now, down={"payment"}))
     for number in range(8):
-        watch.receive(order(f"B-{number}", watch.now), after_s=1)
+        sure.receive(order(f"B-{number}", sure.now), after_s=1)
 
-    assert findings(watch) == [("A-1", "unknown", "payment", "PaymentCaptured")]
+    assert findings(sure) == [("A-1", "unknown", "payment", "PaymentCaptured")]
 
 
 def test_group_that_works_through_older_messages_is_behind_not_down(watch: Watch) -> None:
@@ -270,9 +270,9 @@ def test_telemetry_on_its_way_is_not_lost(watch: Watch) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
-def test_order_and_repeats_of_arrival_change_nothing(watch: Watch, seed: int) -> None:
+def test_order_and_repeats_of_arrival_change_nothing(sure: Watch, seed: int) -> None:
     """Exporters send in batches, late, and repeatedly."""
-    rng = random.Random(seed)
+    watch, rng = sure, random.Random(seed)
     key = f"S-{seed}"
     down = rng.choice([set(), {"payment"}, {"fraud"}])
     sent = order(key, watch.now, down=down)

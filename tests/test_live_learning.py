@@ -127,8 +127,9 @@ def test_batch_that_failed_holds_none_of_its_orders_whose_others_are_done(watch:
     assert (watch.state("A-1"), watch.state("A-2")) == (State.DONE, State.DONE)
 
 
-def test_spell_of_slowness_hides_no_later_outage(watch: Watch) -> None:
+def test_spell_of_slowness_hides_no_later_outage(sure: Watch) -> None:
     """Payment is slow, is mended, then stops: orders are stuck as soon as they were before."""
+    watch = sure
     for number in range(40):
         placed = watch.now
         slow = order(f"S-{number}", placed, down={"payment"})

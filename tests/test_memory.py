@@ -186,7 +186,7 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
     watch = Watch(database)
     habits = Habits(most_steps=200)
     watch.tick = Tick(watch.flows, habits=habits, pacing=Pacing(unsure_s=3))
-    watch.learn()
+    watch.learn(orders=220)
     for batch in range(8):
         sent = []
         for n in range(150):
@@ -198,7 +198,7 @@ def test_system_that_puts_ids_into_event_types_is_survived(database: Database) -
     watch.receive(order("A-1", watch.now, down={"payment"}))
     watch.wait(8)
 
-    assert len(watch.tick.learner._steps) <= 400
+    assert len(watch.tick.learner.known.steps) <= 400
     assert [flow for flow, *_ in findings(watch)] == ["A-1"]
 
 

@@ -38,7 +38,7 @@ class Failing:
 
 def replayed(watch: Watch, flows: Failing, spans: Failing) -> Tick:
     """A tick that replayed the past of *watch* from stores that fail."""
-    stores = Stores(cast("SpanStore", spans), cast("FlowStore", flows))
+    stores = Stores(cast("SpanStore", spans), cast("FlowStore", flows), watch.stores.decisions)
     tick = Tick(stores.flows, habits=Habits(flows=20), pacing=Pacing())
     Replay(tick, stores, 900.0, 100_000).run(watch.now, threading.Event())
     return tick
@@ -88,7 +88,8 @@ def test_a_read_that_fails_is_tried_again_and_nothing_is_skipped(
 def test_a_replay_that_waits_for_the_store_can_be_stopped(watch: Watch) -> None:
     stop = threading.Event()
     spans = Failing(watch.spans, spans_since=10**9)
-    waiting = Replay(watch.tick, Stores(cast("SpanStore", spans), watch.flows), 900.0, 100_000)
+    stores = Stores(cast("SpanStore", spans), watch.flows, watch.stores.decisions)
+    waiting = Replay(watch.tick, stores, 900.0, 100_000)
     running = threading.Thread(target=waiting.run, args=[watch.now, stop], daemon=True)
     running.start()
     until = time.monotonic() + 30

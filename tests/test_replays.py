@@ -43,7 +43,7 @@ def test_report_that_reads_an_old_order_does_not_prolong_it() -> None:
     assert lasted(placed, paying, reporting, summing) == [15]
     learner = Learner(Names())
     whole = seen(placed, paying, reporting)
-    row = flow_table(whole, record(whole, learner.names), learner.expected()).to_pylist()[0]
+    row = flow_table(whole, record(whole, learner.known.names), learner.expected()).to_pylist()[0]
     assert (row["last"], row["reactions"], row["wait_ms"]) == (NOW + 15 * MS, 2, 5)
 
 

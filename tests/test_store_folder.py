@@ -16,6 +16,7 @@ from collector.columns.keys import PUBLIC, text_keys
 from collector.model.flows import State
 from collector.store.clickhouse import store_settings
 from collector.store.clickhouse.connections import READERS, Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate
@@ -24,7 +25,14 @@ from collector.store.clickhouse.store_settings import secret
 from collector.store.contracts import FolderError, Search, StoreError
 from tests.conftest import new_database, new_stores
 from tests.factories import NOW, SECOND, request, span, table, trace_id
-from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract, flows, put
+from tests.stores.contract import (
+    FlowStoreContract,
+    Opened,
+    SpanStoreContract,
+    flows,
+    put,
+)
+from tests.stores.decision_contract import DecisionStoreContract
 
 
 @pytest.fixture
@@ -38,6 +46,10 @@ class TestSpanStore(SpanStoreContract):
 
 
 class TestFlowStore(FlowStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestDecisionStore(DecisionStoreContract):
     """Embedded, on a folder."""
 
 
@@ -154,6 +166,7 @@ def test_a_folder_of_any_other_name_is_exactly_that_folder(
 
 # Undoes what older versions did not have yet, newest first.
 OLDER = [
+    "DROP TABLE decisions",
     "DROP TABLE settings",
     "ALTER TABLE flows DROP COLUMN stuck_from",
     "ALTER TABLE flows DROP COLUMN names",
@@ -172,6 +185,7 @@ def test_a_folder_of_an_older_version_gets_what_is_missing(database: Database, s
     found = ClickHouseFlows(database, ClickHouseSpans(database)).named("A-1").to_pylist()
     assert [(row["id"], row["names"]) for row in found] == [("A-1", None)]
     assert secret(database) == secret(database)
+    assert ClickHouseDecisions(database).all() == []
 
 
 def test_what_is_there_is_not_migrated_again(database: Database) -> None:
@@ -298,3 +312,21 @@ def _all_files(folder: Path) -> dict[str, int]:
 def _contents(folder: Path | None) -> dict[str, int]:
     assert folder is not None
     return {str(path): path.stat().st_size for path in folder.iterdir() if path.is_file()}
+
+
+def test_what_a_person_said_survives_a_kill(tmp_path: Path) -> None:
+    """Nobody says it twice: once the collector has answered, it is kept."""
+    script = """
+import os, sys
+from pathlib import Path
+from collector.store.open import open_store
+from tests.stores.decision_contract import decision
+store = open_store(Path(sys.argv[1]), 2**29).stores().decisions
+store.write(decision(len(store.all())))
+print(*(one.at for one in store.all()), flush=True)
+os._exit(9)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    told = [subprocess.run(command, capture_output=True, text=True, check=False).stdout for _ in range(3)]
+
+    assert told == ["0\n", "0 1\n", "0 1 2\n"]

@@ -7,6 +7,7 @@ import pytest
 from collector.store.clickhouse.embedded import Engine
 from tests.conftest import Engines, new_stores
 from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
+from tests.stores.decision_contract import DecisionStoreContract
 
 
 @pytest.fixture(scope="module")
@@ -29,4 +30,8 @@ class TestSpanStore(SpanStoreContract):
 
 
 class TestFlowStore(FlowStoreContract):
+    """In memory."""
+
+
+class TestDecisionStore(DecisionStoreContract):
     """In memory."""

@@ -16,9 +16,14 @@ from collector.store.contracts import AddressError, OpenStore, Search, StoreErro
 from collector.store.open import open_store
 from tests.collecting import Collector, until
 from tests.conftest import Engines
-from tests.factories import request, span, table
+from tests.factories import NOW, request, span, table
 from tests.scenes import order
-from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
+from tests.stores.contract import (
+    FlowStoreContract,
+    Opened,
+    SpanStoreContract,
+)
+from tests.stores.decision_contract import DecisionStoreContract, decision
 from tests.stores.front import PASSWORD, Front
 
 _numbers = count()
@@ -52,6 +57,10 @@ class TestSpanStore(SpanStoreContract):
 
 
 class TestFlowStore(FlowStoreContract):
+    """On a server."""
+
+
+class TestDecisionStore(DecisionStoreContract):
     """On a server."""
 
 
@@ -111,6 +120,8 @@ def test_what_a_proxy_answers_is_a_store_error(front: Front, on_server: OpenStor
         lambda: stores.flows.newest_names(1, 1),
         lambda: stores.flows.fetch(pa.array([b"t" * 16], pa.binary(16)), pa.array(["A-1"])),
         lambda: stores.flows.done_among(["A-1"], 0),
+        lambda: stores.decisions.write(decision(NOW)),
+        stores.decisions.all,
     ]
     stores.spans.write(table(request(span())))
     assert stores.spans.span_count() == 1  # it is connected
@@ -124,6 +135,7 @@ def test_what_a_proxy_answers_is_a_store_error(front: Front, on_server: OpenStor
 
     assert stores.spans.span_count() == 1
     assert stores.flows.refused_keys() == []
+    assert stores.decisions.all() == []
 
 
 def test_a_database_of_a_newer_version_is_refused(front: Front) -> None:

@@ -7,6 +7,11 @@ import pytest
 from collector.commands import text
 
 SECOND = 10**9
+CALM: dict[str, Any] = {
+    "replayed": True,
+    "drops": [],
+    "rests_on": {"expected": 12, "sentence": "Rests on 12 expected steps.", "notes": []},
+}
 HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
 
 
@@ -45,13 +50,13 @@ def listed(*found: dict[str, Any], total: int, flows: int) -> str:
         "flows": flows,
         "first_unix_nano": 40 * SECOND,
     }
-    document = {"stuck": found, "cohorts": [cohort], "total": total, "flows": flows, "replayed": True}
+    document = {"stuck": found, "cohorts": [cohort], "total": total, "flows": flows, **CALM}
     return text.stuck(document, 100 * SECOND)
 
 
 @pytest.mark.parametrize(("replayed", "begins"), [(True, "Nothing is"), (False, "Nothing is known yet")])
 def test_a_collector_that_has_just_started_calls_nothing_well(replayed: bool, begins: str) -> None:
-    document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, "replayed": replayed}
+    document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "replayed": replayed}
 
     for shown in (text.stuck(document, 100 * SECOND), text.why(document, "A-1")):
         assert shown.startswith(begins)
@@ -100,3 +105,32 @@ def test_late_flows_are_not_called_stuck() -> None:
 
     assert shown.startswith("2 flows are stuck or late, ")
     assert listed(finding("A-1", "failed"), total=1, flows=1).startswith("1 flow is failed for good, ")
+
+
+DROP = {"sentence": f"audit normally takes 30 % of {HUGE}\x1b; it took 0 of the last 60."}
+
+
+def test_nothing_is_called_well_without_what_that_rests_on() -> None:
+    """387 dead orders once stood under "Nothing is stuck": their steps had not been learned yet."""
+    none: dict[str, Any] = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM}
+    learning = {"expected": 0, "sentence": "Rests on no expected step; 3 still learning.", "notes": []}
+
+    assert text.stuck(none, 0) == "Nothing is stuck.\nRests on 12 expected steps."
+    assert text.stuck({**none, "rests_on": learning}, 0) == (
+        "Nothing can be called stuck yet.\nRests on no expected step; 3 still learning."
+    )
+
+
+def test_a_share_that_fell_is_no_calm() -> None:
+    """No single flow is stuck by it, and yet something is wrong."""
+    calm = text.stuck({"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "drops": [DROP]}, 0)
+    busy = {"stuck": [finding("A-1")], "cohorts": [], "total": 1, "flows": 1, **CALM, "drops": [DROP]}
+
+    assert calm.startswith("No flow is stuck, but less happens than normally:\n  audit normally takes 30 %")
+    assert calm.endswith("\nRests on 12 expected steps.")
+    assert text.stuck(busy, 100 * SECOND).splitlines()[1:4:2] == [
+        "Rests on 12 expected steps.",
+        calm.splitlines()[1],
+    ]
+    assert "\x1b" not in calm
+    assert max(map(len, calm.splitlines())) < 130

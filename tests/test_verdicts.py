@@ -54,15 +54,29 @@ def test_telemetry_that_was_held_back_is_not_overdue_at_once(watch: Watch) -> No
     assert watch.state("A-1") == State.DONE
 
 
-def test_pause_of_ours_makes_nothing_stuck(watch: Watch) -> None:
+def test_pause_of_ours_makes_nothing_stuck_that_works_on(watch: Watch) -> None:
     """A laptop slept, or a collector was down: telemetry that was due then may have been lost."""
     watch.receive(order("A-1", watch.now, down={"payment"}))
     watch.now += HOUR
+    watch.receive(order("B-1", watch.now))
     watch.wait(30)
 
     assert findings(watch, late=True) == []
     assert watch.state("A-1") == State.DONE
     assert watch.flows.named("A-1")["incomplete"].to_pylist() == [True]
+
+
+def test_pause_of_ours_clears_no_reactor_that_stays_silent(watch: Watch) -> None:
+    """It may have died meanwhile, and then nobody would ever be told of it."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.now += HOUR
+    watch.receive(order("B-1", watch.now, down={"payment"}))
+    watch.wait(120)
+
+    assert [(flow, service) for flow, _, service, _ in findings(watch)] == [
+        ("A-1", "payment"),
+        ("B-1", "payment"),
+    ]
 
 
 def test_flow_that_had_stopped_stays_stuck_over_a_pause_of_ours(watch: Watch) -> None:

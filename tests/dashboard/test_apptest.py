@@ -14,7 +14,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.client import Answered, Api
-from dashboard.shapes import SpanCounts, Stuck, Summary
+from dashboard.shapes import Stuck
+from dashboard.total_shapes import SpanCounts, Summary
 from tests.dashboard.factories import made
 from tests.dashboard.servers import ROOT, Collector
 from tests.sample_services.harness import free_port
@@ -243,7 +244,7 @@ def test_the_map_shows_who_leads_to_what(app: AppTest, level: str, by: str) -> N
     assert graph["variants"][0]["outcome"] == "done"
 
 
-@pytest.mark.parametrize("view", ["stuck", "flows", "flow", "choreography"])
+@pytest.mark.parametrize("view", ["stuck", "flows", "flow", "choreography", "expectations"])
 def test_without_a_collector_each_page_says_how_to_start_one(lonely: AppTest, view: str) -> None:
     opened(lonely, view, **({"flow": "A-1"} if view == "flow" else {}))
 

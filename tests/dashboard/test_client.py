@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from dashboard.client import Api, ApiError, NotFoundError, ShopControl, UnreachableError, address
-from dashboard.shapes import Flow, Stuck, Summary
+from dashboard.shapes import Flow, Stuck
+from dashboard.total_shapes import Summary
 from tests import collecting
 from tests.dashboard.factories import made
 from tests.dashboard.servers import Collector

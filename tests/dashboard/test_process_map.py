@@ -9,7 +9,7 @@ import pytest
 
 from dashboard.drawing import scene
 from dashboard.drawing.process_map import picture
-from dashboard.shapes import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
+from dashboard.total_shapes import Map, MapEmit, MapEvent, MapReaction, MapStuck, Percentiles
 from tests.dashboard.factories import made
 
 SHOP = made(

@@ -77,14 +77,14 @@ def test_the_page_follows_a_collector_that_comes_and_goes(
     shop = Shop()
     place(shop, "A-1", shipped, seconds_ago=1)
     shop.send(collector.otlp)
-    expect(page.get_by_role("heading", name="Nothing is stuck.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing can be called stuck yet.")).to_be_visible()
     expect(page.get_by_text("Still learning what normally follows")).to_be_visible()
     running = page.get_by_role("link", name="Running 1")
     expect(running).to_be_visible()
 
     collector.stop()
     expect(page.get_by_role("status")).to_contain_text("No answer from the collector for")
-    expect(page.get_by_role("heading", name="Nothing is stuck.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Nothing can be called stuck yet.")).to_be_visible()
 
     collector.run()
     expect(page.get_by_role("status")).to_have_count(0)
