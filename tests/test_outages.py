@@ -32,7 +32,7 @@ def stuck(watch: Watch) -> dict[str, tuple[str, str]]:
     return {flow: (cause, service) for flow, cause, service, _ in findings(watch)}
 
 
-@pytest.mark.parametrize("service", ["payment", "inventory", "shipping"])
+@pytest.mark.parametrize("service", ["payment", "shipping"])
 def test_gap_in_telemetry_hides_no_outage_that_follows(database: Database, service: str) -> None:
     """What happened unseen taught that the step is a choice: 0 of 209 dead orders were found."""
     watch = Watch(database)
@@ -57,7 +57,7 @@ def test_gap_in_telemetry_of_a_step_that_others_go_on_from_makes_nothing_stuck(d
     assert watch.flows.named("gap-30")["incomplete"].to_pylist() == [True]
 
 
-@pytest.mark.parametrize("lost", [0, 1, 5])
+@pytest.mark.parametrize("lost", [1, 5])
 def test_killed_process_takes_its_last_batch_along_and_is_found_all_the_same(
     database: Database, lost: int
 ) -> None:
@@ -98,7 +98,7 @@ def test_outage_during_a_replay_is_found(database: Database) -> None:
     assert stuck(again) == dict.fromkeys(keys, ("consumer_down", "payment"))
 
 
-@pytest.mark.parametrize("pause_s", [2, 10, 600])
+@pytest.mark.parametrize("pause_s", [2, 600])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_outage_around_a_restart_is_found(database: Database, pause_s: int, when: str) -> None:
     """A collector that is updated during an outage must not take that for the new normal."""
@@ -114,7 +114,7 @@ def test_outage_around_a_restart_is_found(database: Database, pause_s: int, when
     assert {service for _, service in stuck(again).values()} == {"payment"}
 
 
-@pytest.mark.parametrize("pause_s", [2, 10, 600])
+@pytest.mark.parametrize("pause_s", [2, 600])
 def test_healthy_orders_around_a_restart_raise_no_alarm(database: Database, pause_s: int) -> None:
     """Half of their spans wait in exporters while nobody listens; for ten minutes no exporter waits."""
     watch = Watch(database)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,7 @@ from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
 from collector.live.judging import Judging
 from collector.live.memory import Memory, Restored
+from collector.live.shown import Shown
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
 from collector.model.decisions import Decision
 from collector.model.flows import State
@@ -55,16 +56,6 @@ class Pacing:
     most_flow_spans: int = 100_000  # a larger flow is not a business run: its key is something shared
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """The standings of one moment, and what they are about."""
-
-    at: int = 0
-    expected: Expected | None = None
-    said: tuple[Declared, int] = (NOTHING_DECLARED, 0)
-    standings: Standings = field(default=Standings())
-
-
 class Tick:
     """The live part without its thread: give it span tables and times, and read its snapshot."""
 
@@ -85,7 +76,7 @@ class Tick:
         self.learner = Learner(names, habits)
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._judging = Judging(names, self._memory.demands)
-        self._shown = _Shown()
+        self._shown = Shown()
         self._last: int | None = None  # when the last tick was
         self._declared = NOTHING_DECLARED
         self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
@@ -297,7 +288,7 @@ class Tick:
         if old or now < shown.at or shown.said != said:
             others = partial(untaught.examples, self._memory.chunks)
             found = standings(self.learner.known, expected, now, others)
-            self._shown = shown = _Shown(now, expected, said, found)
+            self._shown = shown = Shown(now, expected, said, found)
         absences = self._judging.absences.now(now, self.learner.known.publisher)
         return replace(shown.standings, absences=absences)
 
