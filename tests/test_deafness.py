@@ -102,6 +102,7 @@ def test_what_takes_longer_than_the_gap_is_unlikely_to_have_happened_in_it() -> 
 def test_service_that_has_not_been_heard_again_is_given_a_minute_or_two() -> None:
     """An exporter that waits to try again does so for about as long as it has tried."""
     deafness = deaf()
+    hear(deafness, "payment", -5, -4)
     entries, none = owed((PAYMENT, 1)), np.zeros(1, np.int64)
     seen = [
         int(deafness.unheard(entries, none, NOW + (GAP_S + later) * SECOND)[1][0] - NOW) // SECOND
@@ -109,6 +110,14 @@ def test_service_that_has_not_been_heard_again_is_given_a_minute_or_two() -> Non
     ]
 
     assert seen == [GAP_S + 5, GAP_S + 30, GAP_S + 60, GAP_S + 60, GAP_S]
+
+
+def test_nobody_waits_for_a_service_that_never_sent_anything() -> None:
+    """It has no exporter that tries again: the first order of a declared service waited for a minute."""
+    deafness, none = deaf(), np.zeros(1, np.int64)
+    _, until = deafness.unheard(owed((PAYMENT, GAP_S + 1)), none, NOW + (GAP_S + 5) * SECOND)
+
+    assert until.tolist() == [0]
 
 
 def test_last_gaps_are_remembered() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from collector.columns.joins import Ints, Mask, groups
+from collector.columns.joins import Ints, Mask, groups, once
 from collector.diagnosis import Names
 from collector.diagnosis.debts import Debt, Owed
 from collector.model.wording import MINUTE
@@ -34,17 +34,19 @@ class Deafness:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._gaps: deque[_Gap] = deque(maxlen=_MOST)
+        self._sending: set[int] = set()  # services that ever sent anything
 
     def note(self, begin: int, end: int) -> None:
         """Nothing was received between these times, as the collector did not run."""
         self._gaps.append(_Gap(begin, end))
 
     def hear(self, rows: pa.Table) -> None:
-        """Learn from *rows* (READINGS) what their services kept during the last gap."""
+        """Learn from *rows* (READINGS) who sends, and what was kept during the last gap."""
+        service = self._names.services.codes(rows["service"])
+        self._sending.update(once(service).tolist())
         if not self._gaps or not rows.num_rows:
             return
         gap = self._gaps[-1]
-        service = self._names.services.codes(rows["service"])
         end = np.asarray(rows["end"].to_numpy())
         after = np.asarray(rows["received"].to_numpy()) >= gap.end
         for code, places in groups(service, after & (service >= 0)):
@@ -62,7 +64,8 @@ class Deafness:
             # An exporter that waits to try again does so for about as long as it has tried.
             patient = gap.end + min(2 * (gap.end - gap.begin), _PATIENCE)
             if now < patient + _PATIENCE:
-                silent = ~np.isin(service, [*gap.heard]) & (owed.since + owed.due + slack >= gap.begin)
+                waiting = sorted(self._sending - gap.heard.keys())
+                silent = np.isin(service, waiting) & (owed.since + owed.due + slack >= gap.begin)
                 until[silent] = np.maximum(until, min(now, patient))[silent]
             near = (owed.since <= gap.end) & (owed.since + owed.due + slack >= gap.begin)
             near &= owed.due <= gap.end - gap.begin

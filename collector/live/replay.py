@@ -83,7 +83,7 @@ class Replay:
         finally:
             tick.archive.replaying = False
         self._restore_unfinished(until)
-        if not resumed:
+        if newest > 1 and not resumed:  # an empty store has missed nothing
             tick.resume(heard or since, until)
         self._advance(None, until)
         tick.listen()

@@ -22,7 +22,7 @@ def consumer_down(case: Case, life: Life) -> Proof | None:
 
 def _is_down(case: Case, life: Life) -> Proof:
     handled = case.stopped_at.event_type
-    since = f"since {moment(life.last, case.now)}" if life.last else "ever"
+    since = f"since {moment(life.last, case.now)}" if life.last else "was ever seen"
     sentence = (
         f"{case.service} has not taken {handled}{sender(case)}: it was due within "
         f"{duration(case.due_ms / 1e3)}. No span of {reactor(case)} for {handled} {since}: "
