@@ -218,3 +218,10 @@ def test_calm_says_what_it_rests_on() -> None:
         " 2 changed in the last 24 h; 1 not seen for a day."
     )
     assert rests_on(Standings(), NOW + SECOND).sentence == "Rests on no expected step."
+
+
+def test_a_step_that_no_flow_waits_for_is_watched_and_not_counted_as_expected() -> None:
+    """Analytics ends a branch: "36 expected steps" promised that a flow without it is stuck."""
+    rests = rests_on(Standings((standing("payment"), standing("analytics", deadline_ms=None))), NOW)
+
+    assert (rests.expected, rests.sometimes) == (1, 1)

@@ -96,6 +96,16 @@ def test_event_that_is_rare_beside_the_input_is_not_usual() -> None:
     assert one.usual() == {PAID, CLEARED}
 
 
+def test_nobody_waits_for_what_comes_in_few_flows_only() -> None:
+    """A refusal is needed to release the stock, and still no order waits to be refused."""
+    one = Input(Habits(), NOW)
+    came(one, 30, CLEARED, REFUSED)
+    stayed_away(one, 300, PAID, CLEARED)
+
+    assert one.regularity is Regularity.SOMETIMES
+    assert one.share == 30 / 330
+
+
 def test_input_that_came_after_all_was_no_miss() -> None:
     one = Input(Habits(), NOW)
     came(one, 100, PAID, CLEARED)

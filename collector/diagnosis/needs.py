@@ -113,7 +113,14 @@ class Input:
         if self.n < self._habits.flows:
             return Regularity.LEARNING
         few = self.missed <= self._habits.missed_share * self.n
-        return Regularity.ALWAYS if few else Regularity.SOMETIMES
+        # What comes in few flows only is a way of its own: nobody waits for a refusal.
+        return Regularity.ALWAYS if few and self.share >= 0.5 else Regularity.SOMETIMES
+
+    @property
+    def share(self) -> float:
+        """In how many of all flows it came, whichever way they took; 0 without any."""
+        every = self.came + sum(self._without.values())
+        return self.came / every if every else 0.0
 
 
 @dataclass

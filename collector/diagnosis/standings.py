@@ -36,7 +36,7 @@ def standings(known: Known, expected: Expected, now: int, others: Others = _noth
 
     *others* counts in flows that have not taught yet: see `Others`.
     """
-    learned = [*_of_steps(known, now), *_of_joins(known)]
+    learned = [*_of_steps(known, expected, now), *_of_joins(known)]
     found = _with_declared(learned, expected)
     found.sort(key=lambda one: (one.service, one.triggers, one.kind, one.event_type or ""))
     return Standings(tuple(found), tuple(_drops(known, expected, now, others))[:_MOST_DROPS])
@@ -75,18 +75,21 @@ def _with_declared(learned: list[Standing], expected: Expected) -> list[Standing
     return [*found.values(), *(one for one in learned if one.kind == "event")]
 
 
-def _of_steps(known: Known, now: int) -> Iterator[Standing]:
+def _of_steps(known: Known, expected: Expected, now: int) -> Iterator[Standing]:
     for step, seen in known.steps.items():
-        yield _reaction(known, step, seen, now)
-        if seen.emits:
+        expectation = expected.steps.get(step)
+        # A flow does not wait for a step that only ends a branch: its share is watched.
+        waits = expectation is not None and expectation.progresses
+        yield _reaction(known, step, seen, now, waits=waits)
+        # What also needs other steps is shown as a join.
+        if seen.emits and not known.needs.is_joined(step, set(seen.emits)):
             yield from _events(known, step, seen)
 
 
-def _reaction(known: Known, step: int, seen: StepHabits, now: int) -> Standing:
+def _reaction(known: Known, step: int, seen: StepHabits, now: int, *, waits: bool) -> Standing:
     service, group = known.names.of_reactor(reactor_of(step))
     state, since, history = _said(known, step, seen.reaction)
     missed, recent = seen.reacted.recent
-    expected = state == "always"
     return Standing(
         kind="reaction",
         triggers=(_type(known, type_of(step)),),
@@ -98,7 +101,7 @@ def _reaction(known: Known, step: int, seen: StepHabits, now: int) -> Standing:
         n=round(seen.reacted.n),
         needed=known.habits.flows,
         pace=seen.react.pace if seen.react.pace.n else None,
-        deadline_ms=seen.react.deadline_ms if expected else None,
+        deadline_ms=seen.react.deadline_ms if waits and state == "always" else None,
         since=since,
         kept=seen.last,
         missed=missed,
@@ -186,7 +189,7 @@ def _input(known: Known, steps: tuple[int, ...], step: int, one: Input) -> Stand
         group=group,
         event_type=_type(known, type_of(step)),
         state=state,
-        share=one.came / one.n if one.n else 0.0,
+        share=one.share,
         n=round(one.n),
         needed=known.habits.flows,
         pace=one.wait.pace if one.wait.pace.n else None,

@@ -79,10 +79,11 @@ def expectations(
 def rests_on(standings: Standings, now: int) -> RestsOn:
     """What it rests on if nothing is called stuck at *now*."""
     states = [one.state for one in standings.standings]
+    owed = sum(one.state == "always" and one.deadline_ms is not None for one in standings.standings)
     rests = RestsOn(
-        expected=states.count("always") + states.count("declared"),
+        expected=owed + states.count("declared"),
         learning=states.count("learning"),
-        sometimes=states.count("sometimes"),
+        sometimes=states.count("sometimes") + states.count("always") - owed,
         forgotten=states.count("forgotten"),
         changed_24h=sum(_changed(one.history, now - _DAY) for one in standings.standings),
         dropped=len(standings.drops),
@@ -233,12 +234,17 @@ def _why(one: Standing) -> str:
     known = f"in {percent(one.share)} of {one.n:,} cases"
     tail = {
         "learning": f"{counted(one.n, 'case')} of {one.needed:,} that make it known",
-        "always": f"always, {known}",
+        "always": f"always, {known}{_unawaited(one)}",
         "sometimes": f"sometimes, {known}",
         "declared": "as declared",
         "forgotten": "not expected any more",
     }[one.state]
     return f"{_what(one)}: {tail}."
+
+
+def _unawaited(one: Standing) -> str:
+    """What is said of a reaction that only ends a branch."""
+    return "" if one.deadline_ms is not None else "; no flow waits for it, but a fall of its share is told"
 
 
 def _what(one: Standing) -> str:

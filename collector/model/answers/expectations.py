@@ -92,7 +92,7 @@ class RestsOn(Answer, frozen=True, kw_only=True):
 
     expected: Annotated[int, says("a flow without it is stuck: always and declared")]
     learning: Annotated[int, says("not known well enough yet")]
-    sometimes: Annotated[int, says("watched as a share")]
+    sometimes: Annotated[int, says("watched as a share: sometimes, and always where no flow waits for it")]
     forgotten: Annotated[int, says("not expected any more")]
     changed_24h: Annotated[int, says("that changed within 24 hours, other than by being learned")]
     dropped: Annotated[int, says("shares that have fallen")]
