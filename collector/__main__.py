@@ -27,6 +27,9 @@ from collector.queries import Reader, Sources
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.upkeep.health import Troubles
+from collector.upkeep.rounds import Rounds
+from collector.upkeep.watch import Watch
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
 
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
@@ -63,6 +66,7 @@ async def run(config: Config) -> int:
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
+    troubles, watch = Troubles(), Watch(counters)
     live = Live(
         ticking,
         naming=naming,
@@ -71,7 +75,15 @@ async def run(config: Config) -> int:
         replay_s=config.replay_s,
         declared=declared,
     )
-    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
+    intake = Intake(
+        writing.spans,
+        config,
+        counters,
+        on_stored=live.feed,
+        behind=live.behind,
+        watch=watch,
+        troubles=troubles,
+    )
     grpc = grpc_server(intake, config, counters)
     try:
         grpc.add_insecure_port(address(bind, config.grpc_port))
@@ -79,11 +91,21 @@ async def run(config: Config) -> int:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
     sources = Sources(
-        reading.spans, reading.flows, reading.decisions, live, counters, naming, _addresses(config), declared
+        reading.spans,
+        reading.flows,
+        reading.decisions,
+        live,
+        counters,
+        naming,
+        _addresses(config),
+        declared,
+        troubles,
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)
+    api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
+    rounds = Rounds(watch)
     await intake.start()
+    rounds.start()
     live.start()
     await api.start()
     await grpc.start()
@@ -95,7 +117,7 @@ async def run(config: Config) -> int:
         f" data in {store.place}"
     )
     served = {
-        "intake": intake.watch.given_up.wait(),
+        "a task": watch.given_up.wait(),
         "OTLP/gRPC": grpc.wait_for_termination(),
         "OTLP/HTTP": http.ended(),
         "API": api.ended(),
@@ -107,6 +129,7 @@ async def run(config: Config) -> int:
         async with asyncio.timeout(_STOP_WITHIN_S):
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
+            await rounds.stop()
             await api.stop()
             await asyncio.to_thread(live.stop)
     except TimeoutError:
