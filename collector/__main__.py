@@ -100,6 +100,7 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        dismissals=reading.dismissals,
     )
     reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)

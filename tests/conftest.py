@@ -13,11 +13,9 @@ import pytest
 from hypothesis import settings
 
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
-from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import migrate
-from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.clickhouse.opening import stores_over
 from collector.store.contracts import Stores
 from tests.scenes import Watch
 
@@ -120,8 +118,7 @@ def new_stores(engine: Engine) -> Iterator[Callable[[], Stores]]:
 
     def opened() -> Stores:
         databases.append(engine.database(name))
-        spans = ClickHouseSpans(databases[-1])
-        return Stores(spans, ClickHouseFlows(databases[-1], spans), ClickHouseDecisions(databases[-1]))
+        return stores_over(databases[-1])
 
     yield opened
     for database in databases:

@@ -50,6 +50,7 @@ def sources(watch: Watch) -> Sources:
         Counters(),
         DEFAULT_NAMING,
         nowhere,
+        dismissals=watch.stores.dismissals,
     )
 
 

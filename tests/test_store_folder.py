@@ -33,6 +33,7 @@ from tests.stores.contract import (
     put,
 )
 from tests.stores.decision_contract import DecisionStoreContract
+from tests.stores.dismissal_contract import DismissalStoreContract
 
 
 @pytest.fixture
@@ -50,6 +51,10 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestDismissalStore(DismissalStoreContract):
     """Embedded, on a folder."""
 
 

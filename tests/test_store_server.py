@@ -24,6 +24,7 @@ from tests.stores.contract import (
     SpanStoreContract,
 )
 from tests.stores.decision_contract import DecisionStoreContract, decision
+from tests.stores.dismissal_contract import DismissalStoreContract, dismissal, say
 from tests.stores.front import PASSWORD, Front
 
 _numbers = count()
@@ -61,6 +62,10 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """On a server."""
+
+
+class TestDismissalStore(DismissalStoreContract):
     """On a server."""
 
 
@@ -122,6 +127,11 @@ def test_what_a_proxy_answers_is_a_store_error(front: Front, on_server: OpenStor
         lambda: stores.flows.done_among(["A-1"], 0),
         lambda: stores.decisions.write(decision(NOW)),
         stores.decisions.all,
+        lambda: say(stores.dismissals, dismissal(), "A-1"),
+        stores.dismissals.said,
+        stores.dismissals.standing,
+        stores.dismissals.count,
+        lambda: stores.dismissals.forget_gone(NOW),
     ]
     stores.spans.write(table(request(span())))
     assert stores.spans.span_count() == 1  # it is connected

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from collector.model.answers import (
     Answer,
     Decision,
+    Dismissal,
     Error,
     Expectations,
     Flow,
@@ -25,6 +26,7 @@ from collector.model.answers import (
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
     Decision,
+    Dismissal,
     Error,
     Expectations,
     Flow,

@@ -11,6 +11,7 @@ from collector.queries.deciding import (
     Wish,
     wish_of,
 )
+from collector.queries.dismissing import DismissalError, Never, never_of
 from collector.queries.expectation_list import Only
 from collector.queries.paging import Page, QuestionError, page
 from collector.queries.reader import Reader
@@ -18,6 +19,8 @@ from collector.queries.sources import Sources
 
 __all__ = [
     "DecisionError",
+    "DismissalError",
+    "Never",
     "Only",
     "Page",
     "QuestionError",
@@ -27,6 +30,7 @@ __all__ = [
     "TooManyDecisionsError",
     "UnknownStepError",
     "Wish",
+    "never_of",
     "page",
     "wish_of",
 ]

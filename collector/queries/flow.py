@@ -22,6 +22,7 @@ from collector.model.answers import (
 )
 from collector.model.notes import NoteKind
 from collector.queries.causal_graph import causal_graph, refs_of
+from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.flow_list import items_of, stored_item
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import StitchedRun, run_of
@@ -30,11 +31,11 @@ from collector.queries.stuck import entries_of, findings
 _ON_THEIR_WAY = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
 
 
-def flow(sources: Sources, name: str) -> Flow | None:
+def flow(sources: Sources, name: str, dismissed: Dismissed = NOTHING_DISMISSED) -> Flow | None:
     """The flow with the key, id or trace id *name*; None if there is none."""
     snapshot = sources.live.snapshot
     place = place_of(snapshot, name)
-    item = _item(sources, snapshot, place, name)
+    item = _item(sources, snapshot, place, name, dismissed)
     run = None if item is None else run_of(sources, item)
     if item is None or run is None:
         return None
@@ -76,12 +77,18 @@ def place_of(snapshot: Snapshot, name: str) -> int | None:
     return int(np.searchsorted(traces.offsets.to_numpy(), hit, "right") - 1) if hit >= 0 else None
 
 
-def _item(sources: Sources, snapshot: Snapshot, place: int | None, name: str) -> FlowItem | None:
+def _item(
+    sources: Sources,
+    snapshot: Snapshot,
+    place: int | None,
+    name: str,
+    dismissed: Dismissed = NOTHING_DISMISSED,
+) -> FlowItem | None:
     """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*."""
     if place is not None:
-        return items_of(snapshot, np.array([place]))[0]
+        return items_of(snapshot, np.array([place]), dismissed)[0]
     stored = sources.flows.named(name).to_pylist()
-    return stored_item(stored[0]) if stored else None
+    return stored_item(stored[0], dismissed) if stored else None
 
 
 def _answer(graph: Stitched, item: FlowItem, found: Sequence[Finding]) -> Flow:

@@ -3,8 +3,10 @@
 import time
 
 from collector import formats
+from collector.live.snapshot import Snapshot
 from collector.model.answers import (
     Decision,
+    Dismissal,
     Expectations,
     Flow,
     Flows,
@@ -19,6 +21,8 @@ from collector.model.answers import (
 from collector.queries import flow_list
 from collector.queries.causal_graph import causal_graph
 from collector.queries.deciding import Deciding, Wish
+from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
+from collector.queries.dismissing import Dismissing, Never
 from collector.queries.expectation_list import Only, expectations
 from collector.queries.flow import flow, place_of, spans
 from collector.queries.kept import Kept
@@ -26,9 +30,10 @@ from collector.queries.map import choreography_map
 from collector.queries.paging import Page
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import stitched_again
+from collector.queries.stopped import DISMISSED, Stopped, in_memory
 from collector.queries.stuck import Findings, all_findings, page_of, why
-from collector.queries.summary import COUNTED_FOR_S, summary
-from collector.store.contracts import Search
+from collector.queries.summary import summary
+from collector.store.contracts import Search, StoreError
 
 _MAP_KEPT_S = 4.0
 
@@ -40,16 +45,19 @@ class Reader:
         self.sources = sources
         self._stuck: dict[bool, Kept[Findings]] = {late: Kept() for late in (False, True)}
         self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
-        self._counted: Kept[dict[int, int]] = Kept(COUNTED_FOR_S)
+        self._stopped = Stopped(sources)
         self._deciding = Deciding(sources)
+        self._dismissing = Dismissing(sources, self.nearest)
 
     def summary(self) -> Summary:
         """The figures of the first page."""
-        return summary(self.sources, self._counted)
+        snapshot, dismissed = self.sources.live.snapshot, self._dismissing.dismissed
+        hidden = dismissed.hidden(snapshot)
+        return summary(self.sources, self._stopped.counts(snapshot, hidden, dismissed), hidden)
 
     def flows(self, search: Search, wanted: Page) -> Flows:
         """The flows that match *search*, stuck first."""
-        return flow_list.flows(self.sources, search, wanted)
+        return flow_list.flows(self.sources, search, wanted, self._dismissing.dismissed)
 
     def nearest(self, name: str) -> list[str]:
         """The names of flows that look like *name*."""
@@ -58,7 +66,11 @@ class Reader:
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
         """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""
         replayed = self.sources.live.replayed.is_set()
-        return page_of(self._findings(late=late), wanted, each=each, replayed=replayed)
+        dismissed = self._dismissing.dismissed
+        snapshot = self.sources.live.snapshot
+        every = self._findings(snapshot, dismissed, late=late)
+        gone = self._stopped.counts(snapshot, dismissed.hidden(snapshot), dismissed)[DISMISSED]
+        return page_of(every, wanted, each=each, replayed=replayed, dismissed=gone)
 
     def expectations(self, only: Only) -> Expectations:
         """What is expected of whom after what, and what people said about it."""
@@ -77,6 +89,19 @@ class Reader:
         """Store what a person said, and apply it; raise `DecisionError` if it is not taken."""
         return self._deciding.decide(wish)
 
+    def dismiss(self, wish: Never) -> Dismissal:
+        """Store what nobody shall mind any more, and apply it; raise `DismissalError` if it is not taken."""
+        return self._dismissing.dismiss(wish)
+
+    def live_flows(self) -> dict[str, int]:
+        """How many flows in memory are in each state, and how many are dismissed."""
+        snapshot = self.sources.live.snapshot
+        try:
+            dismissed = self._dismissing.dismissed
+        except StoreError:  # a scrape must not fail: what stopped is then counted as such
+            dismissed = NOTHING_DISMISSED
+        return in_memory(snapshot, dismissed.hidden(snapshot))
+
     def why(self, name: str) -> Why | None:
         """The findings of one flow; None if there is no such flow."""
         replayed = self.sources.live.replayed.is_set()
@@ -88,7 +113,7 @@ class Reader:
 
     def flow(self, name: str) -> Flow | None:
         """One flow in full; None if there is no such flow."""
-        return flow(self.sources, name)
+        return flow(self.sources, name, self._dismissing.dismissed)
 
     def spans(self, name: str) -> Spans | None:
         """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
@@ -96,7 +121,7 @@ class Reader:
 
     def map(self, window_s: int) -> Map:
         """The choreography of the newest flows of the last *window_s* seconds."""
-        found = self._findings(late=False).found
+        found = self._findings(self.sources.live.snapshot, self._dismissing.dismissed, late=False).found
         return self._maps.get(window_s, lambda: choreography_map(self.sources, window_s, found))
 
     def stitch(self, file: bytes) -> Stitched:
@@ -108,6 +133,6 @@ class Reader:
         notes = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
         return causal_graph(stitched_again(self.sources, found.spans), spelled=found.spelled, notes=notes)
 
-    def _findings(self, *, late: bool) -> Findings:
-        snapshot = self.sources.live.snapshot
-        return self._stuck[late].get(snapshot, lambda: all_findings(snapshot, late=late))
+    def _findings(self, snapshot: Snapshot, dismissed: Dismissed, *, late: bool) -> Findings:
+        hidden = dismissed.hidden(snapshot)
+        return self._stuck[late].get((snapshot, dismissed), lambda: all_findings(snapshot, hidden, late=late))

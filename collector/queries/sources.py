@@ -11,7 +11,7 @@ from collector.live.snapshot import Snapshot
 from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
-from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.store.contracts import DecisionStore, DismissalStore, FlowStore, SpanStore
 from collector.upkeep.health import Troubles
 
 
@@ -61,3 +61,4 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    dismissals: DismissalStore = field(kw_only=True)

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 import pyarrow as pa
 
-from collector.columns.joins import Ints, once
+from collector.columns.joins import Ints, Mask, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
 from collector.diagnosis.record import reactor_of, type_of
@@ -50,9 +50,12 @@ class Findings:
     rests_on: RestsOn
 
 
-def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
-    """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause."""
-    entries = entries_of(snapshot, late=late)
+def all_findings(snapshot: Snapshot, hidden: Mask | None = None, *, late: bool = False) -> Findings:
+    """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause.
+
+    Flows that *hidden* marks are left out: they are dismissed.
+    """
+    entries = entries_of(snapshot, late=late, hidden=hidden)
     found = findings(snapshot, _told(snapshot, entries))
     flows = len(once(snapshot.owed.flow[entries]))
     drops = [drop_of(one) for one in snapshot.standings.drops]
@@ -60,7 +63,7 @@ def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
     return Findings(found, cohorts(found), len(entries), flows, drops, calm)
 
 
-def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) -> Stuck:
+def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool, dismissed: int = 0) -> Stuck:
     """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
     found = _first_of_each(every.found, each) if each else every.found
     first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
@@ -71,6 +74,7 @@ def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) 
         cohorts=list(every.cohorts),
         total=every.total,
         flows=every.flows,
+        dismissed=dismissed,
         replayed=replayed,
         next_cursor=following,
         drops=list(every.drops),
@@ -118,13 +122,20 @@ def _written(missing: Missing) -> dict[str, Any]:
     return msgspec.structs.asdict(missing)
 
 
-def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
-    """The overdue entries, oldest first; without *late*, only those past their deadline or failed."""
+def entries_of(
+    snapshot: Snapshot, *, late: bool, flow: int | None = None, hidden: Mask | None = None
+) -> Ints:
+    """The overdue entries, oldest first; without *late*, only those past their deadline or failed.
+
+    Without those of the flows that *hidden* marks.
+    """
     owed, now = snapshot.owed, snapshot.now or 0
     past = (now - owed.since - snapshot.slack > owed.deadline) | owed.final
     wanted = past if not late else np.ones(len(owed), np.bool_)
     if flow is not None:
         wanted &= owed.flow == flow
+    if hidden is not None:
+        wanted &= ~hidden[owed.flow]
     rows = np.flatnonzero(wanted)
     return rows[np.argsort(owed.since[rows], kind="stable")]
 

@@ -1,39 +1,31 @@
 """The figures of the first page: how many flows are in which state, and how the collector is doing."""
 
-import contextlib
 import time
 
 import numpy as np
 
-from collector.live.snapshot import RECENT, Snapshot
+from collector.columns.joins import Mask
+from collector.live.snapshot import RECENT
 from collector.model.answers import Learning, SpanCounts, Summary, Trouble
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.queries.flow_list import in_store_alone
-from collector.queries.kept import Kept
 from collector.queries.sources import Sources
 from collector.queries.stuck import entries_of
-from collector.store.contracts import Search, StoreError
-
-COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 
 
-def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
-    """The current summary; *counted* caches how many stopped flows are only in the store."""
+def summary(sources: Sources, counts: dict[str, int], hidden: Mask) -> Summary:
+    """The current summary; *counts* has how many flows there are in each state, and how many are dismissed.
+
+    *hidden* marks the flows of the snapshot that are dismissed.
+    """
     live, now = sources.live, time.time_ns()
     snapshot = live.snapshot
     minute = now - 60 * SECOND
-    counts = np.bincount(snapshot.state, minlength=len(State))
     ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
     seconds = snapshot.done.after(now - RECENT)
-    for state, count in counted.get(
-        None, lambda: _stopped_elsewhere(sources, snapshot, counted.last)
-    ).items():
-        counts[state] += count
-    states: dict[str, int] = {state.word: int(counts[state]) for state in State}
-    states["done"] += len(seconds)
+    states = {**counts, "done": counts["done"] + len(seconds)}
     per_minute = len(snapshot.done.after(minute)) + int((ended > minute).sum())
-    past = entries_of(snapshot, late=False)
+    past = entries_of(snapshot, late=False, hidden=hidden)
     oldest = (now - int(snapshot.owed.since[past].min())) / SECOND if len(past) else None
     return Summary(
         now_unix_nano=now,
@@ -52,14 +44,6 @@ def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
             for one in sources.troubles.now()
         ],
     )
-
-
-def _stopped_elsewhere(sources: Sources, snapshot: Snapshot, last: dict[int, int] | None) -> dict[int, int]:
-    """How many stopped flows are only in the store, by state; *last* if the store cannot say."""
-    stopped = Search(states=(State.STUCK, State.FAILED))
-    with contextlib.suppress(StoreError):
-        return sources.flows.counts(in_store_alone(snapshot, stopped))
-    return last or {}
 
 
 def _rounded(value: float | None) -> float | None:

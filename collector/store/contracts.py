@@ -14,6 +14,7 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
+from collector.model.dismissals import Dismissal
 
 
 class StoreError(Exception):
@@ -38,8 +39,10 @@ class Search:
 
     # Part of the key, the id, an event type or a service, or the start of a trace id; case does not matter.
     text: str = ""
-    states: Sequence[int] = ()  # State; empty: all
+    states: Sequence[int] = ()  # State; empty: all. Flows that are dismissed count only with `dismissed`
+    dismissed: bool = False  # those that stopped and are dismissed; beside *states*, or, without any, alone
     since: int = 0  # nanoseconds: the flow's last activity is later
+    before: int = 0  # nanoseconds: the flow's last activity is earlier; 0: whenever it was
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
 
@@ -174,6 +177,33 @@ class DecisionStore(Protocol):
         """All decisions, oldest first; those of one instant in the order in which they were written."""
 
 
+class DismissalStore(Protocol):
+    """Everything that people said about flows that had stopped. Nothing of it is ever replaced.
+
+    `FlowStore` looks here for `Search.dismissed`: a flow is dismissed if it is stuck or failed, and its
+    `received` is not after the `until` of the newest word on it.
+    """
+
+    def write(self, said: Dismissal, flows: Sequence[str], until: Ints) -> None:
+        """Return once *said* is durable, with the ids of the *flows* that it is about; whole or not at all.
+
+        *until* is when the last span of each was received, nanoseconds since the epoch; -1 for "undo". The
+        caller makes sure that `said.at` rises.
+        """
+
+    def said(self) -> list[Dismissal]:
+        """All words, oldest first."""
+
+    def standing(self) -> pa.Table:
+        """STANDING: the newest word on each flow, in no particular order; also those that were taken back."""
+
+    def count(self) -> int:
+        """How many words on flows are stored, one for each flow of each."""
+
+    def forget_gone(self, before: int) -> None:
+        """Remove the words said before that time on flows that are stored no more."""
+
+
 class FactStore(Protocol):
     """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
@@ -185,6 +215,7 @@ class Stores:
     spans: SpanStore
     flows: FlowStore
     decisions: DecisionStore
+    dismissals: DismissalStore
 
 
 class OpenStore(Protocol):

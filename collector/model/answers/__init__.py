@@ -34,6 +34,8 @@ from collector.model.answers.graphs import (
 from collector.model.answers.lists import (
     CauseChange,
     Cohort,
+    Dismissal,
+    Dismissed,
     Evidence,
     EvidenceKind,
     Expectation,
@@ -67,6 +69,8 @@ __all__ = [
     "Clocks",
     "Cohort",
     "Decision",
+    "Dismissal",
+    "Dismissed",
     "Drop",
     "Edge",
     "Error",

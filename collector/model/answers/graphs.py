@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, UnsetType, field
 
 from collector.model.answers.base import Answer, StateWord, says
-from collector.model.answers.lists import Finding
+from collector.model.answers.lists import Dismissed, Finding
 
 
 class Pace(Answer, frozen=True, kw_only=True):
@@ -139,6 +139,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    dismissed: Dismissed | None
 
 
 class Flow(Stitched, frozen=True, kw_only=True):

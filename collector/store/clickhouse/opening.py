@@ -1,5 +1,6 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
+from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
@@ -45,14 +47,24 @@ class ClickHouseStore:
         """Stores over connections of their own."""
         database = self._connected()
         self._databases.append(database)
-        spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+        return stores_over(database)
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
         for database in self._databases:
             database.close()
         self._closed()
+
+
+def stores_over(database: Database, clock: Callable[[], int] = time.time_ns) -> Stores:
+    """All stores in *database*, which must be migrated."""
+    spans = ClickHouseSpans(database)
+    return Stores(
+        spans=spans,
+        flows=ClickHouseFlows(database, spans, clock),
+        decisions=ClickHouseDecisions(database),
+        dismissals=ClickHouseDismissals(database),
+    )
 
 
 def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:

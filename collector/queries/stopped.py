@@ -1,0 +1,50 @@
+"""How many flows are in which state, in memory and in the store, and how many are dismissed?"""
+
+import contextlib
+
+import numpy as np
+
+from collector.columns.joins import Mask
+from collector.live.snapshot import Snapshot
+from collector.model.flows import State
+from collector.queries.flow_list import in_store_alone
+from collector.queries.kept import Kept
+from collector.queries.sources import Sources
+from collector.store.contracts import Search, StoreError
+
+DISMISSED = "dismissed"  # beside the words of the states
+_COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
+_STOPPED = (State.STUCK, State.FAILED)
+
+
+def in_memory(snapshot: Snapshot, hidden: Mask) -> dict[str, int]:
+    """How many flows of *snapshot* are in each state; those that *hidden* marks are counted as dismissed."""
+    counts = np.bincount(snapshot.state[~hidden], minlength=len(State))
+    return {state.word: int(counts[state]) for state in State} | {DISMISSED: int(hidden.sum())}
+
+
+class Stopped:
+    """Counts the flows that stopped; what only the store knows is asked again after some seconds."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._elsewhere: Kept[dict[str, int]] = Kept(_COUNTED_FOR_S)
+
+    def counts(self, snapshot: Snapshot, hidden: Mask, by: object) -> dict[str, int]:
+        """How many flows are in each state, and dismissed; asked again when *by* is something else."""
+        counts = in_memory(snapshot, hidden)
+        for word, number in self._elsewhere.get(by, lambda: self._stored(snapshot)).items():
+            counts[word] += number
+        return counts
+
+    def _stored(self, snapshot: Snapshot) -> dict[str, int]:
+        """How many stopped flows are only in the store; what was known last if the store cannot say."""
+        with contextlib.suppress(StoreError):
+            store = self._sources.flows
+            alone = in_store_alone(snapshot, Search(states=_STOPPED))
+            found: dict[str, int] = {
+                State(state).word: number for state, number in store.counts(alone).items()
+            }
+            gone = in_store_alone(snapshot, Search(dismissed=True))
+            return {**found, DISMISSED: sum(store.counts(gone).values())}
+        return self._elsewhere.last or {}
