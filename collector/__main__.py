@@ -101,6 +101,7 @@ async def run(config: Config) -> int:
         declared,
         troubles,
         dismissals=reading.dismissals,
+        deletions=reading.deletions,
     )
     reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
@@ -108,6 +109,7 @@ async def run(config: Config) -> int:
     await intake.start()
     rounds.start()
     live.start()
+    reader.deleting.resume()
     await api.start()
     await grpc.start()
     await http.start()
@@ -132,6 +134,7 @@ async def run(config: Config) -> int:
             await intake.close()
             await rounds.stop()
             await api.stop()
+            await asyncio.to_thread(reader.deleting.stop)
             await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)

@@ -1,10 +1,13 @@
 """What do scripts see of an answer? Its plain JSON values, which tests compare."""
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
 import msgspec
+import pyarrow as pa
 
 from collector.conventions import DEFAULT_NAMING
 from collector.counters import Counters
@@ -40,6 +43,9 @@ def sources(watch: Watch) -> Sources:
         replayed=threading.Event(),
         expectations=0,
         decide=lambda decision: None,
+        cut=lambda cut: _done(watch.tick.cut(cut)),
+        remove=lambda doomed: _done(watch.tick.remove(doomed, watch.now)),
+        restore=lambda ids, spans, *, unfinished: _done(_restore(watch, ids, spans, unfinished=unfinished)),
     )
     nowhere = Otlp(grpc="", http="")
     return Sources(
@@ -51,7 +57,20 @@ def sources(watch: Watch) -> Sources:
         DEFAULT_NAMING,
         nowhere,
         dismissals=watch.stores.dismissals,
+        deletions=watch.stores.deletions,
     )
+
+
+def _restore(watch: Watch, ids: Sequence[str], spans: pa.Table, *, unfinished: bool) -> None:
+    """As the live part does it: between two ticks."""
+    watch.tick.restore(ids, spans, watch.now, unfinished=unfinished)
+    watch.wait(1)
+
+
+def _done(nothing: None) -> Future[None]:
+    done: Future[None] = Future()
+    done.set_result(nothing)
+    return done
 
 
 def document(stitched: Stitched, *args: Any, **how: Any) -> Document:

@@ -129,6 +129,7 @@ def reader_of(told: Told, stores: Stores, declared: DeclaredView | None = None) 
             nowhere,
             declared,
             dismissals=stores.dismissals,
+            deletions=stores.deletions,
         )
     )
 

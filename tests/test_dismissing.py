@@ -59,7 +59,7 @@ class Asked:
 
 
 def stopped(watch: Watch) -> Watch:
-    """*watch* after an order that went well, three without payment, which is no chance, and one of fraud's."""
+    """*watch* after an order that went well, three without payment, which is no chance, and one other."""
     watch.receive(order("C-0", watch.now))
     for number in range(3):
         watch.receive(order(f"A-{number}", watch.now, down={"payment"}))

@@ -33,6 +33,7 @@ from tests.stores.contract import (
     put,
 )
 from tests.stores.decision_contract import DecisionStoreContract
+from tests.stores.deletion_contract import DeletionStoreContract
 from tests.stores.dismissal_contract import DismissalStoreContract
 
 
@@ -55,6 +56,10 @@ class TestDecisionStore(DecisionStoreContract):
 
 
 class TestDismissalStore(DismissalStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestDeletionStore(DeletionStoreContract):
     """Embedded, on a folder."""
 
 

@@ -24,6 +24,7 @@ from tests.stores.contract import (
     SpanStoreContract,
 )
 from tests.stores.decision_contract import DecisionStoreContract, decision
+from tests.stores.deletion_contract import DeletionStoreContract
 from tests.stores.dismissal_contract import DismissalStoreContract, dismissal, say
 from tests.stores.front import PASSWORD, Front
 
@@ -66,6 +67,10 @@ class TestDecisionStore(DecisionStoreContract):
 
 
 class TestDismissalStore(DismissalStoreContract):
+    """On a server."""
+
+
+class TestDeletionStore(DeletionStoreContract):
     """On a server."""
 
 

@@ -12,8 +12,10 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from collector.api.bodies_of_words import (
     DECISION,
+    DELETION,
     DISMISSAL,
     LONGEST_DECISION,
+    LONGEST_DELETION,
     LONGEST_DISMISSAL,
     document_in,
 )
@@ -26,6 +28,8 @@ from collector.live.runner import Live
 from collector.model.answers import (
     Answer,
     Decision,
+    Deletion,
+    Deletions,
     Dismissal,
     Error,
     Expectations,
@@ -39,7 +43,7 @@ from collector.model.answers import (
     Why,
 )
 from collector.model.flows import State
-from collector.queries import Only, QuestionError, Reader, never_of, page, wish_of
+from collector.queries import Only, QuestionError, Reader, never_of, page, unwanted_of, wish_of
 from collector.store.contracts import Search
 from collector.web.access import LoopbackNames, TokenNeeded
 from collector.web.bodies import inflate, receive
@@ -157,6 +161,11 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         """Who reacts to what, how often, how fast."""
         return Json(reader.map(window_s))
 
+    @path("/deletions", Deletions)
+    def deletions() -> Json:
+        """What people had deleted, and how far that is."""
+        return Json(reader.deletions())
+
     @path("/expectations", Expectations)
     def expectations(event_type: Name = "", service: Name = "") -> Json:
         """What is expected of whom after what, how sure that is, and what people said about it."""
@@ -205,6 +214,17 @@ def _add_words(app: FastAPI, reader: Reader) -> None:
         """Never mind flows that stopped, as they stand now: those that are named, or those of an incident."""
         wish = never_of(await said(request, LONGEST_DISMISSAL))
         return Json(await run_in_threadpool(reader.dismiss, wish))
+
+    @app.post(
+        "/api/v1/deletions",
+        response_model=None,
+        responses={200: response(Deletion)},
+        openapi_extra=DELETION,
+    )
+    async def delete(request: Request) -> Json:
+        """Delete the spans for which all conditions hold; unless `dry_run` is false, say what would go."""
+        wish = unwanted_of(await said(request, LONGEST_DELETION))
+        return Json(await run_in_threadpool(reader.delete, wish))
 
 
 def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:

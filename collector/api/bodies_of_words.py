@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from collector.queries import deciding, dismissing
+from collector.queries import deciding, deleting, dismissing
 from collector.web.bodies import BodyError
 
 _PER_CHARACTER = 12  # bytes at the most: escaped, as two halves of a surrogate pair
@@ -65,4 +65,15 @@ DISMISSAL = _described(
     },
     list(_WHO),
 )
+DELETION = _described(
+    {
+        "service": _text(deleting.LONGEST_SERVICE),
+        "before_unix_nano": {"type": "integer", "minimum": 1},
+        "flow": _text(deleting.LONGEST_KEY),
+        "dry_run": {"type": "boolean", "default": True},
+        **_WHO,
+    },
+    list(_WHO),
+)
+LONGEST_DELETION = _longest(deleting.LONGEST_SERVICE, deleting.LONGEST_KEY, *deleting.LONGEST.values())
 LONGEST_DISMISSAL = 4 * 1024 * 1024  # room for as many keys as may be named, if they are not absurdly long

@@ -14,6 +14,7 @@ from collector.formats import EXPECTED, FormatError
 from collector.model.answers import Error
 from collector.queries import (
     DecisionError,
+    DeletionError,
     DismissalError,
     QuestionError,
     TooEarlyError,
@@ -76,7 +77,8 @@ def add_errors(app: FastAPI) -> None:
         return Json(Error(error=str(error), nearest=nearest), status)
 
     @app.exception_handler(DismissalError)
-    def minded(request: Request, error: DismissalError) -> Json:
+    @app.exception_handler(DeletionError)
+    def minded(request: Request, error: DismissalError | DeletionError) -> Json:
         return Json(Error(error=str(error), nearest=error.nearest or UNSET), error.status)
 
     @app.exception_handler(ForeignPageError)

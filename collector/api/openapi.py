@@ -10,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 from collector.model.answers import (
     Answer,
     Decision,
+    Deletion,
+    Deletions,
     Dismissal,
     Error,
     Expectations,
@@ -26,6 +28,8 @@ from collector.model.answers import (
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
     Decision,
+    Deletion,
+    Deletions,
     Dismissal,
     Error,
     Expectations,

@@ -16,6 +16,7 @@ from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
+from collector.live.cuts import Cuts
 from collector.live.deafness import Deafness
 from collector.live.journal import Journal
 from collector.live.judged import Judged, waiting_since
@@ -37,6 +38,7 @@ class Judging:
         self.deafness = Deafness(names)
         self.losses = Losses()
         self.absences = Absences(names)
+        self.cuts = Cuts(names)
         self._orphans = OrphanCounts(names)
         self._journal = Journal()
         self._chunks: tuple[Chunk, ...] = ()
@@ -64,6 +66,7 @@ class Judging:
     def judge(self, chunk: Chunk, now: int, quiet: int) -> Judged:
         """*chunk* at *now*; flows are at rest after *quiet* nanoseconds."""
         chunk.judge_by(self._demands)
+        self.cuts.excuse(chunk, self._demands.expected)
         owed = replace(chunk.owed, since=self.lives.since(chunk.owed))
         slack = self.lives.slack(owed)
         fresh = ~chunk.marks.overdue[owed.flow]  # what was stuck stays so until it is paid

@@ -4,6 +4,8 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Protocol
 
 import pyarrow as pa
@@ -11,10 +13,12 @@ import pyarrow as pa
 from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Habits
 from collector.diagnosis.declared import Declared
+from collector.live.cuts import Cut
 from collector.live.replay import Replay
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import Pacing, Tick
 from collector.model.decisions import Decision
+from collector.model.deletions import Doomed
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import StoreError, Stores
 
@@ -58,6 +62,7 @@ class Live:
         self._declared = declared
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
+        self._told: list[tuple[Callable[[Tick], None], Future[None]]] = []
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -89,6 +94,34 @@ class Live:
         with self._lock:
             self._decided.append(decision)
 
+    def cut(self, cut: Cut) -> Future[None]:
+        """Excuse from the next tick on what *cut* may have taken."""
+        return self._tell(lambda tick: tick.cut(cut))
+
+    def remove(self, doomed: Doomed) -> Future[None]:
+        """Forget the spans of *doomed*, which the store has no more."""
+
+        def removed(tick: Tick) -> None:
+            with self._lock:
+                rest = [spans.filter(pa.array(~doomed.among(spans))) for spans in self._waiting]
+                self._waiting = deque(spans for spans in rest if spans.num_rows)
+            tick.remove(doomed, time.time_ns())
+
+        return self._tell(removed)
+
+    def restore(self, ids: Sequence[str], spans: pa.Table, *, unfinished: bool) -> Future[None]:
+        """Take in again the stored flows with these *ids*, as their *spans* (SPANS) are now.
+
+        They are written anew when they are at rest.
+        """
+        return self._tell(lambda tick: tick.restore(ids, spans, time.time_ns(), unfinished=unfinished))
+
+    def _tell(self, what: Callable[[Tick], None]) -> Future[None]:
+        done: Future[None] = Future()
+        with self._lock:
+            self._told.append((what, done))
+        return done
+
     def behind(self) -> bool:
         """Whether spans should come more slowly, because so many are waiting, and take memory."""
         with self._lock:
@@ -115,6 +148,7 @@ class Live:
         while not self._stop.wait(self._pause(began)):
             began = time.monotonic()
             self._expect()
+            self._carry_out()
             try:
                 spans = self._taken()
                 self._tick.advance(spans, time.time_ns(), more=self._behind)
@@ -133,12 +167,24 @@ class Live:
             self._declared.check(time.time_ns())
             self._tick.declare(self._declared.current())
 
+    def _carry_out(self) -> None:
+        """Do what deletions ask for."""
+        with self._lock:
+            told, self._told = self._told, []
+        for what, done in told:
+            try:
+                what(self._tick)
+                done.set_result(None)
+            except Exception as error:
+                log.exception("A part of a deletion failed; a restart does it again")
+                done.set_exception(error)
+
     def _pause(self, began: float) -> float:
         """How long to wait before the next tick, if the last one started at *began*.
 
         By the monotonic clock: the wall clock may be set back by an hour meanwhile.
         """
-        return 0.0 if self._behind else max(self.tick_s - (time.monotonic() - began), 0.0)
+        return 0.0 if self._behind or self._told else max(self.tick_s - (time.monotonic() - began), 0.0)
 
     def _taken(self) -> pa.Table | None:
         """The spans that have been waiting longest, about as many as a tick takes; None if none are."""

@@ -11,6 +11,7 @@ from collector.queries.deciding import (
     Wish,
     wish_of,
 )
+from collector.queries.deleting import DeletionError, Unwanted, unwanted_of
 from collector.queries.dismissing import DismissalError, Never, never_of
 from collector.queries.expectation_list import Only
 from collector.queries.paging import Page, QuestionError, page
@@ -19,6 +20,7 @@ from collector.queries.sources import Sources
 
 __all__ = [
     "DecisionError",
+    "DeletionError",
     "DismissalError",
     "Never",
     "Only",
@@ -29,8 +31,10 @@ __all__ = [
     "TooEarlyError",
     "TooManyDecisionsError",
     "UnknownStepError",
+    "Unwanted",
     "Wish",
     "never_of",
     "page",
+    "unwanted_of",
     "wish_of",
 ]

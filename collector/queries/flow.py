@@ -22,6 +22,7 @@ from collector.model.answers import (
 )
 from collector.model.notes import NoteKind
 from collector.queries.causal_graph import causal_graph, refs_of
+from collector.queries.cut_notes import with_cuts
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.flow_list import items_of, stored_item
 from collector.queries.sources import Sources
@@ -48,6 +49,9 @@ def flow(sources: Sources, name: str, dismissed: Dismissed = NOTHING_DISMISSED) 
     found: Sequence[Finding] = ()
     if place is not None:
         found = findings(snapshot, entries_of(snapshot, late=True, flow=place))
+    graph, cut = with_cuts(sources, graph, item.traces)
+    if cut:
+        item = msgspec.structs.replace(item, incomplete=False)
     return _answer(_detailed(graph, run, snapshot), item, found)
 
 
@@ -57,6 +61,12 @@ def spans(sources: Sources, name: str) -> Spans | None:
     item = _item(sources, snapshot, place_of(snapshot, name), name)
     run = None if item is None else run_of(sources, item)
     return None if run is None else Spans(resource_spans=to_json(run.own_spans())["resourceSpans"])
+
+
+def item_of(sources: Sources, name: str) -> FlowItem | None:
+    """The list entry of the flow with the key, id or trace id *name*; None if there is none."""
+    snapshot = sources.live.snapshot
+    return _item(sources, snapshot, place_of(snapshot, name), name)
 
 
 def place_of(snapshot: Snapshot, name: str) -> int | None:

@@ -6,6 +6,8 @@ from collector import formats
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
     Decision,
+    Deletion,
+    Deletions,
     Dismissal,
     Expectations,
     Flow,
@@ -21,6 +23,7 @@ from collector.model.answers import (
 from collector.queries import flow_list
 from collector.queries.causal_graph import causal_graph
 from collector.queries.deciding import Deciding, Wish
+from collector.queries.deleting import Deleting, Unwanted
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.dismissing import Dismissing, Never
 from collector.queries.expectation_list import Only, expectations
@@ -48,6 +51,7 @@ class Reader:
         self._stopped = Stopped(sources)
         self._deciding = Deciding(sources)
         self._dismissing = Dismissing(sources, self.nearest)
+        self.deleting = Deleting(sources, self.nearest)
 
     def summary(self) -> Summary:
         """The figures of the first page."""
@@ -92,6 +96,14 @@ class Reader:
     def dismiss(self, wish: Never) -> Dismissal:
         """Store what nobody shall mind any more, and apply it; raise `DismissalError` if it is not taken."""
         return self._dismissing.dismiss(wish)
+
+    def delete(self, wish: Unwanted) -> Deletion:
+        """What a deletion is about, which is begun unless it is a dry run; raise `DeletionError` if not."""
+        return self.deleting.delete(wish)
+
+    def deletions(self) -> Deletions:
+        """What people had deleted, and how far that is."""
+        return self.deleting.list()
 
     def live_flows(self) -> dict[str, int]:
         """How many flows in memory are in each state, and how many are dismissed."""

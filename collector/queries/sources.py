@@ -1,17 +1,23 @@
 """The sources from which questions are answered."""
 
 import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import pyarrow as pa
 
 from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis.declared import Declared
+from collector.live.cuts import Cut
 from collector.live.snapshot import Snapshot
 from collector.model.answers import Otlp
 from collector.model.decisions import Decision
+from collector.model.deletions import Doomed
 from collector.stitching import Keying
-from collector.store.contracts import DecisionStore, DismissalStore, FlowStore, SpanStore
+from collector.store.contracts import DecisionStore, DeletionStore, DismissalStore, FlowStore, SpanStore
 from collector.upkeep.health import Troubles
 
 
@@ -35,6 +41,15 @@ class LiveView(Protocol):
 
     def decide(self, decision: Decision) -> None:
         """Apply a person's *decision*, which is already stored."""
+
+    def cut(self, cut: Cut) -> Future[None]:
+        """Excuse from the next tick on what *cut* may have taken."""
+
+    def remove(self, doomed: Doomed) -> Future[None]:
+        """Forget the spans of *doomed*, which the store has no more."""
+
+    def restore(self, ids: Sequence[str], spans: pa.Table, *, unfinished: bool) -> Future[None]:
+        """Take in again the stored flows with these *ids*, as their *spans* (SPANS) are now."""
 
 
 class DeclaredView(Protocol):
@@ -62,3 +77,4 @@ class Sources:
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
     dismissals: DismissalStore = field(kw_only=True)
+    deletions: DeletionStore = field(kw_only=True)

@@ -5,7 +5,7 @@ group of rows whole or not at all, even while others write, and never waits for 
 raises `StoreError`, and may be retried.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
+from collector.model.deletions import Counted, Deletion, Doomed, Recorded
 from collector.model.dismissals import Dismissal
 
 
@@ -204,6 +205,53 @@ class DismissalStore(Protocol):
         """Remove the words said before that time on flows that are stored no more."""
 
 
+class DeletionStore(Protocol):
+    """What people had deleted, and the work of it. A record says what was meant, never what was in it.
+
+    The methods that take a `Deletion` may take minutes, and may be called again from the start if they were
+    interrupted. None of them holds up others that read or write.
+    """
+
+    def write(self, recorded: Recorded) -> None:
+        """Return once *recorded* is durable, beside all earlier ones."""
+
+    def records(self) -> list[Recorded]:
+        """All records, by deletion, each from its beginning to its end."""
+
+    def doom(self, deletion: Deletion, spans: pa.Table) -> None:
+        """Return once it is durable that *deletion*, of a flow, is about these spans (trace_id, span_id)."""
+
+    def doomed(self, deletion: Deletion) -> Doomed:
+        """The spans of *deletion*."""
+
+    def count(self, deletion: Deletion) -> Counted:
+        """What *deletion* would remove, changing nothing."""
+
+    def mark(self, deletion: Deletion) -> None:
+        """Return once it is durable which traces lose spans to *deletion*."""
+
+    def cut_traces(self, deletion: int, limit: int) -> pa.Array:
+        """At most *limit* of the traces (16 bytes each) that were marked for this deletion."""
+
+    def cuts_of(self, trace_ids: Iterable[bytes]) -> list[int]:
+        """The ids of the deletions for which any of these traces was marked, oldest first."""
+
+    def remove_spans(self, deletion: Deletion, stop: Callable[[], bool]) -> None:
+        """Remove the spans of *deletion*: no reader sees them any more. They leave the disk minutes later.
+
+        Return early when *stop* says so.
+        """
+
+    def flows_of(self, deletion: Deletion, after: str, limit: int) -> pa.Table:
+        """(id, traces, state) of *limit* stored flows with a marked trace, by id from *after* on."""
+
+    def newest_flow(self) -> int:
+        """A number that every row of a flow that is stored later exceeds."""
+
+    def remove_leftovers(self, deletion: Deletion, stored_by: int, stop: Callable[[], bool]) -> None:
+        """Remove all rows of the flows of *deletion* that newer ones replaced, of those stored by then."""
+
+
 class FactStore(Protocol):
     """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
@@ -216,6 +264,7 @@ class Stores:
     flows: FlowStore
     decisions: DecisionStore
     dismissals: DismissalStore
+    deletions: DeletionStore
 
 
 class OpenStore(Protocol):

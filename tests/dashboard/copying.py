@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals",),
+    "total_shapes": ("totals", "deletions"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 
@@ -32,7 +32,7 @@ IMPORTS = {
     "typing": ("Any",),
     "msgspec": ("Struct", "field"),
 }
-WORDS = {"StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "Literal"}
+WORDS = {"StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "DeletionState", "Literal"}
 EMPTY = {"list": "[]", "dict": "{}", "bool": "False"}
 
 

@@ -7,6 +7,7 @@ or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
 from collector.model.answers.base import Answer, Error, StateWord
+from collector.model.answers.deletions import Deletion, Deletions, DeletionState
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -69,6 +70,9 @@ __all__ = [
     "Clocks",
     "Cohort",
     "Decision",
+    "Deletion",
+    "DeletionState",
+    "Deletions",
     "Dismissal",
     "Dismissed",
     "Drop",

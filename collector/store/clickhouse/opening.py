@@ -8,6 +8,7 @@ from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
+from collector.store.clickhouse.deletion_store import ClickHouseDeletions
 from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
@@ -64,6 +65,7 @@ def stores_over(database: Database, clock: Callable[[], int] = time.time_ns) -> 
         flows=ClickHouseFlows(database, spans, clock),
         decisions=ClickHouseDecisions(database),
         dismissals=ClickHouseDismissals(database),
+        deletions=ClickHouseDeletions(database),
     )
 
 
