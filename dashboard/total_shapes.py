@@ -129,3 +129,33 @@ class Summary(Answer, frozen=True, kw_only=True):
     otlp: Otlp
     learning: Learning
     troubles: list[Trouble]
+
+
+class Deletion(Answer, frozen=True, kw_only=True):
+    """Spans that a person had deleted, or would have: those for which all of its conditions hold."""
+
+    id: int
+    state: str
+    step: str | None
+    service: str | None
+    before_unix_nano: int | None
+    flow: str | None
+    author: str
+    reason: str
+    time_unix_nano: int
+    ended_unix_nano: int | None
+    spans: int
+    flows: int
+    flows_stitched: int | None
+    whole_flows: int | None
+    examples: list[str]
+    services: dict[str, int]
+    days: dict[str, int]
+    error: str | None
+
+
+class Deletions(Answer, frozen=True, kw_only=True):
+    """What people had deleted, the newest first."""
+
+    deletions: list[Deletion]
+    total: int

@@ -1,7 +1,7 @@
 """What do scripts see of an answer? Its plain JSON values, which tests compare."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
@@ -43,9 +43,11 @@ def sources(watch: Watch) -> Sources:
         replayed=threading.Event(),
         expectations=0,
         decide=lambda decision: None,
-        cut=lambda cut: _done(watch.tick.cut(cut)),
-        remove=lambda doomed: _done(watch.tick.remove(doomed, watch.now)),
-        restore=lambda ids, spans, *, unfinished: _done(_restore(watch, ids, spans, unfinished=unfinished)),
+        cut=lambda cut: _done(lambda: watch.tick.cut(cut)),
+        remove=lambda doomed: _done(lambda: watch.tick.remove(doomed, watch.now)),
+        restore=lambda ids, spans, *, unfinished: _done(
+            lambda: _restore(watch, ids, spans, unfinished=unfinished)
+        ),
     )
     nowhere = Otlp(grpc="", http="")
     return Sources(
@@ -67,9 +69,10 @@ def _restore(watch: Watch, ids: Sequence[str], spans: pa.Table, *, unfinished: b
     watch.wait(1)
 
 
-def _done(nothing: None) -> Future[None]:
+def _done(what: Callable[[], None]) -> Future[None]:
+    what()
     done: Future[None] = Future()
-    done.set_result(nothing)
+    done.set_result(None)
     return done
 
 

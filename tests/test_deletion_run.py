@@ -102,8 +102,7 @@ def test_no_flow_stops_because_a_service_was_deleted(stopped: Watch, service: st
     assert note.kind == "deleted"
     assert note.text.startswith(f"spans of {service} were deleted at ")
     assert note.text.endswith(" by ada: a test")
-    # What was known of the deleted service went with it; of the others, a restart knows as much.
-    assert stopped_in(restarted(stopped)) == (set() if service == "payment" else set(UNPAID))
+    assert stopped_in(restarted(stopped)) == set(UNPAID)
 
 
 def test_a_flow_is_not_judged_by_what_the_deleted_service_began(stopped: Watch) -> None:

@@ -1,4 +1,4 @@
-"""The commands of a person's broom: `dismiss` what nobody needs to mind, `delete` what nobody wants to keep."""
+"""The commands of a person's broom: `dismiss` what nobody minds, `delete` what nobody wants to keep."""
 
 import re
 import time
@@ -17,7 +17,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _LOOK_S = 0.5
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[int]):
     """An age such as 14d, or an ISO date with its zone; in nanoseconds since the epoch."""
 
     name = "time"
@@ -35,8 +35,8 @@ class Moment(click.ParamType):
             at = None
         if at is None or at.tzinfo is None or not 0 < at.timestamp() < 2**33:
             self.fail(
-                f"'{text[:40]}': expected an age such as 14d, 36h, 90m or 30s, or a date with its zone such as"
-                " 2026-11-30T08:00:00+01:00 or 2026-11-30T07:00Z.",
+                f"'{text[:40]}': expected an age such as 14d, 36h, 90m or 30s, or a date with its zone such"
+                " as 2026-11-30T08:00:00+01:00 or 2026-11-30T07:00Z.",
                 param,
                 ctx,
             )

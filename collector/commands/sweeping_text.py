@@ -19,7 +19,7 @@ def dismissed(document: Document) -> str:
     if document["undo"]:
         return f"{flows} shown again{what}.\n{named}"
     return (
-        f"{flows} dismissed as they stand{what}.\n{named}\n"
+        f"{flows} dismissed as {'it stands' if document['flows'] == 1 else 'they stand'}{what}.\n{named}\n"
         f"They are listed with: {called('flows', '--state', 'dismissed')}"
     )
 

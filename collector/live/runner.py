@@ -65,7 +65,7 @@ class Live:
         self._told: list[tuple[Callable[[Tick], None], Future[None]]] = []
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     @property
@@ -120,6 +120,7 @@ class Live:
         done: Future[None] = Future()
         with self._lock:
             self._told.append((what, done))
+        self._wake.set()
         return done
 
     def behind(self) -> bool:
@@ -134,6 +135,7 @@ class Live:
     def stop(self) -> None:
         """Stop after the current tick. Nothing is lost: the store has everything."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -145,7 +147,7 @@ class Live:
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
-        while not self._stop.wait(self._pause(began)):
+        while not self._stopped_after(self._pause(began)):
             began = time.monotonic()
             self._expect()
             self._carry_out()
@@ -184,7 +186,13 @@ class Live:
 
         By the monotonic clock: the wall clock may be set back by an hour meanwhile.
         """
-        return 0.0 if self._behind or self._told else max(self.tick_s - (time.monotonic() - began), 0.0)
+        return 0.0 if self._behind else max(self.tick_s - (time.monotonic() - began), 0.0)
+
+    def _stopped_after(self, seconds: float) -> bool:
+        """Wait for so long, or until something is to be carried out; whether to stop."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+        return self._stop.is_set()
 
     def _taken(self) -> pa.Table | None:
         """The spans that have been waiting longest, about as many as a tick takes; None if none are."""

@@ -8,10 +8,10 @@ import streamlit as st
 
 from dashboard import page, words
 from dashboard.drawing.component import mount
-from dashboard.shapes import FlowItem, Flows
+from dashboard.shapes import Dismissed, FlowItem, Flows
 from dashboard.words import SECOND
 
-STATES = ("stuck", "failed", "late", "running", "done")
+STATES = ("stuck", "failed", "late", "running", "done", "dismissed")
 WINDOWS = {
     "": "any time",
     "300": "last 5 min",
@@ -21,6 +21,7 @@ WINDOWS = {
 }
 # What the table says about a flow that waits for no service.
 ENDED = {"done": "ended", "running": "nothing is overdue"}
+INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all."
 FIRST = 100  # rows shown at first; "more" adds as many again
 
 
@@ -127,12 +128,12 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "key": item.id,
         "name": name,
         "state": item.state,
-        "incomplete": item.incomplete,
-        "waiting": item.waiting_for,
+        "chips": chips(item),
+        "waiting": None if item.dismissed else item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
         # Rounded to whole seconds, so that a refresh sends the same row and only its age grows.
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
-        "outcome": f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, ""),
+        "outcome": ended(item),
         "since": item.started_unix_nano,
         "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6) if done else None,
         "wait": wait,
@@ -144,6 +145,26 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "reactions": item.reactions,
         "target": page.to_flow(name),
     }
+
+
+def chips(item: FlowItem) -> list[dict[str, str]]:
+    """Describe what is marked beside the state."""
+    found = [{"text": "incomplete telemetry", "title": INCOMPLETE}] if item.incomplete else []
+    if item.dismissed:
+        found.append({"text": "dismissed", "title": f"{why(item.dismissed)}"})
+    return found
+
+
+def why(said: Dismissed) -> str:
+    """Say who dismissed a flow, when and why."""
+    return f"by {said.author}, {words.date(said.time_unix_nano)}: {said.reason}"
+
+
+def ended(item: FlowItem) -> str:
+    """Say what became of a flow that waits for no service, or who dismissed it."""
+    if item.dismissed:
+        return why(item.dismissed)
+    return f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, "")
 
 
 def no_match() -> None:

@@ -18,7 +18,6 @@ const COLUMNS_OF_FLOWS = [
   "#messages",
   "#reactions",
 ];
-const INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all.";
 
 export class FlowsView extends SheetView {
   constructor(root, act) {
@@ -29,10 +28,7 @@ export class FlowsView extends SheetView {
 function flowRow(data) {
   return leading(
     data.target,
-    [
-      badge(data.state, data.state),
-      data.incomplete && el("span.chip", { title: INCOMPLETE }, "incomplete telemetry"),
-    ],
+    [badge(data.state, data.state), data.chips.map(({ text, title }) => el("span.chip", { title }, text))],
     link(data.target, { class: "mono" }, named(data.name)),
     data.waiting ? awaited(data) : el("span.muted", named(data.outcome)),
     el("td.num", ageText(data.since, "% ago")),
