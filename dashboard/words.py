@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypedDict
 
-import numpy as np
-
 SECOND = 1_000_000_000
 
 
@@ -91,11 +89,6 @@ def offset(ns: int) -> str:
     """Format a time relative to the start of its flow: `+2.85 s`."""
     said = duration(ns / 1_000_000)
     return said if ns < 0 else "+" + said
-
-
-def date(ns: int) -> str:
-    """Format a moment: `2026-11-30 10:03 UTC`."""
-    return f"{np.datetime64(ns // SECOND, 's')!s:.16} UTC".replace("T", " ", 1)
 
 
 def number(value: float) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import dismissing, page, words
+from dashboard import never_mind, page, words
 from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
@@ -91,7 +91,7 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
 
 def gone(item: ShownFlow | None) -> list[list[words.Part]]:
     """Say that the flow is dismissed, by whom, when and why."""
-    return [dismissing.by_whom(item.dismissed)] if item and item.dismissed else []
+    return [never_mind.by_whom(item.dismissed)] if item and item.dismissed else []
 
 
 def offer(item: ShownFlow, name: str) -> None:
@@ -102,7 +102,7 @@ def offer(item: ShownFlow, name: str) -> None:
     if st.button("Show again" if undo else "Dismiss", key="dismiss"):
         said = "Show this flow among those that are stuck again: " if undo else "Never mind the flow "
         title: list[words.Part] = [{"text": said}, {"text": name, "mark": "code"}, {"text": "?"}]
-        dismissing.ask(title, undo=undo, flows=[item.id])
+        never_mind.ask(title, undo=undo, flows=[item.id])
         st.rerun()
 
 
@@ -217,9 +217,9 @@ def story(key: str) -> None:
 
 
 chosen = st.query_params.get("flow")
-dismissing.forget_question(f"flow {chosen}")
+never_mind.forget_question(f"flow {chosen}")
 if chosen:
-    dismissing.form()
+    never_mind.form()
     story(chosen)
 else:
     unchosen()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import page, words
 from dashboard.drawing.component import mount
-from dashboard.shapes import Dismissed, FlowItem, Flows
+from dashboard.shapes import FlowItem, Flows
 from dashboard.words import SECOND
 
 STATES = ("stuck", "failed", "late", "running", "done", "dismissed")
@@ -22,6 +22,7 @@ WINDOWS = {
 # What the table says about a flow that waits for no service.
 ENDED = {"done": "ended", "running": "nothing is overdue"}
 INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all."
+REASON = 60  # characters of what is said beside a flow; its page has all
 FIRST = 100  # rows shown at first; "more" adds as many again
 
 
@@ -151,20 +152,17 @@ def chips(item: FlowItem) -> list[dict[str, str]]:
     """Describe what is marked beside the state."""
     found = [{"text": "incomplete telemetry", "title": INCOMPLETE}] if item.incomplete else []
     if item.dismissed:
-        found.append({"text": "dismissed", "title": f"{why(item.dismissed)}"})
+        found.append({"text": "dismissed", "title": item.dismissed.reason})
     return found
 
 
-def why(said: Dismissed) -> str:
-    """Say who dismissed a flow, when and why."""
-    return f"by {said.author}, {words.date(said.time_unix_nano)}: {said.reason}"
-
-
-def ended(item: FlowItem) -> str:
-    """Say what became of a flow that waits for no service, or who dismissed it."""
-    if item.dismissed:
-        return why(item.dismissed)
-    return f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, "")
+def ended(item: FlowItem) -> list[words.Part]:
+    """Say what became of a flow that waits for no service; or who dismissed it, when and why."""
+    if said := item.dismissed:
+        reason = words.short(said.reason, REASON)
+        return [{"text": f"by {said.author} "}, {"since": said.time_unix_nano}, {"text": f" ago: {reason}"}]
+    text = f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, "")
+    return [{"text": words.short(text, REASON)}]
 
 
 def no_match() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import dismissing, page, words
+from dashboard import never_mind, page, words
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
@@ -73,7 +73,7 @@ def minded(key: str, found: Stuck) -> None:
         "next_event_type": cohort.next_event_type,
         "cause": cohort.cause,
     }
-    dismissing.ask(title, incident={name: value for name, value in incident.items() if value})
+    never_mind.ask(title, incident={name: value for name, value in incident.items() if value})
     st.rerun()
 
 
@@ -130,7 +130,7 @@ def grounds(found: Stuck) -> list[list[words.Part]]:
     ]
     notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
     if found.dismissed:
-        notes.insert(0, dismissing.counted(found.dismissed))
+        notes.insert(0, never_mind.counted(found.dismissed))
     return [*(page.dropped(drop) for drop in found.drops), *notes, rests]
 
 
@@ -307,8 +307,8 @@ def shop() -> None:
                 st.rerun(scope="fragment")
 
 
-dismissing.forget_question("stuck")
+never_mind.forget_question("stuck")
 with st.container(key="shop"):
     shop()
-dismissing.form()
+never_mind.form()
 news()

@@ -71,13 +71,13 @@ def test_a_flow_is_dismissed_on_its_page_and_shown_again(app: AppTest) -> None:
     head = drawn(app, "head")
     assert head["lines"][0][0]["text"] == "Dismissed by ada "
     assert said(head["lines"][0]).endswith(f" ago: {NASTY}")
-    assert said(head["lines"][1]).startswith("payment has not taken StockReserved")
+    assert "payment" in said(head["lines"][1])
     opened(app, "flows", state="dismissed")
     (row,) = drawn(app, "flows")["rows"]
     assert (row["name"], row["state"], row["waiting"]) == ("A-0", "stuck", None)
-    assert row["outcome"].startswith("by ada, 2026-11-18 ") is False
-    assert row["outcome"].endswith(NASTY)
-    opened(app, "stuck_page" if False else "flow", flow="A-0")
+    assert said(row["outcome"]) == f"by ada \u2026 ago: {NASTY[:59]}\u2026"
+    assert row["chips"] == [{"text": "dismissed", "title": NASTY}]
+    opened(app, "flow", flow="A-0")
     press(app, "Show again")
     assert [button.label for button in app.button].count("Show again") == 2
 
@@ -91,7 +91,7 @@ def test_nothing_is_dismissed_without_a_name_and_a_reason(app: AppTest, watch: W
     assert watch.stores.dismissals.said() == []
 
 
-def test_a_group_is_dismissed_in_the_browser(page: Page, beside: Dashboard, watch: Watch) -> None:
+def test_a_group_is_dismissed_in_the_browser(beside: Dashboard, page: Page, watch: Watch) -> None:
     """The main job of a broom: never mind these three."""
     page.goto(beside.url)
     ready(page, "stuck")

@@ -7,7 +7,6 @@ or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
 from collector.model.answers.base import Answer, Error, StateWord
-from collector.model.answers.deletions import Deletion, Deletions, DeletionState
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -48,6 +47,7 @@ from collector.model.answers.lists import (
     Stuck,
     Why,
 )
+from collector.model.answers.sweeps import Deletion, Deletions, DeletionState
 from collector.model.answers.totals import (
     Learning,
     Map,

@@ -3,7 +3,7 @@
 import { ageText } from "./ages.js";
 import { el } from "./elements.js";
 import { link } from "./links.js";
-import { badge, named, stripe } from "./phrases.js";
+import { badge, named, said, stripe } from "./phrases.js";
 import { SheetView } from "./sheet_view.js";
 import { leading } from "./tables.js";
 
@@ -30,7 +30,7 @@ function flowRow(data) {
     data.target,
     [badge(data.state, data.state), data.chips.map(({ text, title }) => el("span.chip", { title }, text))],
     link(data.target, { class: "mono" }, named(data.name)),
-    data.waiting ? awaited(data) : el("span.muted", named(data.outcome)),
+    data.waiting ? awaited(data) : el("span.muted", said(data.outcome)),
     el("td.num", ageText(data.since, "% ago")),
     el("td.num", data.took || el("span.muted", { title: "It is not over." }, "\u2014")),
     data.wait !== null && shares(data),

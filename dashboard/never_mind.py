@@ -28,11 +28,13 @@ def ask(title: list[Part], *, undo: bool = False, **what: Any) -> None:
 def form() -> None:
     """Show the question if one was asked, and what became of it."""
     asked = st.session_state.get(_STATE)
-    if asked:
-        with page.guarded("dismissing"):
-            _form(asked)
-    if said := st.session_state.get("dismissing_said"):
-        mount("notice", {"tone": "amber", "lines": [[{"text": said}]]}, key="dismissing-said")
+    # Always there, so that what follows keeps its place on the page.
+    with st.container(key="never_mind"):
+        if asked:
+            with page.guarded("dismissing"):
+                _form(asked)
+        if said := st.session_state.get("dismissing_said"):
+            mount("notice", {"tone": "amber", "lines": [[{"text": said}]]}, key="dismissing-said")
 
 
 def _form(asked: dict[str, Any]) -> None:
