@@ -1,6 +1,7 @@
 """How many flows are in which state, in memory and in the store, and how many are dismissed?"""
 
 import contextlib
+from collections import Counter
 
 import numpy as np
 
@@ -40,11 +41,9 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            store = self._sources.flows
-            alone = in_store_alone(snapshot, Search(states=_STOPPED))
-            found: dict[str, int] = {
-                State(state).word: number for state, number in store.counts(alone).items()
-            }
-            gone = in_store_alone(snapshot, Search(dismissed=True))
-            return {**found, DISMISSED: sum(store.counts(gone).values())}
+            stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
+            found: Counter[str] = Counter()
+            for (state, gone), number in self._sources.flows.counts_apart(stopped).items():
+                found[DISMISSED if gone else State(state).word] += number
+            return dict(found)
         return self._elsewhere.last or {}
