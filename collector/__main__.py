@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,8 +30,10 @@ from collector.store.open import open_store
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
+from collector.web.patience import Patience, descriptors
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
 
+_CONNECTIONS = 1_024  # of senders over HTTP, and as many over gRPC
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
 
@@ -67,6 +69,10 @@ async def run(config: Config) -> int:
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
     troubles, watch = Troubles(), Watch(counters)
+
+    def closed(door: str) -> Callable[[str], None]:
+        return lambda reason: counters.connections_closed.labels(door, reason).inc()
+
     live = Live(
         ticking,
         naming=naming,
@@ -84,12 +90,15 @@ async def run(config: Config) -> int:
         watch=watch,
         troubles=troubles,
     )
-    grpc = grpc_server(intake, config, counters)
+    most = descriptors(_CONNECTIONS)
+    grpc = grpc_server(intake, config, counters, most)
     try:
         grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
-    http = HttpServer(http_app(intake, config, counters), http_socket)
+    http = HttpServer(
+        http_app(intake, config, counters), http_socket, Patience(connections=most), closed("OTLP/HTTP")
+    )
     sources = Sources(
         reading.spans,
         reading.flows,
@@ -102,7 +111,12 @@ async def run(config: Config) -> int:
         troubles,
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
+    api = HttpServer(
+        api_app(reader, live, counters, config, watch.is_well),
+        api_socket,
+        Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
+        closed("API"),
+    )
     rounds = Rounds(watch)
     await intake.start()
     rounds.start()

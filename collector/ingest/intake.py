@@ -20,6 +20,7 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
+from collector.ingest.budget import Budget, OverloadError, Share
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
@@ -37,10 +38,6 @@ _STOPPING = "The collector is stopping."
 _UNREADABLE = "The request can not be read"
 
 log = logging.getLogger(__name__)
-
-
-class OverloadError(Exception):
-    """Too many requests are waiting: the sender should retry in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +84,7 @@ class Intake:
         self._on_stored, self._behind = on_stored, behind
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -109,23 +107,29 @@ class Intake:
             for name, work in (("read", self._read), ("commit", self._commit))
         ]
 
-    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
-        """Return once the spans of *data* are durable.
-
-        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
-        """
+    def refuse_early(self) -> None:
+        """Raise what `accept` would raise for any request: its body need not be read, then."""
         if trouble := self._troubles.refusing():
             self._counters.requests_refused.labels("trouble").inc()
             raise StoreError(trouble.text)
-        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
-        if self._closing or full:
+        if self._closing:
             self._counters.requests_refused.labels("overloaded").inc()
-            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
+            raise OverloadError(_STOPPING)
+
+    async def accept(self, data: bytes, encoding: Encoding, share: Share | None = None) -> Accepted:
+        """Return once the spans of *data* are durable; *share* has counted its bytes as they came.
+
+        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
+        """
+        self.refuse_early()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        held = share or self.budget.share()
+        held.settle(len(data))
+        held.keep_until(answer)
         self._waiting.append(_Waiting(Body(data, encoding), answer))
         self._waiting_bytes += len(data)
         self._arrived.set()
-        return await answer
+        return await asyncio.shield(answer)  # it is stored even if the sender hangs up
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""
