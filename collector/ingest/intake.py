@@ -71,6 +71,7 @@ class Intake:
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
         *,
+        require_there: Callable[[], None] = lambda: None,
         watch: Watch | None = None,
         troubles: Troubles | None = None,
     ) -> None:
@@ -78,10 +79,11 @@ class Intake:
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly. While one of *troubles* refuses, so does this.
+        come more slowly. While one of *troubles* refuses, so does this. *require_there* raises `StoreError`
+        if what was stored cannot be durable.
         """
         self._store, self._config, self._counters = store, config, counters
-        self._on_stored, self._behind = on_stored, behind
+        self._on_stored, self._behind, self._require_there = on_stored, behind, require_there
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
@@ -130,6 +132,21 @@ class Intake:
         self._waiting_bytes += len(data)
         self._arrived.set()
         return await asyncio.shield(answer)  # it is stored even if the sender hangs up
+
+    async def prove(self) -> None:
+        """Return once a span of our own was stored, found and removed, and all parts have done their work.
+
+        Raise `StoreError` if that fails. Nothing of it is counted.
+        """
+        empty: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(b"", Encoding.PROTOBUF), empty))
+        self._arrived.set()
+        try:
+            await empty
+        except OverloadError:  # the process stops
+            return
+        if not self._closing:
+            await asyncio.get_running_loop().run_in_executor(self._inserter, self._store.prove)
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""
@@ -243,8 +260,10 @@ class Intake:
         """Store *spans*; return what was stored, and how many spans had not been stored before."""
         key = spread_span_keys(spans["trace_id"], spans["span_id"])
         spans = each_once(spans, key)  # of several copies in a group, readers could not tell which counts
+        self._require_there()  # the engine would make a new folder
         with self._counters.commit_seconds.time():
             self._store.write(spans)
+            self._require_there()  # what was stored in a folder that is gone is not durable
         return spans, self._recent.add(key)
 
     def _answer(self, group: _Group) -> None:
