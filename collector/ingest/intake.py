@@ -20,12 +20,12 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
-from collector.ingest.budget import Budget, OverloadError, Share
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.watch import Watch
+from collector.web.budget import Budget, OverloadError, Share
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
