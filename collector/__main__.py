@@ -27,7 +27,9 @@ from collector.queries import Reader, Sources
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.web.certificates import certificates
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
+from collector.web.tokens import Access
 
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
@@ -52,6 +54,7 @@ async def run(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    access, tls = Access.of(config), certificates(config)
     declared = DeclaredFile(Path(config.expectations)) if config.expectations else None
     counters = Counters()
     bind = resolved(config.bind)
@@ -72,17 +75,22 @@ async def run(config: Config) -> int:
         declared=declared,
     )
     intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
-    grpc = grpc_server(intake, config, counters)
+    grpc = grpc_server(intake, config, counters, access)
     try:
-        grpc.add_insecure_port(address(bind, config.grpc_port))
+        if tls:
+            grpc.add_secure_port(address(bind, config.grpc_port), tls.grpc_credentials())
+        else:
+            grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
-    http = HttpServer(http_app(intake, config, counters), http_socket)
+    http = HttpServer(http_app(intake, config, counters, access), http_socket, tls)
     sources = Sources(
         reading.spans, reading.flows, reading.decisions, live, counters, naming, _addresses(config), declared
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)
+    api = HttpServer(
+        api_app(reader, live, counters, config, intake.watch.is_well, access), api_socket, tls
+    )
     await intake.start()
     live.start()
     await api.start()
@@ -127,9 +135,10 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
 
 def _addresses(config: Config) -> Otlp:
     """Where exporters send their spans, in the form in which they expect addresses."""
+    scheme = "https" if config.tls_cert else "http"
     return Otlp(
-        grpc=f"http://{address(config.bind, config.grpc_port)}",
-        http=f"http://{address(config.bind, config.http_port)}",
+        grpc=f"{scheme}://{address(config.bind, config.grpc_port)}",
+        http=f"{scheme}://{address(config.bind, config.http_port)}",
     )
 
 

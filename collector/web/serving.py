@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from collector.config import ConfigError, shown, variable
+from collector.web.certificates import Certificates
 
 # Which program probably holds our port.
 _HOLDERS = {
@@ -67,7 +68,7 @@ def listen(bind: str, port: int, variable: str) -> socket.socket:
 class HttpServer(uvicorn.Server):
     """An ASGI application on a socket, until it is told to stop; others handle the signals."""
 
-    def __init__(self, app: Any, opened: socket.socket) -> None:
+    def __init__(self, app: Any, opened: socket.socket, tls: Certificates | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -80,6 +81,7 @@ class HttpServer(uvicorn.Server):
                 date_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
+                ssl_context_factory=(lambda *_: tls.context) if tls else None,
             )
         )
         self._socket = opened

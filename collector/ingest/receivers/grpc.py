@@ -10,17 +10,17 @@ from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
 from collector.ingest.intake import Intake, OverloadError
 from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import CODES, encode, response, retry_info, status
+from collector.ingest.receivers.responses import CODES, REASONS, encode, response, retry_info, status
 from collector.store.contracts import StoreError
-from collector.web.access import allowed
+from collector.web.tokens import Access, AccessError, Role
 
 _RETRY_AFTER_S = 2
 _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
 
 
-def grpc_server(intake: Intake, config: Config, counters: Counters) -> Server:
+def grpc_server(intake: Intake, config: Config, counters: Counters, access: Access | None = None) -> Server:
     """A server with its handlers, but without a port yet."""
-    receiver = _Receiver(intake, config, counters)
+    receiver = _Receiver(intake, counters, access or Access.of(config))
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", config.max_body_bytes),
@@ -39,8 +39,8 @@ def grpc_server(intake: Intake, config: Config, counters: Counters) -> Server:
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, config: Config, counters: Counters) -> None:
-        self._intake, self._config, self._counters = intake, config, counters
+    def __init__(self, intake: Intake, counters: Counters, access: Access) -> None:
+        self._intake, self._counters, self._access = intake, counters, access
 
     async def traces(self, data: bytes, context: ServicerContext[bytes, bytes]) -> bytes:
         await self._authorize(context)
@@ -68,9 +68,11 @@ class _Receiver:
 
     async def _authorize(self, context: ServicerContext[bytes, bytes]) -> None:
         shown = dict(context.invocation_metadata() or ()).get("authorization")
-        if not allowed(shown if isinstance(shown, str) else None, self._config.token):
-            self._counters.requests_refused.labels("unauthorized").inc()
-            await _refuse(context, 401, "authorization: Bearer with the collector's token is expected.")
+        try:
+            self._access.admit(shown if isinstance(shown, str) else None, Role.SEND)
+        except AccessError as error:
+            self._counters.requests_refused.labels(REASONS[error.status]).inc()
+            await _refuse(context, error.status, str(error))
 
 
 async def _refuse(
