@@ -27,6 +27,10 @@ from collector.queries import Reader, Sources
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.upkeep.doors import Doors
+from collector.upkeep.health import Troubles
+from collector.upkeep.rounds import Rounds
+from collector.upkeep.watch import Watch
 from collector.web.certificates import certificates
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
 from collector.web.tokens import Access
@@ -66,6 +70,7 @@ async def run(config: Config) -> int:
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
+    troubles, watch = Troubles(), Watch(counters)
     live = Live(
         ticking,
         naming=naming,
@@ -74,7 +79,15 @@ async def run(config: Config) -> int:
         replay_s=config.replay_s,
         declared=declared,
     )
-    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
+    intake = Intake(
+        writing.spans,
+        config,
+        counters,
+        on_stored=live.feed,
+        behind=live.behind,
+        watch=watch,
+        troubles=troubles,
+    )
     grpc = grpc_server(intake, config, counters, access)
     try:
         if tls:
@@ -85,13 +98,22 @@ async def run(config: Config) -> int:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters, access), http_socket, tls)
     sources = Sources(
-        reading.spans, reading.flows, reading.decisions, live, counters, naming, _addresses(config), declared
+        reading.spans,
+        reading.flows,
+        reading.decisions,
+        live,
+        counters,
+        naming,
+        _addresses(config),
+        declared,
+        troubles,
     )
     reader = Reader(sources)
-    api = HttpServer(
-        api_app(reader, live, counters, config, intake.watch.is_well, access), api_socket, tls
-    )
+    api = HttpServer(api_app(reader, live, counters, config, watch.is_well, access), api_socket, tls)
+    rounds = Rounds(watch)
+    rounds.every("doors", 2, Doors(access, tls, troubles).check)
     await intake.start()
+    rounds.start()
     live.start()
     await api.start()
     await grpc.start()
@@ -103,7 +125,7 @@ async def run(config: Config) -> int:
         f" data in {store.place}"
     )
     served = {
-        "intake": intake.watch.given_up.wait(),
+        "a task": watch.given_up.wait(),
         "OTLP/gRPC": grpc.wait_for_termination(),
         "OTLP/HTTP": http.ended(),
         "API": api.ended(),
@@ -115,6 +137,7 @@ async def run(config: Config) -> int:
         async with asyncio.timeout(_STOP_WITHIN_S):
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
+            await rounds.stop()
             await api.stop()
             await asyncio.to_thread(live.stop)
     except TimeoutError:

@@ -55,6 +55,7 @@ class Counters:
             "undecodable",
             "overloaded",
             "store",
+            "trouble",
             "too_large",
             "media_type",
             "unauthorized",

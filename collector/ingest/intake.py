@@ -20,10 +20,11 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
-from collector.ingest.watch import Watch
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
+from collector.upkeep.health import Troubles
+from collector.upkeep.watch import Watch
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
@@ -72,12 +73,15 @@ class Intake:
         counters: Counters,
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
+        *,
+        watch: Watch | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         """*on_stored* is called in the event loop with each group, once it is durable.
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly.
+        come more slowly. While one of *troubles* refuses, so does this.
         """
         self._store, self._config, self._counters = store, config, counters
         self._on_stored, self._behind = on_stored, behind
@@ -92,7 +96,8 @@ class Intake:
         self._inserter = ThreadPoolExecutor(1, "insert")
         self._recent = KeySet()
         self._last_received = 0
-        self.watch = Watch(counters)
+        self.watch = watch or Watch(counters)
+        self._troubles = troubles or Troubles()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -109,6 +114,9 @@ class Intake:
 
         Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
+        if trouble := self._troubles.refusing():
+            self._counters.requests_refused.labels("trouble").inc()
+            raise StoreError(trouble.text)
         full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
         if self._closing or full:
             self._counters.requests_refused.labels("overloaded").inc()

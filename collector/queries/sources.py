@@ -1,7 +1,7 @@
 """The sources from which questions are answered."""
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from collector.conventions import Naming
@@ -12,6 +12,7 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.health import Troubles
 
 
 class LiveView(Protocol):
@@ -59,3 +60,4 @@ class Sources:
     naming: Naming
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
+    troubles: Troubles = field(default_factory=Troubles)

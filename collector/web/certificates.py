@@ -1,7 +1,6 @@
 """With which certificate do we answer, and whose do we want to see? Read again when the files change."""
 
 import contextlib
-import logging
 import ssl
 import time
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ import grpc
 
 from collector.config import Config, ConfigError, variable
 from collector.web.renewing import Renewed, secret_text, unreadable
-
-log = logging.getLogger(__name__)
 
 _MOST_BYTES = 4 * 1024 * 1024  # a bundle of all public authorities has a quarter of a megabyte
 _SOON_S = 14 * 86_400  # before its end, when it is said
@@ -35,7 +32,6 @@ class Certificates:
         paths = [Path(name) for name in (config.tls_cert, config.tls_key, config.tls_client_ca) if name]
         self.file = Renewed(f"The certificate of {variable('tls_cert')}", paths, lambda: loaded(config))
         self._mutual = bool(config.tls_client_ca)
-        self._told: Loaded | None = None
         # It lives as long as its server, and hands each handshake to the context in force.
         self.context = _context(config)
         self.context.sni_callback = self._choose
@@ -49,17 +45,16 @@ class Certificates:
             self.file.current().grpc, lambda: self.file.current().grpc, self._mutual
         )
 
-    def renew(self) -> None:
-        """Read the files again if they have changed, and tell when the end is near. Never raises."""
-        self.file.renew()
-        current = self.file.current()
-        if current is not self._told and time.time() > current.ends - _SOON_S:
-            self._told = current
-            log.warning(
-                "%s ends on %s: expected one that lasts. Put a new one there, it is read at once.",
-                variable("tls_cert"),
-                time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(current.ends)),
-            )
+    def ending(self) -> str | None:
+        """That the certificate in force ends soon, in one line; None if it does not."""
+        ends = self.file.current().ends
+        if time.time() < ends - _SOON_S:
+            return None
+        at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(ends))
+        return (
+            f"The certificate of {variable('tls_cert')} ends on {at}: put a new one there,"
+            " it is read without a restart."
+        )
 
 
 def certificates(config: Config) -> Certificates | None:

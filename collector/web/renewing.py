@@ -45,11 +45,10 @@ class Renewed(Generic[T]):
         try:
             self._state = (self._load(), None)
         except ConfigError as error:
-            self._state = (self._state[0], str(error))
-            log.warning("%s The last good version stays in force.", error)
+            self._state = (self._state[0], f"{error} The last good version stays in force.")
         except Exception as error:  # whatever is in the files, those who are served must be served on
-            self._state = (self._state[0], f"{self._name} cannot be read: {type(error).__name__}: {error}")
-            log.exception("%s cannot be read. The last good version stays in force.", self._name)
+            log.exception("%s cannot be read", self._name)
+            self._state = (self._state[0], f"{self._name} cannot be read: {type(error).__name__}.")
         else:
             log.info("%s: read again, and in force.", self._name)
 
