@@ -27,7 +27,10 @@ DESCRIBED: dict[str, Any] = {
 
 
 def wish_in(body: bytes, author: str = "") -> Wish:
-    """The wish in *body*, by *author* if it names none; raise `BodyError` if it is no JSON, `QuestionError` if a field is wrong."""
+    """The wish in *body*, by *author* if it names none.
+
+    Raise `BodyError` if it is no JSON, `QuestionError` if a field is wrong.
+    """
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

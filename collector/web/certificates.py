@@ -88,7 +88,9 @@ def _context(config: Config) -> ssl.SSLContext:
         context.load_cert_chain(config.tls_cert, config.tls_key, encrypted)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            said = f"{key} is '{config.tls_key}', which is not the key of '{config.tls_cert}': expected its own."
+            said = (
+                f"{key} is '{config.tls_key}', which is not the key of '{config.tls_cert}': expected its own."
+            )
         else:
             said = (
                 f"{cert} is '{config.tls_cert}' and {key} is '{config.tls_key}':"

@@ -1,4 +1,4 @@
-"""What is read from files, and read again when they change? A mistake leaves the last good version in force."""
+"""Has a file that we need changed, and can it be used? If not, the last good version stays in force."""
 
 import logging
 from collections.abc import Callable, Sequence

@@ -125,7 +125,9 @@ def load(path: Path) -> Keyring:
                 hashed, caller = _entry(line.split())
                 known = found.get(hashed, caller)
                 if known.name != caller.name:
-                    raise ValueError(f"the token of '{caller.name}' is that of '{known.name}', too: expected another")
+                    raise ValueError(
+                        f"the token of '{caller.name}' is that of '{known.name}', too: expected another"
+                    )
             except ValueError as error:
                 raise ConfigError(f"{name} is '{path}', line {number}: {error}.") from error
             found[hashed] = Caller(caller.name, known.roles | caller.roles)
@@ -149,7 +151,8 @@ def _entry(words: list[str]) -> tuple[bytes, Caller]:
         hashed = bytes.fromhex(token.removeprefix("sha256:"))
     elif len(token) < TOKEN_LEAST or not (token.isascii() and token.isprintable()):
         raise ValueError(
-            f"the token of '{name}' has {len(token)} characters, expected at least {TOKEN_LEAST} of printable ASCII"
+            f"the token of '{name}' has {len(token)} characters,"
+            f" expected at least {TOKEN_LEAST} of printable ASCII"
         )
     else:
         hashed = digest(token)

@@ -23,9 +23,7 @@ from collector.web.tokens import Access, AccessError, Role
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
 
-def http_app(
-    intake: Intake, config: Config, counters: Counters, access: Access | None = None
-) -> Starlette:
+def http_app(intake: Intake, config: Config, counters: Counters, access: Access | None = None) -> Starlette:
     """The application that exporters post to."""
     origins = rf"({'|'.join(re.escape(origin) for origin in config.cors_origins)})(:\d+)?"
     receiver = _Receiver(intake, config, counters, access or Access.of(config), re.compile(origins))
