@@ -141,7 +141,8 @@ def test_a_new_certificate_is_shown_at_once_and_open_connections_go_on(mutual: C
     def shown() -> list[str]:
         return [ssl.DER_cert_to_PEM_cert(shown_by(port, own.trusted(mutual=True))) for port in ports]
 
-    with httpx.Client(verify=context, trust_env=False) as before:
+    limits = httpx.Limits(keepalive_expiry=60)
+    with httpx.Client(verify=context, trust_env=False, limits=limits) as before:
         assert before.get(f"{mutual.api}/healthz").status_code == 200
         own.cert.write_text("no certificate")
         until(lambda: mutual.ask("/summary")["troubles"], 15)
