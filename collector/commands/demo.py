@@ -221,6 +221,8 @@ class _Demo:
     def _greet(self) -> None:
         if self._with_dashboard:
             click.echo(f"\n  Open   {_scheme()}://127.0.0.1:{self._port}\n")
+            if token():
+                click.echo("  Sign in with the token in CHOREOSCOPE_TOKEN.\n")
         click.echo(f"  API    {_api()}/docs")
         click.echo(f"  Logs   {self._folder / 'logs'}\n")
         while not (orders := self._orders()):
@@ -296,6 +298,8 @@ def _otlp_secrets() -> dict[str, str]:
     """The collector's token, and whom to trust, in the form that exporters expect."""
     secrets = {
         "OTEL_EXPORTER_OTLP_CERTIFICATE": given(CA),
+        # Where a company sets this, requests heeds it more than what the exporter was told.
+        "REQUESTS_CA_BUNDLE": given(CA),
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": given(CERT),
         "OTEL_EXPORTER_OTLP_CLIENT_KEY": given(KEY),
     }
