@@ -43,7 +43,13 @@ def test_every_variable_that_any_part_reads_is_documented() -> None:
 def test_nothing_else_is_documented() -> None:
     known = {variable(setting.name) for setting in fields(Config)}
 
-    assert ROWS.keys() <= known | {*CLIENTS, "CHOREOSCOPE_API", "CHOREOSCOPE_SHOP", "CHOREOSCOPE_USERS", "NATS_URL"}
+    assert ROWS.keys() <= known | {
+        *CLIENTS,
+        "CHOREOSCOPE_API",
+        "CHOREOSCOPE_SHOP",
+        "CHOREOSCOPE_USERS",
+        "NATS_URL",
+    }
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:

@@ -167,6 +167,7 @@ def test_a_new_authority_takes_the_place_of_the_old_one(files: Files) -> None:
     for _ in range(2):
         doors.check()
 
+    assert tls.context.num_tickets == 0
     both = ssl.create_default_context()
     both.check_hostname, both.verify_mode = False, ssl.CERT_NONE
     both.load_cert_chain(other.client)

@@ -35,6 +35,10 @@ class Certificates:
         # It lives as long as its server, and hands each handshake to the context in force.
         self.context = _context(config)
         self.context.sni_callback = self._choose
+        if self._mutual:
+            # A resumed session shows no certificate again, though its authority may be gone by then.
+            self.context.num_tickets = 0
+            self.context.options |= ssl.OP_NO_TICKET
 
     def _choose(self, connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         connection.context = self.file.current().context
