@@ -1,5 +1,6 @@
 """Are all doors encrypted, is a certificate read again, and what is said of one that cannot be used?"""
 
+import asyncio
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,9 @@ from collector.config import Config, ConfigError
 from collector.model.troubles import TroubleKind
 from collector.upkeep.doors import Doors
 from collector.upkeep.health import Troubles
+from collector.web import serving
 from collector.web.certificates import Certificates
+from collector.web.serving import HttpServer, listen
 from collector.web.tokens import Access
 from tests.certifying import Files, certified
 from tests.collecting import Collector, until
@@ -191,6 +194,19 @@ def handshake(tls: Certificates, client: ssl.SSLContext) -> bool:
     except ssl.SSLError:
         return False
     return True
+
+
+async def test_a_handshake_has_its_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects and says nothing held a connection for a minute, which no limit counted."""
+    monkeypatch.setattr(serving, "_HANDSHAKE_S", 0.3)
+    opened = listen("127.0.0.1", 0, "nobody")
+    server = HttpServer(None, opened, tls=Certificates(config_of(files)))
+    await server.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", opened.getsockname()[1])
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    await server.stop()
 
 
 def test_a_certificate_that_ends_soon_is_told(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ _HOLDERS = {
     4318: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
 }
 
+_HANDSHAKE_S = 10  # as long as for the header of a request
+
 
 class PortError(Exception):
     """A port that cannot be opened, explained in one line."""
@@ -99,6 +101,29 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the process's signals alone."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on *sockets*. uvicorn's own would wait a minute for a TLS handshake."""
+        loop, config = asyncio.get_running_loop(), self.config
+        await self.lifespan.startup()
+
+        def connection(_loop: asyncio.AbstractEventLoop | None = None) -> Any:
+            state = self.lifespan.state
+            make: Any = config.http_protocol_class
+            return make(config=config, server_state=self.server_state, app_state=state, _loop=_loop)
+
+        patience = _HANDSHAKE_S if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=opened,
+                ssl=config.ssl,
+                ssl_handshake_timeout=patience,
+                backlog=config.backlog,
+            )
+            for opened in sockets or []
+        ]
+        self.started = True
 
     async def start(self) -> None:
         """Return once it answers requests."""
