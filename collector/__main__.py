@@ -24,6 +24,7 @@ from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
+from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
@@ -59,10 +60,13 @@ async def run(config: Config) -> int:
     api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
-    store = open_store(config.data, config.store_memory_bytes, config.store)
+    clock = SteadyClock(config.data / "clock")
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
+    clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
+    clock.keep()
     live = Live(
         ticking,
         naming=naming,
@@ -70,8 +74,9 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
         declared=declared,
+        clock=clock.now,
     )
-    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind)
+    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind, clock=clock.now)
     grpc = grpc_server(intake, config, counters)
     try:
         grpc.add_insecure_port(address(bind, config.grpc_port))
@@ -79,7 +84,15 @@ async def run(config: Config) -> int:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(http_app(intake, config, counters), http_socket)
     sources = Sources(
-        reading.spans, reading.flows, reading.decisions, live, counters, naming, _addresses(config), declared
+        reading.spans,
+        reading.flows,
+        reading.decisions,
+        live,
+        counters,
+        naming,
+        _addresses(config),
+        declared,
+        clock.now,
     )
     reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)

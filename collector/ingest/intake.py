@@ -72,15 +72,16 @@ class Intake:
         counters: Counters,
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         """*on_stored* is called in the event loop with each group, once it is durable.
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly.
+        come more slowly. *clock* tells when spans are received, and never goes back.
         """
         self._store, self._config, self._counters = store, config, counters
-        self._on_stored, self._behind = on_stored, behind
+        self._on_stored, self._behind, self._clock = on_stored, behind, clock
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._inserting = False
@@ -149,7 +150,7 @@ class Intake:
         while waiting := await self._next_group():
             bodies = [one.body for one in waiting]
             # Strictly increasing, so that "received after" never splits a group.
-            self._last_received = max(time.time_ns(), self._last_received + 1)
+            self._last_received = max(self._clock(), self._last_received + 1)
             with _answered(waiting):
                 decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
                 await self._decoded.put(_Group(waiting, decoded))
@@ -251,7 +252,7 @@ class Intake:
             log.exception("The live part could not take %d stored spans", spans.num_rows)
 
     def _remember(self) -> None:
-        since = time.time_ns() - _REMEMBERED_S * 10**9
+        since = self._clock() - _REMEMBERED_S * 10**9
         # The store returns the latest first; the set wants the newest last.
         ids = self._store.ids_since(since, _REMEMBERED_SPANS)
         self._recent.add(spread_span_keys(ids["trace_id"], ids["span_id"])[::-1])

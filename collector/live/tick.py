@@ -116,7 +116,7 @@ class Tick:
     def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
         self._renew()
-        rows = trimmed.read(spans, self._naming)
+        rows = trimmed.read(spans, self._naming, now)
         nothing = rows.slice(0, 0)
         restored = Restored(rows, ids, unfinished=unfinished)
         _, absorbed = self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
@@ -229,7 +229,7 @@ class Tick:
     def _add(self, rows: pa.Table, now: int) -> None:
         """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
-        self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
+        self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
         """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer.

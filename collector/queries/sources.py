@@ -1,6 +1,8 @@
 """The sources from which questions are answered."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,3 +61,4 @@ class Sources:
     naming: Naming
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
+    clock: Callable[[], int] = time.time_ns  # by which spans are received

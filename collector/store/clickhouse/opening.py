@@ -1,5 +1,6 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +20,15 @@ DATABASE = "choreoscope"
 class ClickHouseStore:
     """An open store in ClickHouse, embedded or on a server."""
 
-    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        place: str,
+        connected: Callable[[], Database],
+        closed: Callable[[], None],
+        clock: Callable[[], int],
+    ) -> None:
         self.place = place
+        self._clock = clock
         self._connected, self._closed = connected, closed
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -46,7 +54,7 @@ class ClickHouseStore:
         database = self._connected()
         self._databases.append(database)
         spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+        return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
@@ -55,10 +63,12 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
+def on_folder(
+    folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns
+) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close, clock)
     try:
         store.prepare(engine.require_room)
         engine.stamp()
@@ -68,12 +78,12 @@ def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
     return store
 
 
-def on_server(address: str) -> ClickHouseStore:
+def on_server(address: str, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The store on the server at *address*; raise `AddressError` or `StoreError` if it cannot be used."""
     where = server.address(address)
     try:
         remote = server.Server(where)
-        store = ClickHouseStore(where.shown, remote.database, lambda: None)
+        store = ClickHouseStore(where.shown, remote.database, lambda: None, clock)
         store.prepare()
     except StoreError as error:
         raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error
