@@ -4,7 +4,8 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,8 +29,14 @@ from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.upkeep.health import Troubles
+from collector.upkeep.rounds import Rounds
+from collector.upkeep.timekeeping import keep_time
+from collector.upkeep.watch import Watch
+from collector.web.patience import Patience, descriptors
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
 
+_CONNECTIONS = 1_024  # of senders over HTTP, and as many over gRPC
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
 
@@ -67,6 +74,11 @@ async def run(config: Config) -> int:
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
     clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
     clock.keep()
+    troubles, watch = Troubles(clock.now), Watch(counters)
+
+    def closed(door: str) -> Callable[[str], None]:
+        return lambda reason: counters.connections_closed.labels(door, reason).inc()
+
     live = Live(
         ticking,
         naming=naming,
@@ -76,13 +88,25 @@ async def run(config: Config) -> int:
         declared=declared,
         clock=clock.now,
     )
-    intake = Intake(writing.spans, config, counters, on_stored=live.feed, behind=live.behind, clock=clock.now)
-    grpc = grpc_server(intake, config, counters)
+    intake = Intake(
+        writing.spans,
+        config,
+        counters,
+        on_stored=live.feed,
+        behind=live.behind,
+        clock=clock.now,
+        watch=watch,
+        troubles=troubles,
+    )
+    most = descriptors(_CONNECTIONS)
+    grpc = grpc_server(intake, config, counters, most)
     try:
         grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
-    http = HttpServer(http_app(intake, config, counters), http_socket)
+    http = HttpServer(
+        http_app(intake, config, counters), http_socket, Patience(connections=most), closed("OTLP/HTTP")
+    )
     sources = Sources(
         reading.spans,
         reading.flows,
@@ -92,11 +116,20 @@ async def run(config: Config) -> int:
         naming,
         _addresses(config),
         declared,
+        troubles,
         clock.now,
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, intake.watch.is_well), api_socket)
+    api = HttpServer(
+        api_app(reader, live, counters, config, watch.is_well),
+        api_socket,
+        Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
+        closed("API"),
+    )
+    rounds = Rounds(watch)
+    rounds.every("clock", 10, partial(keep_time, clock, troubles))
     await intake.start()
+    rounds.start()
     live.start()
     await api.start()
     await grpc.start()
@@ -108,7 +141,7 @@ async def run(config: Config) -> int:
         f" data in {store.place}"
     )
     served = {
-        "intake": intake.watch.given_up.wait(),
+        "a task": watch.given_up.wait(),
         "OTLP/gRPC": grpc.wait_for_termination(),
         "OTLP/HTTP": http.ended(),
         "API": api.ended(),
@@ -120,6 +153,7 @@ async def run(config: Config) -> int:
         async with asyncio.timeout(_STOP_WITHIN_S):
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
+            await rounds.stop()
             await api.stop()
             await asyncio.to_thread(live.stop)
     except TimeoutError:

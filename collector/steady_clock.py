@@ -8,7 +8,6 @@ clocks, for which this machine's wall clock is the best guess.
 """
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -107,8 +106,8 @@ class SteadyClock:
         written = self._file.with_name(f"{self._file.name}.new")
         # Not synced: after power loss it is another boot, and the mark means nothing.
         with contextlib.suppress(OSError):
-            with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(text)
+            written.touch(mode=0o600)
+            written.write_text(text, encoding="ascii")
             written.rename(self._file)
 
 
@@ -117,13 +116,13 @@ def told(off: int) -> str | None:
     if abs(off) <= TOLD:
         return None
     way, side = ("forward", "behind") if off > 0 else ("back", "ahead of")
-    seconds = abs(off) // _SECOND
-    hours, minutes = divmod(seconds // 60, 60)
-    long = f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{seconds} s"
+    minutes = abs(off) // (60 * _SECOND)
+    minutes -= minutes % 5 if minutes > 10 else 0  # or the log would have a line for each minute of a day
+    long = f"about {minutes // 60} h {minutes % 60} min" if minutes else "less than a minute"
     if abs(off) > WRONG:
         return (
-            f"This machine's clock was set {way} by {long}. Nothing is called late or stuck because of that, but"
-            f" the collector's times stay {side} it: restart the collector, so that it goes by that clock."
+            f"This machine's clock was set {way} by {long}. Nothing is called late or stuck because of that,"
+            f" but the collector's times stay {side} it: restart the collector, so that it goes by that clock."
         )
     return (
         f"This machine's clock was set {way}. Nothing is called late or stuck because of that: the"
@@ -148,8 +147,10 @@ def _boot() -> str:
 
 
 def _read(file: Path | None) -> Mark | None:
+    if file is None:
+        return None
     try:
-        boot, elapsed, steady = file.read_text(encoding="ascii").split() if file else ()
+        boot, elapsed, steady = file.read_text(encoding="ascii").split()
         return Mark(boot, int(elapsed), int(steady))
     except (OSError, ValueError):  # there is none, or it was cut off
         return None

@@ -105,6 +105,15 @@ class Learning(Answer, frozen=True, kw_only=True):
     expectations: int
 
 
+class Trouble(Answer, frozen=True, kw_only=True):
+    """Something that is wrong with the collector itself."""
+
+    kind: str
+    text: str
+    since_unix_nano: int
+    refuses: bool
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """The figures of the first page."""
 
@@ -119,3 +128,4 @@ class Summary(Answer, frozen=True, kw_only=True):
     spans: SpanCounts
     otlp: Otlp
     learning: Learning
+    troubles: list[Trouble]

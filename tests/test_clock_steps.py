@@ -7,12 +7,12 @@ from typing import Literal
 
 import pytest
 
+from benchmarks.silence.simulated_store import simulated_stores
 from collector.diagnosis import Habits
 from collector.live.replay import Replay
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.steady_clock import WRONG, SteadyClock
-from benchmarks.silence.simulated_store import simulated_stores
 from tests.factories import NOW, SECOND
 from tests.scenes import Sent, order, table
 
@@ -130,7 +130,7 @@ def take_a_step(world: World, phase: Phase) -> None:
 
 
 def test_one_arrival_in_a_year_to_come_hides_nothing_from_a_replay(tmp_path: Path) -> None:
-    """A machine was on for a minute with a wrong clock: what arrived then must not be all that is replayed."""
+    """A machine was on for a minute with a wrong clock: what arrived then must not be all of a replay."""
     world = World(tmp_path, set_by=0, services_too=False)
     world.stores.spans.write(table(order("to come", NOW + 9_000 * HOUR), NOW + 9_000 * HOUR))
     for number in range(30):

@@ -11,6 +11,7 @@ import time
 import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from collector.api.app import api_app
 from collector.commands import choreoscope
 from collector.config import Config, ConfigError, variable
 from collector.counters import Counters
+from collector.upkeep.health import Troubles
 from collector.web.access import allowed
 from dashboard import client
 from sample_services.__main__ import _parser
@@ -100,7 +102,8 @@ def test_the_collector_would_refuse_to_start_without_the_token() -> None:
 def test_the_collectors_health_is_asked_where_it_is_told_without_a_token() -> None:
     program = service("collector")["healthcheck"]["test"][-1]
     address = urlsplit(re.findall(r"http://[^']+", program)[0])
-    app = api_app(cast("Any", None), cast("Any", None), Counters(), Config())  # no question is asked
+    asked = SimpleNamespace(sources=SimpleNamespace(troubles=Troubles()))  # nothing else is asked for
+    app = api_app(cast("Any", asked), cast("Any", None), Counters(), Config())
     paths = {route.path for route in app.routes if isinstance(route, Route)}
 
     assert address.port == Config().api_port

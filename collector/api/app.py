@@ -12,7 +12,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from collector.api.decision_body import DESCRIBED, LONGEST_BODY, wish_in
 from collector.api.failures import Json, UnknownFlowError, add_errors
-from collector.api.metrics import LiveFigures
+from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
 from collector.config import Config, is_loopback
 from collector.counters import Counters
@@ -34,6 +34,7 @@ from collector.model.answers import (
 from collector.model.flows import State
 from collector.queries import Only, QuestionError, Reader, page
 from collector.store.contracts import Search
+from collector.upkeep.health import Troubles
 from collector.web.access import LoopbackNames, TokenNeeded
 from collector.web.bodies import inflate, receive
 from collector.web.foreign_pages import require_own
@@ -84,7 +85,7 @@ def api_app(
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     _add_questions(app, reader, config)
-    _add_health(app, live, counters, taking)
+    _add_health(app, live, counters, taking, reader.sources.troubles)
     add_errors(app)
     if is_loopback(config.bind):
         app.add_middleware(LoopbackNames)
@@ -186,8 +187,11 @@ def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
     return reader.stitch(file)
 
 
-def _add_health(app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool]) -> None:
+def _add_health(
+    app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool], troubles: Troubles
+) -> None:
     counters.registry.register(LiveFigures(live))
+    counters.registry.register(TroubleFigures(troubles))
 
     @app.get("/healthz", response_model=None)
     def healthz() -> dict[str, str]:
@@ -197,8 +201,10 @@ def _add_health(app: FastAPI, live: Live, counters: Counters, taking: Callable[[
     @app.get("/readyz", response_model=None)
     def readyz() -> Response:
         """Spans are taken and stored; `replayed`: unfinished flows of before are watched again."""
-        if not taking():
-            return JSONResponse({"status": "failed", "error": "Spans are not taken any more."}, 503)
+        trouble = troubles.unready()
+        if trouble is not None or not taking():
+            said = trouble.text if trouble else "Spans are not taken any more."
+            return JSONResponse({"status": "failed", "error": said}, 503)
         return JSONResponse({"status": "ready", "replayed": live.replayed.is_set()})
 
     @app.get("/metrics", response_model=None)

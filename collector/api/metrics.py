@@ -1,4 +1,4 @@
-"""The live part's figures for Prometheus, read from its newest snapshot on each scrape."""
+"""Figures for Prometheus that are read on each scrape: the live part's newest snapshot, and troubles."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,24 @@ from prometheus_client.registry import Collector
 
 from collector.live.runner import Live
 from collector.model.flows import State
+from collector.model.troubles import TroubleKind
+from collector.upkeep.health import Troubles
+
+
+class TroubleFigures(Collector):
+    """Which troubles there are now. Register it once per collector."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+
+    def collect(self) -> Iterator[Metric]:
+        """1 for each kind of trouble that there is, 0 for all others."""
+        there = {trouble.kind for trouble in self._troubles.now()}
+        what = "Whether something is wrong with the collector itself, by kind of trouble."
+        metric = GaugeMetricFamily("choreoscope_trouble", what, labels=["kind"])
+        for kind in TroubleKind:
+            metric.add_metric([kind], int(kind in there))
+        yield metric
 
 
 class LiveFigures(Collector):

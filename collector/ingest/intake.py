@@ -20,10 +20,12 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
-from collector.ingest.watch import Watch
+from collector.ingest.budget import Budget, OverloadError, Share
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
+from collector.upkeep.health import Troubles
+from collector.upkeep.watch import Watch
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
@@ -36,10 +38,6 @@ _STOPPING = "The collector is stopping."
 _UNREADABLE = "The request can not be read"
 
 log = logging.getLogger(__name__)
-
-
-class OverloadError(Exception):
-    """Too many requests are waiting: the sender should retry in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +71,22 @@ class Intake:
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
         clock: Callable[[], int] = time.time_ns,
+        *,
+        watch: Watch | None = None,
+        troubles: Troubles | None = None,
     ) -> None:
         """*on_stored* is called in the event loop with each group, once it is durable.
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly. *clock* tells when spans are received, and never goes back.
+        come more slowly. While one of *troubles* refuses, so does this. *clock* tells when spans are
+        received, and never goes back.
         """
         self._store, self._config, self._counters = store, config, counters
         self._on_stored, self._behind, self._clock = on_stored, behind, clock
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -93,7 +96,8 @@ class Intake:
         self._inserter = ThreadPoolExecutor(1, "insert")
         self._recent = KeySet()
         self._last_received = 0
-        self.watch = Watch(counters)
+        self.watch = watch or Watch(counters)
+        self._troubles = troubles or Troubles()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -105,20 +109,29 @@ class Intake:
             for name, work in (("read", self._read), ("commit", self._commit))
         ]
 
-    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
-        """Return once the spans of *data* are durable.
+    def refuse_early(self) -> None:
+        """Raise what `accept` would raise for any request: its body need not be read, then."""
+        if trouble := self._troubles.refusing():
+            self._counters.requests_refused.labels("trouble").inc()
+            raise StoreError(trouble.text)
+        if self._closing:
+            self._counters.requests_refused.labels("overloaded").inc()
+            raise OverloadError(_STOPPING)
+
+    async def accept(self, data: bytes, encoding: Encoding, share: Share | None = None) -> Accepted:
+        """Return once the spans of *data* are durable; *share* has counted its bytes as they came.
 
         Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
-        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
-        if self._closing or full:
-            self._counters.requests_refused.labels("overloaded").inc()
-            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
+        self.refuse_early()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        held = share or self.budget.share()
+        held.settle(len(data))
+        held.keep_until(answer)
         self._waiting.append(_Waiting(Body(data, encoding), answer))
         self._waiting_bytes += len(data)
         self._arrived.set()
-        return await answer
+        return await asyncio.shield(answer)  # it is stored even if the sender hangs up
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""

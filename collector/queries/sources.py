@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from collector.conventions import Naming
@@ -14,6 +14,7 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.health import Troubles
 
 
 class LiveView(Protocol):
@@ -61,4 +62,5 @@ class Sources:
     naming: Naming
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
+    troubles: Troubles = field(default_factory=Troubles)
     clock: Callable[[], int] = time.time_ns  # by which spans are received

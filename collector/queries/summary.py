@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from collector.live.snapshot import RECENT, Snapshot
-from collector.model.answers import Learning, SpanCounts, Summary
+from collector.model.answers import Learning, SpanCounts, Summary, Trouble
 from collector.model.flows import State
 from collector.model.wording import SECOND
 from collector.queries.flow_list import in_store_alone
@@ -48,6 +48,10 @@ def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
         spans=SpanCounts(**sources.counters.spans()),
         otlp=sources.addresses,
         learning=Learning(flows=snapshot.learned, expectations=live.expectations),
+        troubles=[
+            Trouble(kind=one.kind, text=one.text, since_unix_nano=one.since, refuses=one.refuses)
+            for one in sources.troubles.now()
+        ],
     )
 
 

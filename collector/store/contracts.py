@@ -15,7 +15,6 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
 
-
 NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
 
 

@@ -42,7 +42,11 @@ def news() -> None:
             mount("head", {"title": [{"text": "Nothing received yet."}], "now": now / 1e6}, key="head")
             nothing_received(summary)
             return
-        head = {"title": headline(summary, found), "lines": grounds(found), **checked(summary, now)}
+        head = {
+            "title": headline(summary, found),
+            "lines": [*troubled(summary), *grounds(found)],
+            **checked(summary, now),
+        }
         body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary, found)]}
         # One component instead of three: each one sends the script again, every second.
         mount("stuck", {"now": now / 1e6, **body}, key="stuck")
@@ -73,7 +77,17 @@ def calm(summary: Summary, found: Stuck) -> str:
     if found.drops:
         return "No flow is stuck, but less happens than normally."
     known = found.rests_on.expected or summary.learning.expectations
+    if known and summary.troubles:  # it may have missed something
+        return "Nothing is known to be stuck."
     return "Nothing is stuck." if known else "Nothing can be called stuck yet."
+
+
+def troubled(summary: Summary) -> list[list[words.Part]]:
+    """Say what is wrong with the collector itself, and since when."""
+    return [
+        [{"text": f"{trouble.text} It has been so for "}, {"since": trouble.since_unix_nano}, {"text": "."}]
+        for trouble in summary.troubles
+    ]
 
 
 def grounds(found: Stuck) -> list[list[words.Part]]:

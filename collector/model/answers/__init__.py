@@ -56,6 +56,7 @@ from collector.model.answers.totals import (
     Percentiles,
     SpanCounts,
     Summary,
+    Trouble,
     Variant,
 )
 
@@ -104,6 +105,7 @@ __all__ = [
     "StoppedAt",
     "Stuck",
     "Summary",
+    "Trouble",
     "Variant",
     "Why",
 ]

@@ -102,6 +102,15 @@ class Learning(Answer, frozen=True, kw_only=True):
     expectations: int
 
 
+class Trouble(Answer, frozen=True, kw_only=True):
+    """Something that is wrong with the collector itself."""
+
+    kind: str
+    text: str
+    since_unix_nano: int
+    refuses: Annotated[bool, says("while it lasts, no span is acknowledged")]
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """The figures of the first page."""
 
@@ -116,3 +125,4 @@ class Summary(Answer, frozen=True, kw_only=True):
     spans: SpanCounts
     otlp: Otlp
     learning: Learning
+    troubles: Annotated[list[Trouble], says("the oldest first; none if all is well")]

@@ -63,9 +63,7 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(
-    folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns
-) -> ClickHouseStore:
+def on_folder(folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close, clock)
