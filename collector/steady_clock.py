@@ -122,7 +122,7 @@ def told(off: int) -> str | None:
     if abs(off) > WRONG:
         return (
             f"This machine's clock was set {way} by {long}. Nothing is called late or stuck because of that,"
-            f" but the collector's times stay {side} it: restart the collector, so that it goes by that clock."
+            f" but the collector's times stay {side} it: a restart makes it go by that clock."
         )
     return (
         f"This machine's clock was set {way}. Nothing is called late or stuck because of that: the"

@@ -137,7 +137,16 @@ class Replay:
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
-        self._tick.archive.remember_names(*self._read(self._flows.newest_names, before, _REMEMBERED))
+        flow_keys, trace_ids = self._read(self._flows.newest_names, before, _REMEMBERED)
+        self._tick.archive.remember_names(flow_keys, trace_ids)
+        if len(flow_keys) == _REMEMBERED:
+            self._tick.crowding.exceeded(
+                "flows remembered",
+                1,
+                before,
+                f"Only the newest {_REMEMBERED:,} stored flows were remembered at the start: late spans of"
+                " older ones become flows of their own.",
+            )
 
     def _moments(self, since: int) -> Iterator[pa.Table]:
         """The stored spans that arrived after *since*, a moment at a time; the next ones are read ahead."""
@@ -154,6 +163,14 @@ class Replay:
         ids = flows["id"].to_pylist()
         self._tick.release(self._read(self._flows.done_among, ids, int(State.DONE)) if ids else [], now)
         stored = self._read(self._flows.unfinished, limit=_UNFINISHED)
+        if stored.num_rows == _UNFINISHED:
+            self._tick.crowding.exceeded(
+                "flows restored",
+                1,
+                now,
+                f"Only the newest {_UNFINISHED:,} stopped flows were restored at the start. Those before them"
+                " are in the lists as they were stored, without their causes, until more of them arrives.",
+            )
         stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):
             spans = self._read(self._spans.spans_of, stopped.to_pylist())

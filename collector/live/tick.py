@@ -21,6 +21,7 @@ from collector.diagnosis.standings import standings
 from collector.live import trimmed, untaught
 from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.crowding import Crowding
 from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
@@ -77,6 +78,7 @@ class Tick:
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._judging = Judging(names, self._memory.demands)
         self._shown = Shown()
+        self.crowding = Crowding(names, self.learner, self._judging)
         self._last: int | None = None  # when the last tick was
         self._declared = NOTHING_DECLARED
         self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
@@ -105,6 +107,7 @@ class Tick:
             failure = error
         self._bound(judged, now)
         self._memory.compact()
+        self.crowding.thin(self._memory.chunks, self._effort, now)
         if failure is not None:
             raise failure
         return self.snapshot
@@ -290,7 +293,7 @@ class Tick:
             found = standings(self.learner.known, expected, now, others)
             self._shown = shown = Shown(now, expected, said, found)
         absences = self._judging.absences.now(now, self.learner.known.publisher)
-        return replace(shown.standings, absences=absences)
+        return replace(shown.standings, absences=absences, crowds=self.crowding.told(now))
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
         lives, journal = self._judging.told(judged, self._memory.demands.expected, now)
