@@ -305,7 +305,7 @@ class Learner:
             for step in known.steps
             for learned in [self._is_learned(step, known.steps[step])]
         ]
-        goes = sorted(ranked)[: len(ranked) // 8]
+        goes = sorted(ranked)[: len(ranked) - self.habits.most_steps * 7 // 8]
         self.forgotten += len(goes)
         self.unlearned += sum(learned for learned, _, _ in goes)
         self._forget_steps([step for _, _, step in goes])

@@ -61,13 +61,17 @@ class Vocabulary:
     def forget(self, codes: Ints) -> None:
         """Take the names of *codes* away; nothing may refer to them any more.
 
-        The codes are given to other names only after the next call: until then, a reader of an older snapshot
-        may ask for their names.
+        The codes are given to other names only after `release`: until then, a reader of an older snapshot may
+        ask for their names.
         """
-        self._free += self._resting
-        self._resting = codes.tolist()
-        for code in self._resting:
+        self._resting += codes.tolist()
+        for code in codes.tolist():
             del self._codes[self.names[code]]
+
+    def release(self) -> None:
+        """Give the codes of forgotten names to others from now on: nobody has a snapshot as old as them."""
+        self._free += self._resting
+        self._resting = []
 
     def _code(self, name: str) -> int:
         name = name[:200]

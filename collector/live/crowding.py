@@ -46,9 +46,10 @@ class Crowding:
         """
         for one in self._vocabularies().values():
             one.turn += 1
-        full = [one for one in self._vocabularies().values() if one.count > _FULL * one.limit]
-        if full and now - self._last >= _PAUSE:
+        if now - self._last >= _PAUSE:
             self._last = now
+            for one in self._vocabularies().values():
+                one.release()
             self._make_room(chunks)
         self._look(now)
         self._look_at(effort, now)
@@ -72,6 +73,8 @@ class Crowding:
         return {"event types": names.event_types, "services": names.services, "groups": names.groups}
 
     def _make_room(self, chunks: Sequence[Chunk]) -> None:
+        if all(one.count <= _FULL * one.limit for one in self._vocabularies().values()):
+            return
         used = [self._learner.in_use(), *(_codes_in(self._names, chunk.record) for chunk in chunks)]
         gone = Codes(
             _longest_unused(self._names.event_types, (one.types for one in used)),
@@ -113,8 +116,8 @@ class Crowding:
             early,
             now,
             f"There are more unfinished flows than memory holds: {early:,} were written to the store before"
-            " they came to rest. Unless more of one arrives, it counts as stuck by what was expected then, and"
-            " has no cause.",
+            " they came to rest. Unless more of one arrives, it counts as stuck by what was expected then,"
+            " and has no cause.",
         )
         self.exceeded(
             "size",
