@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
@@ -29,6 +31,7 @@ from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.upkeep import presence, probe, pulse
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.timekeeping import keep_time
@@ -95,6 +98,7 @@ async def run(config: Config) -> int:
         on_stored=live.feed,
         behind=live.behind,
         clock=clock.now,
+        require_there=store.require_there,
         watch=watch,
         troubles=troubles,
     )
@@ -128,9 +132,17 @@ async def run(config: Config) -> int:
     )
     rounds = Rounds(watch)
     rounds.every("clock", 10, partial(keep_time, clock, troubles))
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(watch.given_up.set)
+
+    rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
+    rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
+    rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
     await intake.start()
-    rounds.start()
     live.start()
+    rounds.start()
     await api.start()
     await grpc.start()
     await http.start()
@@ -158,7 +170,9 @@ async def run(config: Config) -> int:
             await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)
-        return 1
+        logging.shutdown()
+        # Python would wait for threads that hang, without end.
+        os._exit(_FAILED if failed else 1)
     store.close()
     return _FAILED if failed else 0
 

@@ -11,11 +11,11 @@ import grpc
 import pytest
 
 from collector.config import Config
-from collector.ingest.budget import Budget, OverloadError
 from collector.ingest.receivers.turns import Turns
 from collector.store.clickhouse.connections import Database
 from collector.web import patience as serving
 from collector.web.bodies import SlowError, receive
+from collector.web.budget import Budget, OverloadError
 from collector.web.patience import Patience
 from collector.web.serving import HttpServer, listen
 from tests.factories import protobuf, request, span

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -20,12 +20,13 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
-from collector.ingest.budget import Budget, OverloadError, Share
+from collector.ingest.admission import Admission
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.watch import Watch
+from collector.web.budget import Budget, OverloadError, Share
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
@@ -52,6 +53,7 @@ class Accepted:
 class _Waiting:
     body: Body
     answer: asyncio.Future[Accepted]
+    arrived: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Intake:
         behind: Callable[[], bool] = lambda: False,
         clock: Callable[[], int] = time.time_ns,
         *,
+        require_there: Callable[[], None] = lambda: None,
         watch: Watch | None = None,
         troubles: Troubles | None = None,
     ) -> None:
@@ -79,14 +82,16 @@ class Intake:
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly. While one of *troubles* refuses, so does this. *clock* tells when spans are
-        received, and never goes back.
+        come more slowly. While one of *troubles* refuses, so does this. *require_there* raises `StoreError`
+        if what was stored cannot be durable. *clock* tells when spans are received, and never goes back.
         """
         self._store, self._config, self._counters = store, config, counters
         self._on_stored, self._behind, self._clock = on_stored, behind, clock
+        self._require_there = require_there
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
+        self._admission = Admission(config.queue_bytes)
+        self.budget = Budget(self._admission.limit, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -111,6 +116,10 @@ class Intake:
 
     def refuse_early(self) -> None:
         """Raise what `accept` would raise for any request: its body need not be read, then."""
+        self._refuse()
+        self.budget.require_room()
+
+    def _refuse(self) -> None:
         if trouble := self._troubles.refusing():
             self._counters.requests_refused.labels("trouble").inc()
             raise StoreError(trouble.text)
@@ -123,7 +132,7 @@ class Intake:
 
         Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
-        self.refuse_early()
+        self._refuse()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         held = share or self.budget.share()
         held.settle(len(data))
@@ -132,6 +141,21 @@ class Intake:
         self._waiting_bytes += len(data)
         self._arrived.set()
         return await asyncio.shield(answer)  # it is stored even if the sender hangs up
+
+    async def prove(self) -> None:
+        """Return once a span of our own was stored, found and removed, and all parts have done their work.
+
+        Raise `StoreError` if that fails. Nothing of it is counted.
+        """
+        empty: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(b"", Encoding.PROTOBUF), empty))
+        self._arrived.set()
+        try:
+            await empty
+        except OverloadError:  # the process stops
+            return
+        if not self._closing:
+            await asyncio.get_running_loop().run_in_executor(self._inserter, self._store.prove)
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""
@@ -239,14 +263,17 @@ class Intake:
         self._counters.stored.inc(new)
         self._counters.duplicate.inc(received - new)
         self._answer(group)
+        self._note_stored(group)
         self._tell(spans)
 
     def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
         """Store *spans*; return what was stored, and how many spans had not been stored before."""
         key = spread_span_keys(spans["trace_id"], spans["span_id"])
         spans = each_once(spans, key)  # of several copies in a group, readers could not tell which counts
+        self._require_there()  # the engine would make a new folder
         with self._counters.commit_seconds.time():
             self._store.write(spans)
+            self._require_there()  # what was stored in a folder that is gone is not durable
         return spans, self._recent.add(key)
 
     def _answer(self, group: _Group) -> None:
@@ -256,6 +283,12 @@ class Intake:
                 _fail([one], verdict.error)
             elif not one.answer.done():
                 one.answer.set_result(Accepted(verdict.rejected, verdict.message))
+
+    def _note_stored(self, group: _Group) -> None:
+        size, begun = sum(len(one.body.data) for one in group.waiting), group.waiting[0].arrived
+        self._admission = self._admission.stored(size, begun, time.monotonic())
+        self.budget.limit = self._admission.limit
+        self._counters.admitted_bytes.set(self.budget.limit)
 
     def _tell(self, spans: pa.Table) -> None:
         try:

@@ -98,6 +98,12 @@ class SpanStore(Protocol):
         *until* does not count: the clock was wrong.
         """
 
+    def prove(self) -> None:
+        """Store a span of our own, find it again, and remove it; raise `StoreError` if one of these fails.
+
+        Nobody else ever sees it, and nothing of it is left.
+        """
+
     def span_count(self) -> int:
         """How many distinct spans there are."""
 
@@ -203,6 +209,9 @@ class OpenStore(Protocol):
 
     def stores(self) -> Stores:
         """Stores over connections of their own."""
+
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed since it was opened. Quick."""
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""

@@ -9,7 +9,6 @@ from grpc.aio import Server, ServicerContext
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.budget import OverloadError, Share
 from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
 from collector.ingest.receivers.responses import CODES, encode, response, retry_info, status
@@ -17,6 +16,7 @@ from collector.ingest.receivers.turns import Turns
 from collector.store.contracts import StoreError
 from collector.web.access import allowed
 from collector.web.bodies import SlowError
+from collector.web.budget import OverloadError, Share
 
 Context: TypeAlias = ServicerContext[bytes, bytes]
 
@@ -24,7 +24,7 @@ _RETRY_AFTER_S = 2
 _STREAMS = 100  # at the same time on one connection
 _IDLE_S = 300
 _HANDSHAKE_S = 10
-_LEAST_TURNS = 4
+_LEAST_TURNS = 8
 _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
 
 

@@ -13,13 +13,13 @@ from starlette.routing import Route
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.budget import OverloadError, Share
 from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
 from collector.ingest.receivers.responses import encode, response, status
 from collector.store.contracts import StoreError
 from collector.web.access import allowed
 from collector.web.bodies import BodyError, CodingError, SlowError, TooLargeError, receive
+from collector.web.budget import OverloadError, Share
 
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 

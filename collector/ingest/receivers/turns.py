@@ -1,7 +1,7 @@
 """Whose message is read now, if only few may be read at the same time?
 
 Whoever waits for a turn waits only for those that are slower than a message needs: the slowest gives up its
-turn to whoever has waited for a second.
+turn to whoever has waited for half a second.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 
 from collector.web.bodies import SlowError
 
-_WAIT_S = 1.0  # then the oldest turn ends
+_WAIT_S = 0.5  # then the oldest turn ends
 _LONGEST_S = 30.0  # of a turn, even if nobody waits
 
 

@@ -9,7 +9,7 @@ import clickhouse_connect
 
 from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.migrations import VERSION
-from collector.store.contracts import FolderError
+from collector.store.contracts import FolderError, StoreError
 
 # Small caches: a collector is a guest on a developer's machine.
 _MIB = 1024 * 1024
@@ -52,6 +52,7 @@ class Engine:
         self._lock = None if folder is None else _lock(folder)
         self.options = {**_LIMITS, "max_server_memory_usage": memory_limit}
         self._known_settings: Any = None
+        self._expected: dict[Path, tuple[int, int]] = {}
         try:
             # The engine lives as long as its first connection.
             self._first = self.connect("default")
@@ -93,6 +94,29 @@ class Engine:
                 f" needs {_ROOM:,}. Free some space and start again; nothing was changed."
             )
 
+    def watch(self, database: str, table: str) -> None:
+        """From now on, expect *table* of *database* where it is."""
+        if self.folder is None:
+            return
+        question = "SELECT data_paths[1] FROM system.tables WHERE database = {d:String} AND name = {t:String}"
+        said = str(self._first.command(question, {"d": database, "t": table}))
+        places = (self.folder, self.folder / "lock", Path(self._place), Path(self._place, said))
+        self._expected = {place: _identity(place) for place in places}
+
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed, or another one is in its place."""
+        for place, identity in self._expected.items():
+            try:
+                found = _identity(place)
+            except OSError:
+                found = None
+            if found != identity:
+                raise StoreError(
+                    f"The data folder {self.folder} was moved or removed while it is in use: nothing is"
+                    " stored any more. Stop the collector, put the folder back, or decide to begin with an"
+                    " empty one, and start it again."
+                )
+
     def stamp(self) -> None:
         """Record the schema's version in the folder, so that an older program refuses it."""
         if self.folder is None or _stamped(self.folder) == str(VERSION):
@@ -116,6 +140,11 @@ class Engine:
     def _unlock(self) -> None:
         if self._lock is not None:
             os.close(self._lock)
+
+
+def _identity(place: Path) -> tuple[int, int]:
+    found = os.stat(place)  # noqa: PTH116  # every half a second, and after each insert
+    return found.st_dev, found.st_ino
 
 
 def _place(folder: Path) -> str:

@@ -26,10 +26,10 @@ class ClickHouseStore:
         connected: Callable[[], Database],
         closed: Callable[[], None],
         clock: Callable[[], int],
+        require_there: Callable[[], None] = lambda: None,
     ) -> None:
-        self.place = place
-        self._clock = clock
-        self._connected, self._closed = connected, closed
+        self.place, self._clock = place, clock
+        self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
 
@@ -56,6 +56,10 @@ class ClickHouseStore:
         spans = ClickHouseSpans(database)
         return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
 
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed since it was opened."""
+        self._require_there()
+
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
         for database in self._databases:
@@ -66,10 +70,13 @@ class ClickHouseStore:
 def on_folder(folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close, clock)
+    store = ClickHouseStore(
+        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there
+    )
     try:
         store.prepare(engine.require_room)
         engine.stamp()
+        engine.watch(DATABASE, "spans")
     except BaseException:
         store.close()
         raise
