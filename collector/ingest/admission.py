@@ -6,6 +6,7 @@ may wait as is stored within `WAIT_S`, at the rate at which groups were stored l
 arguments.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 WAIT_S = 1.0  # decoding, storing and answering come on top
@@ -13,32 +14,31 @@ LEAST_BYTES = 16 * 1024 * 1024  # a group: dozens of senders that wait for each 
 _BEGIN_RATE = 24 * 1024 * 1024  # bytes a second, until it is known
 # A smaller group costs more per byte, so it says only that at least this much is possible.
 _TELLING_BYTES = 2 * 1024 * 1024
-_WINDOW_S = 3.0  # over which the rate is taken, about
+_WINDOW_S = 2.0  # over which the rate is taken, about
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The rate at which groups are stored, and what may wait because of it."""
+    """How fast groups were stored lately, and what may wait because of it."""
 
     most: int  # bytes: what memory allows
-    rate: float = _BEGIN_RATE  # bytes a second
-    ended: float = 0.0  # when the last group was stored, in seconds of any clock that is not set
+    size: float = _BEGIN_RATE  # bytes that were stored lately, and the seconds that they took; both fade
+    seconds: float = 1.0
+    ended: float = 0.0  # when the last group was stored, in seconds of a clock that nobody sets
 
     def stored(self, size: int, begun: float, ended: float) -> "Admission":
-        """What is known once a group of *size* bytes, taken at *begun*, was stored at *ended*.
+        """What is known once a group of *size* bytes was stored at *ended*; the first arrived at *begun*.
 
-        One group is decoded while the one before it is stored, so a group is counted from that one's end on.
+        What arrived before the last group was stored waited for that one: that time is not counted twice.
         """
         took = max(ended - max(begun, self.ended), 1e-3)
-        found = size / took
         if size < _TELLING_BYTES:
-            return replace(self, rate=max(self.rate, found), ended=ended)
-        weight = min(took / _WINDOW_S, 1.0)
-        # The mean of the times that a byte takes: two groups of one size take their times, not their rates.
-        rate = 1 / ((1 - weight) / self.rate + weight / found)
-        return replace(self, rate=rate, ended=ended)
+            least = size / took * self.seconds
+            return replace(self, size=max(self.size, least), ended=ended)
+        kept = math.exp(-took / _WINDOW_S)
+        return replace(self, size=kept * self.size + size, seconds=kept * self.seconds + took, ended=ended)
 
     @property
     def limit(self) -> int:
         """How many bytes may wait or arrive now, in all."""
-        return min(self.most, max(LEAST_BYTES, int(self.rate * WAIT_S)))
+        return min(self.most, max(LEAST_BYTES, int(self.size / self.seconds * WAIT_S)))

@@ -7,6 +7,7 @@ ones never.
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -53,6 +54,15 @@ class Crowding:
             self._make_room(chunks)
         self._look(now)
         self._look_at(effort, now)
+
+    def added_to(self, effort: Effort) -> Effort:
+        """*effort*, with what there was no room for."""
+        return replace(
+            effort,
+            names_together=sum(one.refused for one in self._vocabularies().values()),
+            names_forgotten=self.forgotten,
+            steps_forgotten=self._learner.forgotten,
+        )
 
     def exceeded(self, limit: str, times: int, now: int, text: str) -> None:
         """Tell for an hour, by *text*, that *limit* was exceeded, *times* in all."""

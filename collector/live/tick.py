@@ -307,7 +307,7 @@ class Tick:
             learned=self.learner.flows,
             standings=self._standings(now),
             done=self.archive.done(now - RECENT),
-            effort=self._effort,
+            effort=self.crowding.added_to(self._effort),
         )
 
     def _keep(self, judged: Sequence[Judged], now: int) -> None:
