@@ -32,12 +32,15 @@ from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
 from collector.upkeep import presence, probe, pulse
+from collector.upkeep.doors import Doors
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
+from collector.web.certificates import certificates
 from collector.web.patience import Patience, descriptors
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
+from collector.web.tokens import Access
 
 _CONNECTIONS = 1_024  # of senders over HTTP, and as many over gRPC
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
@@ -63,6 +66,7 @@ async def run(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    access, tls = Access.of(config), certificates(config)
     declared = DeclaredFile(Path(config.expectations)) if config.expectations else None
     counters = Counters()
     bind = resolved(config.bind)
@@ -103,13 +107,20 @@ async def run(config: Config) -> int:
         troubles=troubles,
     )
     most = descriptors(_CONNECTIONS)
-    grpc = grpc_server(intake, config, counters, most)
+    grpc = grpc_server(intake, config, counters, access, most)
     try:
-        grpc.add_insecure_port(address(bind, config.grpc_port))
+        if tls:
+            grpc.add_secure_port(address(bind, config.grpc_port), tls.grpc_credentials())
+        else:
+            grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
     http = HttpServer(
-        http_app(intake, config, counters), http_socket, Patience(connections=most), closed("OTLP/HTTP")
+        http_app(intake, config, counters, access),
+        http_socket,
+        tls,
+        Patience(connections=most),
+        closed("OTLP/HTTP"),
     )
     sources = Sources(
         reading.spans,
@@ -125,8 +136,9 @@ async def run(config: Config) -> int:
     )
     reader = Reader(sources)
     api = HttpServer(
-        api_app(reader, live, counters, config, watch.is_well),
+        api_app(reader, live, counters, config, watch.is_well, access),
         api_socket,
+        tls,
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
@@ -140,6 +152,7 @@ async def run(config: Config) -> int:
     rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
     rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
     rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
+    rounds.every("doors", 2, Doors(access, tls, troubles).check)
     await intake.start()
     live.start()
     rounds.start()
@@ -188,9 +201,10 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
 
 def _addresses(config: Config) -> Otlp:
     """Where exporters send their spans, in the form in which they expect addresses."""
+    scheme = "https" if config.tls_cert else "http"
     return Otlp(
-        grpc=f"http://{address(config.bind, config.grpc_port)}",
-        http=f"http://{address(config.bind, config.http_port)}",
+        grpc=f"{scheme}://{address(config.bind, config.grpc_port)}",
+        http=f"{scheme}://{address(config.bind, config.http_port)}",
     )
 
 

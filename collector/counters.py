@@ -71,6 +71,7 @@ class Counters:
             "too_large",
             "media_type",
             "unauthorized",
+            "forbidden",
             "no_traces",
         )
         for reason in reasons:

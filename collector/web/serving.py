@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from collector.config import ConfigError, shown, variable
+from collector.web.certificates import Certificates
 from collector.web.patience import Patience, protocol
 
 # Which program probably holds our port.
@@ -72,6 +73,7 @@ class HttpServer(uvicorn.Server):
         self,
         app: Any,
         opened: socket.socket,
+        tls: Certificates | None = None,
         patience: Patience | None = None,
         refused: Callable[[str], None] = lambda reason: None,
     ) -> None:
@@ -87,6 +89,7 @@ class HttpServer(uvicorn.Server):
                 server_header=False,
                 date_header=False,
                 timeout_graceful_shutdown=5,
+                ssl_context_factory=(lambda *_: tls.context) if tls else None,
             )
         )
         self._socket = opened

@@ -37,7 +37,7 @@ def started(api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.setenv("CHOREOSCOPE_API", api)
     monkeypatch.setenv("CHOREOSCOPE_SHOP", f"http://127.0.0.1:{free_port()}")
     st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "dashboard" / "streamlit_app.py"), default_timeout=20)
+    yield AppTest.from_file(str(ROOT / "dashboard" / "frame.py"), default_timeout=20)
     st.cache_resource.clear()
 
 
