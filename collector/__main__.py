@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,6 +27,7 @@ from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
+from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
@@ -33,6 +35,7 @@ from collector.upkeep import presence, probe, pulse
 from collector.upkeep.doors import Doors
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
+from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
 from collector.web.certificates import certificates
 from collector.web.patience import Patience, descriptors
@@ -71,11 +74,14 @@ async def run(config: Config) -> int:
     api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
-    store = open_store(config.data, config.store_memory_bytes, config.store)
+    clock = SteadyClock(config.data / "clock")
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
-    troubles, watch = Troubles(), Watch(counters)
+    clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
+    clock.keep()
+    troubles, watch = Troubles(clock.now), Watch(counters)
 
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
@@ -87,6 +93,7 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
         declared=declared,
+        clock=clock.now,
     )
     intake = Intake(
         writing.spans,
@@ -94,6 +101,7 @@ async def run(config: Config) -> int:
         counters,
         on_stored=live.feed,
         behind=live.behind,
+        clock=clock.now,
         require_there=store.require_there,
         watch=watch,
         troubles=troubles,
@@ -124,6 +132,7 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        clock.now,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -134,6 +143,7 @@ async def run(config: Config) -> int:
         closed("API"),
     )
     rounds = Rounds(watch)
+    rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 
     def end() -> None:

@@ -49,6 +49,11 @@ class Counters:
             "Bytes of requests that wait for an insert.",
             registry=self.registry,
         )
+        self.admitted_bytes = Gauge(
+            "choreoscope_intake_admitted_bytes",
+            "Bytes of requests that may wait, by how fast they are stored at present.",
+            registry=self.registry,
+        )
         self.commit_seconds = Histogram(
             "choreoscope_commit_seconds",
             "Time of one insert, until it was durable.",

@@ -90,7 +90,7 @@ class Decision(Answer, frozen=True, kw_only=True):
 
 
 class ServiceNote(Answer, frozen=True, kw_only=True):
-    """A doubt about what is known of a service."""
+    """A doubt about what is known of a service, or of all that a limit leaves out (`crowded`)."""
 
     kind: str
     service: str

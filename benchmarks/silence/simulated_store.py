@@ -16,7 +16,7 @@ from collector.model.decisions import Decision
 from collector.model.flows import STORED_FLOWS, State
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
-from collector.store.contracts import Place, Search, Stores, begins_trace_id
+from collector.store.contracts import NEVER, Place, Search, Stores, begins_trace_id
 
 Row = dict[str, Any]
 
@@ -54,9 +54,10 @@ class SimulatedSpans:
         latest = pa.array(np.arange(found.num_rows)[::-1][:limit])
         return found.take(latest).select(["trace_id", "span_id"])
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies."""
         found = self._since(since)["received_unix_nano"]
+        found = found.filter(pc.less_equal(found, pa.scalar(until, pa.uint64())))
         return max(found[max(len(found) - limit, 0)].as_py() - 1, since) if len(found) else since
 
     def span_count(self) -> int:

@@ -37,7 +37,10 @@ def calm(document: Document) -> list[str]:
     if document["drops"]:
         head = [f"No flow is stuck, but {_DROPPED}", *_drops(document)]
     else:
-        head = ["Nothing is stuck." if rests["expected"] else "Nothing can be called stuck yet."]
+        # What a limit leaves out may be stuck, and nobody would know.
+        crowded = any(note["kind"] == "crowded" for note in rests["notes"])
+        calm = "Nothing is known to be stuck." if crowded else "Nothing is stuck."
+        head = [calm if rests["expected"] else "Nothing can be called stuck yet."]
     return [*head, clean(rests["sentence"]), *_notes(document)]
 
 

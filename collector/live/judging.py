@@ -14,6 +14,7 @@ from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life
 from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record
+from collector.diagnosis.vocabulary import Codes
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
 from collector.live.deafness import Deafness
@@ -55,6 +56,11 @@ class Judging:
         self.lives.see(happened)
         self._orphans.see(happened)
         self.absences.see(happened)
+
+    def forget(self, codes: Codes) -> None:
+        """Forget what is known by these names, which nothing in memory refers to."""
+        for part in (self.lives, self.deafness, self.absences, self._orphans):
+            part.forget(codes)
 
     def begin(self, chunks: Sequence[Chunk], demands: Demands) -> None:
         """Begin to judge *chunks* by *demands*: call it before `judge`."""

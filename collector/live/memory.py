@@ -21,6 +21,7 @@ from collector.stitching import BELIEVED, Keying
 LARGE = 2_000  # spans: a larger flow is not stitched again for each new span
 _MOST_CHUNKS = 48
 _LARGE_WAIT = 60 * 10**9
+_MOST_REFUSED = 10_000  # flow keys; an older one that is still shared is found to be so again
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Memory:
         self.chunks: list[Chunk] = []
         self._due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
         self._refused: Keys = np.empty(0, np.uint64)  # the identifiers of refused flow keys
+        self._refused_names: list[str] = sorted(keying.refused)  # the newest last
         self._loose: deque[_Loose] = deque()
         self._waiting: list[tuple[int, pa.Table]] = []  # (arrival, READINGS) of large flows
 
@@ -117,7 +119,9 @@ class Memory:
         """Stop *keys* from joining flows; return the new ones. The flows they joined are split already."""
         new = sorted(set(keys) - self.keying.refused)
         if new:
-            self.keying = replace(self.keying, refused=self.keying.refused | set(new))
+            self._refused_names += new
+            self._refused_names = self._refused_names[-_MOST_REFUSED:]
+            self.keying = replace(self.keying, refused=frozenset(self._refused_names))
             self._refused = once(text_keys(pa.array(sorted(self.keying.refused), pa.string())))
         return new
 

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
@@ -48,13 +49,16 @@ class Live:
         replay_s: float = 900.0,
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
+        """*clock* must be the one by which spans are received, and never go back."""
         self.tick_s = tick_s
+        self._clock = clock
         self.replayed = threading.Event()
         self._tick = Tick(
             stores.flows, naming=naming, keying=keying, habits=habits or Habits(), pacing=pacing or Pacing()
         )
-        self._replay = Replay(self._tick, stores, replay_s, replay_spans)
+        self._replay = Replay(self._tick, stores, replay_s, replay_spans, clock)
         self._declared = declared
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
@@ -118,7 +122,7 @@ class Live:
         began = time.monotonic()
         self._expect()
         try:
-            self._replay.run(time.time_ns(), self._stop)
+            self._replay.run(self._clock(), self._stop)
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
@@ -127,7 +131,7 @@ class Live:
             try:
                 self._expect()
                 spans = self._taken()
-                self._tick.advance(spans, time.time_ns(), more=self._behind)
+                self._tick.advance(spans, self._clock(), more=self._behind)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
             except BaseException:
@@ -141,7 +145,7 @@ class Live:
         for decision in decided:
             self._tick.decide(decision)
         if self._declared is not None:
-            self._declared.check(time.time_ns())
+            self._declared.check(self._clock())
             self._tick.declare(self._declared.current())
 
     def _pause(self, began: float) -> float:

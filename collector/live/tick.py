@@ -21,6 +21,7 @@ from collector.diagnosis.standings import standings
 from collector.live import trimmed, untaught
 from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.crowding import Crowding
 from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
@@ -77,6 +78,7 @@ class Tick:
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._judging = Judging(names, self._memory.demands)
         self._shown = Shown()
+        self.crowding = Crowding(names, self.learner, self._judging)
         self._last: int | None = None  # when the last tick was
         self._declared = NOTHING_DECLARED
         self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
@@ -105,6 +107,7 @@ class Tick:
             failure = error
         self._bound(judged, now)
         self._memory.compact()
+        self.crowding.thin(self._memory.chunks, self._effort, now)
         if failure is not None:
             raise failure
         return self.snapshot
@@ -116,7 +119,7 @@ class Tick:
     def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
         """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
         self._renew()
-        rows = trimmed.read(spans, self._naming)
+        rows = trimmed.read(spans, self._naming, now)
         nothing = rows.slice(0, 0)
         restored = Restored(rows, ids, unfinished=unfinished)
         _, absorbed = self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
@@ -229,7 +232,7 @@ class Tick:
     def _add(self, rows: pa.Table, now: int) -> None:
         """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
-        self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
+        self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
         """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer.
@@ -290,7 +293,7 @@ class Tick:
             found = standings(self.learner.known, expected, now, others)
             self._shown = shown = Shown(now, expected, said, found)
         absences = self._judging.absences.now(now, self.learner.known.publisher)
-        return replace(shown.standings, absences=absences)
+        return replace(shown.standings, absences=absences, crowds=self.crowding.told(now))
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
         lives, journal = self._judging.told(judged, self._memory.demands.expected, now)
@@ -304,7 +307,7 @@ class Tick:
             learned=self.learner.flows,
             standings=self._standings(now),
             done=self.archive.done(now - RECENT),
-            effort=self._effort,
+            effort=self.crowding.added_to(self._effort),
         )
 
     def _keep(self, judged: Sequence[Judged], now: int) -> None:

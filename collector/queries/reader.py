@@ -67,7 +67,7 @@ class Reader:
             live.snapshot.standings,
             self.sources.decisions.all(),
             only,
-            time.time_ns(),
+            self.sources.clock(),
             replayed=live.replayed.is_set(),
             responsible=declared.current().services if declared else None,
             problem=declared.problem if declared else None,

@@ -1,6 +1,8 @@
 """The sources from which questions are answered."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -61,3 +63,4 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    clock: Callable[[], int] = time.time_ns  # by which spans are received

@@ -20,12 +20,13 @@ COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 
 def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
     """The current summary; *counted* caches how many stopped flows are only in the store."""
-    live, now = sources.live, time.time_ns()
+    live, now = sources.live, sources.clock()
     snapshot = live.snapshot
-    minute = now - 60 * SECOND
+    senders = time.time_ns()  # a flow ends by the clocks of its services
+    minute = senders - 60 * SECOND
     counts = np.bincount(snapshot.state, minlength=len(State))
     ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
-    seconds = snapshot.done.after(now - RECENT)
+    seconds = snapshot.done.after(senders - RECENT)
     for state, count in counted.get(
         None, lambda: _stopped_elsewhere(sources, snapshot, counted.last)
     ).items():

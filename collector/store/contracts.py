@@ -15,6 +15,8 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
 
+NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
+
 
 class StoreError(Exception):
     """A write may not be durable, or a read failed."""
@@ -89,10 +91,11 @@ class SpanStore(Protocol):
     def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """(trace_id, span_id) of at most *limit* copies received after that time, latest first."""
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most.
 
-        It is one nanosecond before the oldest of them; *since* if there are none.
+        It is one nanosecond before the oldest of them; *since* if there are none. What was received after
+        *until* does not count: the clock was wrong.
         """
 
     def prove(self) -> None:

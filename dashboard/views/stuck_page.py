@@ -77,7 +77,8 @@ def calm(summary: Summary, found: Stuck) -> str:
     if found.drops:
         return "No flow is stuck, but less happens than normally."
     known = found.rests_on.expected or summary.learning.expectations
-    if known and summary.troubles:  # it may have missed something
+    crowded = any(note.kind == "crowded" for note in found.rests_on.notes)
+    if known and (summary.troubles or crowded):  # it may have missed something
         return "Nothing is known to be stuck."
     return "Nothing is stuck." if known else "Nothing can be called stuck yet."
 

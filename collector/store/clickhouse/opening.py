@@ -1,5 +1,6 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,10 @@ class ClickHouseStore:
         place: str,
         connected: Callable[[], Database],
         closed: Callable[[], None],
+        clock: Callable[[], int],
         require_there: Callable[[], None] = lambda: None,
     ) -> None:
-        self.place = place
+        self.place, self._clock = place, clock
         self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -52,7 +54,7 @@ class ClickHouseStore:
         database = self._connected()
         self._databases.append(database)
         spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+        return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened."""
@@ -65,11 +67,11 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
+def on_folder(folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), lambda: engine.database(DATABASE), engine.close, engine.require_there
+        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there
     )
     try:
         store.prepare(engine.require_room)
@@ -81,12 +83,12 @@ def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
     return store
 
 
-def on_server(address: str) -> ClickHouseStore:
+def on_server(address: str, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The store on the server at *address*; raise `AddressError` or `StoreError` if it cannot be used."""
     where = server.address(address)
     try:
         remote = server.Server(where)
-        store = ClickHouseStore(where.shown, remote.database, lambda: None)
+        store = ClickHouseStore(where.shown, remote.database, lambda: None, clock)
         store.prepare()
     except StoreError as error:
         raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error
