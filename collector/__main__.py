@@ -25,9 +25,12 @@ from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, RetentionStore, StoreError
 from collector.store.open import open_store
+from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
+from collector.upkeep.dropping import EVERY_S, Dropping
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Limits, least_free_of, limit_of
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
@@ -67,6 +70,11 @@ async def run(config: Config) -> int:
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
     troubles, watch = Troubles(), Watch(counters)
+    removing = store.retention()
+    limits = _limits(config, removing)
+    dropping = Dropping(removing, limits, counters)
+    dropping.look()
+    disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
         ticking,
         naming=naming,
@@ -74,6 +82,7 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
         declared=declared,
+        kept_since=lambda: dropping.retained.since,
     )
     intake = Intake(
         writing.spans,
@@ -100,10 +109,13 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        lambda: dropping.retained,
     )
     reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
     rounds = Rounds(watch)
+    rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
+    rounds.every("retention", EVERY_S, dropping.round)
     await intake.start()
     rounds.start()
     live.start()
@@ -146,6 +158,17 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
+
+
+def _limits(config: Config, store: RetentionStore) -> Limits:
+    """How much is kept. What is not set depends on the disk, as it is now."""
+    room = store.room()
+    return Limits(
+        days=config.retention_days,
+        bytes=limit_of(config.retention_bytes, store.size(), room),
+        flow_days=config.retention_flow_days,
+        least_free=least_free_of(config.min_free_bytes, room),
+    )
 
 
 def _addresses(config: Config) -> Otlp:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
@@ -48,7 +49,9 @@ class Live:
         replay_s: float = 900.0,
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
+        kept_since: Callable[[], int] = lambda: 0,
     ) -> None:
+        """*kept_since* tells when the oldest span that is kept was received, in nanoseconds."""
         self.tick_s = tick_s
         self.replayed = threading.Event()
         self._tick = Tick(
@@ -56,6 +59,7 @@ class Live:
         )
         self._replay = Replay(self._tick, stores, replay_s, replay_spans)
         self._declared = declared
+        self._kept_since = kept_since
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
         self._behind = False  # more is waiting than a tick takes
@@ -124,7 +128,8 @@ class Live:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
 
     def _expect(self) -> None:
-        """Apply what people said and wrote since the last tick."""
+        """Apply what people said and wrote, and what was dropped, since the last tick."""
+        self._tick.kept_since = self._kept_since()
         with self._lock:
             decided, self._decided = self._decided, []
         for decision in decided:

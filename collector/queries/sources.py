@@ -1,6 +1,7 @@
 """The sources from which questions are answered."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -61,3 +63,4 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    retained: Callable[[], Retained] = Retained  # what is kept now

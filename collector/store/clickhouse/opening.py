@@ -10,6 +10,7 @@ from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
+from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import StoreError, Stores
 
@@ -19,8 +20,16 @@ DATABASE = "choreoscope"
 class ClickHouseStore:
     """An open store in ClickHouse, embedded or on a server."""
 
-    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        place: str,
+        connected: Callable[[], Database],
+        closed: Callable[[], None],
+        folder: Path | None = None,
+    ) -> None:
+        """*folder* is where the data is, if it is on a disk of this machine."""
         self.place = place
+        self._folder = folder
         self._connected, self._closed = connected, closed
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -48,6 +57,11 @@ class ClickHouseStore:
         spans = ClickHouseSpans(database)
         return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
 
+    def retention(self) -> ClickHouseRetention:
+        """What removes from these stores, over connections of its own."""
+        self._databases.append(self._connected())
+        return ClickHouseRetention(self._databases[-1], self._folder)
+
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
         for database in self._databases:
@@ -58,7 +72,7 @@ class ClickHouseStore:
 def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close, folder)
     try:
         store.prepare(engine.require_room)
         engine.stamp()
