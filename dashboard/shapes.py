@@ -33,7 +33,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
-    spans_kept: SpansKept
+    spans_kept: str
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -280,7 +280,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
-    spans_kept: SpansKept
+    spans_kept: str
 
 
 class Flow(Stitched, frozen=True, kw_only=True):

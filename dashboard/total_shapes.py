@@ -124,6 +124,7 @@ class Kept(Answer, frozen=True, kw_only=True):
     limit_bytes: int
     limit_flow_days: int
     unlisted: int
+    sentence: str
 
 
 class Summary(Answer, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
 from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.expected import Expected
-from collector.diagnosis.flow_rows import flow_table, outcomes
+from collector.diagnosis.flow_rows import first_arrivals, flow_table, outcomes
 from collector.diagnosis.lesson import Lesson
 from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record, record
@@ -33,6 +33,7 @@ class Marks:
     kept: Mask  # the store has a row for it,
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
+    vouched: Mask  # it was cut, and the store says that it stopped: here, nothing has shown yet why
     heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
     begun: Ints  # it was cut: its first span was received then, and is no longer kept; 0: it is whole
 
@@ -82,7 +83,6 @@ class Chunk:
     owed: Owed
     unsure: Mask  # it has an event type for which it is not known yet what follows
     torn: Mask  # what is in it shows that telemetry of it was lost; `lost` also has what may have been
-    muted: Mask  # of its beginning too little is kept to say what it owes
     lived: int = 0  # spans of living flows, at the last `Memory.compact`
     _excused: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # entries that are owed no more
 
@@ -156,12 +156,13 @@ class Chunk:
             self.marks.take_over(flow[here], marks, place[here])
         self._show_begun()
 
-    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool) -> None:
+    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool, stopped: bool) -> None:
         """Record which flows began before all of their spans that are left, by what the store has *known*.
 
-        With *unchanged*, nothing new came with them, so their rows in the store say more than we could.
+        With *unchanged*, nothing new came with them, so their rows in the store say more than we could. With
+        *stopped*, the store says that they stopped.
         """
-        first = np.asarray(self.flows["begun"].to_numpy())
+        first = first_arrivals(self.stitched)
         earliest = min((one.begun for one in known.values() if one.begun), default=_NEVER)
         if earliest >= first.min(initial=_NEVER):
             return  # nothing is missing, as nearly always
@@ -178,6 +179,7 @@ class Chunk:
             if 0 < begun < first[flow]:
                 self.marks.begun[flow] = begun
                 self.marks.current[flow] |= unchanged and name in known
+                self.marks.vouched[flow] = stopped and unchanged
         self._show_begun()
 
     def _show_begun(self) -> None:
@@ -209,6 +211,7 @@ class Chunk:
         ids = np.array(self.ids(self.alive) if stored else [], object)
         self.marks.kept &= np.isin(ids, stored) if stored else False
         self.marks.current[:] = False
+        self.marks.vouched[:] = False
 
     def excuse(self, entries: Mask, lost: Mask) -> None:
         """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""
@@ -266,7 +269,6 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
         owed=owed,
         unsure=unsure(happened, demands.expected),
         torn=np.asarray(flows.incomplete) | gaps,
-        muted=np.zeros(flows.count, np.bool_),
     )
     if gaps.any():
         chunk.note_lost(gaps)

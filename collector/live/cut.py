@@ -19,7 +19,7 @@ _DAY = 24 * HOUR
 _EARLIER = 10 * MINUTE
 
 
-def mute(chunk: Chunk) -> None:
+def excuse_what_may_be_gone(chunk: Chunk) -> None:
     """Drop from what is owed in flows that were cut what may have been paid by a span that is gone."""
     owed = chunk.owed
     cut = chunk.cut[owed.flow]
@@ -31,16 +31,14 @@ def mute(chunk: Chunk) -> None:
     joined = np.isin(owed.kind, (Debt.JOIN, Debt.OTHER))  # about several events, and some may be gone
     unsure = cut & (early | joined)
     if unsure.any():
-        chunk.muted[owed.flow[unsure]] = True
         chunk.excuse(unsure, np.zeros(len(owed), np.bool_))
-        chunk.muted[chunk.owed.flow] = False
 
 
 def leaving(one: Judged, kept_since: int, now: int) -> Mask:
     """Which flows leave the memory, because they stopped and their spans are gone; the store has their rows.
 
     Those that stopped before *kept_since*, when the oldest span that is kept was received, and those of which
-    too little is left to say what they owe.
+    too little is left to show why they stopped.
     """
     chunk = one.chunk
     stopped: Mask = one.alive & (one.state >= State.STUCK) & chunk.marks.kept
@@ -48,4 +46,4 @@ def leaving(one: Judged, kept_since: int, now: int) -> Mask:
         return stopped
     received = np.asarray(chunk.flows["received"].to_numpy())
     gone = (received < kept_since) & (one.stuck_from(now) < kept_since) & chunk.marks.current
-    return stopped & (gone | chunk.muted)
+    return stopped & (gone | chunk.marks.vouched)

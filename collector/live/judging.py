@@ -16,7 +16,7 @@ from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
-from collector.live.cut import mute
+from collector.live.cut import excuse_what_may_be_gone
 from collector.live.deafness import Deafness
 from collector.live.journal import Journal
 from collector.live.judged import Judged, waiting_since
@@ -66,7 +66,7 @@ class Judging:
     def judge(self, chunk: Chunk, now: int, quiet: int) -> Judged:
         """*chunk* at *now*; flows are at rest after *quiet* nanoseconds."""
         chunk.judge_by(self._demands)
-        mute(chunk)
+        excuse_what_may_be_gone(chunk)
         owed = replace(chunk.owed, since=self.lives.since(chunk.owed))
         slack = self.lives.slack(owed)
         fresh = ~chunk.marks.overdue[owed.flow]  # what was stuck stays so until it is paid
@@ -92,7 +92,8 @@ class Judging:
         open_ended = (chunk.unsure | chunk.lost) & coming
         state = states(owed, len(chunk.alive), now, slack, open_ended=open_ended)
         # What stopped has not gone on because its beginning went.
-        state[chunk.muted & chunk.marks.overdue & (state < State.STUCK)] = State.STUCK
+        chunk.marks.vouched[owed.flow] = False
+        state[chunk.marks.vouched] = State.STUCK
         return Judged(chunk, chunk.alive.copy(), state, owed, now - owed.since - slack, coming)
 
     def _patient(self, owed: Owed, slack: Ints, fresh: Mask, now: int) -> tuple[Owed, Mask, Mask]:

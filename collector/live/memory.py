@@ -47,11 +47,12 @@ class Restored:
 
     def marks(self, count: int) -> Marks:
         """The marks of *count* restored flows."""
-        yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-        unfinished = yes if self.unfinished else no
+        yes = np.ones(count, np.bool_)
+        unfinished = yes if self.unfinished else ~yes
         heard = np.full(count, self.heard)
-        whole = np.zeros(count, np.int64)
-        return Marks(unfinished, kept=yes, current=no, counted=~unfinished, heard=heard, begun=whole)
+        marks = Marks.none(count)
+        marks.overdue, marks.kept, marks.counted, marks.heard = unfinished, yes, ~unfinished, heard
+        return marks
 
 
 class Memory:
@@ -99,7 +100,7 @@ class Memory:
         absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
         chunk.note_changed(stored)
         if restored is not None:
-            chunk.note_begun(restored.known, unchanged=not new.num_rows)
+            chunk.note_begun(restored.known, unchanged=not new.num_rows, stopped=restored.unfinished)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
             left.append(_Loose(outside, identifiers, place, loose_until))

@@ -4,6 +4,7 @@ from collector.model.answers import FlowItem, Note, Unlisted
 from collector.model.answers.lists import SpansKept
 from collector.model.notes import NoteKind
 from collector.model.wording import counted, day_of
+from collector.upkeep.retention import Retained
 
 
 def spans_kept(begun: int, received: int, kept_since: int) -> SpansKept:
@@ -43,6 +44,18 @@ def unlisted(flows: int, kept_since: int) -> Unlisted | None:
             f" what {'its' if flows == 1 else 'their'} services sent before that day is not kept any longer."
         ),
     )
+
+
+def kept_sentence(retained: Retained) -> str:
+    """How long spans are kept and, if there are any, of when the oldest is."""
+    limits = retained.limits
+    oldest = f"; the oldest is of {day_of(retained.since)}" if retained.days else ""
+    return f"Spans of the last {counted(limits.days, 'day')} are kept, at most {_size(limits.bytes)}{oldest}."
+
+
+def _size(number: int) -> str:
+    """`62.9 GB`, `120 MB`."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
 
 
 def _sentence(kept: SpansKept, kept_since: int) -> str:

@@ -10,6 +10,7 @@ from collector.model.answers import Learning, SpanCounts, Summary, Trouble
 from collector.model.flows import State
 from collector.model.wording import SECOND
 from collector.queries.kept import Kept
+from collector.queries.remnants import kept_sentence
 from collector.queries.sources import Sources
 from collector.queries.stopped import Stopped, stopped_elsewhere
 from collector.queries.stuck import entries_of
@@ -63,6 +64,7 @@ def _kept(retained: Retained, stopped: Stopped) -> KeptSpans:
         limit_bytes=retained.limits.bytes,
         limit_flow_days=retained.limits.flow_days,
         unlisted=stopped.unlisted,
+        sentence=kept_sentence(retained),
     )
 
 

@@ -45,7 +45,8 @@ class DiskWatch:
             self._troubles.report(
                 TroubleKind.DISK_SHORT,
                 f"The disk is short: less than {self._limits.least_free:,} bytes were free"
-                " (CHOREOSCOPE_MIN_FREE_BYTES). No span is taken until there is clearly more; what is stored can be read.",
+                " (CHOREOSCOPE_MIN_FREE_BYTES). No span is taken until there is clearly more; what is stored"
+                " can be read.",
                 refuses=True,
             )
         elif self._dropping.full:

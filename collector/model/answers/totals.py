@@ -121,6 +121,7 @@ class Kept(Answer, frozen=True, kw_only=True):
     limit_bytes: int
     limit_flow_days: Annotated[int, says("for how long the row of a flow is kept")]
     unlisted: Annotated[int, says("flows that stopped and are not in `states`: see `unlisted` of stuck")]
+    sentence: Annotated[str, says("how long spans are kept, and of when the oldest is")]
 
 
 class Summary(Answer, frozen=True, kw_only=True):
