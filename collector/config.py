@@ -66,11 +66,11 @@ class Config:
     # Two weeks: a flow that stopped on a Friday is still there after a holiday. Days of arrival, in UTC.
     retention_days: int = _number(14, 36_500)
     # 0: 80 % of what is free at the start, and what is stored already. The rest is for others and for merges.
-    retention_bytes: int = _number(0, 2**60)
+    retention_bytes: int = _number(0, 2**60, least=-1)
     # A row of a flow takes some hundred bytes, its spans some thousand.
     retention_flow_days: int = _number(90, 36_500)
     # 0: 256 MiB, or a tenth of a small disk: a minute of full load, with its merges.
-    min_free_bytes: int = _number(0, 2**60)
+    min_free_bytes: int = _number(0, 2**60, least=-1)
     # Pages served from this machine, such as a shop under development. Other sites may not send spans.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
