@@ -29,11 +29,14 @@ from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, RetentionStore, StoreError
 from collector.store.open import open_store
 from collector.upkeep import presence, probe, pulse
+from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
+from collector.upkeep.dropping import EVERY_S, Dropping
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Limits, least_free_of, limit_of
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
@@ -86,6 +89,11 @@ async def run(config: Config) -> int:
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
 
+    removing = store.retention()
+    limits = _limits(config, removing)
+    dropping = Dropping(removing, limits, counters, clock=clock.now)
+    dropping.look()
+    disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
         ticking,
         naming=naming,
@@ -94,6 +102,7 @@ async def run(config: Config) -> int:
         replay_s=config.replay_s,
         declared=declared,
         clock=clock.now,
+        kept_since=lambda: dropping.retained.since,
     )
     intake = Intake(
         writing.spans,
@@ -133,6 +142,7 @@ async def run(config: Config) -> int:
         declared,
         troubles,
         clock.now,
+        lambda: dropping.retained,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -153,6 +163,8 @@ async def run(config: Config) -> int:
     rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
     rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
     rounds.every("doors", 2, Doors(access, tls, troubles).check)
+    rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
+    rounds.every("retention", EVERY_S, dropping.round)
     await intake.start()
     live.start()
     rounds.start()
@@ -197,6 +209,17 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
+
+
+def _limits(config: Config, store: RetentionStore) -> Limits:
+    """How much is kept. What is not set depends on the disk, as it is now."""
+    room = store.room()
+    return Limits(
+        days=config.retention_days,
+        bytes=limit_of(config.retention_bytes, store.size(), room),
+        flow_days=config.retention_flow_days,
+        least_free=least_free_of(config.min_free_bytes, room),
+    )
 
 
 def _addresses(config: Config) -> Otlp:

@@ -151,7 +151,8 @@ def test_a_flow_that_was_received_in_a_year_to_come_is_judged_when_more_of_it_ar
     spans = table(order("to come", NOW), NOW + 9_000 * HOUR)
     world.stores.spans.write(spans)
 
-    world.tick.restore(["to come"], spans, world.clock.now(), unfinished=True)
+    known = {"to come": Known(0, frozenset())}
+    world.tick.restore(known, spans, world.clock.now(), unfinished=True)
 
     received = world.tick.advance(None, world.clock.now()).flows["received"].to_pylist()
     assert received == [world.clock.now()]

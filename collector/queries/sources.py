@@ -15,6 +15,7 @@ from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -64,3 +65,4 @@ class Sources:
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
     clock: Callable[[], int] = time.time_ns  # by which spans are received
+    retained: Callable[[], Retained] = Retained  # what is kept now

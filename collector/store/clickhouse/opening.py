@@ -11,6 +11,7 @@ from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
+from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import StoreError, Stores
 
@@ -27,8 +28,10 @@ class ClickHouseStore:
         closed: Callable[[], None],
         clock: Callable[[], int],
         require_there: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
     ) -> None:
-        self.place, self._clock = place, clock
+        """*folder* is where the data is, if it is on a disk of this machine."""
+        self.place, self._clock, self._folder = place, clock, folder
         self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -60,6 +63,11 @@ class ClickHouseStore:
         """Raise `StoreError` if the folder was moved or removed since it was opened."""
         self._require_there()
 
+    def retention(self) -> ClickHouseRetention:
+        """What removes from these stores, over connections of its own."""
+        self._databases.append(self._connected())
+        return ClickHouseRetention(self._databases[-1], self._folder)
+
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
         for database in self._databases:
@@ -71,7 +79,7 @@ def on_folder(folder: Path, memory_limit: int, clock: Callable[[], int] = time.t
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there
+        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there, folder
     )
     try:
         store.prepare(engine.require_room)
