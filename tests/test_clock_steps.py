@@ -13,6 +13,7 @@ from collector.live.replay import Replay
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.steady_clock import WRONG, SteadyClock
+from collector.store.contracts import Known
 from tests.factories import NOW, SECOND
 from tests.scenes import Sent, order, table
 
