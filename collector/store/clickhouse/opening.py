@@ -1,19 +1,18 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
-from collector.store.clickhouse.embedded import Engine
+from collector.store.clickhouse.embedded import DATABASE, Engine
+from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
 from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import StoreError, Stores
-
-DATABASE = "choreoscope"
+from collector.store.contracts import StoreCare, StoreError, Stores
 
 
 class ClickHouseStore:
@@ -24,9 +23,16 @@ class ClickHouseStore:
         self._connected, self._closed = connected, closed
         self._databases: list[Database] = []
         self.secret = Secret()
+        self.settings: Mapping[str, str] = {}
+        self.care: StoreCare | None = None
 
-    def prepare(self, before: Callable[[], None] = lambda: None) -> None:
-        """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer."""
+    def prepare(
+        self, before: Callable[[], None] = lambda: None, kept: Mapping[str, str] | None = None
+    ) -> None:
+        """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer.
+
+        *kept* are the settings that were known before: those that the store has lost are restored from them.
+        """
         database = self._connected()
         try:
             written = store_settings.schema_version(database) if "settings" in there(database) else 0
@@ -37,7 +43,8 @@ class ClickHouseStore:
                 )
             migrate(database, before)
             store_settings.write_schema_version(database, VERSION)
-            self.secret = store_settings.secret(database)
+            self.secret = store_settings.secret(database, kept or {})
+            self.settings = store_settings.settings(database)
         finally:
             database.close()
 
@@ -55,16 +62,21 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
-    """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
-    engine = Engine(folder, memory_limit)
+def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> ClickHouseStore:
+    """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used.
+
+    Its backups are in *backups*, by default in the folder itself.
+    """
+    backups = backups or folder / "backups"
+    engine = Engine(folder, memory_limit, backups)
     store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
     try:
-        store.prepare(engine.require_room)
-        engine.stamp()
+        store.prepare(engine.before_change, engine.kept_settings())
+        engine.after_change(store.settings)
     except BaseException:
         store.close()
         raise
+    store.care = EmbeddedCare(engine, backups)
     return store
 
 
