@@ -33,16 +33,14 @@ class Engine:
     """ClickHouse on *folder*, which it locks, or in memory if there is no folder.
 
     What is damaged in the folder is mended, or set aside, before it starts; `damages` says what. Raise
-    `FolderError` if the folder cannot be used. It may read and write backups in *backups*.
+    `FolderError` if the folder cannot be used.
     """
 
-    def __init__(self, folder: Path | None, memory_limit: int, backups: Path | None = None) -> None:
+    def __init__(self, folder: Path | None, memory_limit: int) -> None:
         self._home = None if folder is None else DataFolder(folder)
         self.folder = folder
         self.place = None if self._home is None else self._home.place
         self.options: dict[str, Any] = {**_LIMITS, "max_server_memory_usage": memory_limit}
-        if backups is not None:
-            self.options["backups.allowed_path"] = str(backups.resolve())
         self._known_settings: Any = None
         try:
             self.damages = self._mended()

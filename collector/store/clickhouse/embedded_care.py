@@ -66,7 +66,7 @@ class EmbeddedCare:
         with self._lock:
             database = self._connected()
             try:
-                return back_up(database, self._place, self._backups, name)
+                return back_up(database, self._place, self._backups, name, DATABASE)
             finally:
                 database.close()
 

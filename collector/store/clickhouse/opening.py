@@ -68,7 +68,7 @@ def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> C
     Its backups are in *backups*, by default in the folder itself.
     """
     backups = backups or folder / "backups"
-    engine = Engine(folder, memory_limit, backups)
+    engine = Engine(folder, memory_limit)
     store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
     try:
         store.prepare(engine.before_change, engine.kept_settings())
