@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,11 +29,14 @@ from collector.queries import Reader, Sources
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
+from collector.upkeep import presence, probe, pulse
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
+from collector.web.patience import Patience, descriptors
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
 
+_CONNECTIONS = 1_024  # of senders over HTTP, and as many over gRPC
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
 
@@ -67,6 +72,10 @@ async def run(config: Config) -> int:
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
     troubles, watch = Troubles(), Watch(counters)
+
+    def closed(door: str) -> Callable[[str], None]:
+        return lambda reason: counters.connections_closed.labels(door, reason).inc()
+
     live = Live(
         ticking,
         naming=naming,
@@ -81,15 +90,19 @@ async def run(config: Config) -> int:
         counters,
         on_stored=live.feed,
         behind=live.behind,
+        require_there=store.require_there,
         watch=watch,
         troubles=troubles,
     )
-    grpc = grpc_server(intake, config, counters)
+    most = descriptors(_CONNECTIONS)
+    grpc = grpc_server(intake, config, counters, most)
     try:
         grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
-    http = HttpServer(http_app(intake, config, counters), http_socket)
+    http = HttpServer(
+        http_app(intake, config, counters), http_socket, Patience(connections=most), closed("OTLP/HTTP")
+    )
     sources = Sources(
         reading.spans,
         reading.flows,
@@ -102,11 +115,24 @@ async def run(config: Config) -> int:
         troubles,
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
+    api = HttpServer(
+        api_app(reader, live, counters, config, watch.is_well),
+        api_socket,
+        Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
+        closed("API"),
+    )
     rounds = Rounds(watch)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(watch.given_up.set)
+
+    rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
+    rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
+    rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
     await intake.start()
-    rounds.start()
     live.start()
+    rounds.start()
     await api.start()
     await grpc.start()
     await http.start()
@@ -134,7 +160,9 @@ async def run(config: Config) -> int:
             await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)
-        return 1
+        logging.shutdown()
+        # Python would wait for threads that hang, without end.
+        os._exit(_FAILED if failed else 1)
     store.close()
     return _FAILED if failed else 0
 

@@ -32,6 +32,12 @@ class Counters:
             ["reason"],
             registry=self.registry,
         )
+        self.connections_closed = Counter(
+            "choreoscope_connections_closed",
+            "HTTP connections that were closed because of what came from the other side, by door and reason.",
+            ["door", "reason"],
+            registry=self.registry,
+        )
         self.task_deaths = Counter(
             "choreoscope_task_deaths",
             "Long-lived tasks that died and were started again, by task.",
@@ -56,6 +62,7 @@ class Counters:
             "overloaded",
             "store",
             "trouble",
+            "slow",
             "too_large",
             "media_type",
             "unauthorized",

@@ -229,7 +229,9 @@ def in_a_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> int:
     """Run the trials, print what happened, and return 1 if any flip was neither detected nor harmless."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="only files with this in their name")
@@ -247,7 +249,9 @@ def main() -> int:
                 print(f"{one.file} bit {one.bit}: {one.outcome}: {one.said[:600]}", flush=True)
     for kind, counted in sorted(kinds.items()):
         print(f"{kind:40} {dict(counted)}")
-    print(f"seed {chosen.seed}: {sum(outcomes.values())} flips in {time.monotonic() - started:.0f} s: {dict(outcomes)}")
+    print(
+        f"seed {chosen.seed}: {sum(outcomes.values())} flips in {time.monotonic() - started:.0f} s: {dict(outcomes)}"
+    )
     return int(any(outcome not in ("detected", "harmless") for outcome in outcomes))
 
 

@@ -25,6 +25,7 @@ from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.watch import Watch
+from collector.web.budget import Budget, OverloadError, Share
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
@@ -37,10 +38,6 @@ _STOPPING = "The collector is stopping."
 _UNREADABLE = "The request can not be read"
 
 log = logging.getLogger(__name__)
-
-
-class OverloadError(Exception):
-    """Too many requests are waiting: the sender should retry in a few seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +71,7 @@ class Intake:
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
         *,
+        require_there: Callable[[], None] = lambda: None,
         watch: Watch | None = None,
         troubles: Troubles | None = None,
     ) -> None:
@@ -81,12 +79,14 @@ class Intake:
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly. While one of *troubles* refuses, so does this.
+        come more slowly. While one of *troubles* refuses, so does this. *require_there* raises `StoreError`
+        if what was stored cannot be durable.
         """
         self._store, self._config, self._counters = store, config, counters
-        self._on_stored, self._behind = on_stored, behind
+        self._on_stored, self._behind, self._require_there = on_stored, behind, require_there
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -109,23 +109,44 @@ class Intake:
             for name, work in (("read", self._read), ("commit", self._commit))
         ]
 
-    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
-        """Return once the spans of *data* are durable.
-
-        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
-        """
+    def refuse_early(self) -> None:
+        """Raise what `accept` would raise for any request: its body need not be read, then."""
         if trouble := self._troubles.refusing():
             self._counters.requests_refused.labels("trouble").inc()
             raise StoreError(trouble.text)
-        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
-        if self._closing or full:
+        if self._closing:
             self._counters.requests_refused.labels("overloaded").inc()
-            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
+            raise OverloadError(_STOPPING)
+
+    async def accept(self, data: bytes, encoding: Encoding, share: Share | None = None) -> Accepted:
+        """Return once the spans of *data* are durable; *share* has counted its bytes as they came.
+
+        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
+        """
+        self.refuse_early()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        held = share or self.budget.share()
+        held.settle(len(data))
+        held.keep_until(answer)
         self._waiting.append(_Waiting(Body(data, encoding), answer))
         self._waiting_bytes += len(data)
         self._arrived.set()
-        return await answer
+        return await asyncio.shield(answer)  # it is stored even if the sender hangs up
+
+    async def prove(self) -> None:
+        """Return once a span of our own was stored, found and removed, and all parts have done their work.
+
+        Raise `StoreError` if that fails. Nothing of it is counted.
+        """
+        empty: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(b"", Encoding.PROTOBUF), empty))
+        self._arrived.set()
+        try:
+            await empty
+        except OverloadError:  # the process stops
+            return
+        if not self._closing:
+            await asyncio.get_running_loop().run_in_executor(self._inserter, self._store.prove)
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""
@@ -239,8 +260,10 @@ class Intake:
         """Store *spans*; return what was stored, and how many spans had not been stored before."""
         key = spread_span_keys(spans["trace_id"], spans["span_id"])
         spans = each_once(spans, key)  # of several copies in a group, readers could not tell which counts
+        self._require_there()  # the engine would make a new folder
         with self._counters.commit_seconds.time():
             self._store.write(spans)
+            self._require_there()  # what was stored in a folder that is gone is not durable
         return spans, self._recent.add(key)
 
     def _answer(self, group: _Group) -> None:

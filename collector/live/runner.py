@@ -58,6 +58,7 @@ class Live:
         self._declared = declared
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
+        self._began: float | None = None  # when the current tick began, by the monotonic clock
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -94,6 +95,15 @@ class Live:
         with self._lock:
             return 2 * sum(map(len, self._waiting)) > 3 * _TICK_SPANS
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs, or was told to stop."""
+        return self._stop.is_set() or self._thread.ident is None or self._thread.is_alive()
+
+    def quiet_s(self) -> float:
+        """For how long it has been at the same tick, in seconds; 0 between two, and before the first."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     def start(self) -> None:
         """Start to tick, after a replay of the last minutes that the store has."""
         self._thread.start()
@@ -113,15 +123,16 @@ class Live:
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
         while not self._stop.wait(self._pause(began)):
-            began = time.monotonic()
-            self._expect()
+            self._began = began = time.monotonic()
             try:
+                self._expect()
                 spans = self._taken()
                 self._tick.advance(spans, time.time_ns(), more=self._behind)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
             except BaseException:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
+            self._began = None
 
     def _expect(self) -> None:
         """Apply what people said and wrote since the last tick."""

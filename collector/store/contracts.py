@@ -96,6 +96,12 @@ class SpanStore(Protocol):
         It is one nanosecond before the oldest of them; *since* if there are none.
         """
 
+    def prove(self) -> None:
+        """Store a span of our own, find it again, and remove it; raise `StoreError` if one of these fails.
+
+        Nobody else ever sees it, and nothing of it is left.
+        """
+
     def span_count(self) -> int:
         """How many distinct spans there are."""
 
@@ -253,6 +259,9 @@ class OpenStore(Protocol):
 
     def stores(self) -> Stores:
         """Stores over connections of their own."""
+
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed since it was opened. Quick."""
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""

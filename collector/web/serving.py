@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 
 from collector.config import ConfigError, shown, variable
+from collector.web.patience import Patience, protocol
 
 # Which program probably holds our port.
 _HOLDERS = {
@@ -67,18 +68,24 @@ def listen(bind: str, port: int, variable: str) -> socket.socket:
 class HttpServer(uvicorn.Server):
     """An ASGI application on a socket, until it is told to stop; others handle the signals."""
 
-    def __init__(self, app: Any, opened: socket.socket) -> None:
+    def __init__(
+        self,
+        app: Any,
+        opened: socket.socket,
+        patience: Patience | None = None,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """*refused* is called with the reason for each connection that is closed because of its sender."""
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol(patience or Patience(), refused),
                 loop="none",
                 lifespan="off",
                 access_log=False,
-                log_level="warning",
+                log_level="error",  # a warning for each request that is no HTTP would fill the log
                 server_header=False,
                 date_header=False,
-                timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
             )
         )

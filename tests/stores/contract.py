@@ -56,6 +56,15 @@ class SpanStoreContract:
         assert read.schema == SPANS
         assert read.sort_by("name").equals(written.sort_by("name"))
 
+    def test_a_proof_that_spans_can_be_stored_leaves_nothing(self, store: SpanStore) -> None:
+        store.prove()
+        store.write(table(request(span(id="theirs"))))
+        store.prove()
+
+        assert store.span_count() == 1
+        assert store.spans_since(0, 10).num_rows == 1
+        assert store.ids_since(0, 10).num_rows == 1
+
     def test_a_trace_is_found_among_others(self, store: SpanStore) -> None:
         store.write(table(request(*(span(id=str(n), trace=f"t{n % 10}") for n in range(100)))))
 

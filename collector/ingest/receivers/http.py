@@ -13,12 +13,13 @@ from starlette.routing import Route
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.intake import Intake, OverloadError
+from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
 from collector.ingest.receivers.responses import encode, response, status
 from collector.store.contracts import StoreError
 from collector.web.access import allowed
-from collector.web.bodies import BodyError, CodingError, TooLargeError, receive
+from collector.web.bodies import BodyError, CodingError, SlowError, TooLargeError, receive
+from collector.web.budget import OverloadError, Share
 
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
@@ -50,9 +51,10 @@ class _Receiver:
         self._intake, self._config, self._counters = intake, config, counters
 
     async def traces(self, request: Request) -> Response:
-        encoding, data = await self._body(request)
         try:
-            accepted = await self._intake.accept(data, encoding)
+            with self._intake.budget.share() as share:
+                encoding, data = await self._body(request, share)
+                accepted = await self._intake.accept(data, encoding, share)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
         except (OverloadError, StoreError) as error:
@@ -66,15 +68,22 @@ class _Receiver:
         return await self._not_kept(request, Signal.LOGS)
 
     async def _not_kept(self, request: Request, signal: Signal) -> Response:
-        encoding, data = await self._body(request)
+        try:
+            with self._intake.budget.share() as share:
+                encoding, data = await self._body(request, share)
+        except (OverloadError, StoreError) as error:
+            raise HTTPException(503, str(error)) from error
         self._counters.requests_refused.labels("no_traces").inc()
         try:
             return Response(encode(refusal(signal, data, encoding), encoding), media_type=encoding.value)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
 
-    async def _body(self, request: Request) -> tuple[Encoding, bytes]:
-        """The encoding and the inflated body; raise an HTTPException that says what is wrong with them."""
+    async def _body(self, request: Request, share: Share) -> tuple[Encoding, bytes]:
+        """The encoding and the inflated body; raise an HTTPException that says what is wrong with them.
+
+        Its bytes are counted in *share* from the first one on. Raise `OverloadError` if there is no room.
+        """
         if not allowed(request.headers.get("authorization"), self._config.token):
             raise self._refused(
                 "unauthorized", 401, "Authorization: Bearer with the collector's token is expected."
@@ -88,11 +97,16 @@ class _Receiver:
         try:
             if int(request.headers.get("content-length", "0")) > limit:
                 raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
-            return encoding, await receive(
-                request.stream(), request.headers.get("content-encoding", ""), limit
-            )
+            self._intake.refuse_early()
+            coding = request.headers.get("content-encoding", "")
+            async with share.arriving():
+                data = await receive(request.stream(), coding, limit, count=share.grow)
+            share.settle(len(data))
+            return encoding, data
         except TooLargeError as error:
             raise self._refused("too_large", 413, str(error)) from error
+        except SlowError as error:
+            raise self._refused("slow", 408, str(error)) from error
         except CodingError as error:
             raise self._refused("media_type", 415, str(error)) from error
         except BodyError as error:

@@ -99,7 +99,9 @@ def content(backup: Path) -> Content:
     except (UnicodeDecodeError, msgspec.MsgspecError):
         found = None
     if found is None:
-        raise BackupError(f"The backup {backup} is damaged: its list {LIST} is not as it was written. Use another.")
+        raise BackupError(
+            f"The backup {backup} is damaged: its list {LIST} is not as it was written. Use another."
+        )
     if found.version > VERSION:
         raise BackupError(
             f"The backup {backup} was made by a newer version (its schema is {found.version}, ours {VERSION}):"
@@ -137,7 +139,9 @@ def _write(frozen: Path, partial: Path, kept: Kept, stored: list[TableFolder]) -
         for path in sorted(part.iterdir()):
             files[str(where / path.name)] = copied(path, partial / where / path.name)
         sync(partial / where)
-    for folder in {parent for name in files for parent in (partial / name).parents if parent.is_relative_to(partial)}:
+    for folder in {
+        parent for name in files for parent in (partial / name).parents if parent.is_relative_to(partial)
+    }:
         sync(folder)
     text = msgspec.json.encode(Content(VERSION, time.time_ns(), kept, files, dict(rows)))
     replace(partial / LIST, text + b"\n" + hashlib.sha256(text).hexdigest().encode() + b"\n")

@@ -1,6 +1,7 @@
 """The embedded ClickHouse: one engine per process, on one folder, which it locks."""
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.data_folder import DataFolder, require_room
 from collector.store.clickhouse.mending import kept_of, mend
 from collector.store.clickhouse.migrations import VERSION, definition
-from collector.store.contracts import Damage, FolderError
+from collector.store.contracts import Damage, FolderError, StoreError
 
 # Small caches: a collector is a guest on a developer's machine.
 _MIB = 1024 * 1024
@@ -42,6 +43,7 @@ class Engine:
         self.place = None if self._home is None else self._home.place
         self.options: dict[str, Any] = {**_LIMITS, "max_server_memory_usage": memory_limit}
         self._known_settings: Any = None
+        self._expected: dict[Path, tuple[int, int]] = {}
         try:
             self.damages = self._mended()
             # The engine lives as long as its first connection.
@@ -95,6 +97,29 @@ class Engine:
         if self.folder is not None:
             require_room(self.folder, _ROOM, "preparing its tables")
 
+    def watch(self, database: str, table: str) -> None:
+        """From now on, expect *table* of *database* where it is."""
+        if self.folder is None or self.place is None:
+            return
+        question = "SELECT data_paths[1] FROM system.tables WHERE database = {d:String} AND name = {t:String}"
+        said = str(self._first.command(question, {"d": database, "t": table}))
+        places = (self.folder, self.folder / "lock", self.place, self.place / said)
+        self._expected = {place: _identity(place) for place in places}
+
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed, or another one is in its place."""
+        for place, identity in self._expected.items():
+            try:
+                found = _identity(place)
+            except OSError:
+                found = None
+            if found != identity:
+                raise StoreError(
+                    f"The data folder {self.folder} was moved or removed while it is in use: nothing is"
+                    " stored any more. Stop the collector, put the folder back, or decide to begin with an"
+                    " empty one, and start it again."
+                )
+
     def before_change(self) -> None:
         """Call this ahead of each change of the tables; raise `FolderError` if the disk is too full for it.
 
@@ -127,7 +152,9 @@ class Engine:
 
     def _keep(self, settings: Mapping[str, str], *, changing: bool) -> None:
         if self._home is not None:
-            kept_tables.write(self._home.path, kept_of(self._home.place, VERSION, settings, changing=changing))
+            kept_tables.write(
+                self._home.path, kept_of(self._home.place, VERSION, settings, changing=changing)
+            )
 
     def drop(self, name: str) -> None:
         """Drop the database *name* with everything in it."""
@@ -141,3 +168,8 @@ class Engine:
     def _unlock(self) -> None:
         if self._home is not None:
             self._home.unlock()
+
+
+def _identity(place: Path) -> tuple[int, int]:
+    found = os.stat(place)  # noqa: PTH116  # every half a second, and after each insert
+    return found.st_dev, found.st_ino

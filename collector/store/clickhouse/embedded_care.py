@@ -50,7 +50,8 @@ class EmbeddedCare:
                 columns=["table", "n", "bytes"],
             )
             oldest = database.query(
-                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans", columns=["oldest", "n"]
+                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans WHERE received_unix_nano > 0",
+                columns=["oldest", "n"],
             )
         finally:
             database.close()
@@ -87,7 +88,9 @@ def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) ->
                 database.execute(f"ALTER TABLE `{table.name}` DETACH PART '{part}'")
             except StoreError as error:
                 reason = f"{reason}; it could not be set aside: {error}"
-                yield Damage(table.name, part, damage.begins_unix_nano, damage.ends_unix_nano, damage.rows, reason)
+                yield Damage(
+                    table.name, part, damage.begins_unix_nano, damage.ends_unix_nano, damage.rows, reason
+                )
                 continue
             yield damage
         # Half of the time belongs to others, whatever the disk can do.

@@ -86,9 +86,7 @@ def reason_of(table: TableFolder, part: Path) -> str:
     return "it was set aside"
 
 
-def described(
-    table: TableFolder, part: Path, reason: str, *, rows_missing: int | None = None
-) -> Damage:
+def described(table: TableFolder, part: Path, reason: str, *, rows_missing: int | None = None) -> Damage:
     """*part* of *table* as damage."""
     name = original(part.name)
     found = extent(part, name)
@@ -115,7 +113,9 @@ def _rows_lost(part: Path, name: PartName, whole: list[Path]) -> int | None:
     """
     rows = extent(part, part.name).rows
     sources = [
-        extent(other, other.name).rows or 0 for other in whole if (n := part_name(other.name)) and name.covers(n)
+        extent(other, other.name).rows or 0
+        for other in whole
+        if (n := part_name(other.name)) and name.covers(n)
     ]
     return max(rows - sum(sources), 0) if rows is not None and sources else None
 
@@ -125,7 +125,9 @@ def _mended_definitions(folder: Path, place: Path, definition: Definition) -> It
     found = definitions(place)
     if kept is None:
         if (folder / kept_tables.NAME).exists():
-            yield Damage("", kept_tables.NAME, None, None, 0, "the copy of the tables' definitions was damaged")
+            yield Damage(
+                "", kept_tables.NAME, None, None, 0, "the copy of the tables' definitions was damaged"
+            )
         yield from _made_again(place, found, definition)
         return
     for link, target in kept.links.items():
@@ -159,7 +161,11 @@ def _made_again(place: Path, found: Mapping[str, str], definition: Definition) -
                 continue
             made = uuid and f"ATTACH DATABASE _ UUID '{uuid}'\nENGINE = Atomic\n"
         else:
-            uuids = [uuid_at(to) for link, to in targets.items() if re.fullmatch(rf"data/\w+/{re.escape(name)}", link)]
+            uuids = [
+                uuid_at(to)
+                for link, to in targets.items()
+                if re.fullmatch(rf"data/\w+/{re.escape(name)}", link)
+            ]
             if not uuids and not found[path]:
                 (place / path).unlink()  # the table was being made, and there is nothing in it
                 yield _restored(path)

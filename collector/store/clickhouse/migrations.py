@@ -53,7 +53,9 @@ def definition(table: str, uuid: str) -> str | None:
     for statement in (one for migration in MIGRATIONS for one in migration.statements):
         found = _CREATES.match(statement)
         if found and found[1] == table:
-            quoted = re.sub(r"^ +(?!INDEX\b)(\w+) +", r"    `\1` ", statement[found.end() :], flags=re.MULTILINE)
+            quoted = re.sub(
+                r"^ +(?!INDEX\b)(\w+) +", r"    `\1` ", statement[found.end() :], flags=re.MULTILINE
+            )
             return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}, index_granularity = 8192\n"
     return None
 

@@ -18,9 +18,15 @@ from collector.store.contracts import StoreCare, StoreError, Stores
 class ClickHouseStore:
     """An open store in ClickHouse, embedded or on a server."""
 
-    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        place: str,
+        connected: Callable[[], Database],
+        closed: Callable[[], None],
+        require_there: Callable[[], None] = lambda: None,
+    ) -> None:
         self.place = place
-        self._connected, self._closed = connected, closed
+        self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
         self.settings: Mapping[str, str] = {}
@@ -55,6 +61,10 @@ class ClickHouseStore:
         spans = ClickHouseSpans(database)
         return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
 
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed since it was opened."""
+        self._require_there()
+
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
         for database in self._databases:
@@ -69,10 +79,13 @@ def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> C
     """
     backups = backups or folder / "backups"
     engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    store = ClickHouseStore(
+        str(folder), lambda: engine.database(DATABASE), engine.close, engine.require_there
+    )
     try:
         store.prepare(engine.before_change, engine.kept_settings())
         engine.after_change(store.settings)
+        engine.watch(DATABASE, "spans")
     except BaseException:
         store.close()
         raise

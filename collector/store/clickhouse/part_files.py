@@ -16,7 +16,9 @@ from pathlib import Path
 import pyarrow as pa
 from clickhouse_cityhash.cityhash import CityHash128, CityHash128WithSeed
 
-_NAME = re.compile(r"(?P<partition>[0-9A-Za-z]+)_(?P<first>\d+)_(?P<last>\d+)_(?P<level>\d+)(?:_(?P<mutation>\d+))?")
+_NAME = re.compile(
+    r"(?P<partition>[0-9A-Za-z]+)_(?P<first>\d+)_(?P<last>\d+)_(?P<level>\d+)(?:_(?P<mutation>\d+))?"
+)
 _CHECKSUMS, _COLUMNS = "checksums.txt", "columns.txt"
 _COLUMN = re.compile(r"`((?:[^`\\]|\\.)+)` (.+)")
 # Not in checksums.txt. If the codec cannot be read, the engine finds it out from the data.
@@ -171,7 +173,9 @@ def _inflated(compressed: bytes) -> bytes:
         if CityHash128(block) != first << 64 | second or not 9 < size or inflated > _MOST:
             raise PartError(f"the checksum of {_CHECKSUMS} is wrong")
         body = block[9:]
-        content += body if method == _PLAIN else pa.decompress(body, inflated, codec=_CODECS[method], asbytes=True)
+        content += (
+            body if method == _PLAIN else pa.decompress(body, inflated, codec=_CODECS[method], asbytes=True)
+        )
         compressed = compressed[16 + size :]
     return content
 

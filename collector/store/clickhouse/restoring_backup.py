@@ -14,7 +14,9 @@ from collector.store.clickhouse.table_files import is_whole, uuid_at
 from collector.store.contracts import BackupError, FolderError
 
 _FILE = re.compile(r"store/[0-9a-f]{3}/[0-9a-f-]{36}/(?P<part>[^/]+)/[\w.%-]+")
-_DEFINITION = re.compile(r"metadata/\w+\.sql|store/[0-9a-f]{3}/[0-9a-f-]{36}/(?:\w+\.sql|format_version\.txt)")
+_DEFINITION = re.compile(
+    r"metadata/\w+\.sql|store/[0-9a-f]{3}/[0-9a-f-]{36}/(?:\w+\.sql|format_version\.txt)"
+)
 _LINKED = re.compile(r"metadata/\w+|data/\w+/\w+")
 _MARGIN = 32 * 1024 * 1024
 
@@ -67,7 +69,9 @@ def _check_names(backup: Path, found: Content) -> None:
                 raise _damaged(backup, f"{path} is neither a file nor a folder")
         there.update(str(Path(parent, name).relative_to(backup)) for name in files)
     if missing := sorted(found.files.keys() - there):
-        raise _damaged(backup, f"{len(missing):,} of {len(found.files):,} files are missing, such as {missing[0]}")
+        raise _damaged(
+            backup, f"{len(missing):,} of {len(found.files):,} files are missing, such as {missing[0]}"
+        )
     if more := sorted(there - found.files.keys() - {LIST}):
         raise _damaged(backup, f"{more[0]} is not in its list")
 

@@ -13,8 +13,12 @@ from collector.store.clickhouse.part_files import part_name
 
 _UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _DATABASE = re.compile(rf"ATTACH DATABASE _ UUID '({_UUID})'\nENGINE = Atomic\n?")
-_TABLE = re.compile(rf"ATTACH TABLE _ UUID '({_UUID})'\n\(\n(.*?)\n\)\nENGINE = \w*MergeTree.*\nSETTINGS [^\n]+\n?", re.DOTALL)
-_COLUMN = re.compile(r"^    `(\w+)` (.+?)(?: (?:CODEC|DEFAULT|MATERIALIZED|ALIAS|COMMENT|TTL)\b.*?)?,?$", re.MULTILINE)
+_TABLE = re.compile(
+    rf"ATTACH TABLE _ UUID '({_UUID})'\n\(\n(.*?)\n\)\nENGINE = \w*MergeTree.*\nSETTINGS [^\n]+\n?", re.DOTALL
+)
+_COLUMN = re.compile(
+    r"^    `(\w+)` (.+?)(?: (?:CODEC|DEFAULT|MATERIALIZED|ALIAS|COMMENT|TTL)\b.*?)?,?$", re.MULTILINE
+)
 _LINK = re.compile(rf"(?:\.\./)+store/[0-9a-f]{{3}}/({_UUID})")
 
 
