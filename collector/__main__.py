@@ -27,9 +27,9 @@ from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, OpenStore, StoreError
 from collector.store.open import open_store
-from collector.upkeep import presence, probe, pulse
+from collector.upkeep import checking, presence, probe, pulse
 from collector.upkeep.health import Troubles
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
@@ -67,7 +67,8 @@ async def run(config: Config) -> int:
     api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
-    store = open_store(config.data, config.store_memory_bytes, config.store)
+    backups = checking.folder_of(config.backups, config.data)
+    store = open_store(config.data, config.store_memory_bytes, config.store, backups)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
@@ -76,6 +77,8 @@ async def run(config: Config) -> int:
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
 
+    rounds = Rounds(watch)
+    checks = _checks(store, troubles, counters, rounds)
     live = Live(
         ticking,
         naming=naming,
@@ -113,6 +116,7 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        checks,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -121,7 +125,6 @@ async def run(config: Config) -> int:
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
-    rounds = Rounds(watch)
     loop = asyncio.get_running_loop()
 
     def end() -> None:
@@ -174,6 +177,18 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
+
+
+def _checks(
+    store: OpenStore, troubles: Troubles, counters: Counters, rounds: Rounds
+) -> checking.StoreChecks | None:
+    """The checks of *store*, begun; None if a server keeps it."""
+    if store.care is None:
+        return None
+    checks = checking.StoreChecks(store.care, troubles, counters, rounds.stopping.is_set)
+    checks.quickly()
+    rounds.every("store check", checking.EVERY_S, checks.once)
+    return checks
 
 
 def _addresses(config: Config) -> Otlp:

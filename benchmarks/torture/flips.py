@@ -20,19 +20,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
 
 from collector.model.decisions import Decision
+from collector.model.flows import State
 from collector.store.contracts import OpenError, OpenStore, Search, StoreError
 from collector.store.open import open_store
 from tests.factories import NOW, SECOND, request, span, table, trace_id
 from tests.stores.contract import flows, put
 
 _MEMORY = 512 * 1024 * 1024
-_FEW, _MANY = 200, 60_000  # spans of a small part, and of one so large that each column has its own files
+_FEW, _MANY = 200, 100_000  # spans of a small part, and of one so large that each column has its own files
 _PATIENCE_S = 120
 
 
@@ -51,7 +52,7 @@ class Trial:
         return self.outcome in ("detected", "harmless")
 
 
-def fill(folder: Path, large: int = _MANY) -> None:
+def fill(folder: Path, large: int = _MANY) -> dict[str, Any]:
     """Fill a new *folder* with something in every table, in small parts and one of *large* spans."""
     store = open_store(folder, _MEMORY)
     stores = store.stores()
@@ -62,11 +63,12 @@ def fill(folder: Path, large: int = _MANY) -> None:
     if large:
         stores.spans.write(_large(large))
     for name in ("A-1", "A-2", "A-3"):
-        put(stores.flows, flows(name), 0)
+        put(stores.flows, flows(name), State.DONE)
     stores.flows.refuse(["tenant"])
     stores.flows.offer(np.arange(300, dtype=np.uint64), pa.array([trace_id("t0.0")] * 300, pa.binary(16)))
     stores.decisions.write(Decision(NOW, "keep", "OrderPlaced", "payment", "me", "because"))
     store.close()
+    return {}
 
 
 def _large(rows: int) -> pa.Table:
@@ -113,7 +115,7 @@ def answers(store: OpenStore) -> dict[str, Any]:
             found[name] = ask()
         except StoreError as error:
             found[name] = f"error: {error}"
-    return json.loads(json.dumps(found))  # type: ignore[no-any-return]
+    return cast("dict[str, Any]", json.loads(json.dumps(found)))
 
 
 def _digest(rows: pa.Table) -> list[Any]:
@@ -224,7 +226,8 @@ def in_a_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     with os.fdopen(reading) as pipe:
         text = pipe.read()
     _, status = os.waitpid(child, 0)
-    return json.loads(text) if text else {"crashed": f"status {status}"}  # type: ignore[no-any-return]
+    found: dict[str, Any] = json.loads(text) if text else {"crashed": f"status {status}"}
+    return found
 
 
 def main() -> int:
@@ -241,7 +244,7 @@ def main() -> int:
     kinds: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as workspace:
         folder = Path(workspace) / "data"
-        in_a_child(lambda: fill(folder) or {})
+        in_a_child(lambda: fill(folder))
         for one in trials(folder, Path(workspace), chosen.trials, chosen.seed, chosen.only):
             outcomes[one.outcome] += 1
             kinds.setdefault(_kind(Path(one.file)), Counter())[one.outcome] += 1

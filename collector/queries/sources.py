@@ -12,6 +12,7 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
 
 
@@ -61,3 +62,4 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    checks: StoreChecks | None = None  # None: a server keeps what is stored

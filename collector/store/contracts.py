@@ -5,6 +5,7 @@ group of rows whole or not at all, even while others write, and never waits for 
 raises `StoreError`, and may be retried.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,10 @@ class OpenError(Exception):
 
 class FolderError(OpenError):
     """The data folder cannot be used; nothing in it was changed."""
+
+
+class FolderInUseError(FolderError):
+    """Another collector uses the data folder."""
 
 
 class AddressError(OpenError):
@@ -207,6 +212,25 @@ class Damage:
 
 
 @dataclass(frozen=True)
+class Repaired:
+    """What became, or would become, of a part that was set aside. None is unknown."""
+
+    table: str
+    part: str
+    rows: int | None  # in it
+    readable: int  # of them
+    new: int  # of these: what the table lacks
+    mended: tuple[str, ...]  # files in which a flipped bit can be undone
+    error: str  # why the rest cannot be read; empty if all of it can be
+    removed: bool = False  # it does not lie aside any more
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it is lost."""
+        return not self.error and (self.rows is None or self.readable >= self.rows)
+
+
+@dataclass(frozen=True)
 class Figures:
     """How much is stored, and where it can be saved."""
 
@@ -236,6 +260,11 @@ class StoreCare(Protocol):
 
         It has what was durable when this was called. Raise `BackupError` if it cannot be made.
         """
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether *name* may be that of a backup: it can lead nowhere else."""
+    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name))
 
 
 class BackupError(Exception):

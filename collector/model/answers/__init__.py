@@ -45,6 +45,7 @@ from collector.model.answers.lists import (
     Stuck,
     Why,
 )
+from collector.model.answers.storing import Store, StoreBackup, StoreDamage
 from collector.model.answers.totals import (
     Learning,
     Map,
@@ -103,6 +104,9 @@ __all__ = [
     "Stitched",
     "StitchedFlow",
     "StoppedAt",
+    "Store",
+    "StoreBackup",
+    "StoreDamage",
     "Stuck",
     "Summary",
     "Trouble",

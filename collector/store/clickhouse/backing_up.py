@@ -6,7 +6,6 @@ with a list of hashes. Flows are frozen before spans, so that a backup has the s
 
 import hashlib
 import os
-import re
 import shutil
 import time
 from collections import defaultdict
@@ -25,10 +24,9 @@ from collector.store.clickhouse.mending import kept_of
 from collector.store.clickhouse.migrations import VERSION
 from collector.store.clickhouse.part_files import extent
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import BackupError, FolderError
+from collector.store.contracts import BackupError, FolderError, is_plain_name
 
 LIST = "backup.json"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MARGIN = 32 * 1024 * 1024  # for the list, and for whoever else writes to the disk meanwhile
 _PIECE = 1024 * 1024
 
@@ -46,7 +44,7 @@ class Content:
 
 def check_name(name: str) -> str:
     """*name*, if it is plain; raise `BackupError` otherwise."""
-    if not _NAME.fullmatch(name):
+    if not is_plain_name(name):
         raise BackupError(
             f"The name of the backup is '{name[:80]}': expected 1 to 100 letters, digits, '.', '_' and '-',"
             " with a letter or a digit first."

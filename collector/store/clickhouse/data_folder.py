@@ -8,7 +8,7 @@ from pathlib import Path
 
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.migrations import VERSION
-from collector.store.contracts import FolderError
+from collector.store.contracts import FolderError, FolderInUseError
 
 _STAMP = "schema-version"
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
@@ -93,7 +93,7 @@ def _lock(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise FolderError(
+        raise FolderInUseError(
             f"The data folder {folder} is in use by another collector:"
             " stop that one, or name another folder in CHOREOSCOPE_DATA."
         ) from error

@@ -13,6 +13,7 @@ from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.data_folder import DataFolder, require_room
 from collector.store.clickhouse.mending import kept_of, mend
 from collector.store.clickhouse.migrations import VERSION, definition
+from collector.store.clickhouse.table_files import tables
 from collector.store.contracts import Damage, FolderError, StoreError
 
 # Small caches: a collector is a guest on a developer's machine.
@@ -97,13 +98,12 @@ class Engine:
         if self.folder is not None:
             require_room(self.folder, _ROOM, "preparing its tables")
 
-    def watch(self, database: str, table: str) -> None:
-        """From now on, expect *table* of *database* where it is."""
+    def watch(self, database: str, name: str) -> None:
+        """From now on, expect the table *name* of *database* where it is."""
         if self.folder is None or self.place is None:
             return
-        question = "SELECT data_paths[1] FROM system.tables WHERE database = {d:String} AND name = {t:String}"
-        said = str(self._first.command(question, {"d": database, "t": table}))
-        places = (self.folder, self.folder / "lock", self.place, self.place / said)
+        there = [one.folder for one in tables(self.place) if (one.database, one.name) == (database, name)]
+        places = (self.folder, self.folder / "lock", self.place, *there)
         self._expected = {place: _identity(place) for place in places}
 
     def require_there(self) -> None:
@@ -126,7 +126,10 @@ class Engine:
         If the change is interrupted, the next start finds what the tables were before.
         """
         self.require_room()
-        self._keep(self.kept_settings(), changing=True)
+        try:
+            self._keep(self.kept_settings(), changing=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def after_change(self, settings: Mapping[str, str]) -> None:
         """Call this when the tables are as this version wants them, and the store has these *settings*.
@@ -138,12 +141,16 @@ class Engine:
         try:
             self._home.stamp()
         except OSError as error:
-            raise FolderError(
-                f"The data folder {self.folder} cannot be written: {error.strerror}. Free some space and start again."
-            ) from error
+            raise self._unwritable(error) from error
         # A full disk is no reason to refuse a folder in which nothing has to change.
         with contextlib.suppress(OSError):
             self._keep(settings, changing=False)
+
+    def _unwritable(self, error: OSError) -> FolderError:
+        return FolderError(
+            f"The data folder {self.folder} cannot be written: {error.strerror}."
+            " Free some space, or mend that, and start again; nothing was lost."
+        )
 
     def kept_settings(self) -> Mapping[str, str]:
         """The store's settings as they were when the folder was last opened."""

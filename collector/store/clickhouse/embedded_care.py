@@ -19,7 +19,7 @@ class EmbeddedCare:
 
     def __init__(self, engine: Engine, backups: Path) -> None:
         assert engine.place is not None
-        self._engine, self._place, self._backups = engine, engine.place, backups
+        self.engine, self._place, self._backups = engine, engine.place, backups
         self._lock = threading.Lock()
         # What is known of each damaged part or file: why a part was set aside is not written in it.
         self._known = {(one.table, one.part): one for one in engine.damages}
@@ -72,7 +72,7 @@ class EmbeddedCare:
                 database.close()
 
     def _connected(self) -> Database:
-        return Database(lambda: self._engine.connect(DATABASE), readers=1)
+        return Database(lambda: self.engine.connect(DATABASE), readers=1)
 
 
 def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) -> Iterator[Damage]:

@@ -4,6 +4,7 @@ It is one small file in the data folder, `tables.json`, with its own checksum. I
 the tables; while they are changed, it says so.
 """
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, field
@@ -54,7 +55,8 @@ def replace(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         new.replace(path)
     except OSError:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
         raise
     sync(path.parent)
 

@@ -96,8 +96,8 @@ def described(table: TableFolder, part: Path, reason: str, *, rows_missing: int 
 
 def original(name: str) -> str:
     """The name that a part had before it was set aside as *name*."""
-    found = re.search(r"[0-9A-Za-z]+(?:_\d+){3,4}(?=_try\d+$|$)", name)
-    return found[0] if found else name
+    found = re.search(r"(?:^|_)((?:all|\d{8})(?:_\d+){3,4})(?:_try\d+)?$", name)
+    return found[1] if found else name
 
 
 def free_name(folder: Path, name: str) -> Path:

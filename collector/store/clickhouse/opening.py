@@ -12,7 +12,9 @@ from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
 from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import StoreCare, StoreError, Stores
+from collector.store.clickhouse.repairing import repair
+from collector.store.clickhouse.restoring_backup import lay_out
+from collector.store.contracts import BackupError, OpenError, Repaired, StoreCare, StoreError, Stores
 
 
 class ClickHouseStore:
@@ -91,6 +93,41 @@ def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> C
         raise
     store.care = EmbeddedCare(engine, backups)
     return store
+
+
+def restored(backup: Path, folder: Path, memory_limit: int) -> dict[str, int]:
+    """Make *folder* of *backup*, open it, and return its rows by table. See `open.restore_backup`."""
+    expected = lay_out(backup, folder).rows
+    try:
+        store = on_folder(folder, memory_limit)
+        assert store.care is not None
+        damages, rows = store.care.check(full=True), store.care.figures().rows
+        store.close()
+    except (OpenError, StoreError) as error:
+        raise BackupError(f"{backup} was restored into {folder}, which does not open: {error}") from error
+    # Rows of other tables are replaced when their parts are merged, which may be at once.
+    fewer = rows.get("spans", 0) != expected.get("spans", 0) or any(
+        not rows.get(name) for name in expected if expected[name]
+    )
+    if damages or fewer:
+        raise BackupError(
+            f"{backup} was restored into {folder}, with {rows.get('spans', 0):,} spans instead of"
+            f" {expected.get('spans', 0):,}{' and damage: ' if damages else ''}"
+            f"{'; '.join(f'{one.part}: {one.reason}' for one in damages)}. Use another backup."
+        )
+    return expected
+
+
+def repaired(folder: Path, memory_limit: int, *, change: bool, drop: bool) -> list[Repaired]:
+    """What can be brought back in *folder*. See `open.repair_folder`."""
+    # Whatever is damaged is set aside first.
+    store = on_folder(folder, memory_limit)
+    assert isinstance(store.care, EmbeddedCare)
+    try:
+        store.care.check(full=True)
+        return repair(store.care.engine, change=change, drop=drop)
+    finally:
+        store.close()
 
 
 def on_server(address: str) -> ClickHouseStore:

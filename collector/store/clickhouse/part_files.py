@@ -19,12 +19,12 @@ from clickhouse_cityhash.cityhash import CityHash128, CityHash128WithSeed
 _NAME = re.compile(
     r"(?P<partition>[0-9A-Za-z]+)_(?P<first>\d+)_(?P<last>\d+)_(?P<level>\d+)(?:_(?P<mutation>\d+))?"
 )
-_CHECKSUMS, _COLUMNS = "checksums.txt", "columns.txt"
+CHECKSUMS, COLUMNS = "checksums.txt", "columns.txt"
 _COLUMN = re.compile(r"`((?:[^`\\]|\\.)+)` (.+)")
 # Not in checksums.txt. If the codec cannot be read, the engine finds it out from the data.
 _UNLISTED = {
-    _CHECKSUMS,
-    _COLUMNS,
+    CHECKSUMS,
+    COLUMNS,
     "columns_substreams.txt",
     "default_compression_codec.txt",
     "metadata_version.txt",
@@ -34,7 +34,7 @@ _CODECS = {0x82: "lz4_raw", 0x90: "zstd"}
 _PLAIN = 0x02  # a block that is not compressed
 _MOST = 64 * 1024 * 1024  # bytes of a list of checksums: beyond, its length is damaged
 # The engine hashes larger files in pieces. All that it takes as they are, without checksums inside, are smaller.
-_HASHED = 2_048
+HASHED = 2_048
 _DAY = 86_400 * 10**9
 
 
@@ -92,25 +92,25 @@ def check_part(part: Path, columns: Mapping[str, str]) -> None:
     Of large files, only the size is checked. The engine's CHECK TABLE does the rest.
     """
     listed = checksums(part)
-    _check_columns(part, columns)
+    check_columns(part, columns)
     for name, expected in listed.items():
         path = part / name
         size = _size(path)
         if size != expected.size:
             raise PartError(f"{name} has {size:,} bytes instead of {expected.size:,}")
-        if 0 < size <= _HASHED and CityHash128WithSeed(_content(path), 0) != expected.hash:
+        if 0 < size <= HASHED and CityHash128WithSeed(_content(path), 0) != expected.hash:
             raise PartError(f"the checksum of {name} is wrong")
 
 
 def checksums(part: Path) -> dict[str, Listed]:
     """What checksums.txt of *part* says, by file; raise `PartError` if it is damaged."""
-    head, _, rest = _content(part / _CHECKSUMS).partition(b"\n")
+    head, _, rest = _content(part / CHECKSUMS).partition(b"\n")
     if head != b"checksums format version: 4":
-        raise PartError(f"{_CHECKSUMS} is damaged")
+        raise PartError(f"{CHECKSUMS} is damaged")
     try:
         return _files(_inflated(rest))
     except (IndexError, KeyError, UnicodeDecodeError, struct.error, pa.ArrowException, OSError) as error:
-        raise PartError(f"{_CHECKSUMS} is damaged") from error
+        raise PartError(f"{CHECKSUMS} is damaged") from error
 
 
 def extent(part: Path, name: str) -> Extent:
@@ -148,12 +148,12 @@ def _verified(part: Path, name: str, listed: dict[str, Listed]) -> bytes | None:
     return content if name in listed and CityHash128WithSeed(content, 0) == listed[name].hash else None
 
 
-def _check_columns(part: Path, columns: Mapping[str, str]) -> None:
+def check_columns(part: Path, columns: Mapping[str, str]) -> None:
     """Compare columns.txt with the table's: a part may lack columns that were added later."""
     try:
-        head, count, *lines = _content(part / _COLUMNS).decode().splitlines()
+        head, count, *lines = _content(part / COLUMNS).decode().splitlines()
     except (UnicodeDecodeError, ValueError) as error:
-        raise PartError(f"{_COLUMNS} is damaged") from error
+        raise PartError(f"{COLUMNS} is damaged") from error
     matched = [_COLUMN.fullmatch(line) for line in lines]
     found = {match[1]: match[2] for match in matched if match}
     if (
@@ -162,7 +162,7 @@ def _check_columns(part: Path, columns: Mapping[str, str]) -> None:
         or len(found) != len(lines)
         or any(columns.get(name) != kind for name, kind in found.items())
     ):
-        raise PartError(f"{_COLUMNS} is damaged")
+        raise PartError(f"{COLUMNS} is damaged")
 
 
 def _inflated(compressed: bytes) -> bytes:
@@ -171,7 +171,7 @@ def _inflated(compressed: bytes) -> bytes:
         first, second, method, size, inflated = struct.unpack_from("<QQBII", compressed)
         block = compressed[16 : 16 + size]
         if CityHash128(block) != first << 64 | second or not 9 < size or inflated > _MOST:
-            raise PartError(f"the checksum of {_CHECKSUMS} is wrong")
+            raise PartError(f"the checksum of {CHECKSUMS} is wrong")
         body = block[9:]
         content += (
             body if method == _PLAIN else pa.decompress(body, inflated, codec=_CODECS[method], asbytes=True)
@@ -193,7 +193,7 @@ def _files(content: bytes) -> dict[str, Listed]:
             _, at = _number(content, at)
             at += 16
         if "/" in name:
-            raise PartError(f"{_CHECKSUMS} is damaged")
+            raise PartError(f"{CHECKSUMS} is damaged")
         found[name] = Listed(size, first << 64 | second)
     return found
 

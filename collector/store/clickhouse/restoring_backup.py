@@ -60,7 +60,7 @@ def _check_names(backup: Path, found: Content) -> None:
     for name, target in found.kept.links.items():
         if not (_LINKED.fullmatch(name) and uuid_at(target)):
             raise _damaged(backup, f"its list has the link '{name[:100]}', which leads elsewhere")
-    there = set()
+    there: set[str] = set()
     for parent, folders, files in os.walk(backup):
         for name in (*folders, *files):
             path = Path(parent, name)

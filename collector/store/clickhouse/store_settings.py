@@ -42,8 +42,8 @@ def secret(database: Database, kept: Mapping[str, str] | None = None) -> Secret:
         _write(database, known)
     if _IDS not in known:
         counted = database.query("SELECT count() AS n FROM message_ids", columns=["n"])
-        kept = int(counted["n"][0].as_py())
-        texts = Secret().texts if kept else secrets.token_hex(8)
+        stored = int(counted["n"][0].as_py())
+        texts = Secret().texts if stored else secrets.token_hex(8)
         known = {_IDS: str(secrets.randbits(64)), _TEXTS: texts}
         _write(database, known)
     return Secret(ids=int(known[_IDS]), texts=known[_TEXTS])
