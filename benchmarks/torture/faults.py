@@ -2,9 +2,9 @@
 
     python -m benchmarks.torture.faults [--kinds full,kill,broken] [--every 1]
 
-For each call of the first start, and of the start that migrates a folder of an older version, a process opens a
-folder and that call fails, with all that follow: the disk is full, the disk is broken, or the process is killed.
-Then the folder is opened without a fault, and must hold what it held.
+For each call of the first start, and of the start that migrates a folder of an older version, a process
+opens a folder and that call fails, with all that follow: the disk is full, the disk is broken, or the
+process is killed. Then the folder is opened without a fault, and must hold what it held.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def faults(library: Path, workspace: Path, kinds: tuple[str, ...], every: int) -
 
 
 def main() -> int:
-    """Run the faults, print what happened, and return 1 if a folder was lost or an error was no clear line."""
+    """Run the faults, and return 1 if a folder was lost or an error was no clear line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,8 +3,8 @@
     python -m benchmarks.torture.flips --trials 2000 --seed 1
 
 Each trial flips one random bit of a copy of a folder, and opens it as the collector does. Before damage is
-reported, no answer may differ from what it was: it is right, or an error. After the full check, every question
-is answered again, with no more rows missing than were reported. Starting may never fail.
+reported, no answer may differ from what it was: it is right, or an error. After the full check, every
+question is answered again, with no more rows missing than were reported. Starting may never fail.
 """
 
 import argparse
@@ -252,9 +252,8 @@ def main() -> int:
                 print(f"{one.file} bit {one.bit}: {one.outcome}: {one.said[:600]}", flush=True)
     for kind, counted in sorted(kinds.items()):
         print(f"{kind:40} {dict(counted)}")
-    print(
-        f"seed {chosen.seed}: {sum(outcomes.values())} flips in {time.monotonic() - started:.0f} s: {dict(outcomes)}"
-    )
+    took = time.monotonic() - started
+    print(f"seed {chosen.seed}: {outcomes.total()} flips in {took:.0f} s: {dict(outcomes)}")
     return int(any(outcome not in ("detected", "harmless") for outcome in outcomes))
 
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from collector.model.answers import (
     Answer,
+    Backup,
     Decision,
     Error,
     Expectations,
@@ -18,7 +19,6 @@ from collector.model.answers import (
     Spans,
     Stitched,
     Store,
-    StoreBackup,
     Stuck,
     Summary,
     Why,
@@ -26,6 +26,7 @@ from collector.model.answers import (
 
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
+    Backup,
     Decision,
     Error,
     Expectations,
@@ -35,7 +36,6 @@ ANSWERS: tuple[type[Answer], ...] = (
     Spans,
     Stitched,
     Store,
-    StoreBackup,
     Stuck,
     Summary,
     Why,

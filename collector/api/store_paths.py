@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 
 from collector.api.failures import Json
 from collector.api.openapi import response
-from collector.model.answers import Error, Store, StoreBackup
+from collector.model.answers import Backup, Error, Store
 from collector.queries.sources import Sources
 from collector.queries.store_state import begin_backup, store_state
 from collector.store.contracts import BackupError
@@ -46,7 +46,7 @@ def add_store(app: FastAPI, sources: Sources) -> None:
     @app.post(
         "/api/v1/store/backups",
         response_model=None,
-        responses={200: response(StoreBackup), 409: response(Error, "Conflict")},
+        responses={200: response(Backup), 409: response(Error, "Conflict")},
         openapi_extra=_NAMED,
     )
     async def back_up(request: Request) -> Json:

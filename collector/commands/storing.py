@@ -13,6 +13,7 @@ from collector.commands.terminal import clean, harmless
 from collector.config import Config, ConfigError
 from collector.queries.store_state import BY_SERVER, damage_of
 from collector.store.contracts import (
+    PLAIN_NAME,
     BackupError,
     Damage,
     FolderInUseError,
@@ -86,7 +87,7 @@ def backup(name: str, style: str) -> int:
     config = _config()
     _require_folder(config.data)
     if not is_plain_name(name):
-        msg = f"NAME is '{name[:80]}': expected 1 to 100 letters, digits, '.', '_' and '-', a letter or a digit first."
+        msg = f"NAME is '{name[:80]}': expected {PLAIN_NAME}."
         raise CommandError(msg)
     try:
         opened = _opened(config)
@@ -221,7 +222,8 @@ def _repair_line(one: Repaired, *, yes: bool, drop: bool) -> str:
     of = "an unknown number of" if one.rows is None else f"{one.rows:,}"
     bits = f", after undoing a flipped bit in {', '.join(one.mended)}" if one.mended else ""
     verb = "were" if yes else "can be"
-    line = f"{one.table}/{one.part}: {one.readable:,} of {of} rows {verb} read{bits}; {one.new:,} {verb} brought back."
+    said = f"{one.readable:,} of {of} rows {verb} read{bits}; {one.new:,} {verb} brought back."
+    line = f"{one.table}/{one.part}: {said}"
     if one.error:
         kept = "It is removed." if one.removed else "The rest stays where it is; --drop removes it."
         return f"{line} {one.error.rstrip('.')}. {kept}"

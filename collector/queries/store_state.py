@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from collector.model.answers import Store, StoreBackup, StoreDamage
+from collector.model.answers import Backup, Store, StoreDamage
 from collector.queries.paging import QuestionError
-from collector.store.contracts import BackupError, Damage, is_plain_name
-from collector.upkeep.checking import Backup, StoreChecks
+from collector.store.contracts import PLAIN_NAME, BackupError, Damage, is_plain_name
+from collector.upkeep.checking import Backup as Asked
+from collector.upkeep.checking import StoreChecks
 
 BY_SERVER = (
     "A ClickHouse server stores the data (CHOREOSCOPE_STORE): its own tools check, save and restore it,"
@@ -39,17 +40,14 @@ def store_state(checks: StoreChecks | None) -> Store:
     )
 
 
-def begin_backup(checks: StoreChecks | None, document: object) -> StoreBackup:
+def begin_backup(checks: StoreChecks | None, document: object) -> Backup:
     """Begin the backup that *document* names; raise `QuestionError` or `BackupError` if it cannot begin."""
     if checks is None:
         raise BackupError(BY_SERVER)
     if not isinstance(document, dict) or document.keys() != {"name"} or not isinstance(document["name"], str):
         raise QuestionError("The body is wrong: expected a JSON object with one field, name, a text.")
     if not is_plain_name(document["name"]):
-        raise QuestionError(
-            f"name is '{document['name'][:80]}': expected 1 to 100 letters, digits, '.', '_' and '-', with a letter"
-            " or a digit first."
-        )
+        raise QuestionError(f"name is '{document['name'][:80]}': expected {PLAIN_NAME}.")
     return backup_of(checks.back_up(document["name"]))
 
 
@@ -59,6 +57,6 @@ def damage_of(damage: Damage) -> StoreDamage:
     return StoreDamage(**fields)
 
 
-def backup_of(backup: Backup) -> StoreBackup:
+def backup_of(backup: Asked) -> Backup:
     """*backup* as an answer shows it."""
-    return StoreBackup(name=backup.name, state=backup.state, said=backup.said)
+    return Backup(name=backup.name, state=backup.state, said=backup.said)

@@ -262,6 +262,9 @@ class StoreCare(Protocol):
         """
 
 
+PLAIN_NAME = "1 to 100 letters, digits, '.', '_' and '-', with a letter or a digit first"
+
+
 def is_plain_name(name: str) -> bool:
     """Whether *name* may be that of a backup: it can lead nowhere else."""
     return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name))

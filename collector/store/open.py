@@ -17,7 +17,8 @@ _EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for T
 def open_store(folder: Path, memory_limit: int, address: str = "", backups: Path | None = None) -> OpenStore:
     """The embedded store on *folder* or, with an *address*, the one on that server.
 
-    The embedded store has its backups in *backups*, by default in its folder. Raise `OpenError` or `StoreError` if it cannot be used.
+    The embedded store has its backups in *backups*, by default in its folder. Raise `OpenError` or
+    `StoreError` if it cannot be used.
     """
     if not address:
         return opening.on_folder(folder, memory_limit, backups)

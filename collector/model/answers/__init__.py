@@ -45,7 +45,7 @@ from collector.model.answers.lists import (
     Stuck,
     Why,
 )
-from collector.model.answers.storing import Store, StoreBackup, StoreDamage
+from collector.model.answers.storing import Backup, Store, StoreDamage
 from collector.model.answers.totals import (
     Learning,
     Map,
@@ -63,6 +63,7 @@ from collector.model.answers.totals import (
 
 __all__ = [
     "Answer",
+    "Backup",
     "CauseChange",
     "Changed",
     "Clocks",
@@ -105,7 +106,6 @@ __all__ = [
     "StitchedFlow",
     "StoppedAt",
     "Store",
-    "StoreBackup",
     "StoreDamage",
     "Stuck",
     "Summary",

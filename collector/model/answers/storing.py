@@ -19,7 +19,7 @@ class StoreDamage(Answer, frozen=True, kw_only=True):
     reason: str
 
 
-class StoreBackup(Answer, frozen=True, kw_only=True):
+class Backup(Answer, frozen=True, kw_only=True):
     """The newest backup that was asked for since the collector started."""
 
     name: str
@@ -37,4 +37,4 @@ class Store(Answer, frozen=True, kw_only=True):
     checked_unix_nano: Annotated[int | None, says("when it was last looked at")]
     checked_fully_unix_nano: Annotated[int | None, says("when everything was last read; null: not yet")]
     damages: list[StoreDamage]
-    backup: StoreBackup | None
+    backup: Backup | None

@@ -1,7 +1,7 @@
 """Makes a backup of the store, also while it is in use.
 
-ClickHouse freezes each table: hard links to its parts, which never change. They are then copied, file by file,
-with a list of hashes. Flows are frozen before spans, so that a backup has the spans of all its flows.
+ClickHouse freezes each table: hard links to its parts, which never change. They are then copied, file by
+file, with a list of hashes. Flows are frozen before spans, so that a backup has the spans of all its flows.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from collector.store.clickhouse.mending import kept_of
 from collector.store.clickhouse.migrations import VERSION
 from collector.store.clickhouse.part_files import extent
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import BackupError, FolderError, is_plain_name
+from collector.store.contracts import PLAIN_NAME, BackupError, FolderError, is_plain_name
 
 LIST = "backup.json"
 _MARGIN = 32 * 1024 * 1024  # for the list, and for whoever else writes to the disk meanwhile
@@ -45,15 +45,12 @@ class Content:
 def check_name(name: str) -> str:
     """*name*, if it is plain; raise `BackupError` otherwise."""
     if not is_plain_name(name):
-        raise BackupError(
-            f"The name of the backup is '{name[:80]}': expected 1 to 100 letters, digits, '.', '_' and '-',"
-            " with a letter or a digit first."
-        )
+        raise BackupError(f"The name of the backup is '{name[:80]}': expected {PLAIN_NAME}.")
     return name
 
 
 def back_up(database: Database, place: Path, backups: Path, name: str, only: str) -> Path:
-    """Make a backup called *name* of the database *only* in *place*, in the folder *backups*; return its folder.
+    """Make a backup called *name* of the database *only* in *place*; return its folder in *backups*.
 
     Raise `BackupError` if it cannot be made; then nothing of it stays.
     """
@@ -102,8 +99,8 @@ def content(backup: Path) -> Content:
         )
     if found.version > VERSION:
         raise BackupError(
-            f"The backup {backup} was made by a newer version (its schema is {found.version}, ours {VERSION}):"
-            " use that version."
+            f"The backup {backup} was made by a newer version (its schema is {found.version},"
+            f" ours {VERSION}): use that version."
         )
     return found
 

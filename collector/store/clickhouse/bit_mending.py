@@ -8,8 +8,8 @@ from pathlib import Path
 from clickhouse_cityhash.cityhash import CityHash128, CityHash128WithSeed
 
 from collector.store.clickhouse.part_files import (
-    COLUMNS,
     CHECKSUMS,
+    COLUMNS,
     HASHED,
     PartError,
     check_columns,
@@ -45,21 +45,23 @@ def mend_bits(part: Path, columns: Mapping[str, str]) -> list[str]:
         with contextlib.suppress(OSError):
             content = (part / name).read_bytes()
             if len(content) == expected.size:
-                small = 0 < len(content) <= HASHED
-                if small and CityHash128WithSeed(content, 0) != expected.hash:
-                    mend(
-                        name,
-                        _flipped(
-                            content, lambda some, right=expected.hash: CityHash128WithSeed(some, 0) == right
-                        ),
-                    )
-                elif not small and Path(name).suffix in _COMPRESSED:
-                    mend(name, _mended_blocks(content))
+                mend(name, _mended(name, content, expected.hash))
     return mended
 
 
+def _mended(name: str, content: bytes, expected: int) -> bytes | None:
+    """*content* of *name* with a flipped bit undone; None if there is none, or it cannot be found."""
+
+    def is_right(some: bytes) -> bool:
+        return bool(CityHash128WithSeed(some, 0) == expected)
+
+    if not content or len(content) > HASHED:
+        return _mended_blocks(content) if Path(name).suffix in _COMPRESSED else None
+    return None if is_right(content) else _flipped(content, is_right)
+
+
 def _list_of(part: Path, name: str, check: Callable[[Path], object]) -> bytes | None:
-    """The content of *name* with the one bit flipped that makes *check* pass; None if it passes, or none does."""
+    """What *name* holds with the one bit flipped that makes *check* pass; None if it passes, or none does."""
 
     def passes(content: bytes) -> bool:
         (part / name).unlink()
@@ -94,7 +96,7 @@ def _flipped(content: bytes, passes: Callable[[bytes], bool]) -> bytes | None:
 
 
 def _mended_blocks(content: bytes) -> bytes | None:
-    """*content*, which consists of compressed blocks, with flipped bits undone; None if nothing was, or can be."""
+    """*content*, compressed blocks, with flipped bits undone; None if nothing was, or can be."""
     mended, at = bytearray(content), 0
     while at < len(mended):
         block = _mended_block(mended, at)

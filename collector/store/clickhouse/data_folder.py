@@ -18,8 +18,8 @@ _OTHERS = 0o077
 class DataFolder:
     """The data folder *path*, locked until `unlock`, or until the process ends.
 
-    Raise `FolderError` if it is locked, belongs to somebody else, was written by a newer version, or has a name
-    that the engine cannot open.
+    Raise `FolderError` if it is locked, belongs to somebody else, was written by a newer version, or has a
+    name that the engine cannot open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -105,8 +105,8 @@ def _check_owner(folder: Path) -> None:
     if owner != os.geteuid():
         raise FolderError(
             f"The data folder {folder} belongs to the user with the number {owner}, and this one has"
-            f" {os.geteuid()}: run the collector as its owner, change the owner with chown -R, or name another"
-            " folder in CHOREOSCOPE_DATA."
+            f" {os.geteuid()}: run the collector as its owner, change the owner with chown -R, or name"
+            " another folder in CHOREOSCOPE_DATA."
         )
 
 

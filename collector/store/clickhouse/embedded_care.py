@@ -15,11 +15,12 @@ from collector.store.contracts import Damage, Figures, StoreError
 
 
 class EmbeddedCare:
-    """Care for the store of *engine*, whose backups are in *backups*. See `contracts.StoreCare`."""
+    """Care for the *database* of *engine*, whose backups are in *backups*. See `contracts.StoreCare`."""
 
-    def __init__(self, engine: Engine, backups: Path) -> None:
+    def __init__(self, engine: Engine, backups: Path, database: str = DATABASE) -> None:
         assert engine.place is not None
         self.engine, self._place, self._backups = engine, engine.place, backups
+        self._database = database
         self._lock = threading.Lock()
         # What is known of each damaged part or file: why a part was set aside is not written in it.
         self._known = {(one.table, one.part): one for one in engine.damages}
@@ -27,7 +28,7 @@ class EmbeddedCare:
     def check(self, *, full: bool, stop: Callable[[], bool] = lambda: False) -> list[Damage]:
         """All damage that is known of, after looking for more."""
         with self._lock:
-            stored = [table for table in tables(self._place) if table.database == DATABASE]
+            stored = [table for table in tables(self._place) if table.database == self._database]
             if full:
                 database = self._connected()
                 try:
@@ -50,7 +51,8 @@ class EmbeddedCare:
                 columns=["table", "n", "bytes"],
             )
             oldest = database.query(
-                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans WHERE received_unix_nano > 0",
+                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans"
+                " WHERE received_unix_nano > 0",
                 columns=["oldest", "n"],
             )
         finally:
@@ -67,12 +69,12 @@ class EmbeddedCare:
         with self._lock:
             database = self._connected()
             try:
-                return back_up(database, self._place, self._backups, name, DATABASE)
+                return back_up(database, self._place, self._backups, name, self._database)
             finally:
                 database.close()
 
     def _connected(self) -> Database:
-        return Database(lambda: self.engine.connect(DATABASE), readers=1)
+        return Database(lambda: self.engine.connect(self._database), readers=1)
 
 
 def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) -> Iterator[Damage]:
@@ -102,7 +104,8 @@ def _reason(database: Database, table: TableFolder, part: str) -> str:
     try:
         check_part(table.folder / part, table.columns)
         answer = database.query(
-            f"CHECK TABLE `{table.name}` PART '{part}' SETTINGS check_query_single_value_result = 0, max_threads = 1",
+            f"CHECK TABLE `{table.name}` PART '{part}'"
+            " SETTINGS check_query_single_value_result = 0, max_threads = 1",
             columns=["is_passed", "message"],
         )
     except (PartError, StoreError) as error:
@@ -113,7 +116,8 @@ def _reason(database: Database, table: TableFolder, part: str) -> str:
 
 def _active(database: Database, table: TableFolder) -> list[str]:
     answer = database.query(
-        "SELECT name FROM system.parts WHERE active AND database = currentDatabase() AND table = {table:String}",
+        "SELECT name FROM system.parts"
+        " WHERE active AND database = currentDatabase() AND table = {table:String}",
         {"table": table.name},
         ["name"],
     )

@@ -1,7 +1,7 @@
 """A copy of the tables' definitions and of the store's settings, from which damaged ones are restored.
 
-It is one small file in the data folder, `tables.json`, with its own checksum. It is written after each change of
-the tables; while they are changed, it says so.
+It is one small file in the data folder, `tables.json`, with its own checksum. It is written after each
+change of the tables; while they are changed, it says so.
 """
 
 import contextlib

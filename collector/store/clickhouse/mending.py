@@ -1,5 +1,7 @@
-"""Makes a data folder fit to be opened: before the engine starts, which refuses to start, or drops rows, without
-a word. What is damaged is set aside, restored from a copy, or made again, and reported.
+"""Makes a data folder fit to be opened, before the engine starts.
+
+The engine would refuse to start, or leave rows out without a word. What is damaged is set aside, restored
+from a copy, or made again, and reported.
 """
 
 import contextlib
@@ -23,7 +25,7 @@ from collector.store.contracts import Damage, FolderError
 
 BROKEN = "broken-on-start_"  # the engine's own prefix for parts that it cannot load
 
-# From a table's name and UUID to the definition that this program would give it; None if it knows no such table.
+# From a table's name and UUID to the definition that this program gives it; None if it knows no such table.
 Definition = Callable[[str, str], str | None]
 
 
@@ -40,7 +42,7 @@ def mend(folder: Path, place: Path, definition: Definition) -> list[Damage]:
     except OSError as error:
         raise FolderError(
             f"The data folder {folder} is damaged, and could not be mended: {error.strerror}"
-            f" ({error.filename}). Free some space, or mend that, and start again; nothing was lost by trying."
+            f" ({error.filename}). Free some space, or mend that, and start again; nothing was lost."
         ) from error
 
 
@@ -148,7 +150,7 @@ def _mended_definitions(folder: Path, place: Path, definition: Definition) -> It
 
 
 def _made_again(place: Path, found: Mapping[str, str], definition: Definition) -> Iterator[Damage]:
-    """Make damaged definitions again from what this program knows: a folder of an older version has no copy."""
+    """Make damaged definitions again, by what this program knows: folders of older versions have no copy."""
     targets = links(place)
     for path in (path for path, text in found.items() if not is_whole(path, text)):
         name = Path(path).stem
@@ -183,7 +185,7 @@ def _made_again(place: Path, found: Mapping[str, str], definition: Definition) -
 
 
 def _is_by_trace(place: Path, uuid: str) -> bool:
-    """Whether spans are in the order of traces, as early versions stored them: those parts have no index file."""
+    """Whether spans are in the order of traces, as early versions stored them: without an index file."""
     parts = [path for path in entries(place / "store" / uuid[:3] / uuid) if part_name(path.name)]
     return any(not list(path.glob("skp_idx*")) for path in parts)
 

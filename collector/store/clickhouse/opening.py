@@ -11,9 +11,9 @@ from collector.store.clickhouse.embedded import DATABASE, Engine
 from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
-from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.clickhouse.repairing import repair
 from collector.store.clickhouse.restoring_backup import lay_out
+from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import BackupError, OpenError, Repaired, StoreCare, StoreError, Stores
 
 

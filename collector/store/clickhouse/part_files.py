@@ -2,15 +2,15 @@
 
 A part is a folder that is never changed once it is written. Its `checksums.txt`, which has a checksum itself,
 holds the size and the hash of nearly every other file. The engine verifies blocks of columns when it reads
-them, but takes small files as they are: a flipped bit in the number of rows or in the range of times would give
-wrong answers. So these are verified before the engine sees them.
+them, but takes small files as they are: a flipped bit in the number of rows or in the range of times would
+give wrong answers. So these are verified before the engine sees them.
 """
 
 import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,19 +21,11 @@ _NAME = re.compile(
 )
 CHECKSUMS, COLUMNS = "checksums.txt", "columns.txt"
 _COLUMN = re.compile(r"`((?:[^`\\]|\\.)+)` (.+)")
-# Not in checksums.txt. If the codec cannot be read, the engine finds it out from the data.
-_UNLISTED = {
-    CHECKSUMS,
-    COLUMNS,
-    "columns_substreams.txt",
-    "default_compression_codec.txt",
-    "metadata_version.txt",
-    "txn_version.txt",
-}
 _CODECS = {0x82: "lz4_raw", 0x90: "zstd"}
 _PLAIN = 0x02  # a block that is not compressed
 _MOST = 64 * 1024 * 1024  # bytes of a list of checksums: beyond, its length is damaged
-# The engine hashes larger files in pieces. All that it takes as they are, without checksums inside, are smaller.
+# The engine hashes larger files in pieces. All that it takes as they are, without checksums inside, are
+# smaller.
 HASHED = 2_048
 _DAY = 86_400 * 10**9
 
@@ -71,7 +63,7 @@ class Listed:
 
 @dataclass(frozen=True)
 class Extent:
-    """What was in a part, as far as its files tell: None is unknown. Times are nanoseconds since the epoch."""
+    """What was in a part: None is unknown. Times are nanoseconds since the epoch."""
 
     begins: int | None
     ends: int | None
@@ -133,7 +125,7 @@ def extent(part: Path, name: str) -> Extent:
 def _day(name: str) -> tuple[int | None, int | None]:
     found = part_name(name)
     try:
-        day = datetime.strptime(found.partition if found else "", "%Y%m%d").replace(tzinfo=timezone.utc)
+        day = datetime.strptime(found.partition if found else "", "%Y%m%d").replace(tzinfo=UTC)
     except ValueError:
         return None, None
     begins = int(day.timestamp()) * 10**9
@@ -151,13 +143,15 @@ def _verified(part: Path, name: str, listed: dict[str, Listed]) -> bytes | None:
 def check_columns(part: Path, columns: Mapping[str, str]) -> None:
     """Compare columns.txt with the table's: a part may lack columns that were added later."""
     try:
-        head, count, *lines = _content(part / COLUMNS).decode().splitlines()
+        text = _content(part / COLUMNS).decode()
+        head, count, *lines = text.splitlines()
     except (UnicodeDecodeError, ValueError) as error:
         raise PartError(f"{COLUMNS} is damaged") from error
     matched = [_COLUMN.fullmatch(line) for line in lines]
     found = {match[1]: match[2] for match in matched if match}
     if (
         head != "columns format version: 1"
+        or not text.endswith("\n")
         or count != f"{len(lines)} columns:"
         or len(found) != len(lines)
         or any(columns.get(name) != kind for name, kind in found.items())
@@ -170,7 +164,7 @@ def _inflated(compressed: bytes) -> bytes:
     while compressed:
         first, second, method, size, inflated = struct.unpack_from("<QQBII", compressed)
         block = compressed[16 : 16 + size]
-        if CityHash128(block) != first << 64 | second or not 9 < size or inflated > _MOST:
+        if CityHash128(block) != first << 64 | second or not size > 9 or inflated > _MOST:
             raise PartError(f"the checksum of {CHECKSUMS} is wrong")
         body = block[9:]
         content += (

@@ -1,8 +1,8 @@
 """Brings back what can still be read of parts that were set aside.
 
-Each part is opened in a table of its own, as a copy of links, where single flipped bits are undone. What can be
-read then, piece by piece, goes into the real table, unless it is there already: of a part that was merged from
-others, these may still have been there.
+Each part is opened in a table of its own, as a copy of links, where single flipped bits are undone. What can
+be read then, piece by piece, goes into the real table, unless it is there already: of a part that was merged
+from others, these may still have been there.
 """
 
 import os
@@ -23,17 +23,17 @@ _SCRATCH = "repair"
 _GRANULE = 8_192  # rows: the engine reads them together, or not at all
 # Of a span that is there already, another copy would count again.
 _ID = "trace_id, span_id, received_unix_nano"
-_NEW = {"spans": f"({_ID}) NOT IN (SELECT {_ID} FROM `{DATABASE}`.spans)"}
+_NEW = {"spans": f"({_ID}) NOT IN (SELECT {_ID} FROM {{}}.spans)"}
 
 
-def repair(engine: Engine, *, change: bool, drop: bool) -> list[Repaired]:
+def repair(engine: Engine, *, change: bool, drop: bool, database: str = DATABASE) -> list[Repaired]:
     """Say what can be brought back of everything that was set aside; if *change*, do it.
 
     A part that was brought back as a whole is removed; with *drop* also what cannot be read of the others.
     """
     assert engine.place is not None
     found = []
-    for table in [one for one in tables(engine.place) if one.database == DATABASE]:
+    for table in [one for one in tables(engine.place) if one.database == database]:
         for part in table.detached():
             one = _tried(engine, table, part, change=change)
             if change and (one.is_whole or drop):
@@ -48,7 +48,7 @@ def _tried(engine: Engine, table: TableFolder, part: Path, *, change: bool) -> R
     engine.drop(_SCRATCH)
     database = engine.database(_SCRATCH)
     try:
-        database.execute(f"CREATE TABLE `{table.name}` AS `{DATABASE}`.`{table.name}`")
+        database.execute(f"CREATE TABLE `{table.name}` AS `{table.database}`.`{table.name}`")
         copy, mended = _linked(engine, table, part)
         rows = extent(copy, copy.name).rows if rows is None else rows
         try:
@@ -123,7 +123,7 @@ def _brought_back(database: Database, table: TableFolder, low: int, high: int) -
     if new:
         columns = ", ".join(f"`{name}`" for name in table.columns)
         database.execute(
-            f"INSERT INTO `{DATABASE}`.`{table.name}` ({columns}) SELECT {columns} FROM `{table.name}`"
+            f"INSERT INTO `{table.database}`.`{table.name}` ({columns}) SELECT {columns} FROM `{table.name}`"
             f" WHERE {_wanted(table, low, high)}"
         )
     return new
@@ -136,7 +136,8 @@ def _missing(database: Database, table: TableFolder, low: int, high: int) -> int
 
 
 def _wanted(table: TableFolder, low: int, high: int) -> str:
-    return " AND ".join(filter(None, [_within(low, high), _NEW.get(table.name, "")]))
+    new = _NEW.get(table.name, "").format(f"`{table.database}`")
+    return " AND ".join(filter(None, [_within(low, high), new]))
 
 
 def _within(low: int, high: int) -> str:

@@ -1,7 +1,8 @@
 """Which tables does the engine's folder hold, where do they lie, and how are they defined?
 
-A database `d` is `metadata/d.sql` and a link `metadata/d` to its folder in `store`, with a file of SQL per table.
-A table's parts lie in `store/<first three characters of its UUID>/<UUID>`, to which `data/d/<table>` links.
+A database `d` is `metadata/d.sql` and a link `metadata/d` to its folder in `store`, with a file of SQL per
+table. A table's parts lie in `store/<first three characters of its UUID>/<UUID>`, to which `data/d/<table>`
+links.
 """
 
 import re
