@@ -21,6 +21,7 @@ from collector.store.clickhouse.restoring_backup import lay_out
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import BackupError, Damage, StoreError
 from collector.store.open import restore_backup
+from collector.upkeep.checking import damage_line, damage_text
 from tests.factories import NOW
 from tests.test_part_files import flip, stored, write
 

@@ -93,7 +93,7 @@ def answers(store: OpenStore) -> dict[str, Any]:
     database = spans._database  # type: ignore[attr-defined]  # what no method of a store says
     asked: dict[str, Callable[[], Any]] = {
         "count": spans.span_count,
-        "rows": lambda: database.query("SELECT count() AS n FROM spans")["n"].to_pylist(),
+        "rows": lambda: list(database.query("SELECT count() AS n FROM spans")["n"].to_pylist()),
         "since": lambda: _digest(spans.spans_since(0, 10**9)),
         "late": lambda: _digest(spans.spans_since(NOW + 60 * SECOND + 10_000_000, 100)),
         "newest": lambda: spans.arrival_of_newest(1_000, 0),
@@ -237,6 +237,7 @@ def main() -> int:
     )
     parser.add_argument("--trials", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--large", type=int, default=_MANY, help="spans in the large part; 0: none")
     parser.add_argument("--only", default="", help="only files with this in their name")
     chosen = parser.parse_args()
     started = time.monotonic()
@@ -244,7 +245,7 @@ def main() -> int:
     kinds: dict[str, Counter[str]] = {}
     with tempfile.TemporaryDirectory() as workspace:
         folder = Path(workspace) / "data"
-        in_a_child(lambda: fill(folder))
+        in_a_child(lambda: fill(folder, chosen.large))
         for one in trials(folder, Path(workspace), chosen.trials, chosen.seed, chosen.only):
             outcomes[one.outcome] += 1
             kinds.setdefault(_kind(Path(one.file)), Counter())[one.outcome] += 1
