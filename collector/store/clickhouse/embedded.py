@@ -65,11 +65,7 @@ class Engine:
         try:
             return self.connect("default")
         except Exception as error:  # the driver and the engine raise many kinds
-            first_line = (str(error).splitlines() or [type(error).__name__])[0]
-            raise FolderError(
-                f"The data folder {self.folder} cannot be opened: {first_line[:300]}"
-                " 'choreoscope store restore' makes a new one of a backup; nothing was removed."
-            ) from error
+            raise unusable(self.folder, error) from error
 
     def connect(self, database: str) -> Any:
         """Open a connection to *database*, which must exist."""
@@ -175,6 +171,15 @@ class Engine:
     def _unlock(self) -> None:
         if self._home is not None:
             self._home.unlock()
+
+
+def unusable(folder: Path | None, error: Exception) -> FolderError:
+    """The error that says that *folder* cannot be opened, because of *error*, and what to do."""
+    first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    return FolderError(
+        f"The data folder {folder} cannot be opened: {first_line[:300]}"
+        " 'choreoscope store restore' makes a new one of a backup; nothing was removed."
+    )
 
 
 def _identity(place: Path) -> tuple[int, int]:

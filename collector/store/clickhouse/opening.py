@@ -7,7 +7,7 @@ from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
-from collector.store.clickhouse.embedded import DATABASE, Engine
+from collector.store.clickhouse.embedded import DATABASE, Engine, unusable
 from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
@@ -88,8 +88,10 @@ def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> C
         store.prepare(engine.before_change, engine.kept_settings())
         engine.after_change(store.settings)
         engine.watch(DATABASE, "spans")
-    except BaseException:
+    except BaseException as error:
         store.close()
+        if isinstance(error, Exception) and not isinstance(error, OpenError | StoreError):
+            raise unusable(folder, error) from error  # the driver and the engine raise many kinds
         raise
     store.care = EmbeddedCare(engine, backups)
     return store
