@@ -29,9 +29,9 @@ from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, RetentionStore, StoreError
+from collector.store.contracts import OpenError, OpenStore, RetentionStore, StoreError
 from collector.store.open import open_store
-from collector.upkeep import presence, probe, pulse
+from collector.upkeep import checking, presence, probe, pulse
 from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
 from collector.upkeep.dropping import EVERY_S, Dropping
@@ -78,7 +78,8 @@ async def run(config: Config) -> int:
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
     clock = SteadyClock(config.data / "clock")
-    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now)
+    backups = checking.folder_of(config.backups, config.data)
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now, backups)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
@@ -89,6 +90,8 @@ async def run(config: Config) -> int:
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
 
+    rounds = Rounds(watch)
+    checks = _checks(store, troubles, counters, rounds)
     removing = store.retention()
     limits = _limits(config, removing)
     dropping = Dropping(removing, limits, counters, clock=clock.now)
@@ -143,6 +146,7 @@ async def run(config: Config) -> int:
         troubles,
         clock.now,
         lambda: dropping.retained,
+        checks,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -152,7 +156,6 @@ async def run(config: Config) -> int:
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
-    rounds = Rounds(watch)
     rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 
@@ -220,6 +223,18 @@ def _limits(config: Config, store: RetentionStore) -> Limits:
         flow_days=config.retention_flow_days,
         least_free=least_free_of(config.min_free_bytes, room),
     )
+
+
+def _checks(
+    store: OpenStore, troubles: Troubles, counters: Counters, rounds: Rounds
+) -> checking.StoreChecks | None:
+    """The checks of *store*, begun; None if a server keeps it."""
+    if store.care is None:
+        return None
+    checks = checking.StoreChecks(store.care, troubles, counters, rounds.stopping.is_set)
+    checks.quickly()
+    rounds.every("store check", checking.EVERY_S, checks.once)
+    return checks
 
 
 def _addresses(config: Config) -> Otlp:

@@ -46,6 +46,8 @@ class Config:
     api_port: int = _number(4319, 65_535)
     # Relative to where the collector is started, so that two projects on one machine do not mix.
     data: Path = Path("choreoscope-data")
+    # Empty: in the data folder. Another disk is safer.
+    backups: str = ""
     # Empty: the embedded store in the data folder, which needs no server.
     store: str = field(default="", repr=False)  # its address may hold a password
     # OTLP recommends a limit of 64 MiB, on the wire and after inflation. gRPC cannot take 2 GiB or more.

@@ -61,6 +61,16 @@ class Counters:
             "Bytes that are free on the disk of the store.",
             registry=self.registry,
         )
+        self.damaged_parts = Gauge(
+            "choreoscope_store_damaged_parts",
+            "Parts and files of the store that are damaged, or were mended.",
+            registry=self.registry,
+        )
+        self.damaged_rows = Gauge(
+            "choreoscope_store_damaged_rows",
+            "Rows that cannot be read, as far as their number is known.",
+            registry=self.registry,
+        )
         self.waiting_bytes = Gauge(
             "choreoscope_intake_waiting_bytes",
             "Bytes of requests that wait for an insert.",

@@ -14,6 +14,7 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
 from collector.upkeep.retention import Retained
 
@@ -66,3 +67,4 @@ class Sources:
     troubles: Troubles = field(default_factory=Troubles)
     clock: Callable[[], int] = time.time_ns  # by which spans are received
     retained: Callable[[], Retained] = Retained  # what is kept now
+    checks: StoreChecks | None = None  # None: a server keeps what is stored

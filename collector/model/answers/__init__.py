@@ -45,6 +45,7 @@ from collector.model.answers.lists import (
     Unlisted,
     Why,
 )
+from collector.model.answers.storing import Backup, Store, StoreDamage
 from collector.model.answers.totals import (
     Kept,
     Learning,
@@ -63,6 +64,7 @@ from collector.model.answers.totals import (
 
 __all__ = [
     "Answer",
+    "Backup",
     "CauseChange",
     "Changed",
     "Clocks",
@@ -105,6 +107,8 @@ __all__ = [
     "Stitched",
     "StitchedFlow",
     "StoppedAt",
+    "Store",
+    "StoreDamage",
     "Stuck",
     "Summary",
     "Trouble",
