@@ -1,6 +1,6 @@
 """Which tests run in one process? Those of a file, and all of the dashboard's: they share what they started.
 
-xdist's own groups do not work with pytest 9.2: each test went to any process, and each process started it all.
+xdist's own groups do nothing with pytest 9.2: each test went to any process, and each process started all.
 """
 
 from xdist.scheduler import LoadScopeScheduling
