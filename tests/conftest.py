@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
@@ -29,9 +30,9 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> Groups | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups | None:
     """Distribute whole groups of tests over the processes."""
-    return Groups(config) if config.getvalue("dist") == "loadgroup" else None
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 class Engines:

@@ -12,7 +12,7 @@ _LONG: dict[str, int] = {}
 _TOGETHER = "tests/dashboard"
 
 
-class Groups(LoadScopeScheduling):
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Gives each process one group after another, the longest first."""
 
     def _split_scope(self, nodeid: str) -> str:

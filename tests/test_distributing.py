@@ -34,8 +34,8 @@ def test_a_group_runs_in_one_process(request: pytest.FixtureRequest) -> None:
     )
     groups, nodes = Groups(config), [Node(), Node()]
     for node in nodes:
-        groups.add_node(node)  # type: ignore[arg-type]
-        groups.add_node_collection(node, names)  # type: ignore[arg-type]
+        groups.add_node(node)
+        groups.add_node_collection(node, names)
 
     groups.schedule()
     done = dict.fromkeys(nodes, 0)
@@ -43,7 +43,7 @@ def test_a_group_runs_in_one_process(request: pytest.FixtureRequest) -> None:
         for node in nodes:
             if done[node] < len(node.sent):
                 done[node] += 1
-                groups.mark_test_complete(node, node.sent[done[node] - 1])  # type: ignore[arg-type]
+                groups.mark_test_complete(node, node.sent[done[node] - 1])
 
     ran: defaultdict[str, set[int]] = defaultdict(set)
     for number, node in enumerate(nodes):
