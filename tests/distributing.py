@@ -6,9 +6,24 @@ xdist's own groups do nothing with pytest 9.2: each test went to any process, an
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-# Groups that take long, in seconds. They go first: the last of them would keep one process busy while the
-# others have nothing left to do.
-_LONG: dict[str, int] = {}
+# The groups that take longest begin first, in this order: else the last would keep one process busy while the
+# others have nothing left to do. Those that wait for processes are mixed with those that compute.
+_FIRST = (
+    "tests/test_end_to_end.py",
+    "tests/test_silence.py",
+    "tests/dashboard",
+    "tests/sample_services/test_lifecycle.py",
+    "tests/test_calm.py",
+    "tests/sample_services/test_faults.py",
+    "tests/test_store_folder.py",
+    "tests/test_process.py",
+    "tests/test_outages.py",
+    "tests/test_store_server.py",
+    "tests/test_api.py",
+    "tests/test_memory.py",
+    "tests/test_stitching_properties.py",
+    "tests/test_crash.py",
+)
 _TOGETHER = "tests/dashboard"
 
 
@@ -20,6 +35,8 @@ class Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
         return _TOGETHER if file.startswith(f"{_TOGETHER}/") else file
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        longest = max(self.workqueue, key=lambda group: (_LONG.get(group, 0), len(self.workqueue[group])))
-        self.workqueue.move_to_end(longest, last=False)
+        waiting = self.workqueue
+        known = [group for group in _FIRST if group in waiting]
+        longest = known[0] if known else max(waiting, key=lambda group: len(waiting[group]))
+        waiting.move_to_end(longest, last=False)
         super()._assign_work_unit(node)

@@ -1,12 +1,13 @@
 """Do tests that share what they started run in one process?"""
 
 from collections import defaultdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.distributing import Groups
+from tests.distributing import _FIRST, Groups
 
 
 class Node:
@@ -52,3 +53,10 @@ def test_a_group_runs_in_one_process(request: pytest.FixtureRequest) -> None:
             ran["dashboard" if file.startswith("tests/dashboard/") else file].add(number)
     assert sorted(index for node in nodes for index in node.sent) == list(range(len(names)))
     assert {group: where for group, where in ran.items() if len(where) > 1} == {}
+
+
+def test_the_groups_that_begin_first_are_there() -> None:
+    """A file that got another name would begin last."""
+    root = Path(__file__).parent.parent
+
+    assert [group for group in _FIRST if not (root / group).exists()] == []
