@@ -33,7 +33,7 @@ def free_port() -> int:
         return port
 
 
-def until(condition: Callable[[], T], within_s: float = 10.0, what: str = "it") -> T:
+def until(condition: Callable[[], T], within_s: float = 30.0, what: str = "it") -> T:
     """The first true result of *condition*; fail if there is none within *within_s* seconds."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
