@@ -25,11 +25,11 @@ SERVICES = ("order", "payment", "shipping")
 
 
 def examples(number: int) -> int:
-    """How many examples a slow property is tried with; CHOREOSCOPE_EXAMPLES=10 makes it ten times as many.
+    """How many examples a slow property is tried with; MORE_EXAMPLES=10 makes it ten times as many.
 
     Each run draws others, so many short runs find what one long run finds.
     """
-    return number * int(os.environ.get("CHOREOSCOPE_EXAMPLES", "1"))
+    return number * int(os.environ.get("MORE_EXAMPLES", "1"))
 
 
 def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
