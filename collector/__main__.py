@@ -147,6 +147,8 @@ async def run(config: Config) -> int:
         clock.now,
         lambda: dropping.retained,
         checks,
+        dismissals=reading.dismissals,
+        deletions=reading.deletions,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -171,6 +173,7 @@ async def run(config: Config) -> int:
     await intake.start()
     live.start()
     rounds.start()
+    reader.deleting.resume()
     await api.start()
     await grpc.start()
     await http.start()
@@ -195,6 +198,7 @@ async def run(config: Config) -> int:
             await intake.close()
             await rounds.stop()
             await api.stop()
+            await asyncio.to_thread(reader.deleting.stop)
             await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import quote, urlsplit
@@ -21,7 +21,7 @@ import msgspec
 
 from dashboard.demo_shop import Shop, ShopService
 from dashboard.expectation_shapes import Decision, Expectations
-from dashboard.shapes import Flow, Flows, Stuck
+from dashboard.shapes import Dismissal, Flow, Flows, Stuck
 from dashboard.total_shapes import Map, Summary
 from dashboard.trust import TrustError, verifying
 
@@ -177,15 +177,35 @@ class Api:
     def decide(self, word: str, *, event_type: str, service: str, author: str, reason: str) -> Decision:
         """Say *word* ("forget" or "keep"); raise `ApiError` with the collector's sentence if it refuses."""
         said = {"event_type": event_type, "service": service, "author": author, "reason": reason}
+        return self._say(_EXPECTATIONS, {"word": word, **said}, Decision)
+
+    def dismiss(
+        self,
+        *,
+        author: str,
+        reason: str,
+        flows: Sequence[str] = (),
+        incident: Mapping[str, object] | None = None,
+        undo: bool = False,
+    ) -> Dismissal:
+        """Say that nobody minds these *flows*, or those of an *incident*; with *undo*, that they are minded.
+
+        Raise `ApiError` with the collector's sentence if it refuses.
+        """
+        what = {"incident": incident} if incident else {"flows": list(flows)}
+        said = {**what, "undo": undo, "author": author, "reason": reason}
+        return self._say("/api/v1/dismissals", said, Dismissal)
+
+    def _say(self, path: str, said: Mapping[str, object], kind: type[T]) -> T:
+        """Send a person's word; what was asked before it is not true any more."""
         try:
-            response = self._http.post(_EXPECTATIONS, json={"word": word, **said})
+            response = self._http.post(path, json=said)
         except httpx.HTTPError as error:
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
-        decision = _decoded(response, Decision)
-        with self._lock:  # what was asked before is not true any more
-            for question in [one for one in self._held if one[0] == _EXPECTATIONS]:
-                del self._held[question]
-        return decision
+        answer = _decoded(response, kind)
+        with self._lock:
+            self._held.clear()
+        return answer
 
     def _ask(
         self,

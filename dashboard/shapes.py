@@ -13,6 +13,15 @@ from msgspec import field
 from dashboard.expectation_shapes import Answer, Drop, Note, RestsOn
 
 
+class Dismissed(Answer, frozen=True, kw_only=True):
+    """Who dismissed a flow as it stood, when, and why."""
+
+    time_unix_nano: int
+    author: str
+    reason: str
+    incident: str | None
+
+
 class FlowItem(Answer, frozen=True, kw_only=True):
     """One business run."""
 
@@ -34,6 +43,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     work_ms: float
     overdue_s: float | None
     spans_kept: str
+    dismissed: Dismissed | None
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -152,10 +162,23 @@ class Stuck(Explained, frozen=True, kw_only=True):
 
     total: int
     flows: int
+    dismissed: int
     next_cursor: str | None
     drops: list[Drop]
     rests_on: RestsOn
     unlisted: Unlisted | None
+
+
+class Dismissal(Answer, frozen=True, kw_only=True):
+    """What a person said about flows that had stopped, as it is stored."""
+
+    time_unix_nano: int
+    undo: bool
+    flows: int
+    examples: list[str]
+    incident: str | None
+    author: str
+    reason: str
 
 
 class Pace(Answer, frozen=True, kw_only=True):
@@ -281,6 +304,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     work_ms: float
     overdue_s: float | None
     spans_kept: str
+    dismissed: Dismissed | None
 
 
 class Flow(Stitched, frozen=True, kw_only=True):

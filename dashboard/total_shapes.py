@@ -143,3 +143,65 @@ class Summary(Answer, frozen=True, kw_only=True):
     learning: Learning
     kept: Kept
     troubles: list[Trouble]
+
+
+class Deletion(Answer, frozen=True, kw_only=True):
+    """Spans that a person had deleted, or would have: those for which all of its conditions hold."""
+
+    id: int
+    state: str
+    step: str | None
+    service: str | None
+    before_unix_nano: int | None
+    flow: str | None
+    author: str
+    reason: str
+    time_unix_nano: int
+    ended_unix_nano: int | None
+    spans: int
+    flows: int
+    flows_stitched: int | None
+    whole_flows: int | None
+    examples: list[str]
+    services: dict[str, int]
+    days: dict[str, int]
+    error: str | None
+
+
+class Deletions(Answer, frozen=True, kw_only=True):
+    """What people had deleted, the newest first."""
+
+    deletions: list[Deletion]
+    total: int
+
+
+class StoreDamage(Answer, frozen=True, kw_only=True):
+    """Something stored that is damaged, or was."""
+
+    table: str
+    part: str
+    begins_unix_nano: int | None
+    ends_unix_nano: int | None
+    rows: int | None
+    reason: str
+
+
+class Backup(Answer, frozen=True, kw_only=True):
+    """The newest backup that was asked for since the collector started."""
+
+    name: str
+    state: str
+    said: str
+
+
+class Store(Answer, frozen=True, kw_only=True):
+    """How much is stored, and whether it is whole."""
+
+    kind: str
+    bytes: int | None
+    rows: dict[str, int]
+    oldest_unix_nano: int | None
+    checked_unix_nano: int | None
+    checked_fully_unix_nano: int | None
+    damages: list[StoreDamage]
+    backup: Backup | None

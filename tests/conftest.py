@@ -14,11 +14,9 @@ from hypothesis import settings
 from xdist.remote import Producer
 
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
-from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import migrate
-from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.clickhouse.opening import stores_over
 from collector.store.contracts import Stores
 from tests.distributing import Groups
 from tests.scenes import Watch
@@ -118,8 +116,7 @@ def new_stores(engine: Engine) -> Iterator[Callable[[], Stores]]:
 
     def opened() -> Stores:
         databases.append(engine.database(name))
-        spans = ClickHouseSpans(databases[-1])
-        return Stores(spans, ClickHouseFlows(databases[-1], spans), ClickHouseDecisions(databases[-1]))
+        return stores_over(databases[-1])
 
     yield opened
     for database in databases:

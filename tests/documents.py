@@ -1,10 +1,13 @@
 """What do scripts see of an answer? Its plain JSON values, which tests compare."""
 
 import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
 import msgspec
+import pyarrow as pa
 
 from collector.conventions import DEFAULT_NAMING
 from collector.counters import Counters
@@ -15,6 +18,7 @@ from collector.queries import stuck as queries
 from collector.queries.paging import Page
 from collector.queries.sources import LiveView, Sources
 from collector.stitching import Stitched
+from collector.store.contracts import Known
 from collector.upkeep.retention import Limits, Retained
 from tests.scenes import Watch
 
@@ -45,6 +49,11 @@ def sources(watch: Watch) -> Sources:
         replayed=threading.Event(),
         expectations=0,
         decide=lambda decision: None,
+        cut=lambda cut: _done(lambda: watch.tick.cut(cut)),
+        remove=lambda doomed: _done(lambda: watch.tick.remove(doomed, watch.now)),
+        restore=lambda ids, spans, *, unfinished: _done(
+            lambda: _restore(watch, ids, spans, unfinished=unfinished)
+        ),
     )
     nowhere = Otlp(grpc="", http="")
     return Sources(
@@ -56,7 +65,22 @@ def sources(watch: Watch) -> Sources:
         DEFAULT_NAMING,
         nowhere,
         retained=lambda: kept,
+        dismissals=watch.stores.dismissals,
+        deletions=watch.stores.deletions,
     )
+
+
+def _restore(watch: Watch, known: Mapping[str, Known], spans: pa.Table, *, unfinished: bool) -> None:
+    """As the live part does it: between two ticks."""
+    watch.tick.restore(known, spans, watch.now, unfinished=unfinished)
+    watch.wait(1)
+
+
+def _done(what: Callable[[], None]) -> Future[None]:
+    what()
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done
 
 
 def document(stitched: Stitched, *args: Any, **how: Any) -> Document:

@@ -16,10 +16,7 @@ from collector.live.snapshot import Snapshot
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
-from collector.store.clickhouse.flow_store import ClickHouseFlows
-from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import Stores
+from collector.store.clickhouse.opening import stores_over
 from tests.factories import NOW, SECOND, pairs, protobuf, request, span
 
 MS = 10**6
@@ -173,9 +170,8 @@ class Watch:
 
     def __init__(self, database: Database, *, learn_flows: int = 20) -> None:
         self.database = database
-        self.spans = ClickHouseSpans(database)
-        self.flows = ClickHouseFlows(database, self.spans, clock=lambda: self.now)
-        self.stores = Stores(self.spans, self.flows, ClickHouseDecisions(database))
+        self.stores = stores_over(database, clock=lambda: self.now)
+        self.spans, self.flows = self.stores.spans, self.stores.flows
         self.tick = Tick(self.flows, habits=Habits(flows=learn_flows), pacing=Pacing())
         self.now = NOW
         self._orders = 0

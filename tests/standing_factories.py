@@ -128,6 +128,8 @@ def reader_of(told: Told, stores: Stores, declared: DeclaredView | None = None) 
             DEFAULT_NAMING,
             nowhere,
             declared,
+            dismissals=stores.dismissals,
+            deletions=stores.deletions,
         )
     )
 

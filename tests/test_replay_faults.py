@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,7 +13,7 @@ from collector.live import replay
 from collector.live.replay import Replay
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
-from collector.store.contracts import FlowStore, Search, SpanStore, StoreError, Stores
+from collector.store.contracts import FlowStore, Search, SpanStore, StoreError
 from tests.factories import SECOND, trace_id
 from tests.scenes import Sent, Watch, order, publish, react, table
 
@@ -38,7 +39,7 @@ class Failing:
 
 def replayed(watch: Watch, flows: Failing, spans: Failing) -> Tick:
     """A tick that replayed the past of *watch* from stores that fail."""
-    stores = Stores(cast("SpanStore", spans), cast("FlowStore", flows), watch.stores.decisions)
+    stores = replace(watch.stores, spans=cast("SpanStore", spans), flows=cast("FlowStore", flows))
     tick = Tick(stores.flows, habits=Habits(flows=20), pacing=Pacing())
     Replay(tick, stores, 900.0, 100_000).run(watch.now, threading.Event())
     return tick
@@ -88,7 +89,7 @@ def test_a_read_that_fails_is_tried_again_and_nothing_is_skipped(
 def test_a_replay_that_waits_for_the_store_can_be_stopped(watch: Watch) -> None:
     stop = threading.Event()
     spans = Failing(watch.spans, spans_since=10**9)
-    stores = Stores(cast("SpanStore", spans), watch.flows, watch.stores.decisions)
+    stores = replace(watch.stores, spans=cast("SpanStore", spans))
     waiting = Replay(watch.tick, stores, 900.0, 100_000)
     running = threading.Thread(target=waiting.run, args=[watch.now, stop], daemon=True)
     running.start()

@@ -16,11 +16,8 @@ from collector.live.runner import Live
 from collector.live.snapshot import Snapshot
 from collector.model.flows import State
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
-from collector.store.clickhouse.flow_store import ClickHouseFlows
-from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import Stores
+from collector.store.clickhouse.opening import stores_over
 from tests import documents as answers
 from tests.conftest import new_database
 from tests.factories import NOW, SECOND
@@ -179,8 +176,7 @@ def test_step_of_the_clock_during_a_tick_does_not_hold_up_the_next(
     ahead = 0
     clock = SimpleNamespace(time_ns=lambda: time.time_ns() + ahead, monotonic=time.monotonic)
     monkeypatch.setattr(runner, "time", clock)
-    spans = ClickHouseSpans(database)
-    live = Live(Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database)), tick_s=0.01)
+    live = Live(stores_over(database), tick_s=0.01)
     ticks = 0
     advance = live._tick.advance
 
@@ -205,8 +201,7 @@ def test_what_comes_at_once_is_taken_in_by_several_ticks(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "_TICK_SPANS", 6)
-    spans = ClickHouseSpans(database)
-    live = Live(Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database)), tick_s=0.01)
+    live = Live(stores_over(database), tick_s=0.01)
     taken = []
     advance = live._tick.advance
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from collector.store.care import BackupError, Damage
 from collector.store.clickhouse.backing_up import LIST, Content, content
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import Engine
@@ -19,7 +20,7 @@ from collector.store.clickhouse.migrations import VERSION
 from collector.store.clickhouse.repairing import repair
 from collector.store.clickhouse.restoring_backup import lay_out
 from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import BackupError, Damage, StoreError
+from collector.store.contracts import StoreError
 from collector.store.open import restore_backup
 from collector.upkeep.checking import damage_line, damage_text
 from tests.factories import NOW

@@ -33,6 +33,8 @@ from tests.stores.contract import (
     put,
 )
 from tests.stores.decision_contract import DecisionStoreContract
+from tests.stores.deletion_contract import DeletionStoreContract
+from tests.stores.dismissal_contract import DismissalStoreContract
 
 
 @pytest.fixture
@@ -50,6 +52,14 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestDismissalStore(DismissalStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestDeletionStore(DeletionStoreContract):
     """Embedded, on a folder."""
 
 

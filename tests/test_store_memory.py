@@ -8,6 +8,7 @@ from collector.store.clickhouse.embedded import Engine
 from tests.conftest import Engines, new_stores
 from tests.stores.contract import FlowStoreContract, Opened, SpanStoreContract
 from tests.stores.decision_contract import DecisionStoreContract
+from tests.stores.dismissal_contract import DismissalStoreContract
 
 
 @pytest.fixture(scope="module")
@@ -34,4 +35,8 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """In memory."""
+
+
+class TestDismissalStore(DismissalStoreContract):
     """In memory."""

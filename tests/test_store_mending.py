@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.torture import faults
+from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.data_folder import DataFolder
@@ -21,7 +22,7 @@ from collector.store.clickhouse.migrations import VERSION, definition, migrate
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.clickhouse.store_settings import secret
 from collector.store.clickhouse.table_files import definitions, is_whole
-from collector.store.contracts import Damage, FolderError
+from collector.store.contracts import FolderError
 from tests.factories import request, span, table
 from tests.test_part_files import flip
 

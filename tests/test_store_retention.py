@@ -9,11 +9,9 @@ import pytest
 
 from collector.columns.keys import text_keys
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
-from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.opening import stores_over
 from collector.store.clickhouse.retention_store import ClickHouseRetention
-from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import Stores
 from tests.factories import NOW, request, span, table, trace_id
 from tests.stores.retention_contract import DAY, TODAY, RetentionStoreContract, day_of_spans
@@ -26,9 +24,7 @@ def clock() -> list[int]:
 
 
 def stores_in(database: Database, clock: list[int]) -> Stores:
-    spans = ClickHouseSpans(database)
-    flows = ClickHouseFlows(database, spans, clock=lambda: clock[0])
-    return Stores(spans, flows, ClickHouseDecisions(database))
+    return stores_over(database, lambda: clock[0])
 
 
 class TestEmbedded(RetentionStoreContract):

@@ -12,13 +12,11 @@ from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
-from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.opening import stores_over
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.server import Server, address
-from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import AddressError, OpenStore, Search, StoreError, Stores
+from collector.store.contracts import AddressError, OpenStore, Search, StoreError
 from collector.store.open import open_store
 from tests.collecting import Collector, until
 from tests.conftest import Engines
@@ -30,6 +28,8 @@ from tests.stores.contract import (
     SpanStoreContract,
 )
 from tests.stores.decision_contract import DecisionStoreContract, decision
+from tests.stores.deletion_contract import DeletionStoreContract
+from tests.stores.dismissal_contract import DismissalStoreContract, dismissal, say
 from tests.stores.front import PASSWORD, Front
 from tests.stores.retention_contract import RetentionStoreContract
 
@@ -87,13 +87,19 @@ class TestRetention(RetentionStoreContract):
 
     @pytest.fixture
     def opened(self, database: Database, clock: list[int]) -> Opened:
-        spans = ClickHouseSpans(database)
-        flows = ClickHouseFlows(database, spans, clock=lambda: clock[0])
-        return lambda: Stores(spans, flows, ClickHouseDecisions(database))
+        return lambda: stores_over(database, lambda: clock[0])
 
     @pytest.fixture
     def retention(self, database: Database) -> ClickHouseRetention:
         return ClickHouseRetention(database, None)
+
+
+class TestDismissalStore(DismissalStoreContract):
+    """On a server."""
+
+
+class TestDeletionStore(DeletionStoreContract):
+    """On a server."""
 
 
 def test_a_slow_question_holds_up_no_other(front: Front, on_server: OpenStore) -> None:
@@ -154,6 +160,11 @@ def test_what_a_proxy_answers_is_a_store_error(front: Front, on_server: OpenStor
         lambda: stores.flows.done_among(["A-1"], 0),
         lambda: stores.decisions.write(decision(NOW)),
         stores.decisions.all,
+        lambda: say(stores.dismissals, dismissal(), "A-1"),
+        stores.dismissals.said,
+        stores.dismissals.standing,
+        stores.dismissals.count,
+        lambda: stores.dismissals.forget_gone(NOW),
     ]
     stores.spans.write(table(request(span())))
     assert stores.spans.span_count() == 1  # it is connected

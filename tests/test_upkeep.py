@@ -13,10 +13,8 @@ from collector.live.runner import Live
 from collector.model.decisions import Decision
 from collector.model.troubles import TroubleKind
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.decision_store import ClickHouseDecisions
-from collector.store.clickhouse.flow_store import ClickHouseFlows
-from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import StoreError, Stores
+from collector.store.clickhouse.opening import stores_over
+from collector.store.contracts import StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.probe import Probe
 from collector.upkeep.pulse import Pulse
@@ -141,9 +139,7 @@ def test_a_tick_that_dies_does_not_end_the_live_part(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What people said is applied at the beginning of a tick: that may fail as well."""
-    spans = ClickHouseSpans(database)
-    stores = Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
-    live = Live(stores, tick_s=0.01)
+    live = Live(stores_over(database), tick_s=0.01)
     died = threading.Event()
 
     def decide(decision: Decision) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.decisions import Decision
+from collector.model.deletions import Recorded
 from collector.model.flows import STORED_FLOWS, State
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
@@ -213,6 +214,14 @@ class SimulatedDecisions:
         return sorted(self._said, key=lambda decision: decision.at)
 
 
+class SimulatedDeletions:
+    """Nobody deletes anything."""
+
+    def records(self) -> list[Recorded]:
+        """None."""
+        return []
+
+
 def _matches(search: Search) -> Callable[[Row], bool]:
     text = search.text.lower()
 
@@ -241,8 +250,10 @@ def simulated_stores() -> tuple[Stores, SimulatedFlows]:
     spans = SimulatedSpans()
     flows = SimulatedFlows(spans)
     parts: dict[str, Any] = {"spans": spans, "flows": flows, "decisions": SimulatedDecisions()}
-    # Decisions became a part of the stores while the simulator was written: it runs with both.
-    return Stores(**{part.name: parts[part.name] for part in fields(Stores)}), flows
+    parts["deletions"] = SimulatedDeletions()
+    # Only readers ask for the others, and the simulator has none.
+    absent: Any = None
+    return Stores(**{part.name: parts.get(part.name, absent) for part in fields(Stores)}), flows
 
 
 def _stored(rows: Iterable[Row]) -> pa.Table:

@@ -10,7 +10,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
 
-from collector.api.decision_body import DESCRIBED, LONGEST_BODY, wish_in
+from collector.api.bodies_of_words import (
+    DECISION,
+    DELETION,
+    DISMISSAL,
+    LONGEST_DECISION,
+    LONGEST_DELETION,
+    LONGEST_DISMISSAL,
+    document_in,
+)
 from collector.api.failures import Json, UnknownFlowError, add_errors
 from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
@@ -21,6 +29,9 @@ from collector.live.runner import Live
 from collector.model.answers import (
     Answer,
     Decision,
+    Deletion,
+    Deletions,
+    Dismissal,
     Error,
     Expectations,
     Flow,
@@ -33,9 +44,8 @@ from collector.model.answers import (
     Why,
 )
 from collector.model.flows import State
-from collector.queries import Only, QuestionError, Reader, page
+from collector.queries import Only, QuestionError, Reader, never_of, page, unwanted_of, wish_of
 from collector.store.contracts import Search
-from collector.upkeep.health import Troubles
 from collector.web.access import HostNames, ProtectiveHeaders, RoleNeeded, names_matter
 from collector.web.bodies import inflate, receive
 from collector.web.foreign_pages import OwnPages, require_own
@@ -60,6 +70,7 @@ _OPEN = {"/healthz", "/readyz"}  # probes have no token, and learn nothing
 _LINKED = {"/docs", "/openapi.json"}  # a wiki may link to them
 _ASKED = {"/api/v1/stitch"}  # posts that change nothing
 _STATES: dict[str, State] = {state.word: state for state in State}
+_DISMISSED = "dismissed"  # no state of a flow, but asked for like one
 
 _SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
 
@@ -94,7 +105,8 @@ def api_app(
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     _add_questions(app, reader, config)
-    _add_health(app, live, counters, taking, reader.sources.troubles)
+    _add_words(app, reader)
+    _add_health(app, live, counters, taking, reader)
     add_store(app, reader.sources)
     add_errors(app)
     # The last one is asked first.
@@ -130,7 +142,7 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
     def flows(
         q: Annotated[str, Query(max_length=200, description=_SEARCHED)] = "",
         state: Annotated[
-            str, Query(description="running, late, stuck, failed, done; several with commas.")
+            str, Query(description="running, late, stuck, failed, done, dismissed; several with commas.")
         ] = "",
         waiting_for: Annotated[
             str, Query(max_length=200, description="The service that owes them something, in full.")
@@ -143,7 +155,8 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
     ) -> Json:
         """The flows, stuck first, then the newest."""
         since = time.time_ns() - window_s * 10**9 if window_s else 0
-        search = Search(q.strip(), _states(state), since, waiting_for=waiting_for)
+        states, dismissed = _states(state)
+        search = Search(q.strip(), states, dismissed, since, waiting_for=waiting_for)
         return Json(reader.flows(search, page(limit, cursor)))
 
     @path("/flows/{key:key}", Flow)
@@ -166,28 +179,15 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         """Who reacts to what, how often, how fast."""
         return Json(reader.map(window_s))
 
+    @path("/deletions", Deletions)
+    def deletions() -> Json:
+        """What people had deleted, and how far that is."""
+        return Json(reader.deletions())
+
     @path("/expectations", Expectations)
     def expectations(event_type: Name = "", service: Name = "") -> Json:
         """What is expected of whom after what, how sure that is, and what people said about it."""
         return Json(reader.expectations(Only(event_type, service)))
-
-    @app.post(
-        "/api/v1/expectations",
-        response_model=None,
-        responses={200: response(Decision)},
-        openapi_extra=DESCRIBED,
-    )
-    async def decide(request: Request) -> Json:
-        """Forget, or keep, all that is expected of a service after an event type.
-
-        It is stored, with its author and reason, before it is applied. Without an author it is that of the
-        token, if the token has a name. The Content-Type must be application/json.
-        """
-        require_own(request.headers)
-        coding = request.headers.get("content-encoding", "")
-        author = getattr(request.state, "caller", ANYBODY).name
-        wish = wish_in(await receive(request.stream(), coding, LONGEST_BODY), author)
-        return Json(await run_in_threadpool(reader.decide, wish))
 
     @app.post("/api/v1/stitch", response_model=None, responses={200: response(Stitched)})
     async def stitch(request: Request) -> Json:
@@ -200,6 +200,53 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         return Json(await run_in_threadpool(_stitched, reader, body, config.max_body_bytes))
 
 
+def _add_words(app: FastAPI, reader: Reader) -> None:
+    """What people say: each word is stored, with its author and reason, before it is applied.
+
+    Without an author it is that of the token, if the token has a name. The Content-Type must be
+    application/json, and no page of another site may have sent it.
+    """
+
+    async def said(request: Request, most: int) -> object:
+        require_own(request.headers)
+        coding = request.headers.get("content-encoding", "")
+        author = getattr(request.state, "caller", ANYBODY).name
+        return document_in(await receive(request.stream(), coding, most), author)
+
+    @app.post(
+        "/api/v1/expectations",
+        response_model=None,
+        responses={200: response(Decision)},
+        openapi_extra=DECISION,
+    )
+    async def decide(request: Request) -> Json:
+        """Forget, or keep, all that is expected of a service after an event type."""
+        wish = wish_of(await said(request, LONGEST_DECISION))
+        return Json(await run_in_threadpool(reader.decide, wish))
+
+    @app.post(
+        "/api/v1/dismissals",
+        response_model=None,
+        responses={200: response(Dismissal)},
+        openapi_extra=DISMISSAL,
+    )
+    async def dismiss(request: Request) -> Json:
+        """Never mind flows that stopped, as they stand now: those that are named, or those of an incident."""
+        wish = never_of(await said(request, LONGEST_DISMISSAL))
+        return Json(await run_in_threadpool(reader.dismiss, wish))
+
+    @app.post(
+        "/api/v1/deletions",
+        response_model=None,
+        responses={200: response(Deletion)},
+        openapi_extra=DELETION,
+    )
+    async def delete(request: Request) -> Json:
+        """Delete the spans for which all conditions hold; unless `dry_run` is false, say what would go."""
+        wish = unwanted_of(await said(request, LONGEST_DELETION))
+        return Json(await run_in_threadpool(reader.delete, wish))
+
+
 def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
     if file[:2] == b"\x1f\x8b":  # a gzipped file, sent without Content-Encoding
         file = inflate(file, "gzip", limit)
@@ -207,9 +254,10 @@ def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
 
 
 def _add_health(
-    app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool], troubles: Troubles
+    app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool], reader: Reader
 ) -> None:
-    counters.registry.register(LiveFigures(live))
+    troubles = reader.sources.troubles
+    counters.registry.register(LiveFigures(live, reader.live_flows))
     counters.registry.register(TroubleFigures(troubles))
 
     @app.get("/healthz", response_model=None)
@@ -242,10 +290,11 @@ def _found(answer: Answer | None, key: str, reader: Reader) -> Answer:
     return answer
 
 
-def _states(text: str) -> tuple[int, ...]:
+def _states(text: str) -> tuple[tuple[int, ...], bool]:
+    """The states that *text* names, and whether it names what is dismissed."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     for word in words:
-        if word not in _STATES:
-            msg = f"state is '{word[:40]}': expected {', '.join(_STATES)}."
+        if word not in {*_STATES, _DISMISSED}:
+            msg = f"state is '{word[:40]}': expected {', '.join((*_STATES, _DISMISSED))}."
             raise QuestionError(msg)
-    return tuple(int(_STATES[word]) for word in words)
+    return tuple(int(_STATES[word]) for word in words if word != _DISMISSED), _DISMISSED in words

@@ -14,6 +14,8 @@ from collector.formats import EXPECTED, FormatError
 from collector.model.answers import Error
 from collector.queries import (
     DecisionError,
+    DeletionError,
+    DismissalError,
     QuestionError,
     TooEarlyError,
     TooManyDecisionsError,
@@ -73,6 +75,11 @@ def add_errors(app: FastAPI) -> None:
         nearest = error.nearest if isinstance(error, UnknownStepError) else UNSET
         status = next(code for kind, code in _UNDECIDED.items() if isinstance(error, kind))
         return Json(Error(error=str(error), nearest=nearest), status)
+
+    @app.exception_handler(DismissalError)
+    @app.exception_handler(DeletionError)
+    def minded(request: Request, error: DismissalError | DeletionError) -> Json:
+        return Json(Error(error=str(error), nearest=error.nearest or UNSET), error.status)
 
     @app.exception_handler(ForeignPageError)
     def foreign(request: Request, error: ForeignPageError) -> Json:

@@ -1,13 +1,11 @@
 """Figures for Prometheus that are read on each scrape: the live part's newest snapshot, and troubles."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-import numpy as np
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from collector.live.runner import Live
-from collector.model.flows import State
 from collector.model.troubles import TroubleKind
 from collector.upkeep.health import Troubles
 
@@ -31,8 +29,9 @@ class TroubleFigures(Collector):
 class LiveFigures(Collector):
     """Register it once per collector."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, live: Live, flows: Callable[[], Mapping[str, int]]) -> None:
+        """*flows* counts the flows in memory by state, and those that are dismissed."""
+        self._live, self._flows = live, flows
 
     def collect(self) -> Iterator[Metric]:
         """The figures, by name."""
@@ -40,12 +39,11 @@ class LiveFigures(Collector):
         effort = snapshot.effort
         flows = GaugeMetricFamily(
             "choreoscope_live_flows",
-            "Flows in memory, by state: those at rest are in the store.",
+            "Flows in memory, by state; what is dismissed is not counted as stuck or failed.",
             labels=["state"],
         )
-        counts = np.bincount(snapshot.state, minlength=len(State)).tolist()
-        for state in State:
-            flows.add_metric([state.word], counts[state])
+        for word, number in self._flows().items():
+            flows.add_metric([word], number)
         yield flows
         for name, what, value in (
             ("live_spans", "Spans of flows in memory.", effort.spans_held),

@@ -9,7 +9,7 @@ from collector.api.openapi import response
 from collector.model.answers import Backup, Error, Store
 from collector.queries.sources import Sources
 from collector.queries.store_state import begin_backup, store_state
-from collector.store.contracts import BackupError
+from collector.store.care import BackupError
 from collector.web.bodies import BodyError, receive
 from collector.web.foreign_pages import require_own
 

@@ -12,6 +12,7 @@ from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
 from collector.commands.storing import store_
+from collector.commands.sweeping import delete, dismiss
 from collector.commands.terminal import harmless
 
 
@@ -22,18 +23,8 @@ def choreoscope() -> None:
 
 
 for command in (
-    demo,
-    collector,
-    dashboard,
-    stuck,
-    flows,
-    flow,
-    why,
-    map_,
-    expectations,
-    stitch,
-    import_,
-    store_,
+    *(demo, collector, dashboard, stuck, flows, flow, why, map_, expectations),
+    *(dismiss, delete, stitch, import_, store_),
 ):
     choreoscope.add_command(command)
 

@@ -13,6 +13,7 @@ from collector.commands.failure import CommandError
 Document: TypeAlias = dict[str, Any]
 
 DEFAULT = "http://127.0.0.1:4319"
+_PATIENCE_S = 30
 _BAD_INPUT = {400, 401, 403, 413, 415}
 
 
@@ -29,7 +30,7 @@ def named(key: str) -> str:
 def ask(path: str, parameters: Document | None = None) -> Document:
     """The answer of `/api/v1` + *path*; raise `CommandError`, which says what to do, if there is none."""
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
-    answer, document = _answered("GET", path, params=given)
+    answer, document = _answered("GET", path, _PATIENCE_S, params=given)
     if answer.status_code == httpx.codes.NOT_FOUND:
         raise CommandError(document.get("error", "not found"), code=1)
     if answer.is_error:
@@ -37,19 +38,19 @@ def ask(path: str, parameters: Document | None = None) -> Document:
     return document
 
 
-def tell(path: str, body: Document) -> Document:
+def tell(path: str, body: Document, timeout_s: float = _PATIENCE_S) -> Document:
     """The answer to *body*, sent to `/api/v1` + *path*; raise `CommandError` if it is refused."""
-    answer, document = _answered("POST", path, json=body)
+    answer, document = _answered("POST", path, timeout_s, json=body)
     if answer.is_error:
         code = 2 if answer.status_code in _BAD_INPUT else 1
         raise CommandError(str(document.get("error", answer.status_code)), code)
     return document
 
 
-def _answered(method: str, path: str, **given: Any) -> tuple[httpx.Response, Document]:
+def _answered(method: str, path: str, timeout_s: float, **given: Any) -> tuple[httpx.Response, Document]:
     try:
         answer = httpx.request(
-            method, f"{address()}/api/v1{path}", headers=bearer(), timeout=30, **connection(), **given
+            method, f"{address()}/api/v1{path}", headers=bearer(), timeout=timeout_s, **connection(), **given
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = (

@@ -64,13 +64,14 @@ def _decide(word: str, event_type: str, service: str, reason: str, author: str |
         "word": word,
         "event_type": event_type,
         "service": service,
-        "author": author if author is not None else _login(),
+        "author": author if author is not None else login(),
         "reason": reason,
     }
     show(tell(_PATH, body), style, expectation_text.decided)
 
 
-def _login() -> str:
+def login() -> str:
+    """The name of who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:

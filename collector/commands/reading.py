@@ -59,7 +59,7 @@ def stuck(limit: int, late: bool, style: str) -> None:
 
 @click.command()
 @click.argument("query", required=False)
-@click.option("--state", help="running, late, stuck, failed, done; several with commas.")
+@click.option("--state", help="running, late, stuck, failed, done, dismissed; several with commas.")
 @click.option("--waiting-for", metavar="SERVICE", help="Only those to which this service owes something.")
 @click.option("--window", "window_s", type=click.IntRange(1), help="Active within so many seconds.")
 @limits

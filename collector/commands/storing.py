@@ -12,17 +12,8 @@ from collector.commands.reading import formats, show
 from collector.commands.terminal import clean, harmless
 from collector.config import Config, ConfigError
 from collector.queries.store_state import BY_SERVER, damage_of
-from collector.store.contracts import (
-    PLAIN_NAME,
-    BackupError,
-    Damage,
-    FolderInUseError,
-    OpenError,
-    OpenStore,
-    Repaired,
-    StoreError,
-    is_plain_name,
-)
+from collector.store.care import PLAIN_NAME, BackupError, Damage, Repaired, is_plain_name
+from collector.store.contracts import FolderInUseError, OpenError, OpenStore, StoreError
 from collector.store.open import open_store, repair_folder, restore_backup
 from collector.upkeep.checking import damage_line, folder_of
 

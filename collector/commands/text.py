@@ -3,6 +3,8 @@
 from typing import Any, TypeAlias
 
 from collector.commands.expectation_text import NOT_KNOWN_YET, beside, calm
+from collector.commands.sweeping_text import beside as gone
+from collector.commands.sweeping_text import by_whom
 from collector.commands.terminal import clean, short, table
 from collector.model.wording import counted, duration, moment
 
@@ -15,7 +17,7 @@ def stuck(document: Document, now: int) -> str:
     """The cohorts, then each finding in two lines."""
     found = document["stuck"]
     if not found:
-        return "\n".join(calm(document)) if document["replayed"] else NOT_KNOWN_YET
+        return "\n".join([*calm(document), *gone(document)]) if document["replayed"] else NOT_KNOWN_YET
     flows = document["flows"]
     oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
     verb = "is" if flows == 1 else "are"
@@ -23,6 +25,7 @@ def stuck(document: Document, now: int) -> str:
     words = [said for state, said in _STATES.items() if state in states]
     lines = [
         f"{counted(flows, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.",
+        *gone(document),
         *beside(document),
         "",
     ]
@@ -54,7 +57,9 @@ def flows(document: Document, now: int) -> str:
             item["state"],
             short(item["key"] or item["id"]),
             short(item["last_event_type"] or ""),
-            short(item["waiting_for"] or item["outcome"] or ""),
+            by_whom(item["dismissed"])
+            if item["dismissed"]
+            else short(item["waiting_for"] or item["outcome"] or ""),
             f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
             _took(item),
             str(item["messages"]),
@@ -84,7 +89,8 @@ def flow(document: Document) -> str:
     head = f"{short(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
     findings = [f"  {clean(finding['sentence'])}" for finding in document.get("findings", [])]
     notes = sorted({f"  note: {note['text']}" for note in document["notes"]})
-    return "\n".join([head, *findings, *notes, "", *_tree(document)])
+    said = [f"  {by_whom(item['dismissed'])}"] if item.get("dismissed") else []
+    return "\n".join([head, *said, *findings, *notes, "", *_tree(document)])
 
 
 def stitched(document: Document) -> str:

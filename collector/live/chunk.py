@@ -83,6 +83,7 @@ class Chunk:
     owed: Owed
     unsure: Mask  # it has an event type for which it is not known yet what follows
     torn: Mask  # what is in it shows that telemetry of it was lost; `lost` also has what may have been
+    deleted: Mask  # people deleted some of its spans
     lived: int = 0  # spans of living flows, at the last `Memory.compact`
     _excused: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # entries that are owed no more
 
@@ -127,6 +128,13 @@ class Chunk:
         flows = self.stitched.flows
         return self.stitched.graph.spans.take(pa.array(once(flows.row[chosen[flows.flow]])))
 
+    def flows_of(self, spans: Mask) -> Mask:
+        """Which living flows have any of these *spans*."""
+        flows = self.stitched.flows
+        mask = np.zeros(flows.count, np.bool_)
+        mask[flows.flow[spans[flows.row]]] = True
+        return mask & self.alive
+
     def first_keys(self, chosen: Mask) -> Keys:
         """The key of the first span of each flow that *chosen* marks."""
         return self.stitched.graph.key[self.stitched.flows.first[chosen]]
@@ -138,8 +146,15 @@ class Chunk:
 
     def lesson(self, flows: Mask, now: int, *, stuck: Owed | None = None) -> Lesson:
         """What *flows* may teach at *now*; if they are *stuck*, because of these entries."""
+        # What was deleted may have happened: as of what was lost, only what is seen counts.
         return Lesson(
-            self.record, flows & ~self.cut, self.lost, self.marks.heard, self.flows["id"], now, stuck
+            self.record,
+            flows & ~self.cut,
+            self.lost | self.deleted,
+            self.marks.heard,
+            self.flows["id"],
+            now,
+            stuck,
         )
 
     def inherit(self, former: Sequence[tuple[Keys, Marks]]) -> None:
@@ -181,6 +196,12 @@ class Chunk:
                 self.marks.current[flow] |= unchanged and name in known
                 self.marks.vouched[flow] = stopped and unchanged
         self._show_begun()
+
+    def known(self, flows: Mask) -> dict[str, Known]:
+        """What the store knows of *flows*; when they began, only of those that were cut."""
+        traces = self.flows["traces"].filter(pa.array(flows)).to_pylist()
+        told = zip(self.ids(flows), self.marks.begun[flows].tolist(), traces, strict=True)
+        return {name: Known(begun, frozenset(some)) for name, begun, some in told}
 
     def _show_begun(self) -> None:
         if self.cut.any():
@@ -239,8 +260,16 @@ class Chunk:
 
     def note_lost(self, flows: Mask) -> None:
         """Record that telemetry of *flows* was lost."""
+        self._set_lost(flows | self.lost)
+
+    def note_deleted(self, flows: Mask) -> None:
+        """Record that people deleted spans of *flows*: none of them was lost on its way."""
+        self.deleted = self.deleted | flows
+        self.torn = self.torn & ~flows
+        self._set_lost(self.lost & ~flows)
+
+    def _set_lost(self, lost: Mask) -> None:
         place = self.flows.schema.get_field_index("incomplete")
-        lost = flows | np.asarray(self.flows["incomplete"].to_numpy())
         self.flows = self.flows.set_column(place, "incomplete", pa.array(lost))
 
 
@@ -269,6 +298,7 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
         owed=owed,
         unsure=unsure(happened, demands.expected),
         torn=np.asarray(flows.incomplete) | gaps,
+        deleted=np.zeros(flows.count, np.bool_),
     )
     if gaps.any():
         chunk.note_lost(gaps)

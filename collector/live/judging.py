@@ -18,6 +18,7 @@ from collector.diagnosis.vocabulary import Codes
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
 from collector.live.cut import excuse_what_may_be_gone
+from collector.live.cuts import Cuts
 from collector.live.deafness import Deafness
 from collector.live.journal import Journal
 from collector.live.judged import Judged, waiting_since
@@ -40,6 +41,7 @@ class Judging:
         self.deafness = Deafness(names)
         self.losses = Losses()
         self.absences = Absences(names)
+        self.cuts = Cuts(names)
         self._orphans = OrphanCounts(names)
         self._journal = Journal()
         self._chunks: tuple[Chunk, ...] = ()
@@ -73,6 +75,7 @@ class Judging:
         """*chunk* at *now*; flows are at rest after *quiet* nanoseconds."""
         chunk.judge_by(self._demands)
         excuse_what_may_be_gone(chunk)
+        self.cuts.excuse(chunk, self._demands.expected)
         owed = replace(chunk.owed, since=self.lives.since(chunk.owed))
         slack = self.lives.slack(owed)
         fresh = ~chunk.marks.overdue[owed.flow]  # what was stuck stays so until it is paid

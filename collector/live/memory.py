@@ -5,7 +5,7 @@ Rows are never lost: each is held until it is stitched, or dropped and counted.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -204,6 +204,43 @@ class Memory:
             held -= self._loose[0].rows.num_rows
             gone.append(self._loose.popleft().identifiers)
         return np.concatenate(gone) if gone else np.empty(0, np.uint64)
+
+    def remove(self, gone: Callable[[pa.Table], Mask], loose_until: int) -> Sequence[str]:
+        """Forget the rows (READINGS) that *gone* marks; flows that had some are stitched again without them.
+
+        Return the stored ids that no flow has any more.
+        """
+
+        def rest(rows: pa.Table) -> pa.Table:
+            return rows.filter(pa.array(~gone(rows)))
+
+        self._due = deque(rest(rows) for rows in self._due)
+        self._waiting = [(arrived, rest(rows)) for arrived, rows in self._waiting]
+        loose = [(rest(one.rows), one.kept_until) for one in self._loose]
+        self._loose = deque(
+            _Loose(rows, *identifiers_of(rows), until) for rows, until in loose if rows.num_rows
+        )
+        absorbed: list[str] = []
+        for chunk in list(self.chunks):
+            flows = chunk.flows_of(gone(chunk.stitched.graph.spans))
+            for some in (flows & chunk.marks.overdue, flows & ~chunk.marks.overdue):
+                if some.any():
+                    absorbed += self._without(chunk, some, rest(chunk.rows_of(some)), loose_until)
+        self.chunks = [chunk for chunk in self.chunks if chunk.alive.any()]
+        return absorbed
+
+    def _without(self, chunk: Chunk, flows: Mask, rows: pa.Table, loose_until: int) -> Sequence[str]:
+        """Replace *flows* of *chunk* by flows of *rows*; return the stored ids that no flow has any more."""
+        stored = chunk.ids(flows & chunk.marks.kept)
+        known = chunk.known(flows & chunk.marks.kept)
+        overdue = bool(chunk.marks.overdue[flows].all())
+        chunk.drop(flows)
+        if not rows.num_rows:
+            return stored
+        nothing = rows.slice(0, 0)
+        restored = Restored(rows, known, unfinished=overdue)
+        _, absorbed = self.add(nothing, identifiers_of(nothing)[0], restored, loose_until)
+        return absorbed
 
     def compact(self) -> None:
         """Merge small chunks, and chunks whose flows are mostly gone, into one, to free memory.

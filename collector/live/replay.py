@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.columns.keys import whole
+from collector.live.cuts import MOST_CUT, cut_of
 from collector.live.tick import Tick
 from collector.model.flows import State
 from collector.model.wording import SECOND
@@ -52,7 +53,7 @@ class Replay:
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._tick, self._spans, self._flows = tick, stores.spans, stores.flows
-        self._decisions = stores.decisions
+        self._decisions, self._deletions = stores.decisions, stores.deletions
         self._seconds, self._most, self._clock = seconds, spans, clock
         self._stop = threading.Event()
         self._failure = ""  # of the last tick
@@ -73,6 +74,10 @@ class Replay:
         tick.refuse(self._read(self._flows.refused_keys))
         for decision in self._read(self._decisions.all):
             tick.decide(decision)
+        for deletion in {
+            one.deletion.id: one.deletion for one in self._read(self._deletions.records)
+        }.values():
+            tick.cut(cut_of(deletion, self._read(self._deletions.cut_traces, deletion.id, MOST_CUT)))
         newest = self._read(self._spans.arrival_of_newest, 1, 0, self._clock()) + 1
         heard = newest if newest < until else 0  # when the process before last received anything
         since = max(newest - int(self._seconds * SECOND), 0)

@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Protocol
 
 import pyarrow as pa
@@ -12,12 +13,14 @@ import pyarrow as pa
 from collector.conventions import DEFAULT_NAMING, Naming
 from collector.diagnosis import Habits
 from collector.diagnosis.declared import Declared
+from collector.live.cuts import Cut
 from collector.live.replay import Replay
 from collector.live.snapshot import EMPTY, Snapshot
 from collector.live.tick import Pacing, Tick
 from collector.model.decisions import Decision
+from collector.model.deletions import Doomed
 from collector.stitching import BELIEVED, Keying
-from collector.store.contracts import StoreError, Stores
+from collector.store.contracts import Known, StoreError, Stores
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +71,10 @@ class Live:
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
         self._began: float | None = None  # when the current tick began, by the monotonic clock
+        self._told: list[tuple[Callable[[Tick], None], Future[None]]] = []
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._stop, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="live", daemon=True)
 
     @property
@@ -99,6 +103,35 @@ class Live:
         with self._lock:
             self._decided.append(decision)
 
+    def cut(self, cut: Cut) -> Future[None]:
+        """Excuse from the next tick on what *cut* may have taken."""
+        return self._tell(lambda tick: tick.cut(cut))
+
+    def remove(self, doomed: Doomed) -> Future[None]:
+        """Forget the spans of *doomed*, which the store has no more."""
+
+        def removed(tick: Tick) -> None:
+            with self._lock:
+                rest = [spans.filter(pa.array(~doomed.among(spans))) for spans in self._waiting]
+                self._waiting = deque(spans for spans in rest if spans.num_rows)
+            tick.remove(doomed, self._clock())
+
+        return self._tell(removed)
+
+    def restore(self, known: Mapping[str, Known], spans: pa.Table, *, unfinished: bool) -> Future[None]:
+        """Take in again the stored flows that are *known*, as their *spans* (SPANS) are now.
+
+        They are written anew when they are at rest.
+        """
+        return self._tell(lambda tick: tick.restore(known, spans, self._clock(), unfinished=unfinished))
+
+    def _tell(self, what: Callable[[Tick], None]) -> Future[None]:
+        done: Future[None] = Future()
+        with self._lock:
+            self._told.append((what, done))
+        self._wake.set()
+        return done
+
     def behind(self) -> bool:
         """Whether spans should come more slowly, because so many are waiting, and take memory."""
         with self._lock:
@@ -120,6 +153,7 @@ class Live:
     def stop(self) -> None:
         """Stop after the current tick. Nothing is lost: the store has everything."""
         self._stop.set()
+        self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
 
@@ -131,10 +165,11 @@ class Live:
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
-        while not self._stop.wait(self._pause(began)):
+        while not self._stopped_after(self._pause(began)):
             self._began = began = time.monotonic()
             try:
                 self._expect()
+                self._carry_out()
                 spans = self._taken()
                 self._tick.advance(spans, self._clock(), more=self._behind)
             except StoreError as error:
@@ -154,12 +189,30 @@ class Live:
             self._declared.check(self._clock())
             self._tick.declare(self._declared.current())
 
+    def _carry_out(self) -> None:
+        """Do what deletions ask for."""
+        with self._lock:
+            told, self._told = self._told, []
+        for what, done in told:
+            try:
+                what(self._tick)
+                done.set_result(None)
+            except Exception as error:
+                log.exception("A part of a deletion failed; a restart does it again")
+                done.set_exception(error)
+
     def _pause(self, began: float) -> float:
         """How long to wait before the next tick, if the last one started at *began*.
 
         By the monotonic clock: the wall clock may be set back by an hour meanwhile.
         """
         return 0.0 if self._behind else max(self.tick_s - (time.monotonic() - began), 0.0)
+
+    def _stopped_after(self, seconds: float) -> bool:
+        """Wait for so long, or until something is to be carried out; whether to stop."""
+        self._wake.wait(seconds)
+        self._wake.clear()
+        return self._stop.is_set()
 
     def _taken(self) -> pa.Table | None:
         """The spans that have been waiting longest, about as many as a tick takes; None if none are."""

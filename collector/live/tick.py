@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -23,14 +23,17 @@ from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.crowding import Crowding
 from collector.live.cut import leaving
+from collector.live.cuts import Cut
 from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
 from collector.live.judging import Judging
 from collector.live.memory import Memory, Restored
+from collector.live.pacing import Pacing
 from collector.live.shown import Shown
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
 from collector.model.decisions import Decision
+from collector.model.deletions import Doomed
 from collector.model.flows import State
 from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
@@ -38,24 +41,12 @@ from collector.model.wording import SECOND
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import FlowStore, Known, StoreError
 
+__all__ = ["Pacing", "Tick"]
+
 log = logging.getLogger(__name__)
 
 _SHOWN_S = 3  # for so long what is expected is shown as it was: making it takes long with many steps
 _MOST_FAILURES = 8  # in a tick: a store that does not answer takes time to fail
-
-
-@dataclass(frozen=True)
-class Pacing:
-    """How patient the live part is, in seconds, and how much it holds."""
-
-    quiet_s: float = 3.0  # a flow is at rest after this long without a span, or three times the usual pace
-    quiet_most_s: float = 600.0
-    unsure_s: float = 60.0  # flows about which too little is known wait this long for others like them
-    # After a longer gap between ticks, telemetry may have been lost: exporters give up after ten seconds.
-    pause_s: float = 10.0
-    # Beyond this, the flows without a span for longest are evicted early, stuck ones last. About 2 KB each.
-    most_spans: int = 250_000
-    most_flow_spans: int = 100_000  # a larger flow is not a business run: its key is something shared
 
 
 class Tick:
@@ -130,6 +121,7 @@ class Tick:
         """Learn from the flows with these *ids* in *spans* (SPANS), without keeping them."""
         self._renew()
         chunk, _ = make(trimmed.read(spans, self._naming), self._memory.demands, self.keying)
+        self._judging.cuts.excuse(chunk, self._memory.demands.expected)
         received = np.asarray(chunk.flows["received"].to_numpy())
         now = int(received.max(initial=0)) + self._quiet(int(received.max(initial=0)))
         self.learner.learn(chunk.lesson(np.isin(chunk.ids(chunk.alive), list(ids)), now))
@@ -137,6 +129,14 @@ class Tick:
     def decide(self, decision: Decision) -> None:
         """Apply a person's word from the next tick on."""
         self.learner.decide(decision)
+
+    def cut(self, cut: Cut) -> None:
+        """Never take for owed what may have been among spans that people deleted."""
+        self._judging.cuts.add(cut)
+
+    def remove(self, doomed: Doomed, now: int) -> None:
+        """Forget the spans of *doomed*, which the store has no more; stitch again the flows that had some."""
+        self.archive.absorb(self._memory.remove(doomed.among, now + self._quiet(now)))
 
     @property
     def keying(self) -> Keying:

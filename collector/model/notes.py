@@ -18,6 +18,7 @@ class NoteKind(IntEnum):
     UNCLEAR_CAUSE = 9
     SHARED_KEY = 10
     CUT = 11
+    DELETED = 12
 
     @property
     def word(self) -> str:
@@ -28,8 +29,8 @@ class NoteKind(IntEnum):
 # These say that a span was lost; the other notes are about spans that are here.
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
-# The sentence for each kind. CLOCK_SKEW has one per pair of services: see `queries.clock_notes`. CUT has a
-# date: see `queries.remnants`.
+# The sentence for each kind. CLOCK_SKEW has one per pair of services (`queries.clock_notes`), DELETED one per
+# deletion (`queries.cut_notes`), and CUT has a date (`queries.remnants`).
 SENTENCES = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",

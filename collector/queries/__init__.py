@@ -11,6 +11,8 @@ from collector.queries.deciding import (
     Wish,
     wish_of,
 )
+from collector.queries.deleting import DeletionError, Unwanted, unwanted_of
+from collector.queries.dismissing import DismissalError, Never, never_of
 from collector.queries.expectation_list import Only
 from collector.queries.paging import Page, QuestionError, page
 from collector.queries.reader import Reader
@@ -18,6 +20,9 @@ from collector.queries.sources import Sources
 
 __all__ = [
     "DecisionError",
+    "DeletionError",
+    "DismissalError",
+    "Never",
     "Only",
     "Page",
     "QuestionError",
@@ -26,7 +31,10 @@ __all__ = [
     "TooEarlyError",
     "TooManyDecisionsError",
     "UnknownStepError",
+    "Unwanted",
     "Wish",
+    "never_of",
     "page",
+    "unwanted_of",
     "wish_of",
 ]

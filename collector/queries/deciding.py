@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, cast
+from typing import cast
 
 from collector.diagnosis.standing import Standings
 from collector.model.answers import Decision
@@ -12,13 +12,13 @@ from collector.model.decisions import Decision as Said
 from collector.model.decisions import Word
 from collector.queries.expectation_list import decision_of
 from collector.queries.paging import QuestionError
+from collector.queries.said_fields import SHOWN, cut, object_of, shown, text_of
 from collector.queries.sources import Sources
 
 MOST_STORED = 10_000  # decisions in all: people do not say more, programs might
 WORDS = ("forget", "keep")
 LONGEST: Mapping[str, int] = {"event_type": 200, "service": 200, "author": 100, "reason": 1_000}
 _COMPARED = 2_000  # known steps that a wrong name is compared with
-_SHOWN = 80  # characters of a value in an error
 
 
 class DecisionError(Exception):
@@ -39,7 +39,7 @@ class UnknownStepError(DecisionError):
     def __init__(self, wish: "Wish", nearest: list[str]) -> None:
         known = f" Known are: {'; '.join(nearest)}." if nearest else ""
         super().__init__(
-            f"event_type is '{_cut(wish.event_type)}' and service is '{_cut(wish.service)}':"
+            f"event_type is '{cut(wish.event_type)}' and service is '{cut(wish.service)}':"
             f" expected a step that was seen, or is declared.{known}"
         )
         self.nearest = nearest
@@ -58,29 +58,11 @@ class Wish:
 
 def wish_of(document: object) -> Wish:
     """The wish that a JSON *document* holds; raise `QuestionError`, which names the field that is wrong."""
-    fields = ("word", *LONGEST)
-    if not isinstance(document, dict):
-        raise QuestionError(f"The body is no JSON object: expected one with {_listed(fields)}.")
-    for name, value in document.items():
-        if name not in fields:
-            raise QuestionError(
-                f"{_cut(name)} is {_shown(value)}: no such field, expected {_listed(fields)}."
-            )
-    for name in fields:
-        if name not in document:
-            raise QuestionError(f"{name} is missing: expected {_expected(name)}.")
-    if document["word"] not in WORDS:
-        raise QuestionError(f"word is {_shown(document['word'])}: expected {_expected('word')}.")
-    return Wish(cast("Word", document["word"]), *(_text(document, name) for name in LONGEST))
-
-
-def _text(document: Mapping[str, Any], name: str) -> str:
-    value = document[name]
-    text = value.strip() if isinstance(value, str) and name in ("author", "reason") else value
-    if not isinstance(text, str) or not text.strip() or len(text) > LONGEST[name]:
-        long = f" ({len(text):,} characters)" if isinstance(text, str) and len(text) > _SHOWN else ""
-        raise QuestionError(f"{name} is {_shown(value)}{long}: expected {_expected(name)}.")
-    return text
+    fields = object_of(document, ("word", *LONGEST))
+    word = fields["word"]
+    if word not in WORDS:
+        raise QuestionError(f"word is {shown(word)}: expected {' or '.join(WORDS)}.")
+    return Wish(cast("Word", word), *(text_of(fields, name, most) for name, most in LONGEST.items()))
 
 
 class Deciding:
@@ -127,22 +109,4 @@ def _nearest(wish: Wish, known: list[tuple[str, str]]) -> list[str]:
     named = {f"{service} after {event}".casefold(): f"{service} after {event}" for event, service in known}
     asked = f"{wish.service} after {wish.event_type}".casefold()
     found = get_close_matches(asked, list(named)[:_COMPARED], n=5, cutoff=0.5)
-    return [_cut(named[name], 2 * _SHOWN) for name in found]
-
-
-def _expected(name: str) -> str:
-    if name == "word":
-        return " or ".join(WORDS)
-    return f"text of 1 to {LONGEST[name]:,} characters"
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _shown(value: object) -> str:
-    return f"'{_cut(value)}'" if isinstance(value, str) else _cut(repr(value))
-
-
-def _cut(text: str, most: int = _SHOWN) -> str:
-    return text if len(text) <= most else f"{text[:most]}..."
+    return [cut(named[name], 2 * SHOWN) for name in found]

@@ -24,6 +24,8 @@ from collector.model.answers import (
 )
 from collector.model.notes import NoteKind
 from collector.queries.causal_graph import causal_graph, refs_of
+from collector.queries.cut_notes import with_cuts
+from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.flow_list import items_of, stored_item
 from collector.queries.remnants import cut_notes
 from collector.queries.sources import Sources
@@ -33,11 +35,11 @@ from collector.queries.stuck import cohorts, entries_of, findings
 _ON_THEIR_WAY = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
 
 
-def flow(sources: Sources, name: str) -> Flow | None:
+def flow(sources: Sources, name: str, dismissed: Dismissed = NOTHING_DISMISSED) -> Flow | None:
     """The flow with the key, id or trace id *name*; None if there is none."""
     snapshot = sources.live.snapshot
     place = place_of(snapshot, name)
-    item = _item(sources, snapshot, place, name)
+    item = _item(sources, snapshot, place, name, dismissed)
     if item is None:
         return None
     cut = cut_notes(item, sources.retained().since)
@@ -55,6 +57,9 @@ def flow(sources: Sources, name: str) -> Flow | None:
         # Spans are sent when they end, and parents end after their children.
         notes = [note for note in graph.notes if note.kind not in _ON_THEIR_WAY]
         graph = msgspec.structs.replace(graph, notes=[*cut, *notes])
+    graph, deleted = with_cuts(sources, graph, item.traces)
+    if deleted:
+        item = msgspec.structs.replace(item, incomplete=False)
     return _answer(_detailed(graph, run, snapshot), item, found)
 
 
@@ -85,6 +90,12 @@ def why(sources: Sources, name: str) -> Why | None:
     return Why(stuck=found, cohorts=cohorts(found), replayed=replayed, notes=notes)
 
 
+def item_of(sources: Sources, name: str) -> FlowItem | None:
+    """The list entry of the flow with the key, id or trace id *name*; None if there is none."""
+    snapshot = sources.live.snapshot
+    return _item(sources, snapshot, place_of(snapshot, name), name)
+
+
 def place_of(snapshot: Snapshot, name: str) -> int | None:
     """The row of the flow with this key, id or trace id; None if it is not in memory."""
     flows = snapshot.flows
@@ -103,13 +114,19 @@ def place_of(snapshot: Snapshot, name: str) -> int | None:
     return int(np.searchsorted(traces.offsets.to_numpy(), hit, "right") - 1) if hit >= 0 else None
 
 
-def _item(sources: Sources, snapshot: Snapshot, place: int | None, name: str) -> FlowItem | None:
+def _item(
+    sources: Sources,
+    snapshot: Snapshot,
+    place: int | None,
+    name: str,
+    dismissed: Dismissed = NOTHING_DISMISSED,
+) -> FlowItem | None:
     """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*."""
     kept_since = sources.retained().since
     if place is not None:
-        return items_of(snapshot, np.array([place]), kept_since)[0]
+        return items_of(snapshot, np.array([place]), kept_since, dismissed)[0]
     stored = sources.flows.named(name).to_pylist()
-    return stored_item(stored[0], kept_since) if stored else None
+    return stored_item(stored[0], kept_since, dismissed) if stored else None
 
 
 def _without_spans(item: FlowItem, found: Sequence[Finding], notes: list[Note]) -> Flow:

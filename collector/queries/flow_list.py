@@ -12,8 +12,10 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import codes_of, whole
 from collector.diagnosis.record import reactor_of
 from collector.live.snapshot import Snapshot
+from collector.model import answers
 from collector.model.answers import FlowItem, Flows
 from collector.model.flows import State
+from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
@@ -23,29 +25,35 @@ from collector.store.contracts import Place, Search, begins_trace_id
 _RANK = np.array([3, 2, 1, 0, 0])
 
 
-def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
-    """The flows that match *search*: stuck first, then the newest.
+def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed = NOTHING_DISMISSED) -> Flows:
+    """The flows that match *search*: stuck first, then the newest. *dismissed* says which of them are.
 
     Those in memory and those in the store make one list. A flow that is evicted while a reader turns pages
     keeps its place, so it is neither skipped nor shown twice.
     """
     snapshot, store = sources.live.snapshot, sources.flows
     kept_since = sources.retained().since
-    elsewhere = in_store_alone(snapshot, search)
-    every = matching(snapshot, replace(search, states=()))
-    counts: dict[str, int] = {
-        state.word: int(n)
-        for state, n in zip(State, np.bincount(snapshot.state[every], minlength=5), strict=True)
-    }
-    for code, n in store.counts(in_store_alone(snapshot, replace(search, states=()))).items():
+    hidden = dismissed.hidden(snapshot)
+    anywhere = replace(search, states=(), dismissed=False)
+    every = matching(snapshot, anywhere, hidden)
+    counts = {state.word: 0 for state in State} | {"dismissed": int((every & hidden).sum())}
+    for state, n in zip(State, np.bincount(snapshot.state[every & ~hidden], minlength=5), strict=True):
+        counts[state.word] += int(n)
+    for code, n in store.counts(in_store_alone(snapshot, anywhere)).items():
         counts[State(code).word] += n
-    total = sum(n for word, n in counts.items() if not search.states or State[word.upper()] in search.states)
+    if dismissed.any:
+        gone = in_store_alone(snapshot, replace(anywhere, dismissed=True))
+        for code, n in store.counts(gone).items():
+            counts[State(code).word] -= n
+            counts["dismissed"] += n
+    words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
+    total = sum(n for word, n in counts.items() if not words or word in words)
     after = Place(*wanted.after) if wanted.after else None
     # One more than is shown, to know whether there is another page.
-    here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
-    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, kept_since), strict=True))
-    for row in store.found(elsewhere, wanted.limit + 1, after).to_pylist():
-        item = stored_item(row, kept_since)
+    here = _in_order(snapshot, matching(snapshot, search, hidden), after)[: wanted.limit + 1]
+    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, kept_since, dismissed), strict=True))
+    for row in store.found(in_store_alone(snapshot, search), wanted.limit + 1, after).to_pylist():
+        item = stored_item(row, kept_since, dismissed)
         entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
     entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
     shown = entries[: wanted.limit]
@@ -85,12 +93,16 @@ def _places(snapshot: Snapshot, rows: Ints) -> list[Place]:
     return [Place(rank, row["last"], row["id"]) for rank, row in zip(ranks, chosen, strict=True)]
 
 
-def matching(snapshot: Snapshot, search: Search) -> Mask:
-    """Which of the unfinished flows match *search*."""
+def matching(snapshot: Snapshot, search: Search, hidden: Mask) -> Mask:
+    """Which of the unfinished flows match *search*; *hidden* marks those that are dismissed."""
     flows = snapshot.flows
-    mask = np.asarray(flows["last"].to_numpy()) > search.since
-    if search.states:
-        mask &= np.isin(snapshot.state, list(search.states))
+    last = np.asarray(flows["last"].to_numpy())
+    mask = last > search.since
+    if search.before:
+        mask &= last < search.before
+    if search.states or search.dismissed:
+        wanted = np.isin(snapshot.state, list(search.states)) & ~hidden
+        mask &= wanted | hidden if search.dismissed else wanted
     if search.waiting_for:
         mask &= _owed(snapshot, lambda service, _: service == search.waiting_for)
     if search.text:
@@ -129,7 +141,9 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
     return found
 
 
-def items_of(snapshot: Snapshot, places: Ints, kept_since: int = 0) -> list[FlowItem]:
+def items_of(
+    snapshot: Snapshot, places: Ints, kept_since: int = 0, dismissed: Dismissed = NOTHING_DISMISSED
+) -> list[FlowItem]:
     """The list entries of these rows of the snapshot; the oldest span that is kept is of *kept_since*."""
     owed = snapshot.owed
     entry = longest_owed(snapshot)[places]
@@ -140,18 +154,22 @@ def items_of(snapshot: Snapshot, places: Ints, kept_since: int = 0) -> list[Flow
     found = []
     for place, debt, row in zip(places.tolist(), entry.tolist(), rows, strict=True):
         state = State(int(snapshot.state[place]))
+        said = dismissed.of(row["id"], row["received"], state)
         if debt < 0:
-            found.append(_item(row, kept_since, state))
+            found.append(_item(row, kept_since, state, dismissed=said))
             continue
         service, event_type = owed_by(snapshot, int(owed.step[debt]), int(owed.join[debt]))
         late = round(float(overdue[debt]), 3) if state >= State.LATE else None
-        found.append(_item(row, kept_since, state, service, event_type, late))
+        found.append(_item(row, kept_since, state, service, event_type, late, said))
     return found
 
 
-def stored_item(row: Mapping[str, Any], kept_since: int) -> FlowItem:
+def stored_item(
+    row: Mapping[str, Any], kept_since: int, dismissed: Dismissed = NOTHING_DISMISSED
+) -> FlowItem:
     """The list entry of one row of STORED_FLOWS."""
-    return _item(row, kept_since, State(row["state"]))
+    state = State(row["state"])
+    return _item(row, kept_since, state, dismissed=dismissed.of(row["id"], row["received"], state))
 
 
 def longest_owed(snapshot: Snapshot) -> Ints:
@@ -179,6 +197,7 @@ def _item(
     service: str | None = None,
     event_type: str | None = None,
     overdue: float | None = None,
+    dismissed: answers.Dismissed | None = None,
 ) -> FlowItem:
     kept = spans_kept(row["begun"], row["received"], kept_since)
     return FlowItem(
@@ -200,4 +219,5 @@ def _item(
         work_ms=round(row["work_ms"], 3),
         overdue_s=overdue,
         spans_kept=kept,
+        dismissed=dismissed,
     )

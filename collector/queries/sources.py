@@ -2,18 +2,30 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
+
+import pyarrow as pa
 
 from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis.declared import Declared
+from collector.live.cuts import Cut
 from collector.live.snapshot import Snapshot
 from collector.model.answers import Otlp
 from collector.model.decisions import Decision
+from collector.model.deletions import Doomed
 from collector.stitching import Keying
-from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.store.contracts import (
+    DecisionStore,
+    DeletionStore,
+    DismissalStore,
+    FlowStore,
+    Known,
+    SpanStore,
+)
 from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
 from collector.upkeep.retention import Retained
@@ -39,6 +51,15 @@ class LiveView(Protocol):
 
     def decide(self, decision: Decision) -> None:
         """Apply a person's *decision*, which is already stored."""
+
+    def cut(self, cut: Cut) -> Future[None]:
+        """Excuse from the next tick on what *cut* may have taken."""
+
+    def remove(self, doomed: Doomed) -> Future[None]:
+        """Forget the spans of *doomed*, which the store has no more."""
+
+    def restore(self, known: Mapping[str, Known], spans: pa.Table, *, unfinished: bool) -> Future[None]:
+        """Take in again the stored flows that are *known*, as their *spans* (SPANS) are now."""
 
 
 class DeclaredView(Protocol):
@@ -68,3 +89,5 @@ class Sources:
     clock: Callable[[], int] = time.time_ns  # by which spans are received
     retained: Callable[[], Retained] = Retained  # what is kept now
     checks: StoreChecks | None = None  # None: a server keeps what is stored
+    dismissals: DismissalStore = field(kw_only=True)
+    deletions: DeletionStore = field(kw_only=True)

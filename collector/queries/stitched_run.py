@@ -13,7 +13,7 @@ from collector.queries.causal_graph import refs_of
 from collector.queries.sources import Sources
 from collector.stitching import Stitched, stitch
 
-_MOST_TRACES = 2_000  # of a flow that is shown: a flow with more has a key that several runs share
+MOST_TRACES = 2_000  # of a flow that is shown: a flow with more has a key that several runs share
 _MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose batches they are
 
 
@@ -38,7 +38,7 @@ def run_of(sources: Sources, item: FlowItem) -> StitchedRun | None:
     """The flow of *item*; None if nothing of it is stored any more."""
     if item.spans_kept == "none":  # what its traces have now is of other flows in them
         return None
-    traces = [bytes.fromhex(trace) for trace in item.traces[:_MOST_TRACES]]
+    traces = [bytes.fromhex(trace) for trace in item.traces[:MOST_TRACES]]
     spans = _with_meetings(sources, sources.spans.spans_of(traces), set(traces))
     stitched = stitched_again(sources, spans)
     flow = _most_of(stitched, item)

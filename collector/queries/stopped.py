@@ -1,27 +1,52 @@
-"""How many flows that are not in memory have stopped? Those that count, and those that were cut."""
+"""How many flows are in which state, in memory and in the store, and how many are dismissed?"""
 
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+import contextlib
+from dataclasses import replace
 
+import numpy as np
+
+from collector.columns.joins import Mask
+from collector.live.snapshot import Snapshot
 from collector.model.flows import State
 from collector.queries.flow_list import in_store_alone
+from collector.queries.kept import Kept
 from collector.queries.sources import Sources
 from collector.store.contracts import Search, StoreError
 
+# Beside the words of the states: flows that people dismissed, and those of which spans are no longer kept.
+DISMISSED, UNLISTED = "dismissed", "unlisted"
+_COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
+_STOPPED = (State.STUCK, State.FAILED)
 
-@dataclass(frozen=True)
+
+def in_memory(snapshot: Snapshot, hidden: Mask) -> dict[str, int]:
+    """How many flows of *snapshot* are in each state; those that *hidden* marks are counted as dismissed."""
+    counts = np.bincount(snapshot.state[~hidden], minlength=len(State))
+    return {state.word: int(counts[state]) for state in State} | {DISMISSED: int(hidden.sum())}
+
+
 class Stopped:
-    """Counts of stuck and failed flows that are only in the store."""
+    """Counts the flows that stopped; what only the store knows is asked again after some seconds."""
 
-    states: Mapping[int, int] = field(default_factory=dict)  # of which all spans are kept, by state
-    unlisted: int = 0  # of which they are not
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._elsewhere: Kept[dict[str, int]] = Kept(_COUNTED_FOR_S)
 
+    def counts(self, snapshot: Snapshot, hidden: Mask, by: object) -> dict[str, int]:
+        """How many flows are in each state, dismissed and unlisted; asked again when *by* is another."""
+        counts = in_memory(snapshot, hidden) | {UNLISTED: 0}
+        for word, number in self._elsewhere.get(by, lambda: self._stored(snapshot)).items():
+            counts[word] += number
+        return counts
 
-def stopped_elsewhere(sources: Sources, last: Stopped | None) -> Stopped:
-    """The counts now; *last* if the store cannot say."""
-    every = in_store_alone(sources.live.snapshot, Search(states=(State.STUCK, State.FAILED)))
-    with suppress(StoreError):
-        whole = sources.flows.counts(replace(every, begun_since=sources.retained().since))
-        return Stopped(whole, sum(sources.flows.counts(every).values()) - sum(whole.values()))
-    return last or Stopped()
+    def _stored(self, snapshot: Snapshot) -> dict[str, int]:
+        """How many stopped flows are only in the store; what was known last if the store cannot say."""
+        with contextlib.suppress(StoreError):
+            store = self._sources.flows
+            alone = in_store_alone(snapshot, Search(states=_STOPPED))
+            whole = store.counts(replace(alone, begun_since=self._sources.retained().since))
+            cut = sum(store.counts(alone).values()) - sum(whole.values())
+            found: dict[str, int] = {State(state).word: number for state, number in whole.items()}
+            gone = in_store_alone(snapshot, Search(dismissed=True))
+            return {**found, UNLISTED: cut, DISMISSED: sum(store.counts(gone).values())}
+        return self._elsewhere.last or {}

@@ -4,7 +4,7 @@ from typing import Any
 
 from collector.model.answers import Backup, Store, StoreDamage
 from collector.queries.paging import QuestionError
-from collector.store.contracts import PLAIN_NAME, BackupError, Damage, is_plain_name
+from collector.store.care import PLAIN_NAME, BackupError, Damage, is_plain_name
 from collector.upkeep.checking import Backup as Asked
 from collector.upkeep.checking import StoreChecks
 

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 import pyarrow as pa
 
-from collector.columns.joins import Ints, once
+from collector.columns.joins import Ints, Mask, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
 from collector.diagnosis.findings import Evidence as Proof
@@ -52,9 +52,15 @@ class Findings:
     rests_on: RestsOn
 
 
-def all_findings(snapshot: Snapshot, *, late: bool = False, kept_since: int = 0) -> Findings:
-    """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause."""
-    entries = entries_of(snapshot, late=late)
+def all_findings(
+    snapshot: Snapshot, hidden: Mask | None = None, *, late: bool = False, kept_since: int = 0
+) -> Findings:
+    """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause.
+
+    Flows that *hidden* marks are left out: they are dismissed. The oldest span that is kept is of
+    *kept_since*.
+    """
+    entries = entries_of(snapshot, late=late, hidden=hidden)
     found = findings(snapshot, _told(snapshot, entries), kept_since)
     flows = len(once(snapshot.owed.flow[entries]))
     drops = [drop_of(one) for one in snapshot.standings.drops]
@@ -63,7 +69,13 @@ def all_findings(snapshot: Snapshot, *, late: bool = False, kept_since: int = 0)
 
 
 def page_of(
-    every: Findings, wanted: Page, *, each: int | None, replayed: bool, unlisted: Unlisted | None
+    every: Findings,
+    wanted: Page,
+    *,
+    each: int | None,
+    replayed: bool,
+    unlisted: Unlisted | None = None,
+    dismissed: int = 0,
 ) -> Stuck:
     """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
     found = _first_of_each(every.found, each) if each else every.found
@@ -75,6 +87,7 @@ def page_of(
         cohorts=list(every.cohorts),
         total=every.total,
         flows=every.flows,
+        dismissed=dismissed,
         replayed=replayed,
         next_cursor=following,
         drops=list(every.drops),
@@ -117,13 +130,20 @@ def _written(missing: Missing) -> dict[str, Any]:
     return msgspec.structs.asdict(missing)
 
 
-def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> Ints:
-    """The overdue entries, oldest first; without *late*, only those past their deadline or failed."""
+def entries_of(
+    snapshot: Snapshot, *, late: bool, flow: int | None = None, hidden: Mask | None = None
+) -> Ints:
+    """The overdue entries, oldest first; without *late*, only those past their deadline or failed.
+
+    Without those of the flows that *hidden* marks.
+    """
     owed, now = snapshot.owed, snapshot.now or 0
     past = (now - owed.since - snapshot.slack > owed.deadline) | owed.final
     wanted = past if not late else np.ones(len(owed), np.bool_)
     if flow is not None:
         wanted &= owed.flow == flow
+    if hidden is not None:
+        wanted &= ~hidden[owed.flow]
     rows = np.flatnonzero(wanted)
     return rows[np.argsort(owed.since[rows], kind="stable")]
 

@@ -4,37 +4,34 @@ import time
 
 import numpy as np
 
+from collector.columns.joins import Mask
 from collector.live.snapshot import RECENT
 from collector.model.answers import Kept as KeptSpans
 from collector.model.answers import Learning, SpanCounts, Summary, Trouble
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.queries.kept import Kept
 from collector.queries.remnants import kept_sentence
 from collector.queries.sources import Sources
-from collector.queries.stopped import Stopped, stopped_elsewhere
+from collector.queries.stopped import UNLISTED
 from collector.queries.stuck import entries_of
 from collector.upkeep.retention import Retained
 
-COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 
+def summary(sources: Sources, counts: dict[str, int], hidden: Mask) -> Summary:
+    """The current summary; *counts* has how many flows are in each state, dismissed and unlisted.
 
-def summary(sources: Sources, counted: Kept[Stopped]) -> Summary:
-    """The current summary; *counted* caches how many stopped flows are only in the store."""
+    *hidden* marks the flows of the snapshot that are dismissed.
+    """
     live, now = sources.live, sources.clock()
     snapshot = live.snapshot
     senders = time.time_ns()  # a flow ends by the clocks of its services
     minute = senders - 60 * SECOND
-    counts = np.bincount(snapshot.state, minlength=len(State))
     ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
     seconds = snapshot.done.after(senders - RECENT)
-    stopped = counted.get(None, lambda: stopped_elsewhere(sources, counted.last))
-    for state, count in stopped.states.items():
-        counts[state] += count
-    states: dict[str, int] = {state.word: int(counts[state]) for state in State}
+    states = {word: count for word, count in counts.items() if word != UNLISTED}
     states["done"] += len(seconds)
     per_minute = len(snapshot.done.after(minute)) + int((ended > minute).sum())
-    past = entries_of(snapshot, late=False)
+    past = entries_of(snapshot, late=False, hidden=hidden)
     oldest = (now - int(snapshot.owed.since[past].min())) / SECOND if len(past) else None
     return Summary(
         now_unix_nano=now,
@@ -48,7 +45,7 @@ def summary(sources: Sources, counted: Kept[Stopped]) -> Summary:
         spans=SpanCounts(**sources.counters.spans()),
         otlp=sources.addresses,
         learning=Learning(flows=snapshot.learned, expectations=live.expectations),
-        kept=_kept(sources.retained(), stopped),
+        kept=_kept(sources.retained(), counts[UNLISTED]),
         troubles=[
             Trouble(kind=one.kind, text=one.text, since_unix_nano=one.since, refuses=one.refuses)
             for one in sources.troubles.now()
@@ -56,7 +53,7 @@ def summary(sources: Sources, counted: Kept[Stopped]) -> Summary:
     )
 
 
-def _kept(retained: Retained, stopped: Stopped) -> KeptSpans:
+def _kept(retained: Retained, unlisted: int) -> KeptSpans:
     return KeptSpans(
         oldest_unix_nano=retained.since if retained.days else None,
         days=retained.days,
@@ -64,7 +61,7 @@ def _kept(retained: Retained, stopped: Stopped) -> KeptSpans:
         limit_days=retained.limits.days,
         limit_bytes=retained.limits.bytes,
         limit_flow_days=retained.limits.flow_days,
-        unlisted=stopped.unlisted,
+        unlisted=unlisted,
         sentence=kept_sentence(retained),
     )
 

@@ -5,10 +5,8 @@ group of rows whole or not at all, even while others write, and never waits for 
 raises `StoreError`, and may be retried.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -16,6 +14,9 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
+from collector.model.deletions import Counted, Deletion, Doomed, Recorded
+from collector.model.dismissals import Dismissal
+from collector.store.care import StoreCare
 
 NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
 
@@ -46,8 +47,10 @@ class Search:
 
     # Part of the key, the id, an event type or a service, or the start of a trace id; case does not matter.
     text: str = ""
-    states: Sequence[int] = ()  # State; empty: all
+    states: Sequence[int] = ()  # State; empty: all. Flows that are dismissed count only with `dismissed`
+    dismissed: bool = False  # those that stopped and are dismissed; beside *states*, or, without any, alone
     since: int = 0  # nanoseconds: the flow's last activity is later
+    before: int = 0  # nanoseconds: the flow's last activity is earlier; 0: whenever it was
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
     begun_since: int = 0  # nanoseconds: its first span was received then or later
@@ -247,6 +250,80 @@ class RetentionStore(Protocol):
         """Remove the rows of flows that were stored before then, for the last time, nanoseconds."""
 
 
+class DismissalStore(Protocol):
+    """Everything that people said about flows that had stopped. Nothing of it is ever replaced.
+
+    `FlowStore` looks here for `Search.dismissed`: a flow is dismissed if it is stuck or failed, and its
+    `received` is not after the `until` of the newest word on it.
+    """
+
+    def write(self, said: Dismissal, flows: Sequence[str], until: Ints) -> None:
+        """Return once *said* is durable, with the ids of the *flows* that it is about; whole or not at all.
+
+        *until* is when the last span of each was received, nanoseconds since the epoch; -1 for "undo". The
+        caller makes sure that `said.at` rises.
+        """
+
+    def said(self) -> list[Dismissal]:
+        """All words, oldest first."""
+
+    def standing(self) -> pa.Table:
+        """STANDING: the newest word on each flow, in no particular order; also those that were taken back."""
+
+    def count(self) -> int:
+        """How many words on flows are stored, one for each flow of each."""
+
+    def forget_gone(self, before: int) -> None:
+        """Remove the words said before that time on flows that are stored no more."""
+
+
+class DeletionStore(Protocol):
+    """What people had deleted, and the work of it. A record says what was meant, never what was in it.
+
+    The methods that take a `Deletion` may take minutes, and may be called again from the start if they were
+    interrupted. None of them holds up others that read or write.
+    """
+
+    def write(self, recorded: Recorded) -> None:
+        """Return once *recorded* is durable, beside all earlier ones."""
+
+    def records(self) -> list[Recorded]:
+        """All records, by deletion, each from its beginning to its end."""
+
+    def doom(self, deletion: Deletion, spans: pa.Table) -> None:
+        """Return once it is durable that *deletion*, of a flow, is about these spans (trace_id, span_id)."""
+
+    def doomed(self, deletion: Deletion) -> Doomed:
+        """The spans of *deletion*."""
+
+    def count(self, deletion: Deletion) -> Counted:
+        """What *deletion* would remove, changing nothing."""
+
+    def mark(self, deletion: Deletion) -> None:
+        """Return once it is durable which traces lose spans to *deletion*."""
+
+    def cut_traces(self, deletion: int, limit: int) -> pa.Array:
+        """At most *limit* of the traces (16 bytes each) that were marked for this deletion."""
+
+    def cuts_of(self, trace_ids: Iterable[bytes]) -> list[int]:
+        """The ids of the deletions for which any of these traces was marked, oldest first."""
+
+    def remove_spans(self, deletion: Deletion, stop: Callable[[], bool]) -> None:
+        """Remove the spans of *deletion*: no reader sees them any more. They leave the disk minutes later.
+
+        Return early when *stop* says so.
+        """
+
+    def flows_of(self, deletion: Deletion, after: str, limit: int) -> pa.Table:
+        """(id, traces, state, begun) of *limit* stored flows with a marked trace, by id from *after* on."""
+
+    def newest_flow(self) -> int:
+        """A number that every row of a flow that is stored later exceeds."""
+
+    def remove_leftovers(self, deletion: Deletion, stored_by: int, stop: Callable[[], bool]) -> None:
+        """Remove all rows of the flows of *deletion* that newer ones replaced, of those stored by then."""
+
+
 class FactStore(Protocol):
     """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
@@ -258,81 +335,8 @@ class Stores:
     spans: SpanStore
     flows: FlowStore
     decisions: DecisionStore
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Something stored that is damaged, or was. Times are nanoseconds since the epoch; None is unknown."""
-
-    table: str  # empty: none in particular
-    part: str  # the name of the folder or file
-    begins_unix_nano: int | None  # the first arrival of what was in it, or earlier
-    ends_unix_nano: int | None  # the last arrival, or later
-    rows: int | None  # at most so many cannot be read; 0: nothing is lost
-    reason: str
-
-
-@dataclass(frozen=True)
-class Repaired:
-    """What became, or would become, of a part that was set aside. None is unknown."""
-
-    table: str
-    part: str
-    rows: int | None  # in it
-    readable: int  # of them
-    new: int  # of these: what the table lacks
-    mended: tuple[str, ...]  # files in which a flipped bit can be undone
-    error: str  # why the rest cannot be read; empty if all of it can be
-    removed: bool = False  # it does not lie aside any more
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing of it is lost."""
-        return not self.error and (self.rows is None or self.readable >= self.rows)
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How much is stored, and where it can be saved."""
-
-    bytes: int  # of the tables
-    rows: Mapping[str, int]  # by table
-    oldest_unix_nano: int | None  # the first arrival of a span
-
-
-class StoreCare(Protocol):
-    """Takes care of a store that this program keeps itself, while it is in use.
-
-    Each method uses a connection of its own, so that neither writers nor readers wait for it.
-    """
-
-    def check(self, *, full: bool, stop: Callable[[], bool] = lambda: False) -> list[Damage]:
-        """All damage that is known of, after looking for more.
-
-        Unless *full*, it looks only at what lies aside. A part that turns out broken is set aside, so that
-        questions about everything else can be answered. If *stop* says so, it ends early.
-        """
-
-    def figures(self) -> Figures:
-        """How much is stored."""
-
-    def back_up(self, name: str) -> Path:
-        """Make a backup called *name*, a plain name, beside the others; return its folder.
-
-        It has what was durable when this was called. Raise `BackupError` if it cannot be made.
-        """
-
-
-PLAIN_NAME = "1 to 100 letters, digits, '.', '_' and '-', with a letter or a digit first"
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether *name* may be that of a backup: it can lead nowhere else."""
-    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name))
-
-
-class BackupError(Exception):
-    """A backup that cannot be made or used, in one line."""
+    dismissals: DismissalStore
+    deletions: DeletionStore
 
 
 class OpenStore(Protocol):

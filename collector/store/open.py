@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from collector.store.care import Repaired
 from collector.store.clickhouse import opening
-from collector.store.contracts import AddressError, OpenStore, Repaired
+from collector.store.contracts import AddressError, OpenStore
 
 # By the scheme of an address. Another kind of store is a folder beside `clickhouse`, and a line here.
 _SERVERS: Mapping[str, Callable[[str, Callable[[], int]], OpenStore]] = {

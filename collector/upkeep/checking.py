@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias
 
 from collector.counters import Counters
 from collector.model.troubles import TroubleKind
-from collector.store.contracts import BackupError, Damage, StoreCare, StoreError
+from collector.store.care import BackupError, Damage, StoreCare
+from collector.store.contracts import StoreError
 from collector.upkeep.health import Troubles
 
 EVERY_S = 86_400.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import page, words
+from dashboard import never_mind, page, words
 from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
@@ -86,10 +86,27 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
         "title": [{"text": "Flow"}],
         "key": name,
         "badges": badges,
-        "lines": [*(lines or [outcome(item)]), *cut],
+        "lines": [*gone(item), *(lines or [outcome(item)]), *cut],
         "notes": notes,
         "now": now / 1e6,
     }
+
+
+def gone(item: ShownFlow | None) -> list[list[words.Part]]:
+    """Say that the flow is dismissed, by whom, when and why."""
+    return [never_mind.by_whom(item.dismissed)] if item and item.dismissed else []
+
+
+def offer(item: ShownFlow, name: str) -> None:
+    """Let a person dismiss a flow that stopped, or take that back."""
+    if item.state not in {"stuck", "failed"}:
+        return
+    undo = item.dismissed is not None
+    if st.button("Show again" if undo else "Dismiss", key="dismiss"):
+        said = "Show this flow among those that are stuck again: " if undo else "Never mind the flow "
+        title: list[words.Part] = [{"text": said}, {"text": name, "mark": "code"}, {"text": "?"}]
+        never_mind.ask(title, undo=undo, flows=[item.id])
+        st.rerun()
 
 
 def by_kind(flow: Flow) -> dict[str, list[str]]:
@@ -203,6 +220,8 @@ def story(key: str) -> None:
         with words_:
             mount("head", head(flow, item, name, now), key="head")
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+            if item:
+                offer(item, name)
             view = switch()
         found = steps(flow)
         if not found.steps:
@@ -219,7 +238,9 @@ def story(key: str) -> None:
 
 
 chosen = st.query_params.get("flow")
+never_mind.forget_question(f"flow {chosen}")
 if chosen:
+    never_mind.form()
     story(chosen)
 else:
     unchosen()

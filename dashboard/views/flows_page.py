@@ -12,7 +12,7 @@ from dashboard.shapes import FlowItem, Flows
 from dashboard.total_shapes import Summary
 from dashboard.words import SECOND
 
-STATES = ("stuck", "failed", "late", "running", "done")
+STATES = ("stuck", "failed", "late", "running", "done", "dismissed")
 WINDOWS = {
     "": "any time",
     "300": "last 5 min",
@@ -22,6 +22,8 @@ WINDOWS = {
 }
 # What the table says about a flow that waits for no service.
 ENDED = {"done": "ended", "running": "nothing is overdue"}
+INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all."
+REASON = 60  # characters of what is said beside a flow; its page has all
 FIRST = 100  # rows shown at first; "more" adds as many again
 
 
@@ -133,12 +135,12 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "key": item.id,
         "name": name,
         "state": item.state,
-        "incomplete": item.incomplete,
-        "waiting": item.waiting_for,
+        "chips": chips(item),
+        "waiting": None if item.dismissed else item.waiting_for,
         "colour": page.stripes()(item.waiting_for) if item.waiting_for else None,
         # Rounded to whole seconds, so that a refresh sends the same row and only its age grows.
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
-        "outcome": f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, ""),
+        "outcome": ended(item),
         "since": item.started_unix_nano,
         "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6) if done else None,
         "wait": wait,
@@ -150,6 +152,23 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "reactions": item.reactions,
         "target": page.to_flow(name),
     }
+
+
+def chips(item: FlowItem) -> list[dict[str, str]]:
+    """Describe what is marked beside the state."""
+    found = [{"text": "incomplete telemetry", "title": INCOMPLETE}] if item.incomplete else []
+    if item.dismissed:
+        found.append({"text": "dismissed", "title": item.dismissed.reason})
+    return found
+
+
+def ended(item: FlowItem) -> list[words.Part]:
+    """Say what became of a flow that waits for no service; or who dismissed it, when and why."""
+    if said := item.dismissed:
+        reason = words.short(said.reason, REASON)
+        return [{"text": f"by {said.author} "}, {"since": said.time_unix_nano}, {"text": f" ago: {reason}"}]
+    text = f"ended with {item.outcome}" if item.outcome else ENDED.get(item.state, "")
+    return [{"text": words.short(text, REASON)}]
 
 
 def no_match() -> None:

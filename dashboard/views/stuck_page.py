@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import page, words
+from dashboard import never_mind, page, words
 from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
@@ -49,7 +49,37 @@ def news() -> None:
         }
         body = {"head": head, "tiles": tiles(summary), "groups": groups(found) or [learned(summary, found)]}
         # One component instead of three: each one sends the script again, every second.
-        mount("stuck", {"now": now / 1e6, **body}, key="stuck")
+        done = mount("stuck", {"now": now / 1e6, **body}, key="stuck")
+        if isinstance(done["act"], str):
+            minded(done["act"], found)
+
+
+def minded(key: str, found: Stuck) -> None:
+    """Ask whether the group with this *key* is to be dismissed."""
+    cohort = next((one for one in found.cohorts if key_of(one) == key), None)
+    if cohort is None:  # it has ended meanwhile
+        return
+    title: list[words.Part] = [
+        {"text": f"Never mind {words.count(cohort.flows, 'flow')} that "},
+        {"text": "waits for " if cohort.flows == 1 else "wait for "},
+        {"text": cohort.missing_service, "mark": "strong"},
+        {"text": " after "},
+        {"text": " and ".join(cohort.triggers), "mark": "code"},
+        {"text": "?"},
+    ]
+    incident = {
+        "service": cohort.missing_service,
+        "triggers": cohort.triggers,
+        "next_event_type": cohort.next_event_type,
+        "cause": cohort.cause,
+    }
+    never_mind.ask(title, incident={name: value for name, value in incident.items() if value})
+    st.rerun()
+
+
+def key_of(cohort: Cohort) -> str:
+    """The key of a group: made of what it is about, because each answer numbers the groups anew."""
+    return "\n".join([*cohort.triggers, cohort.missing_service or "nobody known", cohort.cause])
 
 
 def headline(summary: Summary, found: Stuck) -> list[words.Part]:
@@ -102,6 +132,8 @@ def grounds(found: Stuck) -> list[list[words.Part]]:
         {"text": "Show them", "target": {"page": "expectations"}},
     ]
     notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
+    if found.dismissed:
+        notes.insert(0, never_mind.counted(found.dismissed))
     return [*(page.dropped(drop) for drop in found.drops), *unlisted(found), *notes, rests]
 
 
@@ -133,7 +165,8 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    met = ", all met" if not summary.states.get("late") and not found.drops else ""
+    late = summary.states.get("late") or found.drops or found.dismissed
+    met = "" if late else ", all met"
     if found.rests_on.expected:  # the headline has said how many
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
@@ -187,8 +220,7 @@ def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
     state = first.state if first else "stuck"
     sentence = cohort.sentence or (first.sentence if first else "")
     return {
-        # Each answer numbers its groups anew, so the key is built from what the group is about.
-        "key": "\n".join([*cohort.triggers, service, cohort.cause]),
+        "key": key_of(cohort),
         "state": state,
         "service": service,
         "event": owed or "its reaction",
@@ -286,6 +318,8 @@ def shop() -> None:
                 st.rerun(scope="fragment")
 
 
+never_mind.forget_question("stuck")
 with st.container(key="shop"):
     shop()
+never_mind.form()
 news()

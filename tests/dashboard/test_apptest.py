@@ -144,7 +144,11 @@ def test_a_flow_that_is_over_says_how_long_it_took(app: AppTest) -> None:
 
     rows = {row["name"]: row for row in drawn(app, "flows")["rows"]}
     done, stuck = rows["A-110"], rows["A-200"]
-    assert (done["took"], done["waiting"], done["outcome"]) == ("631 ms", None, "ended with OrderShipped")
+    assert (done["took"], done["waiting"], said(done["outcome"])) == (
+        "631 ms",
+        None,
+        "ended with OrderShipped",
+    )
     assert (stuck["took"], stuck["waiting"]) == (None, "payment")
 
 

@@ -33,6 +33,8 @@ from collector.model.answers.graphs import (
 from collector.model.answers.lists import (
     CauseChange,
     Cohort,
+    Dismissal,
+    Dismissed,
     Evidence,
     EvidenceKind,
     Expectation,
@@ -46,6 +48,7 @@ from collector.model.answers.lists import (
     Why,
 )
 from collector.model.answers.storing import Backup, Store, StoreDamage
+from collector.model.answers.sweeps import Deletion, Deletions, DeletionState
 from collector.model.answers.totals import (
     Kept,
     Learning,
@@ -70,6 +73,11 @@ __all__ = [
     "Clocks",
     "Cohort",
     "Decision",
+    "Deletion",
+    "DeletionState",
+    "Deletions",
+    "Dismissal",
+    "Dismissed",
     "Drop",
     "Edge",
     "Error",

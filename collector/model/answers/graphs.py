@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, UnsetType, field
 
 from collector.model.answers.base import Answer, Note, StateWord, says
-from collector.model.answers.lists import Finding, SpansKept
+from collector.model.answers.lists import Dismissed, Finding, SpansKept
 
 
 class Pace(Answer, frozen=True, kw_only=True):
@@ -132,6 +132,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     work_ms: float
     overdue_s: float | None
     spans_kept: SpansKept
+    dismissed: Dismissed | None
 
 
 class Flow(Stitched, frozen=True, kw_only=True):

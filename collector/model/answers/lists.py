@@ -8,6 +8,15 @@ from collector.model.answers.expectations import Drop, RestsOn
 SpansKept: TypeAlias = Literal["all", "some", "none"]
 
 
+class Dismissed(Answer, frozen=True, kw_only=True):
+    """Who dismissed a flow as it stood, when, and why."""
+
+    time_unix_nano: int
+    author: str
+    reason: str
+    incident: Annotated[str | None, says("what was dismissed with it, in words; null if it was named alone")]
+
+
 class FlowItem(Answer, frozen=True, kw_only=True):
     """One business run."""
 
@@ -29,6 +38,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     work_ms: float
     overdue_s: float | None
     spans_kept: Annotated[SpansKept, says("whether retention has dropped spans of it")]
+    dismissed: Annotated[Dismissed | None, says("null unless it stopped and nobody needs to look")]
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -150,7 +160,20 @@ class Stuck(Explained, frozen=True, kw_only=True):
 
     total: int
     flows: int
+    dismissed: Annotated[int, says("flows that stopped and are left out here, in memory and in the store")]
     next_cursor: str | None
     drops: Annotated[list[Drop], says("shares that have fallen: no single flow is stuck by them")]
     rests_on: RestsOn
     unlisted: Annotated[Unlisted | None, says("flows that stopped, and are not listed here any more")]
+
+
+class Dismissal(Answer, frozen=True, kw_only=True):
+    """What a person said about flows that had stopped, as it is stored."""
+
+    time_unix_nano: int
+    undo: bool
+    flows: Annotated[int, says("how many it is about")]
+    examples: Annotated[list[str], says("at most 20 of their ids")]
+    incident: Annotated[str | None, says("what was described, in words; null if the flows were named")]
+    author: str
+    reason: str

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from collector.store.care import PLAIN_NAME, BackupError, is_plain_name
 from collector.store.clickhouse import store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.data_folder import require_room, size_of
@@ -24,7 +25,7 @@ from collector.store.clickhouse.mending import kept_of
 from collector.store.clickhouse.migrations import VERSION
 from collector.store.clickhouse.part_files import extent
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import PLAIN_NAME, BackupError, FolderError, is_plain_name
+from collector.store.contracts import FolderError
 
 LIST = "backup.json"
 _MARGIN = 32 * 1024 * 1024  # for the list, and for whoever else writes to the disk meanwhile

@@ -48,10 +48,10 @@ class Database:
             self._idle.put(None)
         self._readers = readers
 
-    def execute(self, statement: str) -> None:
-        """Run a statement that returns nothing."""
+    def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run a statement that returns nothing; values go into placeholders, as in a query."""
         with self._writer() as writer, _failing_as_store_error("carry out a statement"):
-            self._check_answered(writer.command(statement))
+            self._check_answered(writer.command(statement, parameters=dict(parameters or {})))
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""

@@ -8,13 +8,14 @@ from typing import Any
 
 import clickhouse_connect
 
+from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.connections import SETTINGS, Database
 from collector.store.clickhouse.data_folder import DataFolder, require_room
 from collector.store.clickhouse.mending import kept_of, mend
 from collector.store.clickhouse.migrations import VERSION, definition
 from collector.store.clickhouse.table_files import tables
-from collector.store.contracts import Damage, FolderError, StoreError
+from collector.store.contracts import FolderError, StoreError
 
 # Small caches: a collector is a guest on a developer's machine.
 _MIB = 1024 * 1024

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from collector.store.care import Damage, Figures
 from collector.store.clickhouse.backing_up import back_up
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import DATABASE, Engine
 from collector.store.clickhouse.mending import described, set_aside_before
 from collector.store.clickhouse.part_files import PartError, check_part, part_name
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import Damage, Figures, StoreError
+from collector.store.contracts import StoreError
 
 
 class EmbeddedCare:

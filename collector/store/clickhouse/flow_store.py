@@ -14,6 +14,7 @@ from collector.columns.keys import Keys
 from collector.model.flows import FLOWS, STORED_FLOWS
 from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.dismissal_store import DISMISSED
 from collector.store.contracts import Known, Place, Search, SpanStore, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
@@ -259,9 +260,16 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
     if search.begun_since:
         parts.append("if(begun > 0, begun, received) >= {begun:Int64}")
         values["begun"] = search.begun_since
+    if search.before:
+        parts.append("last < {before:Int64}")
+        values["before"] = search.before
     if search.states:
-        parts.append("state IN {states:Array(UInt8)}")
+        parts.append(f"(state IN {{states:Array(UInt8)}} AND NOT {DISMISSED})")
         values["states"] = list(search.states)
+        if search.dismissed:
+            parts[-1] = f"({parts[-1]} OR {DISMISSED})"
+    elif search.dismissed:
+        parts.append(DISMISSED)
     if search.without:
         for number, ids in enumerate(_chunks(search.without)):
             sql, listed = _parameter(f"without_{number}", ids)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.kept_tables import Kept, replace, sync
 from collector.store.clickhouse.part_files import PartError, PartName, check_part, extent, part_name
@@ -21,7 +22,7 @@ from collector.store.clickhouse.table_files import (
     tables,
     uuid_at,
 )
-from collector.store.contracts import Damage, FolderError
+from collector.store.contracts import FolderError
 
 BROKEN = "broken-on-start_"  # the engine's own prefix for parts that it cannot load
 

@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from collector.columns.keys import Secret
+from collector.store.care import BackupError, Repaired, StoreCare
 from collector.store.clickhouse import server, store_settings
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
+from collector.store.clickhouse.deletion_store import ClickHouseDeletions
+from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
 from collector.store.clickhouse.embedded import DATABASE, Engine, unusable
 from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
@@ -16,7 +19,7 @@ from collector.store.clickhouse.repairing import repair
 from collector.store.clickhouse.restoring_backup import lay_out
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.span_store import ClickHouseSpans
-from collector.store.contracts import BackupError, OpenError, Repaired, StoreCare, StoreError, Stores
+from collector.store.contracts import OpenError, StoreError, Stores
 
 
 class ClickHouseStore:
@@ -65,8 +68,7 @@ class ClickHouseStore:
         """Stores over connections of their own."""
         database = self._connected()
         self._databases.append(database)
-        spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
+        return stores_over(database, self._clock)
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened."""
@@ -82,6 +84,18 @@ class ClickHouseStore:
         for database in self._databases:
             database.close()
         self._closed()
+
+
+def stores_over(database: Database, clock: Callable[[], int] = time.time_ns) -> Stores:
+    """All stores in *database*, which must be migrated."""
+    spans = ClickHouseSpans(database)
+    return Stores(
+        spans=spans,
+        flows=ClickHouseFlows(database, spans, clock),
+        decisions=ClickHouseDecisions(database),
+        dismissals=ClickHouseDismissals(database),
+        deletions=ClickHouseDeletions(database),
+    )
 
 
 def on_folder(

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from collector.store.care import Repaired
 from collector.store.clickhouse.bit_mending import mend_bits
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import DATABASE, Engine
 from collector.store.clickhouse.mending import original
 from collector.store.clickhouse.part_files import CHECKSUMS, extent
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import Repaired, StoreError
+from collector.store.contracts import StoreError
 
 _SCRATCH = "repair"
 _GRANULE = 8_192  # rows: the engine reads them together, or not at all

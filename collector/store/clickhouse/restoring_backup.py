@@ -6,12 +6,13 @@ import shutil
 import stat
 from pathlib import Path
 
+from collector.store.care import BackupError
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.backing_up import LIST, Content, content, copied
 from collector.store.clickhouse.data_folder import require_room
 from collector.store.clickhouse.part_files import part_name
 from collector.store.clickhouse.table_files import is_whole, uuid_at
-from collector.store.contracts import BackupError, FolderError
+from collector.store.contracts import FolderError
 
 _FILE = re.compile(r"store/[0-9a-f]{3}/[0-9a-f-]{36}/(?P<part>[^/]+)/[\w.%-]+")
 _DEFINITION = re.compile(

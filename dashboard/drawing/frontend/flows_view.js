@@ -3,7 +3,7 @@
 import { ageText } from "./ages.js";
 import { el } from "./elements.js";
 import { link } from "./links.js";
-import { badge, named, stripe } from "./phrases.js";
+import { badge, named, said, stripe } from "./phrases.js";
 import { SheetView } from "./sheet_view.js";
 import { leading } from "./tables.js";
 
@@ -18,7 +18,6 @@ const COLUMNS_OF_FLOWS = [
   "#messages",
   "#reactions",
 ];
-const INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all.";
 
 export class FlowsView extends SheetView {
   constructor(root, act) {
@@ -29,12 +28,9 @@ export class FlowsView extends SheetView {
 function flowRow(data) {
   return leading(
     data.target,
-    [
-      badge(data.state, data.state),
-      data.incomplete && el("span.chip", { title: INCOMPLETE }, "incomplete telemetry"),
-    ],
+    [badge(data.state, data.state), data.chips.map(({ text, title }) => el("span.chip", { title }, text))],
     link(data.target, { class: "mono" }, named(data.name)),
-    data.waiting ? awaited(data) : el("span.muted", named(data.outcome)),
+    data.waiting ? awaited(data) : el("span.muted", said(data.outcome)),
     el("td.num", ageText(data.since, "% ago")),
     el("td.num", data.took || el("span.muted", { title: "It is not over." }, "\u2014")),
     data.wait !== null && shares(data),

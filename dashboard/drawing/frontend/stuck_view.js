@@ -1,6 +1,7 @@
 // The first page: the headline, five figures, and a group for each reaction that is owed.
 
 import { ageText, hour } from "./ages.js";
+import { press } from "./buttons.js";
 import { el } from "./elements.js";
 import { HeadView } from "./head_view.js";
 import { icon } from "./icons.js";
@@ -14,6 +15,7 @@ const COLUMNS = ["state", "flow", "stopped after", "#for", "#since"];
 export class StuckView {
   constructor(root, act) {
     const top = el("div");
+    this.act = act;
     this.head = new HeadView(top, act);
     this.tiles = el("div.tiles");
     this.groups = el("div.groups");
@@ -23,7 +25,9 @@ export class StuckView {
   update(data) {
     this.head.update(data.head);
     keyed(this.tiles, data.tiles, tile);
-    keyed(this.groups, data.groups, (item) => (item.calm ? el("p.calm", item.calm) : group(item)));
+    keyed(this.groups, data.groups, (item) =>
+      item.calm ? el("p.calm", item.calm) : group(item, () => this.act.trigger("act", item.key)),
+    );
   }
 }
 
@@ -33,7 +37,7 @@ function tile({ label, value, hint, state, target }) {
   return target ? link(target, { class: kind }, inside) : el("div", { class: kind }, inside);
 }
 
-function group(data) {
+function group(data, dismiss) {
   const { service, event, more } = data;
   const owed = el(
     "h2",
@@ -58,7 +62,7 @@ function group(data) {
   return el(
     "section",
     { class: `group ${data.state}`, "aria-label": `${service} owes ${event}` },
-    el("header", el("div", owed, el("p", said(data.why))), el("dl", listed), open),
+    el("header", el("div", owed, el("p", said(data.why))), el("dl", listed), open, el("button.plain", press(dismiss), "Dismiss")),
     data.rows.length > 0 && el("table", headed(COLUMNS), el("tbody", data.rows.map(stuckRow))),
     more && el("p.more", link(more.target, {}, more.text)),
   );
