@@ -132,7 +132,8 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    met = ", all met" if not summary.states.get("late") and not found.drops else ""
+    well = not (summary.states.get("late") or found.drops or found.unlisted)
+    met = ", all met" if well else ""
     if found.rests_on.expected:  # the headline has said how many
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
