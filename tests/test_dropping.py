@@ -27,7 +27,7 @@ class Shelf:
     def __init__(self, *ago: int) -> None:
         self.kept = [Day(TODAY - one, 1_000, 10 * MIB) for one in sorted(ago, reverse=True)]
         self.free = 500 * MIB
-        self.rows = 0
+        self.rows = self.rows_size = 0
         self.ids_before: list[int] = []
         self.rows_before: list[int] = []
         self.fails = False
@@ -38,7 +38,7 @@ class Shelf:
         return list(self.kept)
 
     def size(self) -> int:
-        return sum(day.bytes for day in self.kept)
+        return sum(day.bytes for day in self.kept) + self.rows_size
 
     def room(self) -> Room:
         if self.fails:
@@ -60,6 +60,8 @@ class Shelf:
 
     def forget_flows(self, before: int) -> None:
         self.rows_before.append(before)
+        if self.rows_size:
+            self.rows = self.rows_size = 0
 
 
 class Time:
@@ -211,6 +213,20 @@ def test_the_oldest_day_makes_room_before_anything_is_refused(made: Made, time: 
     disk.at(500 * MIB)
     disk.at(19 * MIB)
     assert len(shelf.kept) == 2
+
+
+def test_rows_whose_spans_are_gone_go_before_anything_is_refused(
+    made: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There may be more of them than the store may hold, and no day of spans is left to drop."""
+    shelf = Shelf(0)
+    shelf.rows, shelf.rows_size = (TODAY - 30) * DAY, 2_000 * MIB
+    dropping = made(shelf)
+
+    dropping.round()
+
+    assert (dropping.full, shelf.rows_before) == ("", [TODAY * DAY])
+    assert "Forgot the flows that were stored before 2026-11-30" in caplog.text
 
 
 def test_a_store_that_today_alone_fills_refuses_rather_than_to_drop_it(made: Made) -> None:

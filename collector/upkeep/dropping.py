@@ -92,8 +92,19 @@ class Dropping:
             self._ids_due = False
         if before := rows_before(self._store.oldest_flow(), self._looked(rows=True), self._limits):
             self._rows = self._monotonic()
-            self._store.forget_flows(before)
-        self.full = over_bytes(days, self._looked(), self._limits)
+            self._forget_flows(
+                before, f"older than CHOREOSCOPE_RETENTION_FLOW_DAYS ({self._limits.flow_days:,})"
+            )
+        full = over_bytes(days, self._looked(), self._limits)
+        first = days[0].number * DAY if days else 0
+        if full and 0 < self._store.oldest_flow() < first:  # rows without spans go before anything is refused
+            self._forget_flows(first, "without spans, and the store had too many bytes")
+            full = over_bytes(days, self._looked(), self._limits)
+        self.full = full
+
+    def _forget_flows(self, before: int, because: str) -> None:
+        self._store.forget_flows(before)
+        log.warning("Forgot the flows that were stored before %s. They were %s.", day_of(before), because)
 
     def _looked(self, *, rows: bool = False) -> Looked:
         last = self._rows if rows else self._alone

@@ -165,8 +165,8 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    late = summary.states.get("late") or found.drops or found.dismissed
-    met = "" if late else ", all met"
+    well = not (summary.states.get("late") or found.drops or found.dismissed or found.unlisted)
+    met = ", all met" if well else ""
     if found.rests_on.expected:  # the headline has said how many
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."

@@ -1,4 +1,4 @@
-"""What does a collector do when its disk gets short? It refuses in time, is read, and goes on by itself."""
+"""What does a collector do when there is too much? It drops old days; a short disk refuses, and recovers."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.collecting import Collector
+from tests.collecting import Collector, until
 from tests.factories import protobuf, request, span, trace_id
 
 MIB = 1024 * 1024
@@ -118,3 +118,41 @@ def test_a_short_disk_loses_nothing_that_was_acknowledged(disk: Path, tmp_path: 
     said = (tmp_path / "collector.log").read_text()
     assert said.count("The disk is short") == 2  # when it began, and when it was over
     assert "This is over: The disk is short" in said
+
+
+_OLD_DAYS = """
+import sys, time
+from pathlib import Path
+from collector.store.open import open_store
+from tests.factories import request, span, table
+store = open_store(Path(sys.argv[1]), 2**29)
+spans, retention = store.stores().spans, store.retention()
+for ago in (3, 0):
+    sent = (span(id=f"{ago}/{n}", trace=f"{ago}/{n}") for n in range(2_000))
+    spans.write(table(request(*sent), received=time.time_ns() - ago * 86_400 * 10**9))
+print(retention.size())
+store.close()
+"""
+
+
+def test_a_collector_drops_what_is_too_much_as_it_starts(tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", _OLD_DAYS, tmp_path / "data"], capture_output=True, text=True, check=True
+    )
+    limit = int(made.stdout) - 1
+    collector = Collector(tmp_path, CHOREOSCOPE_RETENTION_BYTES=str(limit)).start()
+    try:
+        until(lambda: collector.ask("/summary")["kept"]["days"] == 1)
+        kept = collector.ask("/summary")["kept"]
+        assert (kept["limit_bytes"], kept["limit_days"], kept["unlisted"]) == (limit, 14, 0)
+        assert 0 < kept["bytes"] < limit
+        assert time.time_ns() - kept["oldest_unix_nano"] < 86_400 * 10**9
+        metrics = collector.get("/metrics").text
+        assert 'choreoscope_retention_days_total{reason="bytes"} 1.0' in metrics
+        assert 'choreoscope_retention_spans_total{reason="bytes"} 2000.0' in metrics
+        assert "choreoscope_disk_free_bytes" in metrics
+        assert collector.ask("/summary")["troubles"] == []
+    finally:
+        assert collector.stop() == 0
+    said = (tmp_path / "collector.log").read_text()
+    assert said.count("Dropped 2,000 spans received on ") == 1
