@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from collector.diagnosis.standing import Change, Standings
+from collector.diagnosis.standing import Change, Crowd, Standings
 from collector.store.clickhouse.embedded import Engine
 from collector.store.contracts import Stores
 from tests.conftest import new_stores
@@ -21,7 +21,7 @@ from tests.dashboard.conftest import NASTY
 from tests.dashboard.servers import Dashboard
 from tests.dashboard.test_apptest import drawn, opened, said, started
 from tests.dashboard.test_browser import ready, seen
-from tests.factories import SECOND
+from tests.factories import NOW, SECOND
 from tests.sample_services.harness import free_port
 from tests.standing_factories import HOUR, Told, app_of, drop, learning, serving, standing
 
@@ -116,6 +116,16 @@ def test_the_first_page_is_calm_only_where_something_is_expected(app: AppTest, t
     time.sleep(0.6)  # one answer serves all viewers of half a second
     app.run()
     assert said(drawn(app, "stuck")["head"]["title"]) == "Nothing can be called stuck yet."
+
+
+def test_the_first_page_is_not_calm_about_what_a_limit_leaves_out(app: AppTest, told: Told) -> None:
+    """What is counted together may be stuck, and nobody would know."""
+    crowd = Crowd("More than 2,000 services were seen.", NOW)
+    told.snapshot = replace(told.snapshot, standings=Standings((standing(),), crowds=(crowd,)))
+    app.run()
+
+    assert said(drawn(app, "stuck")["head"]["title"]) == "Nothing is known to be stuck."
+    assert said(drawn(app, "stuck")["head"]["lines"][0]) == crowd.text
 
 
 def test_the_page_lists_what_is_expected(app: AppTest) -> None:

@@ -26,6 +26,7 @@ _LIMITS = {
     "threadpool_writer_pool_size": 4,
     "max_active_parts_loading_thread_pool_size": 4,
     "max_outdated_parts_loading_thread_pool_size": 4,
+    "max_parts_cleaning_thread_pool_size": 4,
 }
 # Reading in the thread that asks: the engine's own way takes up to 100 threads, with three descriptors each,
 # and keeps them. They help where a disk is far away, and ours is here.
