@@ -29,11 +29,14 @@ from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
 from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, OpenStore, RetentionStore, StoreError
 from collector.store.open import open_store
-from collector.upkeep import presence, probe, pulse
+from collector.upkeep import checking, presence, probe, pulse
+from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
+from collector.upkeep.dropping import EVERY_S, Dropping
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Limits, least_free_of, limit_of
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
@@ -75,7 +78,8 @@ async def run(config: Config) -> int:
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
     clock = SteadyClock(config.data / "clock")
-    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now)
+    backups = checking.folder_of(config.backups, config.data)
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now, backups)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
@@ -86,6 +90,13 @@ async def run(config: Config) -> int:
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
 
+    rounds = Rounds(watch)
+    checks = _checks(store, troubles, counters, rounds)
+    removing = store.retention()
+    limits = _limits(config, removing)
+    dropping = Dropping(removing, limits, counters, clock=clock.now)
+    dropping.look()
+    disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
         ticking,
         naming=naming,
@@ -94,6 +105,7 @@ async def run(config: Config) -> int:
         replay_s=config.replay_s,
         declared=declared,
         clock=clock.now,
+        kept_since=lambda: dropping.retained.since,
     )
     intake = Intake(
         writing.spans,
@@ -133,6 +145,8 @@ async def run(config: Config) -> int:
         declared,
         troubles,
         clock.now,
+        lambda: dropping.retained,
+        checks,
     )
     reader = Reader(sources)
     api = HttpServer(
@@ -142,7 +156,6 @@ async def run(config: Config) -> int:
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
-    rounds = Rounds(watch)
     rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 
@@ -153,6 +166,8 @@ async def run(config: Config) -> int:
     rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
     rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
     rounds.every("doors", 2, Doors(access, tls, troubles).check)
+    rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
+    rounds.every("retention", EVERY_S, dropping.round)
     await intake.start()
     live.start()
     rounds.start()
@@ -197,6 +212,29 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
+
+
+def _limits(config: Config, store: RetentionStore) -> Limits:
+    """How much is kept. What is not set depends on the disk, as it is now."""
+    room = store.room()
+    return Limits(
+        days=config.retention_days,
+        bytes=limit_of(config.retention_bytes, store.size(), room),
+        flow_days=config.retention_flow_days,
+        least_free=least_free_of(config.min_free_bytes, room),
+    )
+
+
+def _checks(
+    store: OpenStore, troubles: Troubles, counters: Counters, rounds: Rounds
+) -> checking.StoreChecks | None:
+    """The checks of *store*, begun; None if a server keeps it."""
+    if store.care is None:
+        return None
+    checks = checking.StoreChecks(store.care, troubles, counters, rounds.stopping.is_set)
+    checks.quickly()
+    rounds.every("store check", checking.EVERY_S, checks.once)
+    return checks
 
 
 def _addresses(config: Config) -> Otlp:

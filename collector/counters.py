@@ -44,6 +44,33 @@ class Counters:
             ["task"],
             registry=self.registry,
         )
+        self.dropped_spans = Counter(
+            "choreoscope_retention_spans",
+            "Stored spans (every copy) that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.dropped_days = Counter(
+            "choreoscope_retention_days",
+            "Days of spans that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.disk_free = Gauge(
+            "choreoscope_disk_free_bytes",
+            "Bytes that are free on the disk of the store.",
+            registry=self.registry,
+        )
+        self.damaged_parts = Gauge(
+            "choreoscope_store_damaged_parts",
+            "Parts and files of the store that are damaged, or were mended.",
+            registry=self.registry,
+        )
+        self.damaged_rows = Gauge(
+            "choreoscope_store_damaged_rows",
+            "Rows that cannot be read, as far as their number is known.",
+            registry=self.registry,
+        )
         self.waiting_bytes = Gauge(
             "choreoscope_intake_waiting_bytes",
             "Bytes of requests that wait for an insert.",

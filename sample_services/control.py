@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import faults
-from .settings import LOOPBACK
+from .settings import LOOPBACK, SettingError
 from .supervisor import NoBroker, Supervisor
 
 BODY_LIMIT = 16 * 1024
@@ -24,7 +24,7 @@ BODY_LIMIT = 16 * 1024
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class PortTaken(RuntimeError):  # noqa: N818 -- it says what happened
+class PortTaken(SettingError):  # noqa: N818 -- it says what happened
     """Another process holds the control's port; the text says what to do."""
 
 

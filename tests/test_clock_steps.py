@@ -13,6 +13,7 @@ from collector.live.replay import Replay
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.steady_clock import WRONG, SteadyClock
+from collector.store.contracts import Known
 from tests.factories import NOW, SECOND
 from tests.scenes import Sent, order, table
 
@@ -151,7 +152,8 @@ def test_a_flow_that_was_received_in_a_year_to_come_is_judged_when_more_of_it_ar
     spans = table(order("to come", NOW), NOW + 9_000 * HOUR)
     world.stores.spans.write(spans)
 
-    world.tick.restore(["to come"], spans, world.clock.now(), unfinished=True)
+    known = {"to come": Known(0, frozenset())}
+    world.tick.restore(known, spans, world.clock.now(), unfinished=True)
 
     received = world.tick.advance(None, world.clock.now()).flows["received"].to_pylist()
     assert received == [world.clock.now()]

@@ -14,6 +14,7 @@ from collector.api.decision_body import DESCRIBED, LONGEST_BODY, wish_in
 from collector.api.failures import Json, UnknownFlowError, add_errors
 from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
+from collector.api.store_paths import add_store
 from collector.config import Config
 from collector.counters import Counters
 from collector.live.runner import Live
@@ -94,6 +95,7 @@ def api_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     _add_questions(app, reader, config)
     _add_health(app, live, counters, taking, reader.sources.troubles)
+    add_store(app, reader.sources)
     add_errors(app)
     # The last one is asked first.
     app.add_middleware(RoleNeeded, access=access or Access.of(config), open_paths=_OPEN, needed=_needed)

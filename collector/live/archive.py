@@ -95,11 +95,11 @@ class Archive:
         identifiers, place = identifiers_of(rows)
         late = rows.take(pa.array(once(place[among(identifiers, seen)])))
         traces = pa.concat_arrays([whole(late["trace_id"]), indexed])
-        ids, spans = self._store.fetch(traces.unique(), late["flow_key"].drop_null().unique())
+        known, spans = self._store.fetch(traces.unique(), late["flow_key"].drop_null().unique())
         if not spans.num_rows:
             return None
         heard = int(np.asarray(rows["received"].to_numpy()).min()) - 1
-        return Restored(trimmed.read(spans, naming, now), ids, heard=heard)
+        return Restored(trimmed.read(spans, naming, now), known, heard=heard)
 
     def absorb(self, ids: Sequence[str]) -> None:
         """At the next `flush`, remove the flows with these *ids*: they are part of others now.

@@ -5,7 +5,7 @@ Rows are never lost: each is held until it is stitched, or dropped and counted.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from collector.diagnosis.owed import Demands
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
 from collector.model.readings import READINGS
 from collector.stitching import BELIEVED, Keying
+from collector.store.contracts import Known
 
 LARGE = 2_000  # spans: a larger flow is not stitched again for each new span
 _MOST_CHUNKS = 48
@@ -41,16 +42,18 @@ class Restored:
     """Flows restored from the store. They teach with spans that were received after *heard* only."""
 
     rows: pa.Table  # READINGS
-    ids: Sequence[str] = field(default=())
+    known: Mapping[str, Known] = field(default_factory=dict)  # by id
     unfinished: bool = False  # they were stuck or failed, not done
     heard: int = 2**62  # nanoseconds
 
     def marks(self, count: int) -> Marks:
         """The marks of *count* restored flows."""
-        yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-        unfinished = yes if self.unfinished else no
+        yes = np.ones(count, np.bool_)
+        unfinished = yes if self.unfinished else ~yes
         heard = np.full(count, self.heard)
-        return Marks(overdue=unfinished, kept=yes, current=no, counted=~unfinished, heard=heard)
+        marks = Marks.none(count)
+        marks.overdue, marks.kept, marks.counted, marks.heard = unfinished, yes, ~unfinished, heard
+        return marks
 
 
 class Memory:
@@ -94,10 +97,12 @@ class Memory:
         if restored is not None:
             keys = once(span_keys_of(restored.rows))
             former.append((keys, restored.marks(len(keys))))
-            stored += restored.ids
+            stored += restored.known
         chunk.inherit(former)
         absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
         chunk.note_changed(stored)
+        if restored is not None:
+            chunk.note_begun(restored.known, unchanged=not new.num_rows, stopped=restored.unfinished)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
             left.append(_Loose(outside, identifiers, place, loose_until))

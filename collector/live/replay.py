@@ -15,7 +15,7 @@ from collector.columns.keys import whole
 from collector.live.tick import Tick
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.store.contracts import StoreError, Stores
+from collector.store.contracts import Known, StoreError, Stores
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,8 @@ class Replay:
             self._advance(None, now)
 
     def _learn_from_store(self, before: int) -> None:
-        examples = self._read(self._flows.examples, before)
+        # Of a flow that was cut, what is left would teach that the rest need not happen.
+        examples = self._read(self._flows.examples, before, begun_since=self._tick.kept_since)
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
@@ -174,13 +175,20 @@ class Replay:
         stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):
             spans = self._read(self._spans.spans_of, stopped.to_pylist())
-            self._tick.restore(stored["id"].to_pylist(), spans, now, unfinished=True)
+            left = set(spans["trace_id"].unique().to_pylist())
+            known = {name: one for name, one in _known(stored).items() if not left.isdisjoint(one.traces)}
+            self._tick.restore(known, spans, now, unfinished=True)
         begun = flows.filter(flows["incomplete"])
         traces = set(whole(begun["traces"]).flatten().to_pylist()) - set(stopped.to_pylist())
         if traces:
             some = pa.array(sorted(traces), pa.binary(16))
-            ids, spans = self._read(self._flows.fetch, some, begun["key"].drop_null().unique())
-            self._tick.restore(ids, spans, now, unfinished=False)
+            known, spans = self._read(self._flows.fetch, some, begun["key"].drop_null().unique())
+            self._tick.restore(known, spans, now, unfinished=False)
+
+
+def _known(stored: pa.Table) -> dict[str, Known]:
+    columns = (stored[name].to_pylist() for name in ("id", "begun", "traces"))
+    return {name: Known(begun, frozenset(traces)) for name, begun, traces in zip(*columns, strict=True)}
 
 
 def _until(spans: pa.Table, now: int) -> pa.Table:

@@ -50,8 +50,12 @@ class Live:
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
         clock: Callable[[], int] = time.time_ns,
+        kept_since: Callable[[], int] = lambda: 0,
     ) -> None:
-        """*clock* must be the one by which spans are received, and never go back."""
+        """*clock* must be the one by which spans are received, and never go back.
+
+        *kept_since* tells when the oldest span that is kept was received, in nanoseconds.
+        """
         self.tick_s = tick_s
         self._clock = clock
         self.replayed = threading.Event()
@@ -60,6 +64,7 @@ class Live:
         )
         self._replay = Replay(self._tick, stores, replay_s, replay_spans, clock)
         self._declared = declared
+        self._kept_since = kept_since
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
         self._began: float | None = None  # when the current tick began, by the monotonic clock
@@ -139,7 +144,8 @@ class Live:
             self._began = None
 
     def _expect(self) -> None:
-        """Apply what people said and wrote since the last tick."""
+        """Apply what people said and wrote, and what was dropped, since the last tick."""
+        self._tick.kept_since = self._kept_since()
         with self._lock:
             decided, self._decided = self._decided, []
         for decision in decided:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,6 +22,7 @@ from collector.live import trimmed, untaught
 from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.crowding import Crowding
+from collector.live.cut import leaving
 from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
@@ -35,7 +36,7 @@ from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
 from collector.model.wording import SECOND
 from collector.stitching import BELIEVED, Keying
-from collector.store.contracts import FlowStore, StoreError
+from collector.store.contracts import FlowStore, Known, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class Tick:
     ) -> None:
         self.snapshot: Snapshot = EMPTY
         self.archive = Archive(store)
+        self.kept_since = 0  # when the oldest span that is kept was received, nanoseconds
         self._naming = naming
         self._pacing = pacing
         names = Names()
@@ -87,8 +89,7 @@ class Tick:
     def advance(self, spans: pa.Table | None, now: int, *, more: bool = False) -> Snapshot:
         """Add *spans* (SPANS; None if none came) and judge everything at *now*; *more* of them wait.
 
-        Raise `StoreError` if the store failed. Nothing is lost: a later tick does what could not be done, and
-        the snapshot is that of *now*.
+        Raise `StoreError` if the store failed: nothing is lost, a later tick does what could not be done.
         """
         began = time.perf_counter()
         self._note_pause(spans, now, more=more)
@@ -116,12 +117,12 @@ class Tick:
         """Expect from the next tick on what is *declared*, and nothing that was declared before."""
         self._declared = declared
 
-    def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
-        """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
+    def restore(self, known: Mapping[str, Known], spans: pa.Table, now: int, *, unfinished: bool) -> None:
+        """Restore the stored flows that are *known* from their *spans* (SPANS). They do not teach again."""
         self._renew()
         rows = trimmed.read(spans, self._naming, now)
         nothing = rows.slice(0, 0)
-        restored = Restored(rows, ids, unfinished=unfinished)
+        restored = Restored(rows, known, unfinished=unfinished)
         _, absorbed = self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
         self.archive.absorb(absorbed)
 
@@ -273,7 +274,9 @@ class Tick:
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """*chunk* as judged; or its halves, if one of its flows cannot be judged."""
         try:
-            yield self._judging.judge(chunk, now, self._quiet(now))
+            one = self._judging.judge(chunk, now, self._quiet(now))
+            self.archive.release(chunk, leaving(one, self.kept_since, now))
+            yield replace(one, alive=chunk.alive.copy())
         except Exception:
             log.exception("A flow cannot be judged; its spans are in the store")
             parts, lost = self._memory.split(chunk)
@@ -339,7 +342,7 @@ class Tick:
     def _teach(self, one: Judged, resting: Mask, now: int) -> None:
         chunk = one.chunk
         received = np.asarray(chunk.flows["received"].to_numpy())
-        fresh = resting & (received > chunk.marks.heard)
+        fresh = resting & (received > chunk.marks.heard) & ~chunk.cut
         if not fresh.any():
             return
         self._judging.losses.see(chunk.torn[fresh])

@@ -14,7 +14,9 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -64,3 +66,5 @@ class Sources:
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
     clock: Callable[[], int] = time.time_ns  # by which spans are received
+    retained: Callable[[], Retained] = Retained  # what is kept now
+    checks: StoreChecks | None = None  # None: a server keeps what is stored
