@@ -123,6 +123,26 @@ def test_nothing_is_called_well_without_what_that_rests_on() -> None:
     )
 
 
+def test_what_a_limit_leaves_out_is_no_calm() -> None:
+    """What is counted together may be stuck, and nobody would know."""
+    note = {"kind": "crowded", "service": "__other__", "text": "More than 2,000 services were seen."}
+    rests = {**CALM["rests_on"], "notes": [note]}
+    none = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "rests_on": rests}
+
+    assert text.stuck(none, 0).splitlines() == [
+        "Nothing is known to be stuck.",
+        "Rests on 12 expected steps.",
+        "More than 2,000 services were seen.",
+    ]
+
+
+def test_a_clock_that_was_set_back_makes_nothing_younger_than_nothing() -> None:
+    """The collector's times are ahead of this machine's then, for hours."""
+    busy = {"stuck": [finding("A-1")], "cohorts": [], "total": 1, "flows": 1, **CALM}
+
+    assert "-" not in text.stuck(busy, 0).replace("A-1", "")
+
+
 def test_nothing_is_called_well_while_flows_left_the_list_with_their_spans() -> None:
     """They stopped, and nobody has said that this is all right."""
     left = {"flows": 3, "before_unix_nano": 0, "sentence": "3 flows that stopped are no longer listed here."}

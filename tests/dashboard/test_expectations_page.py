@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from collector.diagnosis.standing import Change, Standings
+from collector.diagnosis.standing import Change, Crowd, Standings
 from collector.model.flows import State
 from collector.store.clickhouse.embedded import Engine
 from collector.store.contracts import Stores
@@ -147,6 +147,16 @@ def test_the_first_page_says_what_left_it_with_its_spans(app: AppTest, told: Tol
     opened(app, "flows")
     kept = "Spans of the last 14 days are kept, at most 1.0 GB; the oldest is of 2026-11-18."
     assert drawn(app, "flows")["showing"] == f"Showing 2 of 2 flows. {kept}"
+
+
+def test_the_first_page_is_not_calm_about_what_a_limit_leaves_out(app: AppTest, told: Told) -> None:
+    """What is counted together may be stuck, and nobody would know."""
+    crowd = Crowd("More than 2,000 services were seen.", NOW)
+    told.snapshot = replace(told.snapshot, standings=Standings((standing(),), crowds=(crowd,)))
+    app.run()
+
+    assert said(drawn(app, "stuck")["head"]["title"]) == "Nothing is known to be stuck."
+    assert said(drawn(app, "stuck")["head"]["lines"][0]) == crowd.text
 
 
 def test_the_page_lists_what_is_expected(app: AppTest) -> None:

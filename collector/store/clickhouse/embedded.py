@@ -24,9 +24,7 @@ _LIMITS = {
     "primary_index_cache_size": 32 * _MIB,
     "index_mark_cache_size": 1 * _MIB,
     "compiled_expression_cache_size": 1 * _MIB,
-    # Threads that are kept for later, and those that load what a query needs besides: the engine would keep a
-    # thousand, and take a hundred, as it does on a server of its own.
-    "max_thread_pool_free_size": 16,
+    # The engine would take a hundred threads to load what a query needs, as on a server of its own.
     "load_marks_threadpool_pool_size": 4,
     "prefetch_threadpool_pool_size": 4,
     "threadpool_writer_pool_size": 4,
