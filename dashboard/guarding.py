@@ -89,7 +89,9 @@ class Guard:
         own = own_token()
         if own and compare_digest(token.encode(), own.encode()):
             return True
-        if not token or not self._is_refused("", otherwise=None):
+        if not (token and token.isascii() and token.isprintable()):  # no header can carry it
+            return False
+        if not self._is_refused("", otherwise=None):
             return False
         return not self._is_refused(token, otherwise=None)
 
