@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,13 +27,18 @@ from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
+from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, RetentionStore, StoreError
 from collector.store.open import open_store
 from collector.upkeep import presence, probe, pulse
+from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
+from collector.upkeep.dropping import EVERY_S, Dropping
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Limits, least_free_of, limit_of
 from collector.upkeep.rounds import Rounds
+from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
 from collector.web.certificates import certificates
 from collector.web.patience import Patience, descriptors
@@ -71,15 +77,23 @@ async def run(config: Config) -> int:
     api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
-    store = open_store(config.data, config.store_memory_bytes, config.store)
+    clock = SteadyClock(config.data / "clock")
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
-    troubles, watch = Troubles(), Watch(counters)
+    clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
+    clock.keep()
+    troubles, watch = Troubles(clock.now), Watch(counters)
 
     def closed(door: str) -> Callable[[str], None]:
         return lambda reason: counters.connections_closed.labels(door, reason).inc()
 
+    removing = store.retention()
+    limits = _limits(config, removing)
+    dropping = Dropping(removing, limits, counters, clock=clock.now)
+    dropping.look()
+    disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
         ticking,
         naming=naming,
@@ -87,6 +101,8 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
         declared=declared,
+        clock=clock.now,
+        kept_since=lambda: dropping.retained.since,
     )
     intake = Intake(
         writing.spans,
@@ -94,12 +110,13 @@ async def run(config: Config) -> int:
         counters,
         on_stored=live.feed,
         behind=live.behind,
+        clock=clock.now,
         require_there=store.require_there,
         watch=watch,
         troubles=troubles,
     )
     most = descriptors(_CONNECTIONS)
-    grpc = grpc_server(intake, config, counters, most, access)
+    grpc = grpc_server(intake, config, counters, access, most)
     try:
         if tls:
             grpc.add_secure_port(address(bind, config.grpc_port), tls.grpc_credentials())
@@ -110,9 +127,9 @@ async def run(config: Config) -> int:
     http = HttpServer(
         http_app(intake, config, counters, access),
         http_socket,
+        tls,
         Patience(connections=most),
         closed("OTLP/HTTP"),
-        tls,
     )
     sources = Sources(
         reading.spans,
@@ -124,25 +141,30 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        clock.now,
+        lambda: dropping.retained,
     )
     reader = Reader(sources)
     api = HttpServer(
         api_app(reader, live, counters, config, watch.is_well, access),
         api_socket,
+        tls,
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
-        tls,
     )
     rounds = Rounds(watch)
+    rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 
     def end() -> None:
         loop.call_soon_threadsafe(watch.given_up.set)
 
-    rounds.every("doors", 2, Doors(access, tls, troubles).check)
     rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
     rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
     rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
+    rounds.every("doors", 2, Doors(access, tls, troubles).check)
+    rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
+    rounds.every("retention", EVERY_S, dropping.round)
     await intake.start()
     live.start()
     rounds.start()
@@ -187,6 +209,17 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     # The remaining tasks are not cancelled: gRPC's ends with its server, which could not stop without it.
     done, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
+
+
+def _limits(config: Config, store: RetentionStore) -> Limits:
+    """How much is kept. What is not set depends on the disk, as it is now."""
+    room = store.room()
+    return Limits(
+        days=config.retention_days,
+        bytes=limit_of(config.retention_bytes, store.size(), room),
+        flow_days=config.retention_flow_days,
+        least_free=least_free_of(config.min_free_bytes, room),
+    )
 
 
 def _addresses(config: Config) -> Otlp:

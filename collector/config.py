@@ -73,6 +73,14 @@ class Config:
     learn_flows: int = _number(20, 1_000)
     # How much a restart replays to know unfinished flows and normal times again. It takes a few seconds.
     replay_s: float = _number(900.0, 366 * _DAY)
+    # Two weeks: a flow that stopped on a Friday is still there after a holiday. Days of arrival, in UTC.
+    retention_days: int = _number(14, 36_500)
+    # 0: 80 % of what is free at the start, and what is stored already. The rest is for others and for merges.
+    retention_bytes: int = _number(0, 2**60, least=-1)
+    # A row of a flow takes some hundred bytes, its spans some thousand.
+    retention_flow_days: int = _number(90, 36_500)
+    # 0: 256 MiB, or a tenth of a small disk: a minute of full load, with its merges.
+    min_free_bytes: int = _number(0, 2**60, least=-1)
     # Pages served from this machine, such as a shop under development. Other sites may not send spans.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
@@ -97,6 +105,11 @@ class Config:
                 f"CHOREOSCOPE_BIND is '{shown(self.bind)}': an address that others reach needs"
                 " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...',"
                 " or CHOREOSCOPE_TOKENS, or CHOREOSCOPE_TLS_CLIENT_CA for clients with certificates."
+            )
+        if self.retention_flow_days < self.retention_days:
+            raise ConfigError(
+                f"CHOREOSCOPE_RETENTION_FLOW_DAYS is '{self.retention_flow_days}': expected no less than"
+                f" CHOREOSCOPE_RETENTION_DAYS ({self.retention_days}), as a flow is found by its row."
             )
         ports = [self.grpc_port, self.http_port, self.api_port]
         if len(set(ports)) < len(ports):

@@ -182,3 +182,9 @@ def test_bytes_that_are_not_utf_8_are_refused_in_every_setting(setting: Field[An
 
     assert str(refused.value).isprintable()
     assert ("s3cret" in str(refused.value)) == (setting.name not in {"token", "store"})
+
+
+def test_a_flow_may_not_be_forgotten_before_its_spans() -> None:
+    """Its page and its late spans are found by its row."""
+    with pytest.raises(ConfigError, match=r"RETENTION_FLOW_DAYS is '7': .*CHOREOSCOPE_RETENTION_DAYS \(14\)"):
+        Config.from_env({"CHOREOSCOPE_RETENTION_FLOW_DAYS": "7"})

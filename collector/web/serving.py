@@ -75,9 +75,9 @@ class HttpServer(uvicorn.Server):
         self,
         app: Any,
         opened: socket.socket,
+        tls: Certificates | None = None,
         patience: Patience | None = None,
         refused: Callable[[str], None] = lambda reason: None,
-        tls: Certificates | None = None,
     ) -> None:
         """*refused* is called with the reason for each connection that is closed because of its sender."""
         super().__init__(

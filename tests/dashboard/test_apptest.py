@@ -220,7 +220,7 @@ def test_stuck_flows_come_first_and_the_table_says_how_many_it_shows(app: AppTes
 
     body = drawn(app, "flows")
     assert {row["state"] for row in body["rows"][:13]} == {"stuck"}
-    assert body["showing"] == "showing 73 of 73 flows"
+    assert body["showing"].startswith("Showing 73 of 73 flows. Spans of the last 14 days are kept, at most ")
     assert {pill["key"]: pill["count"] for pill in body["pills"]}["done"] == "60"
 
 

@@ -32,8 +32,8 @@ def grpc_server(
     intake: Intake,
     config: Config,
     counters: Counters,
-    connections: int = 1_024,
     access: Access | None = None,
+    connections: int = 1_024,
 ) -> Server:
     """A server with its handlers for so many *connections*, but without a port yet."""
     receiver = _Receiver(intake, config, counters, access or Access.of(config))

@@ -1,5 +1,6 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
+from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import StoreError, Stores
 
@@ -24,9 +26,12 @@ class ClickHouseStore:
         place: str,
         connected: Callable[[], Database],
         closed: Callable[[], None],
+        clock: Callable[[], int],
         require_there: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
     ) -> None:
-        self.place = place
+        """*folder* is where the data is, if it is on a disk of this machine."""
+        self.place, self._clock, self._folder = place, clock, folder
         self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -52,11 +57,16 @@ class ClickHouseStore:
         database = self._connected()
         self._databases.append(database)
         spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+        return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened."""
         self._require_there()
+
+    def retention(self) -> ClickHouseRetention:
+        """What removes from these stores, over connections of its own."""
+        self._databases.append(self._connected())
+        return ClickHouseRetention(self._databases[-1], self._folder)
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
@@ -65,11 +75,11 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
+def on_folder(folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), lambda: engine.database(DATABASE), engine.close, engine.require_there
+        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there, folder
     )
     try:
         store.prepare(engine.require_room)
@@ -81,12 +91,12 @@ def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
     return store
 
 
-def on_server(address: str) -> ClickHouseStore:
+def on_server(address: str, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The store on the server at *address*; raise `AddressError` or `StoreError` if it cannot be used."""
     where = server.address(address)
     try:
         remote = server.Server(where)
-        store = ClickHouseStore(where.shown, remote.database, lambda: None)
+        store = ClickHouseStore(where.shown, remote.database, lambda: None, clock)
         store.prepare()
     except StoreError as error:
         raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error
