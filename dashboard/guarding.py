@@ -65,10 +65,20 @@ class Guard:
         if own_token():
             return True
         with self._lock:
-            if time.monotonic() - self._asked > _ASKED_AGAIN_S:
-                self._closed = self._is_refused("", otherwise=self._closed)
-                self._asked = time.monotonic()
-            return self._closed
+            was_asked = self._asked > float("-inf")
+            if time.monotonic() - self._asked <= _ASKED_AGAIN_S:
+                return self._closed
+            if was_asked:
+                self._asked = time.monotonic()  # others go on with what was known: it may take seconds
+            else:
+                self._ask()
+        if was_asked:
+            self._ask()
+        return self._closed
+
+    def _ask(self) -> None:
+        self._closed = self._is_refused("", otherwise=self._closed)
+        self._asked = time.monotonic()
 
     def knows(self, token: str) -> bool:
         """Whether *token* opens the pages; raise `ApiError` if nobody can say.
@@ -79,7 +89,9 @@ class Guard:
         own = own_token()
         if own and compare_digest(token.encode(), own.encode()):
             return True
-        if not token or not self._is_refused("", otherwise=None):
+        if not (token and token.isascii() and token.isprintable()):  # no header can carry it
+            return False
+        if not self._is_refused("", otherwise=None):
             return False
         return not self._is_refused(token, otherwise=None)
 

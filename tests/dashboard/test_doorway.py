@@ -251,7 +251,9 @@ def test_a_collector_with_tokens_says_whose_are_good(
             guard = Guard()
             assert guard.wants_token()
             assert [guard.knows(token) for token in (READ, DECIDE)] == [True, True]
-            assert [guard.knows(token) for token in (SEND, "", "x", "\u017c\u00f3\u0142w")] == [False] * 4
+            assert [
+                guard.knows(token) for token in (SEND, "", "x", "\u017c\u00f3\u0142w", f"{READ}\r\na: b")
+            ] == [False] * 5
         # It does not open because the collector has gone.
         guard._asked = float("-inf")
         assert guard.wants_token()
