@@ -114,6 +114,19 @@ class Trouble(Answer, frozen=True, kw_only=True):
     refuses: bool
 
 
+class Kept(Answer, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    oldest_unix_nano: int | None
+    days: int
+    bytes: int
+    limit_days: int
+    limit_bytes: int
+    limit_flow_days: int
+    unlisted: int
+    sentence: str
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """The figures of the first page."""
 
@@ -128,6 +141,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     spans: SpanCounts
     otlp: Otlp
     learning: Learning
+    kept: Kept
     troubles: list[Trouble]
 
 
@@ -159,3 +173,35 @@ class Deletions(Answer, frozen=True, kw_only=True):
 
     deletions: list[Deletion]
     total: int
+
+
+class StoreDamage(Answer, frozen=True, kw_only=True):
+    """Something stored that is damaged, or was."""
+
+    table: str
+    part: str
+    begins_unix_nano: int | None
+    ends_unix_nano: int | None
+    rows: int | None
+    reason: str
+
+
+class Backup(Answer, frozen=True, kw_only=True):
+    """The newest backup that was asked for since the collector started."""
+
+    name: str
+    state: str
+    said: str
+
+
+class Store(Answer, frozen=True, kw_only=True):
+    """How much is stored, and whether it is whole."""
+
+    kind: str
+    bytes: int | None
+    rows: dict[str, int]
+    oldest_unix_nano: int | None
+    checked_unix_nano: int | None
+    checked_fully_unix_nano: int | None
+    damages: list[StoreDamage]
+    backup: Backup | None

@@ -1,7 +1,7 @@
 """What do scripts see of an answer? Its plain JSON values, which tests compare."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
@@ -18,6 +18,8 @@ from collector.queries import stuck as queries
 from collector.queries.paging import Page
 from collector.queries.sources import LiveView, Sources
 from collector.stitching import Stitched
+from collector.store.contracts import Known
+from collector.upkeep.retention import Limits, Retained
 from tests.scenes import Watch
 
 Document: TypeAlias = dict[str, Any]
@@ -35,7 +37,11 @@ def fields(kind: type[Answer], document: Any) -> None:
 
 
 def sources(watch: Watch) -> Sources:
-    """The sources that questions about *watch* are answered from; its live part runs without a thread."""
+    """The sources that questions about *watch* are answered from; its live part runs without a thread.
+
+    What is kept is what its tick knows of.
+    """
+    kept = Retained(since=watch.tick.kept_since, days=1, limits=Limits(14, 10**9, 90, 10**6))
     live = SimpleNamespace(
         snapshot=watch.snapshot,
         keying=watch.tick.keying,
@@ -58,14 +64,15 @@ def sources(watch: Watch) -> Sources:
         Counters(),
         DEFAULT_NAMING,
         nowhere,
+        retained=lambda: kept,
         dismissals=watch.stores.dismissals,
         deletions=watch.stores.deletions,
     )
 
 
-def _restore(watch: Watch, ids: Sequence[str], spans: pa.Table, *, unfinished: bool) -> None:
+def _restore(watch: Watch, known: Mapping[str, Known], spans: pa.Table, *, unfinished: bool) -> None:
     """As the live part does it: between two ticks."""
-    watch.tick.restore(ids, spans, watch.now, unfinished=unfinished)
+    watch.tick.restore(known, spans, watch.now, unfinished=unfinished)
     watch.wait(1)
 
 
@@ -84,4 +91,4 @@ def document(stitched: Stitched, *args: Any, **how: Any) -> Document:
 def stuck(snapshot: Snapshot, *, late: bool = False, each: int | None = None) -> Document:
     """All that is stuck, on one page; with *each*, only the oldest *each* of every cohort."""
     every = queries.all_findings(snapshot, late=late)
-    return plain(queries.page_of(every, Page(10**6), each=each, replayed=True))
+    return plain(queries.page_of(every, Page(10**6), each=each, replayed=True, unlisted=None))

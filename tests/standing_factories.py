@@ -22,6 +22,7 @@ from collector.queries import Reader, Sources
 from collector.queries.sources import DeclaredView
 from collector.stitching import Keying
 from collector.store.contracts import Stores
+from collector.upkeep.retention import Retained
 from tests.collecting import free_ports
 from tests.factories import NOW, SECOND
 
@@ -88,6 +89,7 @@ class Told:
         self.keying = Keying()
         self.snapshot: Snapshot = replace(EMPTY, now=NOW, standings=standings)
         self.decided: list[Decision] = []
+        self.retained = Retained()
 
     @property
     def expectations(self) -> int:
@@ -130,6 +132,7 @@ def reader_of(told: Told, stores: Stores, declared: DeclaredView | None = None) 
             declared,
             dismissals=stores.dismissals,
             deletions=stores.deletions,
+            retained=lambda: told.retained,
         )
     )
 

@@ -11,7 +11,11 @@ import pytest
 from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
-from collector.store.clickhouse.server import address
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.opening import stores_over
+from collector.store.clickhouse.retention_store import ClickHouseRetention
+from collector.store.clickhouse.server import Server, address
 from collector.store.contracts import AddressError, OpenStore, Search, StoreError
 from collector.store.open import open_store
 from tests.collecting import Collector, until
@@ -27,6 +31,7 @@ from tests.stores.decision_contract import DecisionStoreContract, decision
 from tests.stores.deletion_contract import DeletionStoreContract
 from tests.stores.dismissal_contract import DismissalStoreContract, dismissal, say
 from tests.stores.front import PASSWORD, Front
+from tests.stores.retention_contract import RetentionStoreContract
 
 _numbers = count()
 NOWHERE = Path("nowhere")
@@ -64,6 +69,29 @@ class TestFlowStore(FlowStoreContract):
 
 class TestDecisionStore(DecisionStoreContract):
     """On a server."""
+
+
+class TestRetention(RetentionStoreContract):
+    """On a server, whose disk is known by a query."""
+
+    @pytest.fixture
+    def clock(self) -> list[int]:
+        return [NOW]
+
+    @pytest.fixture
+    def database(self, front: Front) -> Iterator[Database]:
+        database = Server(address(front.address(f"server_{next(_numbers)}"))).database()
+        migrate(database)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def opened(self, database: Database, clock: list[int]) -> Opened:
+        return lambda: stores_over(database, lambda: clock[0])
+
+    @pytest.fixture
+    def retention(self, database: Database) -> ClickHouseRetention:
+        return ClickHouseRetention(database, None)
 
 
 class TestDismissalStore(DismissalStoreContract):

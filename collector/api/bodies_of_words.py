@@ -10,12 +10,15 @@ from collector.web.bodies import BodyError
 _PER_CHARACTER = 12  # bytes at the most: escaped, as two halves of a surrogate pair
 
 
-def document_in(body: bytes) -> object:
-    """The JSON document in *body*; raise `BodyError` if it is none."""
+def document_in(body: bytes, author: str = "") -> object:
+    """The JSON document in *body*, by *author* if it names none; raise `BodyError` if it is no JSON."""
     try:
-        return msgspec.json.decode(body)
+        document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyError(f"The body is no JSON: {str(error)[:200]}.") from error
+    if author and isinstance(document, dict):
+        document.setdefault("author", author)
+    return document
 
 
 def _longest(*texts: int) -> int:
@@ -41,10 +44,15 @@ def _described(fields: dict[str, Any], needed: list[str]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
+def _needed(fields: dict[str, Any]) -> list[str]:
+    """All of *fields* but the author, for whom a token's name can stand."""
+    return [name for name in fields if name != "author"]
+
+
 _WISH: dict[str, Any] = {"word": {"type": "string", "enum": list(deciding.WORDS)}} | {
     name: _text(most) for name, most in deciding.LONGEST.items()
 }
-DECISION = _described(_WISH, list(_WISH))
+DECISION = _described(_WISH, _needed(_WISH))
 LONGEST_DECISION = _longest(*deciding.LONGEST.values())
 
 _NAME = _text(dismissing.LONGEST_NAME)
@@ -63,7 +71,7 @@ DISMISSAL = _described(
         "undo": {"type": "boolean"},
         **_WHO,
     },
-    list(_WHO),
+    _needed(_WHO),
 )
 DELETION = _described(
     {
@@ -73,7 +81,7 @@ DELETION = _described(
         "dry_run": {"type": "boolean", "default": True},
         **_WHO,
     },
-    list(_WHO),
+    _needed(_WHO),
 )
 LONGEST_DELETION = _longest(deleting.LONGEST_SERVICE, deleting.LONGEST_KEY, *deleting.LONGEST.values())
 LONGEST_DISMISSAL = 4 * 1024 * 1024  # room for as many keys as may be named, if they are not absurdly long

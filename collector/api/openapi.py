@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from collector.model.answers import (
     Answer,
+    Backup,
     Decision,
     Deletion,
     Deletions,
@@ -20,6 +21,7 @@ from collector.model.answers import (
     Map,
     Spans,
     Stitched,
+    Store,
     Stuck,
     Summary,
     Why,
@@ -27,6 +29,7 @@ from collector.model.answers import (
 
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
+    Backup,
     Decision,
     Deletion,
     Deletions,
@@ -38,6 +41,7 @@ ANSWERS: tuple[type[Answer], ...] = (
     Map,
     Spans,
     Stitched,
+    Store,
     Stuck,
     Summary,
     Why,

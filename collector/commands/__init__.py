@@ -11,6 +11,7 @@ from collector.commands.imports import import_
 from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
+from collector.commands.storing import store_
 from collector.commands.sweeping import delete, dismiss
 from collector.commands.terminal import harmless
 
@@ -23,7 +24,7 @@ def choreoscope() -> None:
 
 for command in (
     *(demo, collector, dashboard, stuck, flows, flow, why, map_, expectations),
-    *(dismiss, delete, stitch, import_),
+    *(dismiss, delete, stitch, import_, store_),
 ):
     choreoscope.add_command(command)
 

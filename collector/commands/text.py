@@ -19,7 +19,7 @@ def stuck(document: Document, now: int) -> str:
     if not found:
         return "\n".join([*calm(document), *gone(document)]) if document["replayed"] else NOT_KNOWN_YET
     flows = document["flows"]
-    oldest = duration((now - min(finding["since_unix_nano"] for finding in found)) / 1e9)
+    oldest = _age(now, min(finding["since_unix_nano"] for finding in found))
     verb = "is" if flows == 1 else "are"
     states = {finding["state"] for finding in found}
     words = [said for state, said in _STATES.items() if state in states]
@@ -35,19 +35,24 @@ def stuck(document: Document, now: int) -> str:
             " and ".join(map(short, cohort["triggers"])),
             str(cohort["cause"]),
             counted(cohort["flows"], "flow"),
-            duration((now - cohort["first_unix_nano"]) / 1e9),
+            _age(now, cohort["first_unix_nano"]),
         )
         for cohort in document["cohorts"]
     ]
     lines += table(("MISSING", "AFTER", "CAUSE", "FLOWS", "SINCE"), rows)
     lines.append("")
     for finding in found:
-        age = duration((now - finding["since_unix_nano"]) / 1e9)
+        age = _age(now, finding["since_unix_nano"])
         lines.append(f"{short(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
         lines.append(f"    {clean(finding['sentence'])}")
     if len(found) < document["total"]:
         lines += ["", f"The oldest {len(found):,} of {document['total']:,} findings: --limit shows more."]
     return "\n".join(lines)
+
+
+def _age(now: int, since: int) -> str:
+    """How long *since* is ago; nothing if the collector's clock is ahead of ours."""
+    return duration(max(now - since, 0) / 1e9)
 
 
 def flows(document: Document, now: int) -> str:
@@ -116,9 +121,10 @@ def stitched(document: Document) -> str:
 
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
+    lines = [clean(note["text"]) for note in document["notes"]]
     if not document["stuck"]:
-        return f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
-    lines: list[str] = []
+        said = f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
+        return "\n".join(lines or [said])
     for finding in document["stuck"]:
         lines += [
             clean(finding["sentence"]),

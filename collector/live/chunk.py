@@ -1,6 +1,6 @@
 """A chunk: flows that were stitched together, with all that is needed to judge, join and learn from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
@@ -12,15 +12,17 @@ from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
 from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.expected import Expected
-from collector.diagnosis.flow_rows import flow_table, outcomes
+from collector.diagnosis.flow_rows import first_arrivals, flow_table, outcomes
 from collector.diagnosis.lesson import Lesson
 from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record, record
 from collector.model.identity import span_keys, trace_keys
 from collector.model.readings import Role
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
+from collector.store.contracts import Known
 
 _NEVER = 2**63 - 1
+_TIMES = ("heard", "begun")  # of the marks: in nanoseconds, 0 for none
 
 
 @dataclass(eq=False)
@@ -31,13 +33,15 @@ class Marks:
     kept: Mask  # the store has a row for it,
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
+    vouched: Mask  # it was cut, and the store says that it stopped: here, nothing has shown yet why
     heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
+    begun: Ints  # it was cut: its first span was received then, and is no longer kept; 0: it is whole
 
     @classmethod
     def none(cls, count: int) -> "Marks":
         """Marks for *count* flows, none of them set."""
-        masks = {field.name: np.zeros(count, np.bool_) for field in fields(cls) if field.name != "heard"}
-        return cls(**masks, heard=np.zeros(count, np.int64))
+        kinds = ((one.name, np.int64 if one.name in _TIMES else np.bool_) for one in fields(cls))
+        return cls(**{name: np.zeros(count, kind) for name, kind in kinds})
 
     def of(self, flows: Mask) -> "Marks":
         """The marks of the flows that *flows* marks."""
@@ -49,11 +53,13 @@ class Marks:
         Of a flow that is in memory already, the store is asked again when more of it arrives: the earliest
         `heard` counts, or what arrived first would never teach.
         """
-        for name in (one.name for one in fields(self) if one.name != "heard"):
+        for name in (one.name for one in fields(self) if one.name not in _TIMES):
             np.logical_or.at(getattr(self, name), flow, getattr(before, name)[place])
-        heard = np.where(self.heard > 0, self.heard, _NEVER)
-        np.minimum.at(heard, flow, np.where(before.heard > 0, before.heard, _NEVER)[place])
-        self.heard = np.where(heard < _NEVER, heard, 0)
+        for name in _TIMES:
+            mine, theirs = getattr(self, name), getattr(before, name)
+            earliest = np.where(mine > 0, mine, _NEVER)
+            np.minimum.at(earliest, flow, np.where(theirs > 0, theirs, _NEVER)[place])
+            setattr(self, name, np.where(earliest < _NEVER, earliest, 0))
 
 
 @dataclass(eq=False)
@@ -77,7 +83,7 @@ class Chunk:
     owed: Owed
     unsure: Mask  # it has an event type for which it is not known yet what follows
     torn: Mask  # what is in it shows that telemetry of it was lost; `lost` also has what may have been
-    cut: Mask  # people deleted some of its spans
+    deleted: Mask  # people deleted some of its spans
     lived: int = 0  # spans of living flows, at the last `Memory.compact`
     _excused: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # entries that are owed no more
 
@@ -85,6 +91,11 @@ class Chunk:
     def lost(self) -> Mask:
         """Of which flows telemetry was lost."""
         return np.asarray(self.flows["incomplete"].to_numpy(), dtype=np.bool_)
+
+    @property
+    def cut(self) -> Mask:
+        """Of which flows the beginning is no longer kept. They teach nothing."""
+        return self.marks.begun > 0
 
     @property
     def spans(self) -> int:
@@ -137,7 +148,13 @@ class Chunk:
         """What *flows* may teach at *now*; if they are *stuck*, because of these entries."""
         # What was deleted may have happened: as of what was lost, only what is seen counts.
         return Lesson(
-            self.record, flows, self.lost | self.cut, self.marks.heard, self.flows["id"], now, stuck
+            self.record,
+            flows & ~self.cut,
+            self.lost | self.deleted,
+            self.marks.heard,
+            self.flows["id"],
+            now,
+            stuck,
         )
 
     def inherit(self, former: Sequence[tuple[Keys, Marks]]) -> None:
@@ -152,6 +169,45 @@ class Chunk:
             place, flow = self.stitched.flows.of(np.maximum(row, 0))
             here = row[place] >= 0
             self.marks.take_over(flow[here], marks, place[here])
+        self._show_begun()
+
+    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool, stopped: bool) -> None:
+        """Record which flows began before all of their spans that are left, by what the store has *known*.
+
+        With *unchanged*, nothing new came with them, so their rows in the store say more than we could. With
+        *stopped*, the store says that they stopped.
+        """
+        first = first_arrivals(self.stitched)
+        earliest = min((one.begun for one in known.values() if one.begun), default=_NEVER)
+        if earliest >= first.min(initial=_NEVER):
+            return  # nothing is missing, as nearly always
+        ids = self.ids(np.ones(len(first), np.bool_))
+        here = set(ids)
+        # Without a key, a flow is named after the trace of its first span, which may be gone.
+        renamed: dict[bytes, int] = {}
+        for name, one in known.items():
+            if name not in here and one.begun:
+                renamed.update({t: min(one.begun, renamed.get(t, _NEVER)) for t in one.traces})
+        for flow, (name, traces) in enumerate(zip(ids, self.flows["traces"].to_pylist(), strict=True)):
+            begun = known[name].begun if name in known else 0
+            begun = begun or min((renamed[t] for t in traces if t in renamed), default=0)
+            if 0 < begun < first[flow]:
+                self.marks.begun[flow] = begun
+                self.marks.current[flow] |= unchanged and name in known
+                self.marks.vouched[flow] = stopped and unchanged
+        self._show_begun()
+
+    def known(self, flows: Mask) -> dict[str, Known]:
+        """What the store knows of *flows*; when they began, only of those that were cut."""
+        traces = self.flows["traces"].filter(pa.array(flows)).to_pylist()
+        told = zip(self.ids(flows), self.marks.begun[flows].tolist(), traces, strict=True)
+        return {name: Known(begun, frozenset(some)) for name, begun, some in told}
+
+    def _show_begun(self) -> None:
+        if self.cut.any():
+            begun = np.where(self.cut, self.marks.begun, np.asarray(self.flows["begun"].to_numpy()))
+            place = self.flows.schema.get_field_index("begun")
+            self.flows = self.flows.set_column(place, "begun", pa.array(begun))
 
     def drop(self, flows: Mask) -> None:
         """Let *flows* go: they are in the store, or in a newer chunk."""
@@ -176,6 +232,7 @@ class Chunk:
         ids = np.array(self.ids(self.alive) if stored else [], object)
         self.marks.kept &= np.isin(ids, stored) if stored else False
         self.marks.current[:] = False
+        self.marks.vouched[:] = False
 
     def excuse(self, entries: Mask, lost: Mask) -> None:
         """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""
@@ -205,9 +262,9 @@ class Chunk:
         """Record that telemetry of *flows* was lost."""
         self._set_lost(flows | self.lost)
 
-    def note_cut(self, flows: Mask) -> None:
+    def note_deleted(self, flows: Mask) -> None:
         """Record that people deleted spans of *flows*: none of them was lost on its way."""
-        self.cut = self.cut | flows
+        self.deleted = self.deleted | flows
         self.torn = self.torn & ~flows
         self._set_lost(self.lost & ~flows)
 
@@ -241,7 +298,7 @@ def make(rows: pa.Table, demands: Demands, keying: Keying = BELIEVED) -> tuple[C
         owed=owed,
         unsure=unsure(happened, demands.expected),
         torn=np.asarray(flows.incomplete) | gaps,
-        cut=np.zeros(flows.count, np.bool_),
+        deleted=np.zeros(flows.count, np.bool_),
     )
     if gaps.any():
         chunk.note_lost(gaps)

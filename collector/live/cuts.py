@@ -62,7 +62,7 @@ class Cuts:
             if hit.any():
                 flows = np.zeros(len(chunk.alive), np.bool_)
                 flows[chunk.identified[hit]] = True
-                chunk.note_cut(flows)
+                chunk.note_deleted(flows)
                 entries = flows[chunk.owed.flow] & self._may_be(chunk.owed, cut.deletion, expected)
                 if entries.any():
                     chunk.excuse(entries, np.zeros(len(entries), np.bool_))

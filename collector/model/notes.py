@@ -17,7 +17,8 @@ class NoteKind(IntEnum):
     REPLAY = 8
     UNCLEAR_CAUSE = 9
     SHARED_KEY = 10
-    DELETED = 11
+    CUT = 11
+    DELETED = 12
 
     @property
     def word(self) -> str:
@@ -29,7 +30,7 @@ class NoteKind(IntEnum):
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
 # The sentence for each kind. CLOCK_SKEW has one per pair of services (`queries.clock_notes`), DELETED one per
-# deletion (`queries.cut_notes`).
+# deletion (`queries.cut_notes`), and CUT has a date (`queries.remnants`).
 SENTENCES = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",

@@ -17,6 +17,7 @@ from collector.live.cuts import MOST_CUT, cut_of
 from collector.model.deletions import Deletion
 from collector.model.flows import State
 from collector.queries.sources import Sources
+from collector.store.contracts import Known
 
 _FLOWS = 2_000  # stitched again at a time: some ten thousand spans
 _MOST_TRACES = 20_000  # of such flows: one with more is a key that many runs share
@@ -64,7 +65,7 @@ def run(sources: Sources, deletion: Deletion, progress: Progress, stop: Callable
         progress.flows += page.num_rows
     # What was stitched again is written at the end of a tick: it is over when the next one has begun.
     for _ in range(2):
-        waited(live.restore([], sources.spans.spans_of([]), unfinished=False))
+        waited(live.restore({}, sources.spans.spans_of([]), unfinished=False))
     progress.step = _STEPS[3]
     store.remove_leftovers(deletion, stored_by, stop)
     _go_on(stop)
@@ -82,7 +83,16 @@ def _stitch_again(
     if some.num_rows:
         traces = whole(some["traces"]).flatten().unique().to_pylist()[:_MOST_TRACES]
         spans = sources.spans.spans_of(traces)
-        waited(sources.live.restore(some["id"].to_pylist(), spans, unfinished=unfinished))
+        waited(sources.live.restore(_known(some, sources.retained().since), spans, unfinished=unfinished))
+
+
+def _known(flows: pa.Table, kept_since: int) -> dict[str, Known]:
+    """What the store knows of *flows*; when they began, only of those of which retention dropped spans."""
+    columns = (flows[name].to_pylist() for name in ("id", "begun", "traces"))
+    return {
+        name: Known(begun if begun < kept_since else 0, frozenset(traces))
+        for name, begun, traces in zip(*columns, strict=True)
+    }
 
 
 def _go_on(stop: Callable[[], bool]) -> None:

@@ -17,6 +17,7 @@ from collector.model.answers import FlowItem, Flows
 from collector.model.flows import State
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.paging import Page, cursor_after
+from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
 from collector.store.contracts import Place, Search, begins_trace_id
 
@@ -31,6 +32,7 @@ def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed =
     keeps its place, so it is neither skipped nor shown twice.
     """
     snapshot, store = sources.live.snapshot, sources.flows
+    kept_since = sources.retained().since
     hidden = dismissed.hidden(snapshot)
     anywhere = replace(search, states=(), dismissed=False)
     every = matching(snapshot, anywhere, hidden)
@@ -49,9 +51,9 @@ def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed =
     after = Place(*wanted.after) if wanted.after else None
     # One more than is shown, to know whether there is another page.
     here = _in_order(snapshot, matching(snapshot, search, hidden), after)[: wanted.limit + 1]
-    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, dismissed), strict=True))
+    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, kept_since, dismissed), strict=True))
     for row in store.found(in_store_alone(snapshot, search), wanted.limit + 1, after).to_pylist():
-        item = stored_item(row, dismissed)
+        item = stored_item(row, kept_since, dismissed)
         entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
     entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
     shown = entries[: wanted.limit]
@@ -139,8 +141,10 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
     return found
 
 
-def items_of(snapshot: Snapshot, places: Ints, dismissed: Dismissed = NOTHING_DISMISSED) -> list[FlowItem]:
-    """The list entries of these rows of the snapshot."""
+def items_of(
+    snapshot: Snapshot, places: Ints, kept_since: int = 0, dismissed: Dismissed = NOTHING_DISMISSED
+) -> list[FlowItem]:
+    """The list entries of these rows of the snapshot; the oldest span that is kept is of *kept_since*."""
     owed = snapshot.owed
     entry = longest_owed(snapshot)[places]
     overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
@@ -152,18 +156,20 @@ def items_of(snapshot: Snapshot, places: Ints, dismissed: Dismissed = NOTHING_DI
         state = State(int(snapshot.state[place]))
         said = dismissed.of(row["id"], row["received"], state)
         if debt < 0:
-            found.append(_item(row, state, None, None, None, said))
+            found.append(_item(row, kept_since, state, dismissed=said))
             continue
         service, event_type = owed_by(snapshot, int(owed.step[debt]), int(owed.join[debt]))
         late = round(float(overdue[debt]), 3) if state >= State.LATE else None
-        found.append(_item(row, state, service, event_type, late, said))
+        found.append(_item(row, kept_since, state, service, event_type, late, said))
     return found
 
 
-def stored_item(row: Mapping[str, Any], dismissed: Dismissed = NOTHING_DISMISSED) -> FlowItem:
+def stored_item(
+    row: Mapping[str, Any], kept_since: int, dismissed: Dismissed = NOTHING_DISMISSED
+) -> FlowItem:
     """The list entry of one row of STORED_FLOWS."""
     state = State(row["state"])
-    return _item(row, state, None, None, None, dismissed.of(row["id"], row["received"], state))
+    return _item(row, kept_since, state, dismissed=dismissed.of(row["id"], row["received"], state))
 
 
 def longest_owed(snapshot: Snapshot) -> Ints:
@@ -186,12 +192,14 @@ def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str |
 
 def _item(
     row: Mapping[str, Any],
+    kept_since: int,
     state: State,
-    service: str | None,
-    event_type: str | None,
-    overdue: float | None,
-    dismissed: answers.Dismissed | None,
+    service: str | None = None,
+    event_type: str | None = None,
+    overdue: float | None = None,
+    dismissed: answers.Dismissed | None = None,
 ) -> FlowItem:
+    kept = spans_kept(row["begun"], row["received"], kept_since)
     return FlowItem(
         id=row["id"],
         key=row["key"],
@@ -206,9 +214,10 @@ def _item(
         outcome=row["outcome"] if state is State.DONE else None,
         messages=row["messages"],
         reactions=row["reactions"],
-        incomplete=row["incomplete"],
+        incomplete=row["incomplete"] and kept == "all",  # what was dropped was not lost
         wait_ms=round(row["wait_ms"], 3),
         work_ms=round(row["work_ms"], 3),
         overdue_s=overdue,
+        spans_kept=kept,
         dismissed=dismissed,
     )

@@ -27,14 +27,15 @@ from collector.queries.deleting import Deleting, Unwanted
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.dismissing import Dismissing, Never
 from collector.queries.expectation_list import Only, expectations
-from collector.queries.flow import flow, place_of, spans
+from collector.queries.flow import flow, spans, why
 from collector.queries.kept import Kept
 from collector.queries.map import choreography_map
 from collector.queries.paging import Page
+from collector.queries.remnants import unlisted
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import stitched_again
-from collector.queries.stopped import DISMISSED, Stopped, in_memory
-from collector.queries.stuck import Findings, all_findings, page_of, why
+from collector.queries.stopped import DISMISSED, UNLISTED, Stopped, in_memory
+from collector.queries.stuck import Findings, all_findings, page_of
 from collector.queries.summary import summary
 from collector.store.contracts import Search, StoreError
 
@@ -73,8 +74,10 @@ class Reader:
         dismissed = self._dismissing.dismissed
         snapshot = self.sources.live.snapshot
         every = self._findings(snapshot, dismissed, late=late)
-        gone = self._stopped.counts(snapshot, dismissed.hidden(snapshot), dismissed)[DISMISSED]
-        return page_of(every, wanted, each=each, replayed=replayed, dismissed=gone)
+        counts = self._stopped.counts(snapshot, dismissed.hidden(snapshot), dismissed)
+        left = unlisted(counts[UNLISTED], self.sources.retained().since)
+        gone = counts[DISMISSED]
+        return page_of(every, wanted, each=each, replayed=replayed, unlisted=left, dismissed=gone)
 
     def expectations(self, only: Only) -> Expectations:
         """What is expected of whom after what, and what people said about it."""
@@ -83,7 +86,7 @@ class Reader:
             live.snapshot.standings,
             self.sources.decisions.all(),
             only,
-            time.time_ns(),
+            self.sources.clock(),
             replayed=live.replayed.is_set(),
             responsible=declared.current().services if declared else None,
             problem=declared.problem if declared else None,
@@ -116,12 +119,7 @@ class Reader:
 
     def why(self, name: str) -> Why | None:
         """The findings of one flow; None if there is no such flow."""
-        replayed = self.sources.live.replayed.is_set()
-        snapshot = self.sources.live.snapshot
-        place = place_of(snapshot, name)
-        if place is None and not self.sources.flows.named(name).num_rows:
-            return None
-        return why(snapshot, place, replayed=replayed)
+        return why(self.sources, name)
 
     def flow(self, name: str) -> Flow | None:
         """One flow in full; None if there is no such flow."""
@@ -146,5 +144,7 @@ class Reader:
         return causal_graph(stitched_again(self.sources, found.spans), spelled=found.spelled, notes=notes)
 
     def _findings(self, snapshot: Snapshot, dismissed: Dismissed, *, late: bool) -> Findings:
-        hidden = dismissed.hidden(snapshot)
-        return self._stuck[late].get((snapshot, dismissed), lambda: all_findings(snapshot, hidden, late=late))
+        hidden, since = dismissed.hidden(snapshot), self.sources.retained().since
+        return self._stuck[late].get(
+            (snapshot, dismissed), lambda: all_findings(snapshot, hidden, late=late, kept_since=since)
+        )

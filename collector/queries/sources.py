@@ -1,7 +1,8 @@
 """The sources from which questions are answered."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,8 +18,17 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.model.deletions import Doomed
 from collector.stitching import Keying
-from collector.store.contracts import DecisionStore, DeletionStore, DismissalStore, FlowStore, SpanStore
+from collector.store.contracts import (
+    DecisionStore,
+    DeletionStore,
+    DismissalStore,
+    FlowStore,
+    Known,
+    SpanStore,
+)
+from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -48,8 +58,8 @@ class LiveView(Protocol):
     def remove(self, doomed: Doomed) -> Future[None]:
         """Forget the spans of *doomed*, which the store has no more."""
 
-    def restore(self, ids: Sequence[str], spans: pa.Table, *, unfinished: bool) -> Future[None]:
-        """Take in again the stored flows with these *ids*, as their *spans* (SPANS) are now."""
+    def restore(self, known: Mapping[str, Known], spans: pa.Table, *, unfinished: bool) -> Future[None]:
+        """Take in again the stored flows that are *known*, as their *spans* (SPANS) are now."""
 
 
 class DeclaredView(Protocol):
@@ -76,5 +86,8 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    clock: Callable[[], int] = time.time_ns  # by which spans are received
+    retained: Callable[[], Retained] = Retained  # what is kept now
+    checks: StoreChecks | None = None  # None: a server keeps what is stored
     dismissals: DismissalStore = field(kw_only=True)
     deletions: DeletionStore = field(kw_only=True)

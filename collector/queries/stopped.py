@@ -1,7 +1,7 @@
 """How many flows are in which state, in memory and in the store, and how many are dismissed?"""
 
 import contextlib
-from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from collector.queries.kept import Kept
 from collector.queries.sources import Sources
 from collector.store.contracts import Search, StoreError
 
-DISMISSED = "dismissed"  # beside the words of the states
+# Beside the words of the states: flows that people dismissed, and those of which spans are no longer kept.
+DISMISSED, UNLISTED = "dismissed", "unlisted"
 _COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 _STOPPED = (State.STUCK, State.FAILED)
 
@@ -32,8 +33,8 @@ class Stopped:
         self._elsewhere: Kept[dict[str, int]] = Kept(_COUNTED_FOR_S)
 
     def counts(self, snapshot: Snapshot, hidden: Mask, by: object) -> dict[str, int]:
-        """How many flows are in each state, and dismissed; asked again when *by* is something else."""
-        counts = in_memory(snapshot, hidden)
+        """How many flows are in each state, dismissed and unlisted; asked again when *by* is another."""
+        counts = in_memory(snapshot, hidden) | {UNLISTED: 0}
         for word, number in self._elsewhere.get(by, lambda: self._stored(snapshot)).items():
             counts[word] += number
         return counts
@@ -41,9 +42,15 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
-            found: Counter[str] = Counter()
-            for (state, gone), number in self._sources.flows.counts_apart(stopped).items():
-                found[DISMISSED if gone else State(state).word] += number
-            return dict(found)
+            store, since = self._sources.flows, self._sources.retained().since
+            alone = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
+            every = store.counts_apart(alone)
+            found: dict[str, int] = {
+                State(state).word: number
+                for (state, gone), number in store.counts_apart(replace(alone, begun_since=since)).items()
+                if not gone
+            }
+            dismissed = sum(number for (_, gone), number in every.items() if gone)
+            cut = sum(every.values()) - dismissed - sum(found.values())
+            return {**found, UNLISTED: cut, DISMISSED: dismissed}
         return self._elsewhere.last or {}

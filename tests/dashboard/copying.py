@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals", "sweeps"),
+    "total_shapes": ("totals", "sweeps", "storing"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 
@@ -32,7 +32,17 @@ IMPORTS = {
     "typing": ("Any",),
     "msgspec": ("Struct", "field"),
 }
-WORDS = {"StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "DeletionState", "Literal"}
+WORDS = {
+    "BackupWord",
+    "DeletionState",
+    "EvidenceKind",
+    "ExpectationKind",
+    "ExpectationState",
+    "Literal",
+    "SpansKept",
+    "StateWord",
+    "StoreKind",
+}
 EMPTY = {"list": "[]", "dict": "{}", "bool": "False"}
 
 

@@ -13,17 +13,20 @@ import pytest
 from playwright.sync_api import Page, expect
 from streamlit.testing.v1 import AppTest
 
-from collector.diagnosis.standing import Change, Standings
+from collector.diagnosis.standing import Change, Crowd, Standings
+from collector.model.flows import State
 from collector.store.clickhouse.embedded import Engine
 from collector.store.contracts import Stores
+from collector.upkeep.retention import Limits, Retained
 from tests.conftest import new_stores
 from tests.dashboard.conftest import NASTY
 from tests.dashboard.servers import Dashboard
 from tests.dashboard.test_apptest import drawn, opened, said, started
 from tests.dashboard.test_browser import ready, seen
-from tests.factories import SECOND
+from tests.factories import NOW, SECOND
 from tests.sample_services.harness import free_port
 from tests.standing_factories import HOUR, Told, app_of, drop, learning, serving, standing
+from tests.stores.contract import flows, put
 
 
 def known() -> Standings:
@@ -116,6 +119,44 @@ def test_the_first_page_is_calm_only_where_something_is_expected(app: AppTest, t
     time.sleep(0.6)  # one answer serves all viewers of half a second
     app.run()
     assert said(drawn(app, "stuck")["head"]["title"]) == "Nothing can be called stuck yet."
+
+
+def test_the_first_page_says_what_left_it_with_its_spans(app: AppTest, told: Told, stores: Stores) -> None:
+    """Never "Nothing is stuck." alone while flows that stopped are no longer listed."""
+    told.snapshot = replace(told.snapshot, standings=Standings((standing(),)))
+    put(stores.flows, flows("A-1", "A-2", received=NOW, begun=NOW), State.STUCK)
+    told.retained = Retained(since=NOW + SECOND, days=1, limits=Limits(14, 10**9, 90, 10**6))
+    app.run()
+
+    head = drawn(app, "stuck")["head"]
+    assert said(head["title"]) == "Nothing newer is stuck."
+    assert said(head["lines"][0]).startswith(
+        "2 flows that stopped before 2026-11-18 are no longer listed here"
+    )
+    assert head["lines"][0][-1] == {"text": "Show them", "target": {"page": "flows", "state": "stuck"}}
+    assert "met" not in drawn(app, "stuck")["groups"][0]["calm"]
+    opened(app, "flow", flow="A-1")
+    lines = [said(line) for line in drawn(app, "head")["lines"]]
+    assert lines == [
+        "It stopped after OrderPlaced. 1 message, 0 reactions.",
+        "Its spans are no longer kept: all of them were received before 2026-11-18.",
+    ]
+    assert notices(app)[-1].startswith(
+        "Nothing of this flow is left to draw. | The last thing known of it happened"
+    )
+    opened(app, "flows")
+    kept = "Spans of the last 14 days are kept, at most 1.0 GB; the oldest is of 2026-11-18."
+    assert drawn(app, "flows")["showing"] == f"Showing 2 of 2 flows. {kept}"
+
+
+def test_the_first_page_is_not_calm_about_what_a_limit_leaves_out(app: AppTest, told: Told) -> None:
+    """What is counted together may be stuck, and nobody would know."""
+    crowd = Crowd("More than 2,000 services were seen.", NOW)
+    told.snapshot = replace(told.snapshot, standings=Standings((standing(),), crowds=(crowd,)))
+    app.run()
+
+    assert said(drawn(app, "stuck")["head"]["title"]) == "Nothing is known to be stuck."
+    assert said(drawn(app, "stuck")["head"]["lines"][0]) == crowd.text
 
 
 def test_the_page_lists_what_is_expected(app: AppTest) -> None:

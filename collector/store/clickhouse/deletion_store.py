@@ -147,12 +147,12 @@ class ClickHouseDeletions:
         self._remove("message_ids", f"trace_id IN {_CUT}", {"id": deletion.id}, stop)
 
     def flows_of(self, deletion: Deletion, after: str, limit: int) -> pa.Table:
-        """(id, traces, state) of *limit* stored flows with a marked trace, by id from *after* on."""
+        """(id, traces, state, begun) of *limit* stored flows with a marked trace, by id from *after* on."""
         return self._database.query(
-            "SELECT id, traces, state FROM flows FINAL WHERE id > {after:String} AND state != 255"
+            "SELECT id, traces, state, begun FROM flows FINAL WHERE id > {after:String} AND state != 255"
             f" AND arrayExists(t -> t IN {_CUT}, traces) ORDER BY id LIMIT {{limit:UInt64}}",
             {"id": deletion.id, "after": after, "limit": limit},
-            ["id", "traces", "state"],
+            ["id", "traces", "state", "begun"],
         )
 
     def newest_flow(self) -> int:

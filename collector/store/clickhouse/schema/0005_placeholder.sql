@@ -1,2 +1,0 @@
--- Adds: settings
--- A place for a migration that comes from elsewhere: it is replaced when that one is merged.
