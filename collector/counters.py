@@ -54,9 +54,31 @@ class Counters:
             "Rows that cannot be read, as far as their number is known.",
             registry=self.registry,
         )
+        self.dropped_spans = Counter(
+            "choreoscope_retention_spans",
+            "Stored spans (every copy) that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.dropped_days = Counter(
+            "choreoscope_retention_days",
+            "Days of spans that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.disk_free = Gauge(
+            "choreoscope_disk_free_bytes",
+            "Bytes that are free on the disk of the store.",
+            registry=self.registry,
+        )
         self.waiting_bytes = Gauge(
             "choreoscope_intake_waiting_bytes",
             "Bytes of requests that wait for an insert.",
+            registry=self.registry,
+        )
+        self.admitted_bytes = Gauge(
+            "choreoscope_intake_admitted_bytes",
+            "Bytes of requests that may wait, by how fast they are stored at present.",
             registry=self.registry,
         )
         self.commit_seconds = Histogram(
@@ -76,6 +98,7 @@ class Counters:
             "too_large",
             "media_type",
             "unauthorized",
+            "forbidden",
             "no_traces",
         )
         for reason in reasons:

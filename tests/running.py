@@ -46,7 +46,7 @@ async def ingest(
     intake = Intake(store, config, counters)
     opened = listen("127.0.0.1", 0, "nobody")
     port = opened.getsockname()[1]
-    http = HttpServer(http_app(intake, config, counters), opened, patience, closed.append)
+    http = HttpServer(http_app(intake, config, counters), opened, patience=patience, refused=closed.append)
     grpc = grpc_server(intake, config, counters)
     grpc_port = grpc.add_insecure_port("127.0.0.1:0")
     await intake.start()

@@ -121,7 +121,7 @@ def test_the_largest_settings_can_be_used(tmp_path: Path) -> None:
         for setting in fields(Config)
         if "most" in setting.metadata and not setting.name.endswith(("_port", "memory_bytes"))
     }
-    running = Collector(tmp_path, **bounds).start()
+    running = Collector(tmp_path, trusted=None, **bounds).start()
     try:
         running.send(order("A-1", time.time_ns(), down={"payment"}))
         until(lambda: running.ask("/flows", q="A-1")["total"] == 1)

@@ -230,7 +230,7 @@ async def large(scope: Any, receive: Any, send: Any) -> None:
 async def test_answer_that_nobody_reads_is_not_kept() -> None:
     closed: list[str] = []
     opened = listen("127.0.0.1", 0, "nobody")
-    server = HttpServer(large, opened, SHORT, closed.append)
+    server = HttpServer(large, opened, patience=SHORT, refused=closed.append)
     await server.start()
     with socket.create_connection(opened.getsockname()) as asking:
         asking.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")

@@ -160,7 +160,7 @@ def _checked(config: Config) -> list[Damage]:
 def _opened(config: Config) -> OpenStore:
     backups = folder_of(config.backups, config.data)
     try:
-        return open_store(config.data, config.store_memory_bytes, "", backups)
+        return open_store(config.data, config.store_memory_bytes, backups=backups)
     except FolderInUseError:
         raise
     except (OpenError, StoreError) as error:

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
+from collector.ingest.admission import Admission
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
@@ -52,6 +53,7 @@ class Accepted:
 class _Waiting:
     body: Body
     answer: asyncio.Future[Accepted]
+    arrived: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Intake:
         counters: Counters,
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] = time.time_ns,
         *,
         require_there: Callable[[], None] = lambda: None,
         watch: Watch | None = None,
@@ -80,13 +83,15 @@ class Intake:
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
         come more slowly. While one of *troubles* refuses, so does this. *require_there* raises `StoreError`
-        if what was stored cannot be durable.
+        if what was stored cannot be durable. *clock* tells when spans are received, and never goes back.
         """
         self._store, self._config, self._counters = store, config, counters
-        self._on_stored, self._behind, self._require_there = on_stored, behind, require_there
+        self._on_stored, self._behind, self._clock = on_stored, behind, clock
+        self._require_there = require_there
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self.budget = Budget(config.queue_bytes, counters.requests_refused.labels("overloaded").inc)
+        self._admission = Admission(config.queue_bytes)
+        self.budget = Budget(self._admission.limit, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -111,6 +116,10 @@ class Intake:
 
     def refuse_early(self) -> None:
         """Raise what `accept` would raise for any request: its body need not be read, then."""
+        self._refuse()
+        self.budget.require_room()
+
+    def _refuse(self) -> None:
         if trouble := self._troubles.refusing():
             self._counters.requests_refused.labels("trouble").inc()
             raise StoreError(trouble.text)
@@ -123,7 +132,7 @@ class Intake:
 
         Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
-        self.refuse_early()
+        self._refuse()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         held = share or self.budget.share()
         held.settle(len(data))
@@ -178,7 +187,7 @@ class Intake:
         while waiting := await self._next_group():
             bodies = [one.body for one in waiting]
             # Strictly increasing, so that "received after" never splits a group.
-            self._last_received = max(time.time_ns(), self._last_received + 1)
+            self._last_received = max(self._clock(), self._last_received + 1)
             with _answered(waiting):
                 decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
                 await self._decoded.put(_Group(waiting, decoded))
@@ -254,6 +263,7 @@ class Intake:
         self._counters.stored.inc(new)
         self._counters.duplicate.inc(received - new)
         self._answer(group)
+        self._note_stored(group)
         self._tell(spans)
 
     def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
@@ -274,6 +284,12 @@ class Intake:
             elif not one.answer.done():
                 one.answer.set_result(Accepted(verdict.rejected, verdict.message))
 
+    def _note_stored(self, group: _Group) -> None:
+        size, begun = sum(len(one.body.data) for one in group.waiting), group.waiting[0].arrived
+        self._admission = self._admission.stored(size, begun, time.monotonic())
+        self.budget.limit = self._admission.limit
+        self._counters.admitted_bytes.set(self.budget.limit)
+
     def _tell(self, spans: pa.Table) -> None:
         try:
             if spans.num_rows:
@@ -282,7 +298,7 @@ class Intake:
             log.exception("The live part could not take %d stored spans", spans.num_rows)
 
     def _remember(self) -> None:
-        since = time.time_ns() - _REMEMBERED_S * 10**9
+        since = self._clock() - _REMEMBERED_S * 10**9
         # The store returns the latest first; the set wants the newest last.
         ids = self._store.ids_since(since, _REMEMBERED_SPANS)
         self._recent.add(spread_span_keys(ids["trace_id"], ids["span_id"])[::-1])

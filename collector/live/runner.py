@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
@@ -48,14 +49,22 @@ class Live:
         replay_s: float = 900.0,
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
+        clock: Callable[[], int] = time.time_ns,
+        kept_since: Callable[[], int] = lambda: 0,
     ) -> None:
+        """*clock* must be the one by which spans are received, and never go back.
+
+        *kept_since* tells when the oldest span that is kept was received, in nanoseconds.
+        """
         self.tick_s = tick_s
+        self._clock = clock
         self.replayed = threading.Event()
         self._tick = Tick(
             stores.flows, naming=naming, keying=keying, habits=habits or Habits(), pacing=pacing or Pacing()
         )
-        self._replay = Replay(self._tick, stores, replay_s, replay_spans)
+        self._replay = Replay(self._tick, stores, replay_s, replay_spans, clock)
         self._declared = declared
+        self._kept_since = kept_since
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
         self._began: float | None = None  # when the current tick began, by the monotonic clock
@@ -118,7 +127,7 @@ class Live:
         began = time.monotonic()
         self._expect()
         try:
-            self._replay.run(time.time_ns(), self._stop)
+            self._replay.run(self._clock(), self._stop)
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
@@ -127,7 +136,7 @@ class Live:
             try:
                 self._expect()
                 spans = self._taken()
-                self._tick.advance(spans, time.time_ns(), more=self._behind)
+                self._tick.advance(spans, self._clock(), more=self._behind)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
             except BaseException:
@@ -135,13 +144,14 @@ class Live:
             self._began = None
 
     def _expect(self) -> None:
-        """Apply what people said and wrote since the last tick."""
+        """Apply what people said and wrote, and what was dropped, since the last tick."""
+        self._tick.kept_since = self._kept_since()
         with self._lock:
             decided, self._decided = self._decided, []
         for decision in decided:
             self._tick.decide(decision)
         if self._declared is not None:
-            self._declared.check(time.time_ns())
+            self._declared.check(self._clock())
             self._tick.declare(self._declared.current())
 
     def _pause(self, began: float) -> float:

@@ -1,6 +1,8 @@
 """The sources from which questions are answered."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +16,7 @@ from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
 from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -62,4 +65,6 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    clock: Callable[[], int] = time.time_ns  # by which spans are received
+    retained: Callable[[], Retained] = Retained  # what is kept now
     checks: StoreChecks | None = None  # None: a server keeps what is stored

@@ -17,6 +17,8 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
 
+NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
+
 
 class StoreError(Exception):
     """A write may not be durable, or a read failed."""
@@ -48,6 +50,29 @@ class Search:
     since: int = 0  # nanoseconds: the flow's last activity is later
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
+    begun_since: int = 0  # nanoseconds: its first span was received then or later
+
+
+class Known(NamedTuple):
+    """What a stored flow knows of itself, whether or not its spans are still there."""
+
+    begun: int  # when its first span was received, nanoseconds; 0: unknown
+    traces: frozenset[bytes]  # 16 bytes each
+
+
+class Day(NamedTuple):
+    """The spans that were received on one day, in UTC: retention drops them all at once."""
+
+    number: int  # days since 1970-01-01
+    spans: int  # copies
+    bytes: int  # on the disk
+
+
+class Room(NamedTuple):
+    """The disk that a store writes to, in bytes."""
+
+    free: int
+    total: int
 
 
 class Place(NamedTuple):
@@ -95,10 +120,11 @@ class SpanStore(Protocol):
     def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """(trace_id, span_id) of at most *limit* copies received after that time, latest first."""
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most.
 
-        It is one nanosecond before the oldest of them; *since* if there are none.
+        It is one nanosecond before the oldest of them; *since* if there are none. What was received after
+        *until* does not count: the clock was wrong.
         """
 
     def prove(self) -> None:
@@ -142,8 +168,8 @@ class FlowStore(Protocol):
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
 
-    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of stored flows with these keys or traces, and SPANS of all traces, given and theirs."""
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
+        """The stored flows with these keys or traces, by id, and SPANS of all traces, given and theirs."""
 
     def named(self, name: str) -> pa.Table:
         """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
@@ -151,8 +177,8 @@ class FlowStore(Protocol):
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is stored in the state *done*."""
 
-    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
-        """The newest STORED_FLOWS that taught and were received by then.
+    def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
+        """The newest STORED_FLOWS that taught and were received by then, and not begun before *begun_since*.
 
         At most *each* with the same outcome and the same last event type, and at most *limit* in all.
         """
@@ -184,6 +210,41 @@ class DecisionStore(Protocol):
 
     def all(self) -> list[Decision]:
         """All decisions, oldest first; those of one instant in the order in which they were written."""
+
+
+class RetentionStore(Protocol):
+    """What is kept, for how long. What it removes is gone for good, but never seen half removed by a query.
+
+    The keys that were refused as flow keys, and what people said, are never removed: a key that is believed
+    again would join its flows again, and a person's word has no date at which it ends. Both are few.
+    """
+
+    def days(self) -> list[Day]:
+        """The days that have spans, oldest first."""
+
+    def size(self) -> int:
+        """The bytes on the disk of all that is stored."""
+
+    def room(self) -> Room:
+        """The disk that is written to."""
+
+    def oldest(self) -> int:
+        """When the oldest span that is kept was received, nanoseconds; 0 if there is none."""
+
+    def drop_day(self, number: int) -> None:
+        """Remove all spans of this day. A day without spans is not an error."""
+
+    def forget_ids(self, before: int) -> None:
+        """Remove message ids that were stored before then, when the oldest day that is kept began.
+
+        An id is stored after the last span of its flow was received, so it leads to nothing any more.
+        """
+
+    def oldest_flow(self) -> int:
+        """When the oldest row of a flow was stored, nanoseconds; 0 if there is none."""
+
+    def forget_flows(self, before: int) -> None:
+        """Remove the rows of flows that were stored before then, for the last time, nanoseconds."""
 
 
 class FactStore(Protocol):
@@ -294,6 +355,9 @@ class OpenStore(Protocol):
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened. Quick."""
+
+    def retention(self) -> RetentionStore:
+        """What removes from these stores, over connections of its own."""
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""

@@ -1,5 +1,6 @@
 """Which store do the settings name? The embedded one, or one on a server."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -7,23 +8,29 @@ from collector.store.clickhouse import opening
 from collector.store.contracts import AddressError, OpenStore, Repaired
 
 # By the scheme of an address. Another kind of store is a folder beside `clickhouse`, and a line here.
-_SERVERS: Mapping[str, Callable[[str], OpenStore]] = {
+_SERVERS: Mapping[str, Callable[[str, Callable[[], int]], OpenStore]] = {
     "clickhouse": opening.on_server,
     "clickhouses": opening.on_server,
 }
 _EXPECTED = "clickhouse://user:password@host:8123/database (clickhouses:// for TLS)"
 
 
-def open_store(folder: Path, memory_limit: int, address: str = "", backups: Path | None = None) -> OpenStore:
-    """The embedded store on *folder* or, with an *address*, the one on that server.
+def open_store(
+    folder: Path,
+    memory_limit: int,
+    address: str = "",
+    clock: Callable[[], int] = time.time_ns,
+    backups: Path | None = None,
+) -> OpenStore:
+    """The embedded store on *folder* or, with an *address*, the one on that server; *clock* tells its time.
 
     The embedded store has its backups in *backups*, by default in its folder. Raise `OpenError` or
     `StoreError` if it cannot be used.
     """
     if not address:
-        return opening.on_folder(folder, memory_limit, backups)
+        return opening.on_folder(folder, memory_limit, clock, backups)
     try:
-        return _server_of(address)(address)
+        return _server_of(address)(address, clock)
     except AddressError as error:
         msg = f"CHOREOSCOPE_STORE cannot be used: {error}. Expected {_EXPECTED}."
         raise AddressError(msg) from error
@@ -45,7 +52,7 @@ def repair_folder(folder: Path, memory_limit: int, *, change: bool, drop: bool) 
     return opening.repaired(folder, memory_limit, change=change, drop=drop)
 
 
-def _server_of(address: str) -> Callable[[str], OpenStore]:
+def _server_of(address: str) -> Callable[[str, Callable[[], int]], OpenStore]:
     scheme, found, _ = address.partition("://")
     if not found:  # what comes before a colon may be part of a password
         raise AddressError("it has no scheme")

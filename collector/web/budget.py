@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, Self
 
+_FULL = "Too many requests wait already."
 _TOO_SLOW = "The request came too slowly while many others were waiting."
 _SLOW_S = 2.0  # a body that has been arriving for longer gives way
 
@@ -25,7 +26,7 @@ class Budget:
     def __init__(self, limit: int, refused: Callable[[], None] = lambda: None) -> None:
         """At most *limit* bytes; *refused* is called for each request that finds no room."""
         self.held = 0
-        self._limit = limit
+        self.limit = limit  # it may change: what is held already stays
         self._refused = refused
         self._arriving: dict[Share, None] = {}  # in order of their beginning
 
@@ -33,14 +34,22 @@ class Budget:
         """The part of one request, which has no bytes yet. Use it in a `with` statement."""
         return Share(self)
 
+    def require_room(self) -> None:
+        """Raise `OverloadError` if even those that have arrived leave no room for another request.
+
+        Those that are still arriving may give way, so they do not count.
+        """
+        if self.held >= self.limit and self.held - sum(one.size for one in self._arriving) >= self.limit:
+            raise self.refusal(_FULL)
+
     def take(self, share: "Share", size: int) -> None:
         """Add *size* bytes to *share*; raise `OverloadError` if there is no room for them.
 
         A request alone may be larger than the limit.
         """
         others = self.held - share.size
-        if others and self.held + size > self._limit and not self._makes_room(share, size):
-            raise self.refusal("Too many requests wait already.")
+        if others and self.held + size > self.limit and not self._makes_room(share, size):
+            raise self.refusal(_FULL)
         share.size += size
         self.held += size
 
@@ -67,10 +76,10 @@ class Budget:
         """Let the oldest slow bodies give way until there is room; False if they are too few."""
         before = asyncio.get_running_loop().time() - _SLOW_S
         slow = [one for one in self._arriving if one is not wanted and one.since < before and one.size]
-        if self.held + size - sum(one.size for one in slow) > self._limit:
+        if self.held + size - sum(one.size for one in slow) > self.limit:
             return False
         for one in slow:
-            if self.held + size <= self._limit:
+            if self.held + size <= self.limit:
                 break
             one.give_way()
         return True

@@ -226,8 +226,32 @@ def test_unknown_service_and_foreign_host_are_refused(shop: ShopProcess) -> None
     unknown = httpx.delete(f"{shop.control}/faults/bakery")
     assert unknown.status_code == 404
     assert unknown.json()["error"].startswith("service is 'bakery': expected one of order, inventory,")
-    foreign = httpx.get(f"{shop.control}/faults", headers={"Host": "shop.example"})
-    assert foreign.status_code == 400
+    for host in ("shop.example", "shop.example:4320", "127.0.0.1.shop.example", "["):
+        foreign = httpx.get(f"{shop.control}/faults", headers={"Host": host})
+        assert foreign.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"sec-fetch-site": "same-origin"},
+    ],
+)
+def test_no_web_page_breaks_a_service(shop: ShopProcess, headers: dict[str, str]) -> None:
+    """A page of any site could make its browser ask, from this very machine."""
+    for answer in (
+        httpx.get(f"{shop.control}/faults", headers=headers),
+        httpx.put(f"{shop.control}/faults/payment", headers=headers, json={"kind": "failing"}),
+        httpx.delete(f"{shop.control}/faults/payment", headers=headers),
+    ):
+        assert answer.status_code == 403
+        assert answer.json()["error"].startswith("A web page sent this request")
+    assert not [one for one in httpx.get(f"{shop.control}/faults").json()["services"] if one.get("fault")]
 
 
 def test_control_shows_every_service(shop: ShopProcess) -> None:

@@ -13,7 +13,7 @@ import pytest
 from collector.columns.keys import text_keys
 from collector.model.flows import FLOWS, STORED_FLOWS, State
 from collector.model.spans import SPANS
-from collector.store.contracts import FlowStore, Place, Search, SpanStore, Stores
+from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
 
 NESTED: dict[str, Value] = {
@@ -183,7 +183,9 @@ class SpanStoreContract:
         assert store.span_count() == 800
 
 
-def flows(*names: str, last: int = NOW, received: int = NOW, event: str = "OrderPlaced") -> pa.Table:
+def flows(
+    *names: str, last: int = NOW, received: int = NOW, begun: int = NOW, event: str = "OrderPlaced"
+) -> pa.Table:
     """FLOWS of these names, each with a trace of the same name."""
     columns = {
         "id": names,
@@ -192,6 +194,7 @@ def flows(*names: str, last: int = NOW, received: int = NOW, event: str = "Order
         "started": [last - SECOND] * len(names),
         "last": [last] * len(names),
         "received": [received] * len(names),
+        "begun": [begun] * len(names),
         "last_event_type": [event] * len(names),
         "last_service": ["order"] * len(names),
         "outcome": [None] * len(names),
@@ -283,10 +286,10 @@ class FlowStoreContract:
         nothing = pa.array([], pa.binary(16)), pa.array([], pa.string())
 
         ids, spans = store.fetch(pa.array([trace_id("late")], pa.binary(16)), pa.array(["A-1"]))
-        assert ids == ["A-1"]
+        assert ids == {"A-1": Known(NOW, frozenset([trace_id("A-1")]))}
         assert set(spans["trace_id"].to_pylist()) == {trace_id("A-1"), trace_id("late")}
         ids, spans = store.fetch(pa.array([trace_id("A-2")], pa.binary(16)), nothing[1])
-        assert (ids, spans.num_rows) == (["A-2"], 1)
+        assert (list(ids), spans.num_rows) == (["A-2"], 1)
         assert store.fetch(*nothing)[1].equals(SPANS.empty_table())
 
     def test_as_many_can_be_asked_for_as_there_are(self, store: FlowStore) -> None:
@@ -311,7 +314,7 @@ class FlowStoreContract:
         put(store, flows(key))
         put(store, flows(key), State.STUCK, only_new=True)
 
-        assert store.fetch(pa.array([], pa.binary(16)), pa.array([key, "A-1"]))[0] == [key]
+        assert store.fetch(pa.array([], pa.binary(16)), pa.array([key, "A-1"]))[0].keys() == {key}
         assert store.done_among([key], int(State.DONE)) == [key]
         assert store.counts(Search(without=[key])) == {}
         store.forget([key])

@@ -11,12 +11,12 @@ from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
 from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import CODES, encode, response, retry_info, status
+from collector.ingest.receivers.responses import CODES, REASONS, encode, response, retry_info, status
 from collector.ingest.receivers.turns import Turns
 from collector.store.contracts import StoreError
-from collector.web.access import allowed
 from collector.web.bodies import SlowError
 from collector.web.budget import OverloadError, Share
+from collector.web.tokens import Access, AccessError, Role
 
 Context: TypeAlias = ServicerContext[bytes, bytes]
 
@@ -28,9 +28,15 @@ _LEAST_TURNS = 8
 _SERVICE = "opentelemetry.proto.collector.{0}.v1.{1}Service"
 
 
-def grpc_server(intake: Intake, config: Config, counters: Counters, connections: int = 1_024) -> Server:
+def grpc_server(
+    intake: Intake,
+    config: Config,
+    counters: Counters,
+    access: Access | None = None,
+    connections: int = 1_024,
+) -> Server:
     """A server with its handlers for so many *connections*, but without a port yet."""
-    receiver = _Receiver(intake, config, counters)
+    receiver = _Receiver(intake, config, counters, access or Access.of(config))
     server = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", config.max_body_bytes),
@@ -60,8 +66,8 @@ class _Receiver:
     somebody waits for. So only few are waited for at the same time.
     """
 
-    def __init__(self, intake: Intake, config: Config, counters: Counters) -> None:
-        self._intake, self._config, self._counters = intake, config, counters
+    def __init__(self, intake: Intake, config: Config, counters: Counters, access: Access) -> None:
+        self._intake, self._counters, self._access = intake, counters, access
         self._turns = Turns(max(config.queue_bytes // config.max_body_bytes, _LEAST_TURNS))
 
     async def traces(self, messages: AsyncIterator[bytes], context: Context) -> bytes:
@@ -109,9 +115,11 @@ class _Receiver:
 
     async def _authorize(self, context: Context) -> None:
         shown = dict(context.invocation_metadata() or ()).get("authorization")
-        if not allowed(shown if isinstance(shown, str) else None, self._config.token):
-            self._counters.requests_refused.labels("unauthorized").inc()
-            await _refuse(context, 401, "authorization: Bearer with the collector's token is expected.")
+        try:
+            self._access.admit(shown if isinstance(shown, str) else None, Role.SEND)
+        except AccessError as error:
+            self._counters.requests_refused.labels(REASONS[error.status]).inc()
+            await _refuse(context, error.status, str(error))
 
 
 async def _refuse(

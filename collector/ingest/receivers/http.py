@@ -15,22 +15,22 @@ from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
 from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import encode, response, status
+from collector.ingest.receivers.responses import REASONS, encode, response, status
 from collector.store.contracts import StoreError
-from collector.web.access import allowed
 from collector.web.bodies import BodyError, CodingError, SlowError, TooLargeError, receive
 from collector.web.budget import OverloadError, Share
+from collector.web.tokens import Access, AccessError, Role
 
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
 
-def http_app(intake: Intake, config: Config, counters: Counters) -> Starlette:
+def http_app(intake: Intake, config: Config, counters: Counters, access: Access | None = None) -> Starlette:
     """The application that exporters post to."""
-    receiver = _Receiver(intake, config, counters)
-    origins = "|".join(re.escape(origin) for origin in config.cors_origins)
+    origins = rf"({'|'.join(re.escape(origin) for origin in config.cors_origins)})(:\d+)?"
+    receiver = _Receiver(intake, config, counters, access or Access.of(config), re.compile(origins))
     cors = Middleware(
         CORSMiddleware,
-        allow_origin_regex=rf"({origins})(:\d+)?",
+        allow_origin_regex=origins,
         allow_methods=["POST"],
         allow_headers=["authorization", "content-type", "content-encoding"],
         max_age=3600,
@@ -47,8 +47,16 @@ def http_app(intake: Intake, config: Config, counters: Counters) -> Starlette:
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, config: Config, counters: Counters) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        config: Config,
+        counters: Counters,
+        access: Access,
+        origins: re.Pattern[str],
+    ) -> None:
         self._intake, self._config, self._counters = intake, config, counters
+        self._access, self._origins = access, origins
 
     async def traces(self, request: Request) -> Response:
         try:
@@ -84,10 +92,7 @@ class _Receiver:
 
         Its bytes are counted in *share* from the first one on. Raise `OverloadError` if there is no room.
         """
-        if not allowed(request.headers.get("authorization"), self._config.token):
-            raise self._refused(
-                "unauthorized", 401, "Authorization: Bearer with the collector's token is expected."
-            )
+        self._admit(request)
         encoding = _encoding(request)
         if encoding is None:
             found = request.headers.get("content-type", "")[:80]
@@ -111,6 +116,21 @@ class _Receiver:
             raise self._refused("media_type", 415, str(error)) from error
         except BodyError as error:
             raise self._refused("undecodable", 400, str(error)) from error
+
+    def _admit(self, request: Request) -> None:
+        """Raise an HTTPException unless the sender may send.
+
+        Browsers say where a page comes from with everything that it posts: no answer reaches a foreign page,
+        but its spans would.
+        """
+        for origin in request.headers.getlist("origin"):
+            if not self._origins.fullmatch(origin):
+                said = f"Origin is '{origin[:80]}': expected none, or one of CHOREOSCOPE_CORS_ORIGINS."
+                raise self._refused("forbidden", 403, said)
+        try:
+            self._access.admit(request.headers.get("authorization"), Role.SEND)
+        except AccessError as error:
+            raise self._refused(REASONS[error.status], error.status, str(error)) from error
 
     def _refused(self, reason: str, code: int, message: str) -> HTTPException:
         self._counters.requests_refused.labels(reason).inc()

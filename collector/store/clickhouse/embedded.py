@@ -23,8 +23,19 @@ _LIMITS = {
     "primary_index_cache_size": 32 * _MIB,
     "index_mark_cache_size": 1 * _MIB,
     "compiled_expression_cache_size": 1 * _MIB,
+    # Threads that are kept for later, and those that load what a query needs besides: the engine would keep a
+    # thousand, and take a hundred, as it does on a server of its own.
+    "max_thread_pool_free_size": 16,
+    "load_marks_threadpool_pool_size": 4,
+    "prefetch_threadpool_pool_size": 4,
+    "threadpool_writer_pool_size": 4,
+    "max_active_parts_loading_thread_pool_size": 4,
+    "max_outdated_parts_loading_thread_pool_size": 4,
 }
 DATABASE = "choreoscope"
+# Reading in the thread that asks: the engine's own way takes up to 100 threads, with three descriptors each,
+# and keeps them. They help where a disk is far away, and ours is here.
+_READING = {"local_filesystem_read_method": "pread"}
 _MEMORY = ":memory:"
 # Changing a table writes a few kilobytes. Without room for them on the disk, it leaves an empty file behind,
 # and then the engine does not start again.
@@ -73,7 +84,7 @@ class Engine:
             interface="chdb",
             path=_MEMORY if self.place is None else str(self.place),
             database=database,
-            settings=SETTINGS,
+            settings={**SETTINGS, **_READING},
             chdb_options=self.options,
         )
         # All connections read the same list of settings, which takes half a megabyte.

@@ -124,19 +124,19 @@ def _rows_lost(part: Path, name: PartName, whole: list[Path]) -> int | None:
 
 def _mended_definitions(folder: Path, place: Path, definition: Definition) -> Iterator[Damage]:
     kept = kept_tables.read(folder)
-    found = definitions(place)
     if kept is None:
         if (folder / kept_tables.NAME).exists():
             yield Damage(
                 "", kept_tables.NAME, None, None, 0, "the copy of the tables' definitions was damaged"
             )
-        yield from _made_again(place, found, definition)
+        yield from _made_again(place, definitions(place), definition)
         return
     for link, target in kept.links.items():
         if not (place / link).is_symlink() and not (place / link).exists():
             (place / link).parent.mkdir(parents=True, exist_ok=True)
             (place / link).symlink_to(target)
             yield _restored(link)
+    found = definitions(place)  # to which the links lead
     for path, text in kept.files.items():
         if found.get(path) != text and not (kept.changing and is_whole(path, found.get(path, ""))):
             (place / path).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import VERSION, migrate, there
 from collector.store.clickhouse.repairing import repair
 from collector.store.clickhouse.restoring_backup import lay_out
+from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import BackupError, OpenError, Repaired, StoreCare, StoreError, Stores
 
@@ -25,9 +27,12 @@ class ClickHouseStore:
         place: str,
         connected: Callable[[], Database],
         closed: Callable[[], None],
+        clock: Callable[[], int],
         require_there: Callable[[], None] = lambda: None,
+        folder: Path | None = None,
     ) -> None:
-        self.place = place
+        """*folder* is where the data is, if it is on a disk of this machine."""
+        self.place, self._clock, self._folder = place, clock, folder
         self._connected, self._closed, self._require_there = connected, closed, require_there
         self._databases: list[Database] = []
         self.secret = Secret()
@@ -61,11 +66,16 @@ class ClickHouseStore:
         database = self._connected()
         self._databases.append(database)
         spans = ClickHouseSpans(database)
-        return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+        return Stores(spans, ClickHouseFlows(database, spans, self._clock), ClickHouseDecisions(database))
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened."""
         self._require_there()
+
+    def retention(self) -> ClickHouseRetention:
+        """What removes from these stores, over connections of its own."""
+        self._databases.append(self._connected())
+        return ClickHouseRetention(self._databases[-1], self._folder)
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""
@@ -74,7 +84,9 @@ class ClickHouseStore:
         self._closed()
 
 
-def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> ClickHouseStore:
+def on_folder(
+    folder: Path, memory_limit: int, clock: Callable[[], int] = time.time_ns, backups: Path | None = None
+) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used.
 
     Its backups are in *backups*, by default in the folder itself.
@@ -82,7 +94,7 @@ def on_folder(folder: Path, memory_limit: int, backups: Path | None = None) -> C
     backups = backups or folder / "backups"
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), lambda: engine.database(DATABASE), engine.close, engine.require_there
+        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there, folder
     )
     try:
         store.prepare(engine.before_change, engine.kept_settings())
@@ -132,12 +144,12 @@ def repaired(folder: Path, memory_limit: int, *, change: bool, drop: bool) -> li
         store.close()
 
 
-def on_server(address: str) -> ClickHouseStore:
+def on_server(address: str, clock: Callable[[], int] = time.time_ns) -> ClickHouseStore:
     """The store on the server at *address*; raise `AddressError` or `StoreError` if it cannot be used."""
     where = server.address(address)
     try:
         remote = server.Server(where)
-        store = ClickHouseStore(where.shown, remote.database, lambda: None)
+        store = ClickHouseStore(where.shown, remote.database, lambda: None, clock)
         store.prepare()
     except StoreError as error:
         raise StoreError(f"{error} (CHOREOSCOPE_STORE is {where.shown})") from error

@@ -42,6 +42,7 @@ class PartName:
     first: int  # the first and the last block of rows in it
     last: int
     level: int  # how often its rows were merged
+    mutation: int  # the last change of rows that is in it
 
     def covers(self, other: "PartName") -> bool:
         """Whether the rows of *other* are in this one, which is newer."""
@@ -49,7 +50,7 @@ class PartName:
             self.partition == other.partition
             and self.first <= other.first
             and self.last >= other.last
-            and self.level > other.level
+            and (self.level, self.mutation) > (other.level, other.mutation)
         )
 
 
@@ -75,7 +76,8 @@ def part_name(folder: str) -> PartName | None:
     found = _NAME.fullmatch(folder)
     if found is None:
         return None
-    return PartName(found["partition"], int(found["first"]), int(found["last"]), int(found["level"]))
+    numbers = (int(found[name] or 0) for name in ("first", "last", "level", "mutation"))
+    return PartName(found["partition"], *numbers)
 
 
 def check_part(part: Path, columns: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
-from collector.store.contracts import StoreError
+from collector.store.contracts import NEVER, StoreError
 
 _COLUMNS = ", ".join(SPANS.names)
 # Spans by which we prove that spans can be stored were received at the epoch: no question goes back that far,
@@ -60,13 +60,13 @@ class ClickHouseSpans:
             ["trace_id", "span_id"],
         )
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most."""
         answer = self._database.query(
             "SELECT min(received_unix_nano) AS arrival FROM (SELECT received_unix_nano FROM spans"
-            " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"
-            " LIMIT {limit:UInt64})",
-            {"since": since, "limit": limit},
+            " WHERE received_unix_nano > {since:UInt64} AND received_unix_nano <= {until:UInt64}"
+            " ORDER BY received_unix_nano DESC LIMIT {limit:UInt64})",
+            {"since": since, "until": until, "limit": limit},
             ["arrival"],
         )
         return max(int(answer["arrival"][0].as_py() or 0) - 1, since)
