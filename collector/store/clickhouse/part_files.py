@@ -6,6 +6,7 @@ them, but takes small files as they are: a flipped bit in the number of rows or 
 give wrong answers. So these are verified before the engine sees them.
 """
 
+import errno
 import re
 import struct
 from collections.abc import Mapping
@@ -83,7 +84,8 @@ def part_name(folder: str) -> PartName | None:
 def check_part(part: Path, columns: Mapping[str, str]) -> None:
     """Raise `PartError` if a file of *part* is damaged or missing; *columns* are the types of the table's.
 
-    Of large files, only the size is checked. The engine's CHECK TABLE does the rest.
+    Of large files, only the size is checked. The engine's CHECK TABLE does the rest. Raise `OSError` if a
+    file cannot be read for a reason that is not its own, such as too many open files.
     """
     listed = checksums(part)
     check_columns(part, columns)
@@ -209,11 +211,17 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise PartError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
 
 
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PartError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> Exception:
+    """What is damaged if *path* cannot be read; *error* itself if that is not the file's fault."""
+    damaged = error.errno in (errno.ENOENT, errno.EIO, errno.EISDIR, errno.ENOTDIR)
+    return PartError(f"{path.name} cannot be read: {error.strerror}") if damaged else error
