@@ -23,7 +23,7 @@ from collector.ingest.receivers.grpc import grpc_server
 from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
-from collector.queries import Reader, Sources
+from collector.queries import Reader, Sources, Workers
 from collector.stitching import Keying
 from collector.store.contracts import OpenError, StoreError
 from collector.store.open import open_store
@@ -65,7 +65,7 @@ async def run(config: Config) -> int:
     store = open_store(config.data, config.store_memory_bytes, config.store)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
-    writing, ticking, reading = store.stores(), store.stores(), store.stores()
+    writing, ticking, reading = store.stores(), store.stores(), store.stores(bounded=True)
     troubles, watch = Troubles(), Watch(counters)
     live = Live(
         ticking,
@@ -101,9 +101,11 @@ async def run(config: Config) -> int:
         declared,
         troubles,
     )
-    reader = Reader(sources)
+    workers = Workers(config.worker_memory_bytes)
+    reader = Reader(sources, workers)
     api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
     rounds = Rounds(watch)
+    rounds.every("idle workers", 15, workers.end_idle)
     await intake.start()
     rounds.start()
     live.start()
@@ -130,6 +132,7 @@ async def run(config: Config) -> int:
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
             await rounds.stop()
+            await asyncio.to_thread(workers.close)
             await api.stop()
             await asyncio.to_thread(live.stop)
     except TimeoutError:

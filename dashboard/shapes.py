@@ -33,6 +33,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    set_aside: bool
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -124,18 +125,24 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Why(Answer, frozen=True, kw_only=True):
-    """The findings of one flow."""
+class Overdue(Answer, frozen=True, kw_only=True):
+    """Findings, oldest first, and the incidents that they belong to."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: bool
+    total: int
 
 
-class Stuck(Why, frozen=True, kw_only=True):
+class Why(Overdue, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    set_aside: bool
+
+
+class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
-    total: int
     flows: int
     next_cursor: str | None
     drops: list[Drop]
@@ -247,6 +254,10 @@ class Stitched(Answer, frozen=True, kw_only=True):
     """A causal graph."""
 
     spans: int
+    shown: int
+    before: int
+    next_cursor: str | None
+    previous_cursor: str | None
     traces: int
     messages: list[Message]
     reactions: list[Reaction]
@@ -260,6 +271,7 @@ class Stitched(Answer, frozen=True, kw_only=True):
 class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     """A flow of a causal graph, with what lists say of it."""
 
+    set_aside: bool
     state: str
     started_unix_nano: int
     last_unix_nano: int
@@ -279,6 +291,7 @@ class Flow(Stitched, frozen=True, kw_only=True):
 
     flows: Sequence[ShownFlow]
     findings: list[Finding]
+    findings_total: int
 
 
 class Spans(Answer, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.decisions import Decision
-from collector.model.flows import STORED_FLOWS, State
+from collector.model.flows import SET_ASIDE, STORED_FLOWS, State
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import Place, Search, Stores, begins_trace_id
@@ -164,7 +164,15 @@ class SimulatedFlows:
 
     def unfinished(self, limit: int) -> pa.Table:
         """Rows that are stuck or failed, newest first."""
-        return _stored([row for row in self._newest() if row["state"] in {3, 4}][:limit])
+        return _stored(
+            [row for row in self._newest() if row["state"] in {3, 4} and row["stuck_from"] != SET_ASIDE][
+                :limit
+            ]
+        )
+
+    def set_aside(self, limit: int) -> pa.Table:
+        """Rows that were set aside, newest first."""
+        return _stored([row for row in self._newest() if row["stuck_from"] == SET_ASIDE][:limit])
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """Rows that match *search* and follow *after*: stuck first, then the newest."""
@@ -241,5 +249,12 @@ def simulated_stores() -> tuple[Stores, SimulatedFlows]:
 
 def _stored(rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_pylist(
-        [{name: row[name] for name in STORED_FLOWS.names} for row in rows], STORED_FLOWS
+        [
+            {
+                **{name: row.get(name) for name in STORED_FLOWS.names},
+                "set_aside": row["stuck_from"] == SET_ASIDE,
+            }
+            for row in rows
+        ],
+        STORED_FLOWS,
     )

@@ -128,6 +128,8 @@ class Replay:
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
+        aside = self._read(self._flows.set_aside, _UNFINISHED)
+        self._tick.archive.remember_aside(whole(aside["id"]), whole(aside["traces"]).flatten())
         self._tick.archive.remember_names(*self._read(self._flows.newest_names, before, _REMEMBERED))
 
     def _moments(self, since: int) -> Iterator[pa.Table]:

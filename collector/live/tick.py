@@ -29,7 +29,7 @@ from collector.live.memory import Memory, Restored
 from collector.live.shown import Shown
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
 from collector.model.decisions import Decision
-from collector.model.flows import State
+from collector.model.flows import SET_ASIDE, State
 from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
 from collector.model.wording import SECOND
@@ -376,10 +376,13 @@ class Tick:
             self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
     def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
-        # Unless more of them arrives, they are not judged again, so their final state is decided now.
-        stuck_from = one.stuck_from(now)
-        comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
-        one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
+        # Unless more of them arrives, they are not judged again, so their final state is decided now. Nobody
+        # learns whether a flow that was set aside comes to an end.
+        aside = "set_aside" in counted
+        stuck_from = np.full(len(flows), SET_ASIDE) if aside else one.stuck_from(now)
+        comes_to_nothing = (stuck_from <= 0) & (one.state < State.STUCK)
+        final = State.RUNNING if aside else State.DONE
+        one = replace(one, state=np.where(comes_to_nothing, int(final), one.state))
         try:
             self.archive.evict(one, flows, stuck_from=stuck_from)
         except StoreError as error:

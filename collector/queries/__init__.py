@@ -11,15 +11,22 @@ from collector.queries.deciding import (
     Wish,
     wish_of,
 )
+from collector.queries.errand import Errand, GivenUpError
 from collector.queries.expectation_list import Only
-from collector.queries.paging import Page, QuestionError, page
+from collector.queries.paging import PART, Page, Part, QuestionError, page, part
 from collector.queries.reader import Reader
 from collector.queries.sources import Sources
+from collector.queries.workers import ApartError, Workers
 
 __all__ = [
+    "PART",
+    "ApartError",
     "DecisionError",
+    "Errand",
+    "GivenUpError",
     "Only",
     "Page",
+    "Part",
     "QuestionError",
     "Reader",
     "Sources",
@@ -27,6 +34,8 @@ __all__ = [
     "TooManyDecisionsError",
     "UnknownStepError",
     "Wish",
+    "Workers",
     "page",
+    "part",
     "wish_of",
 ]

@@ -14,6 +14,7 @@ from collector.diagnosis.record import reactor_of
 from collector.live.snapshot import Snapshot
 from collector.model.answers import FlowItem, Flows
 from collector.model.flows import State
+from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.paging import Page, cursor_after
 from collector.queries.sources import Sources
 from collector.store.contracts import Place, Search, begins_trace_id
@@ -183,7 +184,7 @@ def _item(
         last_service=row["last_service"],
         waiting_for=service,
         waiting_for_event=event_type,
-        traces=[trace.hex() for trace in row["traces"]],
+        traces=[trace.hex() for trace in row["traces"][:LISTED_TRACES]],
         outcome=row["outcome"] if state is State.DONE else None,
         messages=row["messages"],
         reactions=row["reactions"],
@@ -191,4 +192,5 @@ def _item(
         wait_ms=round(row["wait_ms"], 3),
         work_ms=round(row["work_ms"], 3),
         overdue_s=overdue,
+        set_aside=row.get("set_aside", False),
     )

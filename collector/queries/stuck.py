@@ -35,6 +35,7 @@ from collector.model.wording import MS
 from collector.queries.expectation_list import drop_of, rests_on
 from collector.queries.paging import Page, cursor_after
 
+MOST_OF_ONE = 1_000  # findings of one flow that are explained: its oldest
 MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
 
 
@@ -78,10 +79,17 @@ def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) 
     )
 
 
-def why(snapshot: Snapshot, flow: int | None, *, replayed: bool) -> Why:
+def why(snapshot: Snapshot, flow: int | None, *, replayed: bool, set_aside: bool = False) -> Why:
     """The findings of the flow in this row of *snapshot*; none if it is not in memory (None)."""
-    found = [] if flow is None else findings(snapshot, entries_of(snapshot, late=True, flow=flow))
-    return Why(stuck=list(found), cohorts=cohorts(found), replayed=replayed)
+    entries = np.empty(0, np.int64) if flow is None else entries_of(snapshot, late=True, flow=flow)
+    found = findings(snapshot, entries[:MOST_OF_ONE])
+    return Why(
+        stuck=list(found),
+        cohorts=cohorts(found),
+        replayed=replayed,
+        total=len(entries),
+        set_aside=set_aside,
+    )
 
 
 def _told(snapshot: Snapshot, entries: Ints) -> Ints:

@@ -15,9 +15,16 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
 
+# Of spans: where each lies among those of a flow.
+PLACES = pa.schema([("start_unix_nano", pa.uint64()), ("trace_id", pa.binary(16)), ("span_id", pa.binary(8))])
+
 
 class StoreError(Exception):
     """A write may not be durable, or a read failed."""
+
+
+class TooMuchError(StoreError):
+    """A reader's query was stopped, because it took too long or too much memory. Retry only with less."""
 
 
 class OpenError(Exception):
@@ -52,6 +59,29 @@ class Place(NamedTuple):
     id: str
 
 
+class SpanPlace(NamedTuple):
+    """A place among the spans of a flow, which lie in the order of their start."""
+
+    start: int  # nanoseconds
+    trace_id: bytes
+    span_id: bytes
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a span is cut to, so that many of them fit into memory. Times, ids and links stay.
+
+    Of texts and values at most the first *longest* characters remain, or a word about their size. Attributes
+    with the names *keep* remain, and the first *most* of the others; events, resources and scopes that are
+    longer than *longest* bytes do not, nor what a link says.
+    """
+
+    longest: int
+    most: int
+    keep: Sequence[str]
+    links: int = 1_000  # so many remain
+
+
 def begins_trace_id(text: str) -> bool:
     """Whether *text* could be the beginning of a trace id in hex."""
     return 2 <= len(text) <= 32 and set(text.lower()) <= set("0123456789abcdef")
@@ -78,6 +108,38 @@ class SpanStore(Protocol):
         An unknown trace gives no spans and no error: retention may have removed it between the search and the
         click.
         """
+
+    def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
+        """At most *limit* spans (SPANS, *cut*) of these traces, of each trace the *each* received first."""
+
+    def copies_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many copies of spans there are of these traces. Cheap, for millions of them, too."""
+
+    def count_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many distinct spans these traces have."""
+
+    def count_before(self, trace_ids: Sequence[bytes], place: SpanPlace, *, distinct: bool) -> int:
+        """How many spans of these traces come before *place*; without *distinct*, copies count."""
+
+    def part_of(
+        self,
+        trace_ids: Sequence[bytes],
+        limit: int,
+        *,
+        after: SpanPlace | None = None,
+        before: SpanPlace | None = None,
+    ) -> pa.Table:
+        """PLACES of at most *limit* copies: the first after *after*, or else the last before *before*.
+
+        They are in order. Without both, the last of all. Each place is there once, but a span whose copies
+        differ may have several, of which only that of the copy that counts is right.
+        """
+
+    def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:
+        """How many bytes each span at *places* (PLACES) has, about."""
+
+    def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
+        """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
 
     def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """All copies of spans (SPANS) received after that time, in order of arrival.
@@ -112,7 +174,7 @@ class FlowStore(Protocol):
         """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays.
 
         *stuck_from* is when each running or late flow becomes stuck, in nanoseconds since the epoch; 0 is
-        never.
+        never, and SET_ASIDE is never because it was set aside.
         """
 
     def forget(self, ids: Sequence[str]) -> None:
@@ -149,7 +211,10 @@ class FlowStore(Protocol):
         """The keys and the trace ids of the newest *limit* flows received by that time."""
 
     def unfinished(self, limit: int) -> pa.Table:
-        """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
+        """STORED_FLOWS that are stuck or failed, as far as the store knows, newest first; none set aside."""
+
+    def set_aside(self, limit: int) -> pa.Table:
+        """STORED_FLOWS that were set aside, newest first."""
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
@@ -198,8 +263,11 @@ class OpenStore(Protocol):
     def secret(self) -> Secret:
         """The secret of the keys that are stored in it."""
 
-    def stores(self) -> Stores:
-        """Stores over connections of their own."""
+    def stores(self, *, bounded: bool = False) -> Stores:
+        """Stores over connections of their own.
+
+        *bounded*: a query that takes long, or much memory, is stopped, and raises `TooMuchError`.
+        """
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""

@@ -18,7 +18,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     last_service: str | None
     waiting_for: Annotated[str | None, says("the service that owes a reaction")]
     waiting_for_event: str | None
-    traces: list[str]
+    traces: Annotated[list[str], says("at most 1,000 of them")]
     outcome: Annotated[str | None, says("the event type that ended it")]
     messages: int
     reactions: int
@@ -26,6 +26,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -120,18 +121,24 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Why(Answer, frozen=True, kw_only=True):
-    """The findings of one flow."""
+class Overdue(Answer, frozen=True, kw_only=True):
+    """Findings, oldest first, and the incidents that they belong to."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: Annotated[bool, says("false for moments after a start: what was stuck is not known yet")]
+    total: int
 
 
-class Stuck(Why, frozen=True, kw_only=True):
+class Why(Overdue, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
+
+
+class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
-    total: int
     flows: int
     next_cursor: str | None
     drops: Annotated[list[Drop], says("shares that have fallen: no single flow is stuck by them")]

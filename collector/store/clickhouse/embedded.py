@@ -7,7 +7,7 @@ from typing import Any
 
 import clickhouse_connect
 
-from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.clickhouse.connections import SETTINGS, Database, Limits
 from collector.store.clickhouse.migrations import VERSION
 from collector.store.contracts import FolderError
 
@@ -61,14 +61,14 @@ class Engine:
         self._known_settings = client.server_settings = self._known_settings or client.server_settings
         return client
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str, limits: Limits | None = None) -> Database:
         """Open the database *name*; create it if it does not exist."""
         if not int(
             self._first.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": name})
         ):
             self.require_room()
             self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        return Database(lambda: self.connect(name))
+        return Database(lambda: self.connect(name), limits=limits)
 
     def require_room(self) -> None:
         """Raise `FolderError` if the disk is too full to change a table."""

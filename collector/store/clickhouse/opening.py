@@ -1,11 +1,12 @@
 """Opens a store in ClickHouse: embedded on a folder, or on a server."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from collector.columns.keys import Secret
 from collector.store.clickhouse import server, store_settings
-from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.connections import Database, Limits
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.embedded import Engine
 from collector.store.clickhouse.flow_store import ClickHouseFlows
@@ -19,7 +20,9 @@ DATABASE = "choreoscope"
 class ClickHouseStore:
     """An open store in ClickHouse, embedded or on a server."""
 
-    def __init__(self, place: str, connected: Callable[[], Database], closed: Callable[[], None]) -> None:
+    def __init__(
+        self, place: str, connected: Callable[[Limits | None], Database], closed: Callable[[], None]
+    ) -> None:
         self.place = place
         self._connected, self._closed = connected, closed
         self._databases: list[Database] = []
@@ -27,7 +30,7 @@ class ClickHouseStore:
 
     def prepare(self, before: Callable[[], None] = lambda: None) -> None:
         """Migrate the schema; call *before* ahead of each change. Raise `StoreError` if it is newer."""
-        database = self._connected()
+        database = self._connected(None)
         try:
             written = store_settings.schema_version(database) if "settings" in there(database) else 0
             if written > VERSION:
@@ -41,9 +44,9 @@ class ClickHouseStore:
         finally:
             database.close()
 
-    def stores(self) -> Stores:
-        """Stores over connections of their own."""
-        database = self._connected()
+    def stores(self, *, bounded: bool = False) -> Stores:
+        """Stores over connections of their own; *bounded*: no query may take long, or much memory."""
+        database = self._connected(Limits() if bounded else None)
         self._databases.append(database)
         spans = ClickHouseSpans(database)
         return Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
@@ -58,7 +61,7 @@ class ClickHouseStore:
 def on_folder(folder: Path, memory_limit: int) -> ClickHouseStore:
     """The embedded store on *folder*; raise `FolderError` or `StoreError` if it cannot be used."""
     engine = Engine(folder, memory_limit)
-    store = ClickHouseStore(str(folder), lambda: engine.database(DATABASE), engine.close)
+    store = ClickHouseStore(str(folder), partial(engine.database, DATABASE), engine.close)
     try:
         store.prepare(engine.require_room)
         engine.stamp()
