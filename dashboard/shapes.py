@@ -257,7 +257,8 @@ class Stitched(Answer, frozen=True, kw_only=True):
     shown: int
     before: int
     next_cursor: str | None
-    previous_cursor: str | None
+    earlier_cursor: str | None
+    later_cursor: str | None
     traces: int
     messages: list[Message]
     reactions: list[Reaction]

@@ -80,9 +80,7 @@ Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at t
 Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
 PartLimit = Annotated[int, Query(ge=1, le=10_000, description="How many spans at the most.")]
-PartCursor = Annotated[
-    str | None, Query(description="The next_cursor or previous_cursor of another part.", max_length=400)
-]
+PartCursor = Annotated[str | None, Query(description="A cursor of another part.", max_length=400)]
 Order = Annotated[Literal["newest", "oldest"], Query(description="Which part comes first.")]
 Name = Annotated[str, Query(max_length=1_000, description="In full; case does not matter.")]
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]

@@ -15,7 +15,7 @@ from collector.queries.causal_graph import causal_graph
 from collector.queries.paging import Part, part_cursor
 from collector.stitching import Keying, stitch
 from collector.store.contracts import SpanPlace
-from collector.web.bodies import inflate
+from collector.web.bodies import TooLargeError, inflate
 
 _GZIP = b"\x1f\x8b"
 
@@ -30,6 +30,17 @@ class FileJob:
     naming: Naming
     keying: Keying
     wanted: Part
+
+
+def is_large(file: bytes, most: int) -> bool:
+    """Whether *file* has more than *most* bytes, or inflates to more; raise `BodyError` if it cannot be."""
+    if len(file) > most or file[:2] != _GZIP:
+        return len(file) > most
+    try:
+        inflate(file, "gzip", most)
+    except TooLargeError:
+        return True
+    return False
 
 
 def file_answer(job: FileJob) -> Stitched:
@@ -57,7 +68,8 @@ def file_answer(job: FileJob) -> Stitched:
         answer,
         before=first,
         next_cursor=later if forward else earlier,
-        previous_cursor=earlier if forward else later,
+        earlier_cursor=earlier,
+        later_cursor=later,
     )
 
 

@@ -154,7 +154,8 @@ def _as_part(graph: Stitched, job: Job) -> Stitched:
         # What is only here to be whole lacks its own ancestors.
         notes=[note for note in graph.notes if note.ref is None or note.ref in here],
         next_cursor=later if job.oldest else earlier,
-        previous_cursor=earlier if job.oldest else later,
+        earlier_cursor=earlier,
+        later_cursor=later,
     )
 
 

@@ -75,7 +75,7 @@ def part(limit: int, cursor: str | None, order: Literal["newest", "oldest"] = "n
             raise ValueError(start)
         place = SpanPlace(start, bytes.fromhex(trace), bytes.fromhex(span))
     except (ValueError, msgspec.MsgspecError) as error:
-        msg = f"cursor is '{cursor[:40]}': expected the next_cursor or previous_cursor of an earlier answer."
+        msg = f"cursor is '{cursor[:40]}': expected a cursor of an earlier answer, or none."
         raise QuestionError(msg) from error
     return Part(limit, oldest, **{way: place})
 

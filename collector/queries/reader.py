@@ -22,7 +22,7 @@ from collector.queries import flow_list
 from collector.queries.deciding import Deciding, Wish
 from collector.queries.errand import Errand
 from collector.queries.expectation_list import Only, expectations
-from collector.queries.file_answer import FileJob, file_answer
+from collector.queries.file_answer import FileJob, file_answer, is_large
 from collector.queries.flow import exported as export
 from collector.queries.flow import job_of, place_of
 from collector.queries.flow_answer import flow_answer
@@ -157,7 +157,7 @@ class Reader:
     def stitch_json(self, file: bytes, wanted: Part, errand: Errand, most_bytes: int) -> bytes:
         """The same as JSON; a file that is large, or inflates to at most *most_bytes*, is read elsewhere."""
         job = self._file_job(file, wanted, most_bytes)
-        if self._workers is not None and (len(file) > _APART_BYTES or file[:2] == b"\x1f\x8b"):
+        if self._workers is not None and is_large(file, _APART_BYTES):
             return self._workers.ask("file", job, errand) or b""
         return msgspec.json.encode(file_answer(job))
 

@@ -17,6 +17,9 @@ from dashboard.shapes import Flow, ShownFlow
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
 INCOMPLETE = "Spans are missing: what is drawn may not be all."
+SET_ASIDE = (
+    "It has too many spans to be judged: it may be stuck, and nobody knows. Do several runs share its key?"
+)
 UNKNOWN = (
     "It may not have arrived yet, or be past what the collector keeps. "
     "A flow key, a flow id or a trace id will do."
@@ -79,6 +82,8 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
     ]
     if item and item.incomplete:
         notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
+    if item and item.set_aside:
+        lines.insert(0, [{"text": SET_ASIDE}])
     return {
         "title": [{"text": "Flow"}],
         "key": name,
@@ -115,6 +120,31 @@ def outcome(item: ShownFlow | None) -> list[words.Part]:
     if item.state == "done":
         return [{"text": "Ended with " if last else "Ended"}, *named, {"text": f" after {took}. {counted}"}]
     return [{"text": "On its way, last seen: " if last else "On its way."}, *named, {"text": f" {counted}"}]
+
+
+def turn(flow: Flow, part: str) -> None:
+    """Say which part of a large flow is shown, and let the reader go to the others."""
+    if flow.shown >= flow.spans and not part:
+        return
+    first, last = flow.before + 1, flow.before + flow.shown
+    said = (
+        f"Showing {flow.shown:,} of {flow.spans:,} spans, in the order of their start: {first:,} to {last:,}."
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="parts"):
+        st.text(said)
+        for label, target, there in (
+            ("First", "first", flow.before > 0),
+            ("Earlier", flow.earlier_cursor, bool(flow.earlier_cursor)),
+            ("Later", flow.later_cursor, bool(flow.later_cursor)),
+            ("Last", None, last < flow.spans),
+        ):
+            st.button(
+                label,
+                key=f"part-{label}",
+                disabled=not there,
+                on_click=page.write_address,
+                kwargs={"part": target, "span": None},
+            )
 
 
 def choose_span(view: str) -> None:
@@ -171,7 +201,8 @@ def story(key: str) -> None:
     with page.guarded("flow"):
         api = page.api()
         try:
-            _, flow = page.ask_both(api.summary, lambda: api.flow(key), height=HEIGHT)
+            part = st.query_params.get("part", "")
+            _, flow = page.ask_both(api.summary, lambda: api.flow(key, part=part), height=HEIGHT)
         except NotFoundError:
             unknown(key)
             return
@@ -183,6 +214,7 @@ def story(key: str) -> None:
             mount("head", head(flow, item, name, now), key="head")
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             view = switch()
+        turn(flow, part)
         found = steps(flow)
         if not found.steps:
             mount("notice", {"title": [{"text": "Nothing of this flow is left to draw."}]}, key="bare")

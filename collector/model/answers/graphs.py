@@ -116,8 +116,9 @@ class Stitched(Answer, frozen=True, kw_only=True):
     spans: int
     shown: Annotated[int, says("as many of the spans are in messages, reactions, edges and notes")]
     before: Annotated[int, says("as many of the spans come before those, in the order of their start")]
-    next_cursor: Annotated[str | None, says("of the part before this one; with order=oldest, after it")]
-    previous_cursor: Annotated[str | None, says("of the part on its other side")]
+    next_cursor: Annotated[str | None, says("of the earlier part; with order=oldest, of the later one")]
+    earlier_cursor: Annotated[str | None, says("of the part before this one; null on the first")]
+    later_cursor: Annotated[str | None, says("of the part after this one; null on the last")]
     traces: int
     messages: list[Message]
     reactions: list[Reaction]
