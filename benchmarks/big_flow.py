@@ -1,9 +1,9 @@
 """What does one flow of a million spans cost everything else? `python -m benchmarks.big_flow [--form star]`
 
-It is sent to a collector, which sets it aside. Then others send and ask: first alone, then while somebody asks
-for that flow again and again, and somebody else asks and leaves. Prints how long the first answer takes, the
-memory of the collector and of its process for large questions, how long others wait, and how much is ingested
-with it and without it. What the machine's other work costs is in all of them.
+It is sent to a collector, which sets it aside. Then others send and ask: first alone, then while somebody
+asks for that flow again and again, and somebody else asks and leaves. Prints how long the first answer takes,
+the memory of the collector and of its process for large questions, how long others wait, and how much is
+ingested with it and without it. What the machine's other work costs is in all of them.
 """
 
 import argparse
@@ -55,10 +55,9 @@ def main() -> None:
             told = ", ".join(f"{path.partition('?')[0]} {p99(some):.0f} ms" for path, some in waits.items())
             print(f"{name}: {sent / took:,.0f} spans/s of {given.rate:,} offered; p99 of {told}")
             if asking:
-                print(
-                    f"the flow: first answer after {answers[0]:.1f} s, median {statistics.median(answers):.1f}"
-                    f" s of {len(answers)}"
-                )
+                middle = statistics.median(answers)
+                first, count = answers[0], len(answers)
+                print(f"the flow: first answer after {first:.1f} s, median {middle:.1f} s of {count}")
         apart = [memory(pid, "VmHWM") for pid in children(process.pid)]
         print(
             f"memory: collector {before:,} MB before, {memory(process.pid, 'VmRSS'):,} after,"

@@ -11,7 +11,7 @@ from collector.model.answers import FlowItem, Pace
 from collector.queries.errand import Errand
 from collector.queries.flow_answer import Job
 from collector.queries.flow_list import items_of, stored_item
-from collector.queries.flow_parts import MOST_OCTETS, MOST_TRACES, gather
+from collector.queries.flow_parts import MOST_OCTETS, MOST_TRACES, distinct, gather
 from collector.queries.paging import Part
 from collector.queries.sources import Sources
 from collector.queries.stuck import MOST_OF_ONE, entries_of, findings
@@ -54,7 +54,7 @@ def exported(sources: Sources, traces: Sequence[bytes], errand: Errand) -> Itera
     some, after = list(traces[:MOST_TRACES]), SpanPlace(0, bytes(16), bytes(8))
     while True:
         errand.check()
-        places = sources.spans.part_of(some, _EXPORTED, after=after)
+        places = distinct(sources.spans.part_of(some, _EXPORTED, after=after))
         if not places.num_rows:
             return
         size = np.cumsum(sources.spans.octets_at(some, places))

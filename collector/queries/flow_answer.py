@@ -148,7 +148,7 @@ def _as_part(graph: Stitched, job: Job) -> Stitched:
     return msgspec.structs.replace(
         graph,
         spans=gathered.total,
-        shown=0 if gathered.mine is None else int(gathered.mine.sum()),
+        shown=gathered.shown,
         before=gathered.before,
         traces=len(job.traces),
         # What is only here to be whole lacks its own ancestors.

@@ -40,6 +40,7 @@ class Gathered:
     spans: pa.Table  # SPANS
     mine: Mask | None = None
     total: int = 0  # spans of the whole flow
+    shown: int = 0  # of them, in this part, without those that are in it wherever they lie
     before: int = 0  # of them, before this part
     first: SpanPlace | None = None
     last: SpanPlace | None = None
@@ -98,11 +99,12 @@ def _part(
     left_out: int,
 ) -> Gathered:
     spans, lean = sources.spans, cut_for(sources)
-    after = SpanPlace(0, bytes(16), bytes(8)) if wanted.oldest and wanted.before is None else wanted.after
+    anywhere = wanted.before is None and wanted.after is None
+    after = SpanPlace(0, bytes(16), bytes(8)) if wanted.oldest and anywhere else wanted.after
     places = spans.part_of(traces, wanted.limit + 1, after=after, before=wanted.before)
     # One more than is shown tells whether there is another part.
     over = places.num_rows > wanted.limit
-    places = places.slice(0, wanted.limit) if after else places.slice(1 if over else 0)
+    places = distinct(places.slice(0, wanted.limit) if after else places.slice(1 if over else 0))
     errand.check()
     first, last = (
         (_place(places, 0), _place(places, places.num_rows - 1)) if places.num_rows else (None, None)
@@ -117,7 +119,7 @@ def _part(
         around.append(spans.part_of(traces, _AROUND, before=first))
         around.append(spans.part_of(traces, _AROUND, after=last))
     errand.check()
-    if wanted.after is None and wanted.before is None:
+    if anywhere:
         places = _with_refs(places, also)
     shown, notes = _shown(sources, traces, places, lean)
     errand.check()
@@ -136,11 +138,13 @@ def _part(
     # A place of a copy that does not count is not that of its span.
     mine[[place_of[place] for place in _rows(places) if place in place_of]] = True
     mine[shown.num_rows :] = False
+    count = int(mine.sum())
     _mark_refs(mine, held, also, shown.num_rows)
     return Gathered(
         held,
         mine,
         total=total,
+        shown=count,
         before=before,
         first=first,
         last=last,
@@ -256,6 +260,12 @@ def _without(ids: pa.Table, known: pa.Table) -> pa.Table:
     """The distinct *ids* that are not *known*."""
     distinct = ids.group_by(["trace_id", "span_id"], use_threads=False).aggregate([])
     return distinct.join(known, keys=["trace_id", "span_id"], join_type="left anti", use_threads=False)
+
+
+def distinct(places: pa.Table) -> pa.Table:
+    """*places* (PLACES), which are in order, without repeated ones."""
+    once = places.group_by(PLACES.names, use_threads=False).aggregate([]).select(PLACES.names)
+    return once.sort_by([(name, "ascending") for name in PLACES.names])
 
 
 def _place(places: pa.Table, row: int) -> SpanPlace:

@@ -131,8 +131,8 @@ class SpanStore(Protocol):
     ) -> pa.Table:
         """PLACES of at most *limit* copies: the first after *after*, or else the last before *before*.
 
-        They are in order. Without both, the last of all. Each place is there once, but a span whose copies
-        differ may have several, of which only that of the copy that counts is right.
+        They are in order. Without both, the last of all. A span has a place for each of its copies; if these
+        differ, only that of the copy that counts is right.
         """
 
     def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:

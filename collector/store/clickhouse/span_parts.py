@@ -124,8 +124,7 @@ class SpanParts:
             PLACES.names,
         )
         table = pa.table([answer[field.name].cast(field.type) for field in PLACES], schema=PLACES)
-        places = table.group_by(PLACES.names, use_threads=False).aggregate([]).select(PLACES.names)
-        return places.sort_by([(name, "ascending") for name in PLACES.names])
+        return table if after else table.take(pa.array(np.arange(table.num_rows)[::-1]))
 
     def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:
         """How many bytes each span at *places* (PLACES) has, about."""
