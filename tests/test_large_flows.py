@@ -10,6 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from benchmarks.one_flow import Form, spans_of
 from collector.conventions import DEFAULT_NAMING, read
@@ -31,7 +32,7 @@ from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import TooMuchError
 from tests.conftest import Engines, new_database
 from tests.documents import fields, plain
-from tests.factories import request, span, table, trace_id
+from tests.factories import ref, request, span, table, trace_id
 
 LARGE = 36_000  # more than is stitched at once,
 COUNT = 5_200  # and more than is stitched at once where these tests set a lower limit
@@ -43,6 +44,13 @@ FLOWS_HERE: dict[str, tuple[Form, int]] = {
     "star": ("star", COUNT),
     "attempts": ("attempts", COUNT),
     "random": ("random", COUNT),
+}
+
+
+PUBLISHED = {
+    "messaging.system": "nats",
+    "messaging.destination.name": "shop.pick",
+    "cloudevents.event_type": "PickPlanned",
 }
 
 
@@ -213,8 +221,11 @@ def test_bytes_of_an_answer_are_bounded_and_what_was_cut_is_said(stored: Stored)
     """5,000 items of a megabyte each are five gigabytes."""
     text = "x" * 300_000
     many = {f"name-{number}": "v" * 20 for number in range(16_000)}
-    sent = [span(id=f"s{n}", trace="fat", attributes={"order.id": "fat", "text": text}) for n in range(60)]
-    sent.append(span(id="many", trace="fat", attributes={"order.id": "fat", **many}))
+    said = {**PUBLISHED, "order.id": "fat"}
+    kind = Span.SPAN_KIND_PRODUCER
+    sent = [span(id=f"s{n}", trace="fat", kind=kind, attributes={**said, "text": text}) for n in range(60)]
+    sent.append(span(id="many", trace="fat", kind=kind, attributes={**many, **said}))
+    many_ref = ref("fat", "many")
     stored.put("fat", table(request(*sent, service="order")))
     began = time.process_time()
 
@@ -224,6 +235,9 @@ def test_bytes_of_an_answer_are_bounded_and_what_was_cut_is_said(stored: Stored)
     assert answer["shown"] == 61
     cut = [note for note in answer["notes"] if note["kind"] == "cut"]
     assert len(cut) == 61
+    assert len(answer["messages"]) == 61  # what they are is known, although most of their attributes are not
+    shown = [message["attributes"]["text"] for message in answer["messages"] if message["ref"] != many_ref]
+    assert all(one.endswith("... (cut: 300000 bytes)") for one in shown)
     assert "/api/v1/spans" in cut[0]["text"]
     assert time.process_time() - began < 20
     pieces = stored.reader.spans_json("fat", Errand())
@@ -233,8 +247,11 @@ def test_bytes_of_an_answer_are_bounded_and_what_was_cut_is_said(stored: Stored)
 
 def test_span_that_links_to_a_hundred_thousand_others_is_shown(stored: Stored) -> None:
     """A sender may link to what it likes: what is fetched and shown of that is bounded."""
+    handled = span(
+        id="a", trace="linking", kind=Span.SPAN_KIND_CONSUMER, attributes=PUBLISHED | {"order.id": "linking"}
+    )
     links = pa.array([f"{number:016d}".encode() for number in range(100_000)], pa.binary(16))
-    one = table(request(span(id="a", trace="linking", attributes={"order.id": "linking"}), service="order"))
+    one = table(request(handled, service="order"))
     columns = {
         "link_trace_ids": pa.ListArray.from_arrays(pa.array([0, 100_000], pa.int32()), links),
         "link_span_ids": pa.ListArray.from_arrays(
@@ -261,13 +278,19 @@ def test_work_stops_once_nobody_waits(stored: Stored) -> None:
 
 
 def test_flow_of_many_traces_lists_some_of_them(stored: Stored) -> None:
-    sent = [span(id="s", trace=f"t{n}", attributes={"order.id": "wide"}) for n in range(3_000)]
+    said = PUBLISHED | {"order.id": "wide"}
+    sent = [span(id="s", trace="t0", kind=Span.SPAN_KIND_PRODUCER, attributes=said)]
+    for number in range(1, 3_000):
+        group = {"messaging.consumer.group.name": f"group-{number}"}
+        consumer = Span.SPAN_KIND_CONSUMER
+        links = [("t0", "s")]
+        sent.append(span(id="s", trace=f"t{number}", kind=consumer, links=links, attributes=said | group))
     stored.put("wide", table(request(*sent, service="order")), [trace_id(f"t{n}") for n in range(3_000)])
 
     answer = stored.ask("wide")
 
     assert (answer["traces"], len(answer["flows"][0]["traces"])) == (3_000, 1_000)
-    assert len(answer["messages"]) == 3_000
+    assert len(answer["reactions"]) == 2_999
 
 
 def test_query_of_a_reader_is_stopped_when_it_takes_too_long(engines: Engines) -> None:

@@ -10,7 +10,6 @@ from tests.documents import sources
 from tests.scenes import Watch, order
 from tests.test_memory import bounded, shared
 
-
 BIG = "tenant-7"
 
 

@@ -56,18 +56,19 @@ def test_process_with_too_little_memory_says_so_and_the_next_question_is_answere
 
 def test_process_is_killed_once_nobody_waits(workers: Workers) -> None:
     """Who leaves must not keep a processor busy."""
-    workers.ask("file", job(FILE), Errand())
-    (process,) = workers.pids()
+    roomy = Workers(1024 * MIB)
+    roomy.ask("file", job(FILE), Errand())
+    (process,) = roomy.pids()
     errand = Errand()
-    busy = gzip.compress(b"{}\n" * 5_000_000)
-    threading.Timer(0.3, errand.give_up).start()
+    threading.Timer(0.2, errand.give_up).start()
     began = time.monotonic()
 
     with pytest.raises(GivenUpError):
-        workers.ask("file", job(busy), errand)
+        roomy.ask("file", job(b"{}\n" * 1_000_000), errand)
 
     assert time.monotonic() - began < 20
-    assert process not in workers.pids()
+    assert process not in roomy.pids()
+    roomy.close()
 
 
 def test_idle_process_ends(workers: Workers) -> None:

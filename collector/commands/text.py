@@ -56,7 +56,7 @@ def flows(document: Document, now: int) -> str:
     """A table of flows."""
     rows = [
         (
-            "set aside" if item["set_aside"] else item["state"],
+            "set aside" if item.get("set_aside") else item["state"],
             short(item["key"] or item["id"]),
             short(item["last_event_type"] or ""),
             short(item["waiting_for"] or item["outcome"] or ""),
@@ -96,7 +96,7 @@ def flow(document: Document) -> str:
 
 def _part(document: Document) -> list[str]:
     """Which part of a flow is shown, and what leads to the parts beside it; nothing if it is all of it."""
-    if document["shown"] >= document["spans"]:
+    if document.get("shown", 0) >= document.get("spans", 0):  # also if an older collector answered
         return []
     before, shown = document["before"], document["shown"]
     lines = [f"  showing {shown:,} of {document['spans']:,} spans: {before + 1:,} to {before + shown:,}"]
@@ -129,7 +129,7 @@ def stitched(document: Document) -> str:
 
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
-    if document["set_aside"]:
+    if document.get("set_aside"):
         return f"{short(key)}: {SET_ASIDE}"
     if not document["stuck"]:
         return f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
@@ -145,7 +145,7 @@ def why(document: Document, key: str) -> str:
             lines.append(f"  since {at} it was {before['cause']}: {clean(before['because'])}")
         if finding["blocked"]:
             lines.append(f"  blocked: {clean(', '.join(finding['blocked']))}")
-    if len(document["stuck"]) < document["total"]:
+    if len(document["stuck"]) < document.get("total", 0):
         lines.append(f"The oldest {len(document['stuck']):,} of {document['total']:,} findings.")
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from collector.columns.joins import distinct_pairs, once
 from collector.columns.keys import whole
 from collector.model import answers
 from collector.model.answers import Edge, Message, Note, Reaction, StitchedFlow
-from collector.model.notes import SENTENCES, NoteKind
+from collector.model.notes import SENTENCES, LeftOut, NoteKind
 from collector.model.wording import counted
 from collector.queries.clock_notes import clock_answers, skew_notes
 from collector.stitching import Because, EdgeKind, Stitched
@@ -61,10 +61,10 @@ class _Shown:
         if outside := int((~self.spans[source[source >= 0]]).sum()):
             verb = "leads" if outside == 1 else "lead"
             text = f"{counted(outside, 'edge')} {verb} here from other parts of the flow"
-            notes.append(Note(kind="elsewhere", ref=None, text=text))
+            notes.append(Note(kind=LeftOut.ELSEWHERE.value, ref=None, text=text))
         if over := len(self.all_edges) - len(self.edges):
             text = f"{counted(over, 'edge')} more than an answer has room for"
-            notes.append(Note(kind="cut", ref=None, text=text))
+            notes.append(Note(kind=LeftOut.CUT.value, ref=None, text=text))
         return notes
 
     def texts(self, column: str) -> Sequence[str | None]:
@@ -147,7 +147,7 @@ def _few(notes: list[Note], most: int) -> list[Note]:
     for kind, some in each.items():
         if len(some) > room:
             text = f"{len(some) - room:,} more of the kind {kind} than an answer has room for"
-            kept.append(Note(kind="cut", ref=None, text=text))
+            kept.append(Note(kind=LeftOut.CUT.value, ref=None, text=text))
     return kept
 
 

@@ -16,6 +16,7 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import whole
 from collector.conventions import names_of
 from collector.model.answers import FlowItem, Note
+from collector.model.notes import LeftOut
 from collector.model.spans import SPANS
 from collector.queries.errand import Errand
 from collector.queries.paging import Part
@@ -129,10 +130,10 @@ def _part(
     held = pa.concat_tables([held, above])
     if left_out:
         text = f"only its first {len(traces):,} of {len(traces) + left_out:,} traces are looked at"
-        notes.append(Note(kind="cut", ref=None, text=text))
+        notes.append(Note(kind=LeftOut.CUT.value, ref=None, text=text))
     if not complete:
         text = "spans here have too many ancestors to fetch: what caused some of them may be missing here"
-        notes.append(Note(kind="cut", ref=None, text=text))
+        notes.append(Note(kind=LeftOut.CUT.value, ref=None, text=text))
     place_of = {place: row for row, place in enumerate(_rows(held.select(PLACES.names)))}
     mine = np.zeros(held.num_rows, np.bool_)
     # A place of a copy that does not count is not that of its span.
@@ -170,7 +171,7 @@ def _shown(
     refs = [f"{trace.hex()}:{span.hex()}" for trace, span in _rows(ids.filter(pa.array(large)))]
     notes = [
         Note(
-            kind="cut",
+            kind=LeftOut.CUT.value,
             ref=ref,
             text=f"it has {size:,} bytes, too many to be shown with the others: its attributes, events and"
             " links are cut. /api/v1/spans has all of it",

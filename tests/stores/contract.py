@@ -13,8 +13,9 @@ import pytest
 from collector.columns.keys import text_keys
 from collector.model.flows import FLOWS, STORED_FLOWS, State
 from collector.model.spans import SPANS
-from collector.store.contracts import Cut, FlowStore, Place, Search, SpanPlace, SpanStore, Stores
+from collector.store.contracts import FlowStore, Place, Search, SpanStore, Stores
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
+from tests.stores.part_contract import SpanPartsContract
 
 NESTED: dict[str, Value] = {
     "text": "żółw\x00'; DROP TABLE spans --",
@@ -33,7 +34,7 @@ STRANGE = "żółw\x00'; DROP TABLE flows --\\ {x:String}\n"
 Opened = Callable[[], Stores]
 
 
-class SpanStoreContract:
+class SpanStoreContract(SpanPartsContract):
     """The promises of `SpanStore`."""
 
     @pytest.fixture
@@ -72,28 +73,6 @@ class SpanStoreContract:
         store.write(table(request(span(trace="t0"), span(trace="t11999"))))
 
         assert store.spans_of(trace_id(f"t{n}") for n in range(12_000)).num_rows == 2
-
-    def test_a_part_of_a_flow_is_found_by_its_place(self, store: SpanStore) -> None:
-        """Spans lie in the order of start, trace and span id, from which parts are taken on either side."""
-        sent = [span(id=f"s{n}", trace=f"t{n % 2}", start=NOW + n // 4) for n in range(40)]
-        for _ in range(2):
-            store.write(table(request(*sent)))
-        traces = [trace_id("t0"), trace_id("t1")]
-        copies = store.part_of(traces, 1_000)
-        every = copies.take(pa.array(range(0, 80, 2)))
-        rows = [SpanPlace(*row.values()) for row in every.to_pylist()]
-
-        assert rows == sorted(rows)
-        assert len(rows) == store.count_of(traces) == 40
-        assert store.copies_of(traces) == copies.num_rows == 80
-        assert store.count_before(traces, rows[25], distinct=True) == 25
-        assert store.count_before(traces, rows[25], distinct=False) == 50
-        assert store.part_of(traces, 10, after=rows[9]).to_pylist() == copies.slice(20, 10).to_pylist()
-        assert store.part_of(traces, 10, before=rows[10]).to_pylist() == copies.slice(10, 10).to_pylist()
-        assert store.part_of([trace_id("nobody")], 10).num_rows == 0
-        some = every.slice(3, 7).select(["trace_id", "span_id"])
-        assert sorted(refs(store.spans_at(some))) == sorted(refs(some))
-        assert store.first_of(traces, 3, 5, Cut(100, 10, [])).num_rows == 5
 
     def test_a_span_written_again_is_one_span(self, store: SpanStore) -> None:
         """Exporters resend a batch when they miss its answer."""
