@@ -10,7 +10,8 @@ import pytest
 from collector.counters import Counters
 from collector.model.troubles import TroubleKind
 from collector.model.wording import HOUR, MINUTE
-from collector.store.contracts import Day, Room, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import Day, Room
 from collector.upkeep.disk import DiskWatch
 from collector.upkeep.dropping import Dropping
 from collector.upkeep.health import Troubles

@@ -10,18 +10,21 @@ from fastapi.responses import JSONResponse
 from msgspec import UNSET
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from collector.api.lanes import BusyError
 from collector.formats import EXPECTED, FormatError
 from collector.model.answers import Error
 from collector.queries import (
+    ApartError,
     DecisionError,
     DeletionError,
     DismissalError,
+    GivenUpError,
     QuestionError,
     TooEarlyError,
     TooManyDecisionsError,
     UnknownStepError,
 )
-from collector.store.contracts import StoreError
+from collector.store.contracts import StoreError, TooMuchError
 from collector.web.bodies import BodyError, TooLargeError
 from collector.web.foreign_pages import ForeignPageError
 
@@ -101,4 +104,16 @@ def add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(StoreError)
     def store(request: Request, error: StoreError) -> Json:
-        return said(503, str(error))
+        return said(504 if isinstance(error, TooMuchError) else 503, str(error))
+
+    @app.exception_handler(ApartError)
+    def apart(request: Request, error: ApartError) -> Json:
+        return said(504, str(error))
+
+    @app.exception_handler(BusyError)
+    def busy(request: Request, error: BusyError) -> Json:
+        return Json(Error(error=str(error)), 503, {"Retry-After": "2"})
+
+    @app.exception_handler(GivenUpError)
+    def given_up(request: Request, error: GivenUpError) -> Json:
+        return said(499, "The asker has left.")  # nobody reads this

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from collector.counters import Counters
 from collector.model.wording import counted, day_of
-from collector.store.contracts import RetentionStore, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import RetentionStore
 from collector.upkeep.even_time import EvenTime
 from collector.upkeep.retention import (
     DAY,

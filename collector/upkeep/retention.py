@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from collector.model.wording import HOUR
-from collector.store.contracts import Day, Room
+from collector.store.removal import Day, Room
 
 DAY = 24 * HOUR
 ALWAYS = 6 * HOUR  # what was received in the last hours stays, whatever happens

@@ -11,7 +11,7 @@ import clickhouse_connect
 
 from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
-from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.clickhouse.connections import SETTINGS, Database, Limits
 from collector.store.clickhouse.data_folder import DataFolder, require_room
 from collector.store.clickhouse.mending import kept_of, mend
 from collector.store.clickhouse.migrations import VERSION, definition
@@ -91,14 +91,14 @@ class Engine:
         self._known_settings = client.server_settings = self._known_settings or client.server_settings
         return client
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str, limits: Limits | None = None) -> Database:
         """Open the database *name*; create it if it does not exist."""
         if not int(
             self._first.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": name})
         ):
             self.require_room()
             self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        return Database(lambda: self.connect(name))
+        return Database(lambda: self.connect(name), limits=limits)
 
     def require_room(self) -> None:
         """Raise `FolderError` if the disk is too full to change a table."""

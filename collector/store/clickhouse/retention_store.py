@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from collector.store.clickhouse.connections import Database
-from collector.store.contracts import Day, Room, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import Day, Room
 
 # Of what was stored before message ids had a time, those whose spans are gone.
 _LEADS_NOWHERE = (
