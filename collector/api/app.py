@@ -63,6 +63,7 @@ from collector.queries import (
 from collector.store.contracts import Search, StoreError
 from collector.web.access import HostNames, ProtectiveHeaders, RoleNeeded, names_matter
 from collector.web.bodies import receive
+from collector.web.budget import Budget, Share
 from collector.web.foreign_pages import OwnPages, require_own
 from collector.web.tokens import ANYBODY, Access, Role
 from collector.web.unread import BrokenOffError, ReadInTime
@@ -127,9 +128,9 @@ def api_app(
         responses=errors,
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
-    lanes = Lanes()
-    _add_questions(app, reader, config, lanes)
-    _add_words(app, reader)
+    lanes, budget = Lanes(), Budget(config.queue_bytes)
+    _add_questions(app, reader, config, lanes, budget)
+    _add_words(app, reader, budget)
     _add_health(app, lanes, live, counters, taking, reader)
     add_store(app, reader.sources)
     add_errors(app)
@@ -149,7 +150,7 @@ def _needed(method: str, path: str) -> Role:
     return Role.READ if reads else Role.DECIDE
 
 
-def _add_questions(app: FastAPI, reader: Reader, config: Config, lanes: Lanes) -> None:
+def _add_questions(app: FastAPI, reader: Reader, config: Config, lanes: Lanes, budget: Budget) -> None:
     def path(address: str, answer: type[Answer]) -> Callable[[Any], Any]:
         return app.get(f"/api/v1{address}", response_model=None, responses={200: response(answer)})
 
@@ -251,12 +252,21 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config, lanes: Lanes) -
         spans the answer shows a part, as of a flow: send it again with the `next_cursor` for the next.
         """
         wanted = part(limit, cursor, order)
-        coding = request.headers.get("content-encoding", "")
-        body = await receive(request.stream(), coding, config.max_body_bytes)
-        found = await lanes.large.ask(
-            request, lambda errand: reader.stitch_json(body, wanted, errand, config.max_body_bytes)
-        )
+        with budget.share() as share:
+            body = await _body_of(request, config.max_body_bytes, share)
+            found = await lanes.large.ask(
+                request, lambda errand: reader.stitch_json(body, wanted, errand, config.max_body_bytes)
+            )
         return Response(found, media_type="application/json")
+
+
+async def _body_of(request: Request, most: int, share: Share) -> bytes:
+    """The inflated body, which may have *most* bytes; they are counted in *share* from the first one on."""
+    coding = request.headers.get("content-encoding", "")
+    async with share.arriving():
+        body = await receive(request.stream(), coding, most, count=share.grow)
+    share.settle(len(body))
+    return body
 
 
 async def _sent(
@@ -271,7 +281,7 @@ async def _sent(
         raise BrokenOffError from error
 
 
-def _add_words(app: FastAPI, reader: Reader) -> None:
+def _add_words(app: FastAPI, reader: Reader, budget: Budget) -> None:
     """What people say: each word is stored, with its author and reason, before it is applied.
 
     Without an author it is that of the token, if the token has a name. The Content-Type must be
@@ -280,9 +290,9 @@ def _add_words(app: FastAPI, reader: Reader) -> None:
 
     async def said(request: Request, most: int) -> object:
         require_own(request.headers)
-        coding = request.headers.get("content-encoding", "")
         author = getattr(request.state, "caller", ANYBODY).name
-        return document_in(await receive(request.stream(), coding, most), author)
+        with budget.share() as share:
+            return document_in(await _body_of(request, most, share), author)
 
     @app.post(
         "/api/v1/expectations",

@@ -25,7 +25,8 @@ from collector.queries import (
     UnknownStepError,
 )
 from collector.store.contracts import StoreError, TooMuchError
-from collector.web.bodies import BodyError, TooLargeError
+from collector.web.bodies import BodyError, SlowError, TooLargeError
+from collector.web.budget import OverloadError
 from collector.web.foreign_pages import ForeignPageError
 
 _UNDECIDED: Mapping[type[DecisionError], int] = {
@@ -95,7 +96,8 @@ def add_errors(app: FastAPI) -> None:
     @app.exception_handler(QuestionError)
     @app.exception_handler(BodyError)
     def wrong(request: Request, error: Exception) -> Json:
-        return said(413 if isinstance(error, TooLargeError) else 400, str(error))
+        code = 413 if isinstance(error, TooLargeError) else 408 if isinstance(error, SlowError) else 400
+        return said(code, str(error))
 
     @app.exception_handler(FormatError)
     def unreadable(request: Request, error: FormatError) -> Json:
@@ -111,7 +113,8 @@ def add_errors(app: FastAPI) -> None:
         return said(504, str(error))
 
     @app.exception_handler(BusyError)
-    def busy(request: Request, error: BusyError) -> Json:
+    @app.exception_handler(OverloadError)
+    def busy(request: Request, error: Exception) -> Json:
         return Json(Error(error=str(error)), 503, {"Retry-After": "2"})
 
     @app.exception_handler(GivenUpError)

@@ -236,7 +236,7 @@ class Tick:
         self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
-        """Stitch *rows* with the flows in memory only, as too many wait; return what is still to be stitched."""
+        """Stitch *rows* with the flows in memory only, as too many wait; return what is left to stitch."""
         try:
             self._stitch(rows, None, now)
         except Exception:
