@@ -36,7 +36,7 @@ from collector.queries import Only, QuestionError, Reader, page
 from collector.store.contracts import Search
 from collector.upkeep.health import Troubles
 from collector.web.access import LoopbackNames, TokenNeeded
-from collector.web.bodies import inflate, receive
+from collector.web.bodies import inflate_file, receive
 from collector.web.foreign_pages import require_own
 
 
@@ -183,7 +183,7 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
 
 def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
     if file[:2] == b"\x1f\x8b":  # a gzipped file, sent without Content-Encoding
-        file = inflate(file, "gzip", limit)
+        file = inflate_file(file, limit)
     return reader.stitch(file)
 
 
