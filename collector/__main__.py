@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import uvloop
 
-from collector import allocator
+from collector import allocator, log_lines
 from collector.api.app import api_app
 from collector.columns import keys
 from collector.config import Config, ConfigError, variable
@@ -42,6 +42,7 @@ def main() -> int:
     0: it was told to stop. 1: it could not stop in time. 2: it could not start. 70: a part of it failed.
     """
     allocator.give_back()
+    log_lines.set_up()
     try:
         config = Config.from_env()
         return uvloop.run(run(config))
@@ -103,6 +104,7 @@ async def run(config: Config) -> int:
     )
     reader = Reader(sources)
     api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
+    log_lines.adopt("uvicorn")
     rounds = Rounds(watch)
     await intake.start()
     rounds.start()

@@ -53,6 +53,7 @@ class Counters:
             self.refused.labels(reason)
         reasons = (
             "undecodable",
+            "cut_off",
             "overloaded",
             "store",
             "trouble",

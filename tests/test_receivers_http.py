@@ -232,7 +232,7 @@ async def test_a_gzipped_body_is_one_stream(server: Ingest) -> None:
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
 async def test_nothing_that_inflates_two_hundredfold_is_inflated(coding: str) -> None:
     """64 MiB of zeros are 8 KiB of zstd: a few of those would stay below every other limit."""
-    packed = {
+    packed: Any = {
         "gzip": gzip.compress,
         "deflate": zlib.compress,
         "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),

@@ -1,6 +1,10 @@
 """Reads the trace files given to a command, and reports what in them cannot be used."""
 
+import errno
 import gzip
+import io
+import os
+import stat
 import sys
 import time
 import zlib
@@ -18,7 +22,13 @@ from collector.model.wording import counted
 
 _MANY, _LONG = 10, 2**24  # files, bytes: with less, a bar would be gone before anybody could read it
 
+_MOST_BYTES = 2**31 - 1  # read, or inflated: columns of bytes can hold no more
+
 files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+class _Readable(Protocol):
+    def read(self, n: int, /) -> bytes: ...
 
 
 class _Bar(Protocol):
@@ -81,12 +91,37 @@ def _begun(path: Path, size: int, bar: _Bar) -> Begun:
 
 def _read(path: Path) -> bytes:
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        msg = f"{path} can not be read: {reason}. Expected a file with {EXPECTED}."
+        data = _octets(path)
+        return _inflated(data) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it is too large for the memory"
+        msg = _line(f"{path} can not be read: {reason}. Expected a file with {EXPECTED}.")
         raise CommandError(msg) from error
+
+
+def _octets(path: Path) -> bytes:
+    """All of a file or a pipe; raise OSError rather than wait for a writer, or read without an end."""
+    if str(path) == "-":
+        return _bounded(sys.stdin.buffer)
+    # Opening a named pipe would wait until somebody writes into it.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise OSError(errno.EINVAL, "it is a directory, a device or a socket")
+        os.set_blocking(file.fileno(), True)
+        return _bounded(file)
+
+
+def _inflated(data: bytes) -> bytes:
+    with gzip.open(io.BytesIO(data)) as file:
+        return _bounded(file)
+
+
+def _bounded(file: _Readable) -> bytes:
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, f"it holds more than {_MOST_BYTES:,} bytes")
+    return data
 
 
 def _line(sentence: str) -> str:

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import AsyncIterator
 
 import pyarrow as pa
+from starlette.requests import ClientDisconnect
 
 _SMALL = 32 * 1024  # inflating this takes a millisecond or two, so a thread is not worth it
 _ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
@@ -20,6 +21,10 @@ class TooLargeError(BodyError):
     """A body above the limit, on the wire or inflated."""
 
 
+class CutOffError(BodyError):
+    """A body whose sender hung up before its end: there is nobody left to answer."""
+
+
 class CodingError(BodyError):
     """A content coding that is not supported."""
 
@@ -31,11 +36,14 @@ async def receive(chunks: AsyncIterator[bytes], coding: str, limit: int) -> byte
     """
     parts = []
     size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
-        parts.append(chunk)
+    try:
+        async for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
+            parts.append(chunk)
+    except ClientDisconnect as error:
+        raise CutOffError(f"The body ended after {size:,} bytes, before its end.") from error
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     coding = coding.strip().lower()
     if coding in ("", "identity"):

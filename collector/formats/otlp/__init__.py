@@ -20,7 +20,17 @@ from collector.formats.otlp.table import build
 from collector.formats.otlp.to_json import to_json
 from collector.model.spans import SPANS
 
-__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "tabulate", "to_json"]
+__all__ = [
+    "Body",
+    "Decoded",
+    "Encoding",
+    "OtlpError",
+    "Verdict",
+    "decode",
+    "require_filled",
+    "tabulate",
+    "to_json",
+]
 
 
 class Encoding(Enum):

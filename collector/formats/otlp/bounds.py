@@ -53,7 +53,7 @@ def require_framed(body: bytes) -> None:
         raise hollow(parts, "spans or lists of spans", len(body))
 
 
-def require_filled(body: bytes) -> None:
+def require_filled(body: bytes, wrong: str = NO_JSON_REQUEST) -> None:
     """Raise `OtlpError` if *body* (JSON) has more objects and lists than bytes for their contents."""
     most = max(FEW, len(body) // _SMALLEST_PART)
     if body.count(b"{") + body.count(b"[") <= most:
@@ -61,7 +61,7 @@ def require_filled(body: bytes) -> None:
     bare = _TEXT.sub(b"", body)  # brackets in text are no parts
     parts = bare.count(b"{") + bare.count(b"[")
     if parts > most:
-        raise hollow(parts, "objects and lists", len(body), NO_JSON_REQUEST)
+        raise hollow(parts, "objects and lists", len(body), wrong)
 
 
 def hollow(count: int, parts: str, size: int, wrong: str = NO_REQUEST) -> OtlpError:

@@ -18,7 +18,7 @@ from collector.ingest.receivers.other_signals import Signal, refusal
 from collector.ingest.receivers.responses import encode, response, status
 from collector.store.contracts import StoreError
 from collector.web.access import allowed
-from collector.web.bodies import BodyError, CodingError, TooLargeError, receive
+from collector.web.bodies import BodyError, CodingError, CutOffError, TooLargeError, receive
 
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
@@ -95,6 +95,8 @@ class _Receiver:
             raise self._refused("too_large", 413, str(error)) from error
         except CodingError as error:
             raise self._refused("media_type", 415, str(error)) from error
+        except CutOffError as error:
+            raise self._refused("cut_off", 400, str(error)) from error
         except BodyError as error:
             raise self._refused("undecodable", 400, str(error)) from error
 
