@@ -79,9 +79,9 @@ def inflate_file(data: bytes, limit: int) -> bytes:
     try:
         inflated = _arrow(data, "gzip", limit + 1)
     except OSError as error:
-        raise BodyError(f"The file is no gzip: {error}.") from error
+        raise BodyError(f"It is no gzip: {error}.") from error
     if len(inflated) > limit:
-        raise TooLargeError(f"The file inflates to more than {limit:,} bytes: send less at once.")
+        raise TooLargeError(f"It inflates to more than {limit:,} bytes: send less at once.")
     return inflated
 
 

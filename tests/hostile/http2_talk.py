@@ -40,7 +40,7 @@ def message(octets: bytes, *, packed: int = 0, said: int | None = None) -> bytes
     return bytes([packed]) + (len(octets) if said is None else said).to_bytes(4, "big") + octets
 
 
-def asked(stream: int = 1, flags: int = END_HEADERS, **more: bytes) -> bytes:
+def asked(stream: int = 1, flags: int = END_HEADERS, more: Mapping[str, bytes] = {}) -> bytes:
     """The headers of one call; *more* replaces some of them, with _ for -."""
     said = {
         b":method": b"POST",
@@ -62,7 +62,7 @@ def asked(stream: int = 1, flags: int = END_HEADERS, **more: bytes) -> bytes:
 def call(octets: bytes, **more: bytes) -> bytes:
     """A whole call with *octets* as its data."""
     data = b"".join(frame(DATA, 0, 1, octets[at : at + 16_384]) for at in range(0, len(octets), 16_384))
-    return asked(**more) + data + frame(DATA, END_STREAM, 1)
+    return asked(more=more) + data + frame(DATA, END_STREAM, 1)
 
 
 def _resets(count: int) -> bytes:

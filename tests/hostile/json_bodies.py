@@ -26,14 +26,12 @@ def written(name: str, value: str) -> bytes:
     return around(f'{{"traceId":"{"1" * 32}","spanId":"{"2" * 16}","{name}":{value}}}'.encode())
 
 
-_WRONG: Mapping[str, Any] = {"null": None, "a number": -5, "text": "x", "an object": {"a": {}}, "a list": [[]]}
+_WRONG: Mapping[str, Any] = {
     "null": None,
-    "a number": 5,
+    "a number": -5,
     "text": "x",
-    "a list": [[]],
     "an object": {"a": {}},
-    "true": True,
-    "minus one": -1,
+    "a list": [[]],
 }
 _PLACES = ("resourceSpans", "resource", "scopeSpans", "scope", "spans", "name", "kind", "traceId", "attributes", "events", "links", "status", "startTimeUnixNano", "droppedAttributesCount", "traceState", "flags")  # fmt: skip
 

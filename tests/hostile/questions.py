@@ -84,8 +84,8 @@ def questions() -> Iterator[Question]:
     for method in ("PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "HEAD", "POST", "EXPORT"):
         yield Question(f"{method} of flows", "/api/v1/flows", method)
     json_kind = {"content-type": "application/json"}
-    for name, value in _wishes():
-        body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    for name, wish in _wishes():
+        body = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
         yield Question(f"decision: {name}", "/api/v1/expectations", "POST", body, json_kind)
     for name, headers in {
         "of a form": {"content-type": "application/x-www-form-urlencoded"},
@@ -110,13 +110,14 @@ def _wishes() -> Iterator[tuple[str, object]]:
     for name, text in TEXTS.items():
         for place in ("word", "service", "reason"):
             yield f"{place} is {name}", _DECISION | {place: text}
-    for kind, value in {
+    kinds: dict[str, object] = {
         "null": None,
         "a list": [],
         "a number": 1e308,
         "an object": {"$ne": 1},
         "true": True,
-    }.items():
+    }
+    for kind, value in kinds.items():
         for place in ("word", "author"):
             yield f"{place} is {kind}", _DECISION | {place: value}
     yield "__proto__", _DECISION | {"__proto__": {"word": "forget"}}
