@@ -39,7 +39,7 @@ TEXTS: Mapping[str, str] = {
     "a formula": "=cmd|' /C calc'!A0",
     "a graph": 'a"]; b [label="x" URL="javascript:alert(1)"]; subgraph end -->|x| c\n%%{init: {}}%%',
     "a long word": "w" * 5_000,
-    "a megabyte": "m" * 2**20,
+    "a long text": "long text " * 2_000,
     "nothing": "",
     "a space": " ",
 }
