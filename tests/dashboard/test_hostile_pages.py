@@ -59,7 +59,7 @@ def test_no_text_runs_in_a_page_or_asks_another_site(
             (f"/flow?flow={quote(KEY)}", "graph"),
             (f"/flow?flow={quote(KEY)}&view=timeline", "timeline"),
             ("/flows", "flows"),
-            ("/choreography", "map"),
+            ("/choreography", "graph"),
             ("/", "stuck"),
         ):
             page.goto(dashboard.url + address)
