@@ -10,7 +10,7 @@ import importlib.util
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from benchmarks.torture import disks, fuzzing
@@ -19,10 +19,10 @@ from benchmarks.torture.outcomes import Outcome
 Part = Callable[[float, int], Outcome]
 
 
-def _program(module: str, *words: str, minutes: float, seed: int) -> Outcome:
+def _program(words: Sequence[str], minutes: float, seed: int) -> Outcome:
     """Run a program that prints its own figures, the last of them on its last line."""
     given = [word.format(seed=seed, trials=max(20, int(minutes * 60))) for word in words]
-    command = [sys.executable, "-m", module, *given]
+    command = [sys.executable, "-m", *given]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).strip().splitlines() or ["it said nothing"]
     return Outcome(done.returncode == 0, lines[-1])
@@ -37,9 +37,7 @@ def _parts() -> Mapping[str, Part]:
     }
     for name, (module, *words) in programs.items():
         if importlib.util.find_spec(module) is not None:
-            found[name] = lambda minutes, seed, run=partial(_program, module, *words): run(  # type: ignore[misc]
-                minutes=minutes, seed=seed
-            )
+            found[name] = partial(_program, (module, *words))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Was anything lost that was acknowledged, or counted twice? A ledger of what was sent, and the store's own count."""
+"""Was anything lost that was acknowledged, or counted twice? What was sent, against what the store has."""
 
 import contextlib
 import time

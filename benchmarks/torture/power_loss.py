@@ -1,9 +1,9 @@
 """What does a power loss leave of a folder? What was synced, and of the rest as much as luck had it.
 
-The journal that `disk_and_clock.c` writes says of each file (by its inode) when it was new, written and synced.
-ClickHouse only appends, so a file that was written after its last sync is cut somewhere between what was synced
-and what is there: torn at any byte, as a disk may have it. New names and renames are kept, which a real power
-loss may lose as well: a file system that orders them is assumed.
+The journal that `disk_and_clock.c` writes says of each file (by its inode) when it was new, written and
+synced. ClickHouse only appends, so a file that was written after its last sync is cut somewhere between what
+was synced and what is there: torn at any byte, as a disk may have it. New names and renames are kept, which a
+real power loss may lose as well: a file system that orders them is assumed.
 """
 
 import random

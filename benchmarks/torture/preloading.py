@@ -1,4 +1,4 @@
-"""How does a test break the disk and the clock under a running collector? A library, preloaded and controlled."""
+"""How does a test break the disk and the clock under a running collector? By a library that is preloaded."""
 
 import errno
 import mmap
@@ -27,7 +27,7 @@ def built(workspace: Path) -> Path | None:
 
 
 class Control:
-    """What happens to the calls of the processes that have *environment*; all of it may be changed at any time."""
+    """What happens to the calls of the processes that have *environment*; it may change at any time."""
 
     def __init__(self, library: Path, workspace: Path, folder: Path, journal: Path | None = None) -> None:
         """*folder* is the one whose files are concerned."""

@@ -48,29 +48,32 @@ def asked(collector: Collector, question: str) -> httpx.Response:
     return httpx.get(f"{collector.api}/api/v1/{question}", trust_env=False, timeout=60)
 
 
-def test_no_text_runs_in_a_page_or_asks_another_site(
-    attacked: Collector, page: Page, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """The `page` fixture fails if the page asked anything but the dashboard, or logged an error."""
-    dashboard = Dashboard(tmp_path_factory.mktemp("pages"), attacked.api, f"http://127.0.0.1:{free_port()}")
+@pytest.fixture(scope="module")
+def shown(attacked: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The dashboard of that collector."""
+    nobody = f"http://127.0.0.1:{free_port()}"
+    dashboard = Dashboard(tmp_path_factory.mktemp("pages"), attacked.api, nobody)
     dashboard.run()
-    try:
-        for address, drawn in (
-            (f"/flow?flow={quote(KEY)}", "graph"),
-            (f"/flow?flow={quote(KEY)}&view=timeline", "timeline"),
-            ("/flows", "flows"),
-            ("/choreography", "graph"),
-            ("/", "stuck"),
-        ):
-            page.goto(dashboard.url + address)
-            page.locator(f".cs-{drawn}").first.wait_for()
-            page.wait_for_timeout(200)
-            assert page.evaluate(CLEAN), address
-        said = dashboard.log.read_text()
-    finally:
-        dashboard.stop()
+    yield dashboard
+    dashboard.stop()
 
-    assert "Traceback" not in said
+
+def test_no_text_runs_in_a_page_or_asks_another_site(shown: Dashboard, page: Page) -> None:
+    """The `page` fixture fails if the page asked anything but the dashboard, or logged an error."""
+    page.set_default_timeout(60_000)
+    for address, drawn in (
+        (f"/flow?flow={quote(KEY)}", "graph"),
+        (f"/flow?flow={quote(KEY)}&view=timeline", "timeline"),
+        ("/flows", "flows"),
+        ("/choreography", "graph"),
+        ("/", "stuck"),
+    ):
+        page.goto(shown.url + address)
+        page.locator(f".cs-{drawn}").first.wait_for()
+        page.wait_for_timeout(200)
+        assert page.evaluate(CLEAN), address
+
+    assert "Traceback" not in shown.log.read_text()
 
 
 @pytest.mark.parametrize("command", ["flow", "why", "flows", "map", "stuck", "expectations"])
