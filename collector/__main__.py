@@ -2,9 +2,12 @@
 
 import argparse
 import asyncio
+import logging
+import os
 import signal
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,14 +27,25 @@ from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
 from collector.queries import Reader, Sources
+from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, StoreError
+from collector.store.contracts import OpenError, OpenStore, RetentionStore, StoreError
 from collector.store.open import open_store
+from collector.upkeep import checking, presence, probe, pulse
+from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
+from collector.upkeep.doors import Doors
+from collector.upkeep.dropping import EVERY_S, Dropping
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Limits, least_free_of, limit_of
 from collector.upkeep.rounds import Rounds
+from collector.upkeep.timekeeping import keep_time
 from collector.upkeep.watch import Watch
+from collector.web.certificates import certificates
+from collector.web.patience import Patience, descriptors
 from collector.web.serving import HttpServer, PortError, address, listen, resolved
+from collector.web.tokens import Access
 
+_CONNECTIONS = 1_024  # of senders over HTTP, and as many over gRPC
 _STOP_WITHIN_S = 9  # service managers kill a process after ten
 _FAILED = 70  # sysexits.h, EX_SOFTWARE: a service manager restarts the process
 
@@ -56,6 +70,7 @@ async def run(config: Config) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    access, tls = Access.of(config), certificates(config)
     declared = DeclaredFile(Path(config.expectations)) if config.expectations else None
     counters = Counters()
     bind = resolved(config.bind)
@@ -63,11 +78,26 @@ async def run(config: Config) -> int:
     api_socket = listen(bind, config.api_port, variable("api_port"))
     # gRPC opens its port itself, and complains at length if it cannot, so try the port first.
     listen(bind, config.grpc_port, variable("grpc_port")).close()
-    store = open_store(config.data, config.store_memory_bytes, config.store)
+    clock = SteadyClock(config.data / "clock")
+    backups = checking.folder_of(config.backups, config.data)
+    store = open_store(config.data, config.store_memory_bytes, config.store, clock.now, backups)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
     writing, ticking, reading = store.stores(), store.stores(), store.stores()
-    troubles, watch = Troubles(), Watch(counters)
+    clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
+    clock.keep()
+    troubles, watch = Troubles(clock.now), Watch(counters)
+
+    def closed(door: str) -> Callable[[str], None]:
+        return lambda reason: counters.connections_closed.labels(door, reason).inc()
+
+    rounds = Rounds(watch)
+    checks = _checks(store, troubles, counters, rounds)
+    removing = store.retention()
+    limits = _limits(config, removing)
+    dropping = Dropping(removing, limits, counters, clock=clock.now)
+    dropping.look()
+    disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
         ticking,
         naming=naming,
@@ -75,6 +105,8 @@ async def run(config: Config) -> int:
         habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
         replay_s=config.replay_s,
         declared=declared,
+        clock=clock.now,
+        kept_since=lambda: dropping.retained.since,
     )
     intake = Intake(
         writing.spans,
@@ -82,15 +114,27 @@ async def run(config: Config) -> int:
         counters,
         on_stored=live.feed,
         behind=live.behind,
+        clock=clock.now,
+        require_there=store.require_there,
         watch=watch,
         troubles=troubles,
     )
-    grpc = grpc_server(intake, config, counters)
+    most = descriptors(_CONNECTIONS)
+    grpc = grpc_server(intake, config, counters, access, most)
     try:
-        grpc.add_insecure_port(address(bind, config.grpc_port))
+        if tls:
+            grpc.add_secure_port(address(bind, config.grpc_port), tls.grpc_credentials())
+        else:
+            grpc.add_insecure_port(address(bind, config.grpc_port))
     except RuntimeError as error:
         raise PortError(bind, config.grpc_port, variable("grpc_port"), "in use") from error
-    http = HttpServer(http_app(intake, config, counters), http_socket)
+    http = HttpServer(
+        http_app(intake, config, counters, access),
+        http_socket,
+        tls,
+        Patience(connections=most),
+        closed("OTLP/HTTP"),
+    )
     sources = Sources(
         reading.spans,
         reading.flows,
@@ -101,14 +145,34 @@ async def run(config: Config) -> int:
         _addresses(config),
         declared,
         troubles,
+        clock.now,
+        lambda: dropping.retained,
+        checks,
     )
     reader = Reader(sources)
-    api = HttpServer(api_app(reader, live, counters, config, watch.is_well), api_socket)
+    api = HttpServer(
+        api_app(reader, live, counters, config, watch.is_well, access),
+        api_socket,
+        tls,
+        Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
+        closed("API"),
+    )
     log_lines.adopt("uvicorn")
-    rounds = Rounds(watch)
+    rounds.every("clock", 10, partial(keep_time, clock, troubles))
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.call_soon_threadsafe(watch.given_up.set)
+
+    rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
+    rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
+    rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
+    rounds.every("doors", 2, Doors(access, tls, troubles).check)
+    rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
+    rounds.every("retention", EVERY_S, dropping.round)
     await intake.start()
-    rounds.start()
     live.start()
+    rounds.start()
     await api.start()
     await grpc.start()
     await http.start()
@@ -136,7 +200,9 @@ async def run(config: Config) -> int:
             await asyncio.to_thread(live.stop)
     except TimeoutError:
         _say("some requests could not be finished in time; none of them was answered", sys.stderr)
-        return 1
+        logging.shutdown()
+        # Python would wait for threads that hang, without end.
+        os._exit(_FAILED if failed else 1)
     store.close()
     return _FAILED if failed else 0
 
@@ -150,11 +216,35 @@ async def _ended(stop: asyncio.Event, served: Mapping[str, Coroutine[Any, Any, o
     return "" if stopping in done else " and ".join(tasks[task] for task in done)
 
 
+def _limits(config: Config, store: RetentionStore) -> Limits:
+    """How much is kept. What is not set depends on the disk, as it is now."""
+    room = store.room()
+    return Limits(
+        days=config.retention_days,
+        bytes=limit_of(config.retention_bytes, store.size(), room),
+        flow_days=config.retention_flow_days,
+        least_free=least_free_of(config.min_free_bytes, room),
+    )
+
+
+def _checks(
+    store: OpenStore, troubles: Troubles, counters: Counters, rounds: Rounds
+) -> checking.StoreChecks | None:
+    """The checks of *store*, begun; None if a server keeps it."""
+    if store.care is None:
+        return None
+    checks = checking.StoreChecks(store.care, troubles, counters, rounds.stopping.is_set)
+    checks.quickly()
+    rounds.every("store check", checking.EVERY_S, checks.once)
+    return checks
+
+
 def _addresses(config: Config) -> Otlp:
     """Where exporters send their spans, in the form in which they expect addresses."""
+    scheme = "https" if config.tls_cert else "http"
     return Otlp(
-        grpc=f"http://{address(config.bind, config.grpc_port)}",
-        http=f"http://{address(config.bind, config.http_port)}",
+        grpc=f"{scheme}://{address(config.bind, config.grpc_port)}",
+        http=f"{scheme}://{address(config.bind, config.http_port)}",
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 _MIB = 1024 * 1024
 _DAY = 86_400
 _SHOWN = 80  # characters of a value in an error
+TOKEN_LEAST = 16  # characters: 64 bits as hex digits, which nobody guesses over a network
 
 
 class ConfigError(Exception):
@@ -29,6 +30,15 @@ class Config:
     bind: str = "127.0.0.1"
     # Anyone who can connect over loopback can usually read the data folder as well: no token is needed there.
     token: str = field(default="", repr=False)
+    # A file of tokens with names and roles. Empty: the one token, if there is one, may do everything.
+    tokens: str = ""
+    # A certificate and its key, in PEM. Without them nothing is encrypted, which on loopback nobody can read.
+    tls_cert: str = ""
+    tls_key: str = ""
+    # The authorities whose certificates clients must have. Empty: clients need none.
+    tls_client_ca: str = ""
+    # Further names by which we may be asked. On loopback, a name of its own would let a foreign page in.
+    hosts: tuple[str, ...] = ()
     # OTLP's registered ports: exporters use them by default.
     grpc_port: int = _number(4317, 65_535)
     http_port: int = _number(4318, 65_535)
@@ -36,6 +46,8 @@ class Config:
     api_port: int = _number(4319, 65_535)
     # Relative to where the collector is started, so that two projects on one machine do not mix.
     data: Path = Path("choreoscope-data")
+    # Empty: in the data folder. Another disk is safer.
+    backups: str = ""
     # Empty: the embedded store in the data folder, which needs no server.
     store: str = field(default="", repr=False)  # its address may hold a password
     # OTLP recommends a limit of 64 MiB, on the wire and after inflation. gRPC cannot take 2 GiB or more.
@@ -63,6 +75,14 @@ class Config:
     learn_flows: int = _number(20, 1_000)
     # How much a restart replays to know unfinished flows and normal times again. It takes a few seconds.
     replay_s: float = _number(900.0, 366 * _DAY)
+    # Two weeks: a flow that stopped on a Friday is still there after a holiday. Days of arrival, in UTC.
+    retention_days: int = _number(14, 36_500)
+    # 0: 80 % of what is free at the start, and what is stored already. The rest is for others and for merges.
+    retention_bytes: int = _number(0, 2**60, least=-1)
+    # A row of a flow takes some hundred bytes, its spans some thousand.
+    retention_flow_days: int = _number(90, 36_500)
+    # 0: 256 MiB, or a tenth of a small disk: a minute of full load, with its merges.
+    min_free_bytes: int = _number(0, 2**60, least=-1)
     # Pages served from this machine, such as a shop under development. Other sites may not send spans.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
@@ -71,10 +91,27 @@ class Config:
             raise ConfigError(
                 "CHOREOSCOPE_TOKEN has characters that no header can carry: expected printable ASCII."
             )
-        if not self.token and not is_loopback(self.bind):
+        if 0 < len(self.token) < TOKEN_LEAST:
+            raise ConfigError(
+                f"CHOREOSCOPE_TOKEN has {len(self.token)} characters: expected at least {TOKEN_LEAST},"
+                " such as those of: openssl rand -hex 16"
+            )
+        if bool(self.tls_cert) != bool(self.tls_key) or (self.tls_client_ca and not self.tls_cert):
+            given = [name for name in ("tls_cert", "tls_key", "tls_client_ca") if getattr(self, name)]
+            raise ConfigError(
+                f"Of the settings for TLS, only {' and '.join(map(variable, given))} is given:"
+                " expected both CHOREOSCOPE_TLS_CERT and CHOREOSCOPE_TLS_KEY."
+            )
+        if not (self.token or self.tokens or self.tls_client_ca or is_loopback(self.bind)):
             raise ConfigError(
                 f"CHOREOSCOPE_BIND is '{shown(self.bind)}': an address that others reach needs"
-                " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...'."
+                " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...',"
+                " or CHOREOSCOPE_TOKENS, or CHOREOSCOPE_TLS_CLIENT_CA for clients with certificates."
+            )
+        if self.retention_flow_days < self.retention_days:
+            raise ConfigError(
+                f"CHOREOSCOPE_RETENTION_FLOW_DAYS is '{self.retention_flow_days}': expected no less than"
+                f" CHOREOSCOPE_RETENTION_DAYS ({self.retention_days}), as a flow is found by its row."
             )
         ports = [self.grpc_port, self.http_port, self.api_port]
         if len(set(ports)) < len(ports):

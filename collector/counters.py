@@ -32,15 +32,53 @@ class Counters:
             ["reason"],
             registry=self.registry,
         )
+        self.connections_closed = Counter(
+            "choreoscope_connections_closed",
+            "HTTP connections that were closed because of what came from the other side, by door and reason.",
+            ["door", "reason"],
+            registry=self.registry,
+        )
         self.task_deaths = Counter(
             "choreoscope_task_deaths",
             "Long-lived tasks that died and were started again, by task.",
             ["task"],
             registry=self.registry,
         )
+        self.dropped_spans = Counter(
+            "choreoscope_retention_spans",
+            "Stored spans (every copy) that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.dropped_days = Counter(
+            "choreoscope_retention_days",
+            "Days of spans that retention dropped, by reason.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.disk_free = Gauge(
+            "choreoscope_disk_free_bytes",
+            "Bytes that are free on the disk of the store.",
+            registry=self.registry,
+        )
+        self.damaged_parts = Gauge(
+            "choreoscope_store_damaged_parts",
+            "Parts and files of the store that are damaged, or were mended.",
+            registry=self.registry,
+        )
+        self.damaged_rows = Gauge(
+            "choreoscope_store_damaged_rows",
+            "Rows that cannot be read, as far as their number is known.",
+            registry=self.registry,
+        )
         self.waiting_bytes = Gauge(
             "choreoscope_intake_waiting_bytes",
             "Bytes of requests that wait for an insert.",
+            registry=self.registry,
+        )
+        self.admitted_bytes = Gauge(
+            "choreoscope_intake_admitted_bytes",
+            "Bytes of requests that may wait, by how fast they are stored at present.",
             registry=self.registry,
         )
         self.commit_seconds = Histogram(
@@ -53,13 +91,14 @@ class Counters:
             self.refused.labels(reason)
         reasons = (
             "undecodable",
-            "cut_off",
             "overloaded",
             "store",
             "trouble",
+            "slow",
             "too_large",
             "media_type",
             "unauthorized",
+            "forbidden",
             "no_traces",
         )
         for reason in reasons:

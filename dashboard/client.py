@@ -23,6 +23,7 @@ from dashboard.demo_shop import Shop, ShopService
 from dashboard.expectation_shapes import Decision, Expectations
 from dashboard.shapes import Flow, Flows, Stuck
 from dashboard.total_shapes import Map, Summary
+from dashboard.trust import TrustError, verifying
 
 API_DEFAULT = "http://127.0.0.1:4319"
 SHOP_DEFAULT = "http://127.0.0.1:4320"
@@ -48,6 +49,10 @@ class ApiError(Exception):
 
 class UnreachableError(ApiError):
     """Nothing answered at the address in time."""
+
+
+class RefusedError(ApiError):
+    """The collector does not let the token in, or not for that."""
 
 
 class NotFoundError(ApiError):
@@ -94,12 +99,20 @@ def address(variable: str, default: str) -> str:
 class Api:
     """The collector's answers, typed. Methods raise `ApiError` without an answer, not even a cached one."""
 
-    def __init__(self, base: str | None = None) -> None:
+    def __init__(self, base: str | None = None, token: str | None = None) -> None:
+        """Ask with *token*; without one, with that of the environment. "" is none."""
         self.base = base or address("CHOREOSCOPE_API", API_DEFAULT)
-        token = os.environ.get("CHOREOSCOPE_TOKEN", "").strip()
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if token is None:
+            token = os.environ.get("CHOREOSCOPE_TOKEN", "").strip()
+        headers = {b"Authorization": b"Bearer " + token.encode()} if token else {}
+        try:
+            verify = verifying()
+        except TrustError as error:
+            raise ApiError(str(error)) from error
         # Proxy settings in the environment would divert requests to loopback.
-        self._http = httpx.Client(base_url=self.base, timeout=TIMEOUT, headers=headers, trust_env=False)
+        self._http = httpx.Client(
+            base_url=self.base, timeout=TIMEOUT, headers=headers, trust_env=False, verify=verify
+        )
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
         self._lock = threading.Lock()
         self._ahead = 0
@@ -111,6 +124,10 @@ class Api:
     def summary(self) -> Answered[Summary]:
         """Ask for the five figures and the state of ingest."""
         return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
+
+    def try_access(self) -> None:
+        """Raise `RefusedError` if the collector does not answer our questions."""
+        self._fetch("/api/v1/summary", Summary, {})
 
     def now(self) -> int:
         """Return the collector's time (ns), estimated from its last summary; ages are relative to it."""
@@ -188,7 +205,7 @@ class Api:
                     then(held.value)
             if held.problem is None:
                 return Answered(cast("T", held.value))
-            if held.value is None or isinstance(held.problem, NotFoundError):
+            if held.value is None or isinstance(held.problem, (NotFoundError, RefusedError)):
                 raise held.problem
             return Answered(held.value, time.monotonic() - held.answered, held.problem)
 
@@ -258,6 +275,9 @@ class ShopControl:
         return _decoded(response, ShopService)
 
 
+_KINDS: Mapping[int, type[ApiError]] = {401: RefusedError, 403: RefusedError, 404: NotFoundError}
+
+
 def _decoded(response: httpx.Response, kind: type[T]) -> T:
     if response.is_success:
         try:
@@ -268,7 +288,16 @@ def _decoded(response: httpx.Response, kind: type[T]) -> T:
         sentence = str(msgspec.json.decode(response.content)["error"])
     except (msgspec.DecodeError, KeyError, TypeError):
         sentence = f"{response.url} answered {response.status_code}."
-    raise (NotFoundError if response.status_code == httpx.codes.NOT_FOUND else ApiError)(sentence)
+    raise _KINDS.get(response.status_code, ApiError)(sentence)
 
 
-__all__ = ["Answered", "Api", "ApiError", "NotFoundError", "ShopControl", "UnreachableError", "address"]
+__all__ = [
+    "Answered",
+    "Api",
+    "ApiError",
+    "NotFoundError",
+    "RefusedError",
+    "ShopControl",
+    "UnreachableError",
+    "address",
+]

@@ -12,6 +12,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Base of all answers: frozen, because one answer is given to many readers."""
 
 
+class Note(Answer, frozen=True, kw_only=True):
+    """A repair or a doubt."""
+
+    kind: str
+    ref: str | None
+    text: str
+
+
 class Error(Answer, frozen=True, kw_only=True):
     """What was wrong, what was expected, what to do."""
 
@@ -90,7 +98,7 @@ class Decision(Answer, frozen=True, kw_only=True):
 
 
 class ServiceNote(Answer, frozen=True, kw_only=True):
-    """A doubt about what is known of a service."""
+    """A doubt about what is known of a service, or of all that a limit leaves out (`crowded`)."""
 
     kind: str
     service: str

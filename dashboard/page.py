@@ -16,9 +16,12 @@ import streamlit as st
 
 from dashboard import words
 from dashboard.client import Answered, Api, ApiError, ShopControl, UnreachableError
+from dashboard.doorway import cookie_name
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
 from dashboard.expectation_shapes import Drop
+from dashboard.guarding import GUARD
+from dashboard.logins import LOGINS
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -38,10 +41,22 @@ def command(*said: str) -> str:
     return shlex.join([str(ours.relative_to(here) if ours.is_relative_to(here) else ours), *said])
 
 
-@st.cache_resource(show_spinner=False, on_release=Api.close)
 def api() -> Api:
-    """Return the collector's API: one for all viewers, because they ask the same questions."""
-    return Api()
+    """Return the collector's API, asked with the token that the viewer signed in with."""
+    if not GUARD.wants_token():
+        return _api(None)
+    token = LOGINS.token(st.context.cookies.get(cookie_name()))
+    if token is None:
+        title: list[words.Part] = [{"text": "Signed out. Load this page again to sign in."}]
+        mount("notice", {"title": title}, key="signed-out")
+        st.stop()
+    return _api(token)
+
+
+@st.cache_resource(show_spinner=False, on_release=Api.close, max_entries=64)
+def _api(token: str | None) -> Api:
+    """Return one for all viewers of a token, because they ask the same questions."""
+    return Api(token=token)
 
 
 @st.cache_resource(show_spinner=False, on_release=ShopControl.close)

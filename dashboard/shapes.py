@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import field
 
-from dashboard.expectation_shapes import Answer, Drop, RestsOn
+from dashboard.expectation_shapes import Answer, Drop, Note, RestsOn
 
 
 class FlowItem(Answer, frozen=True, kw_only=True):
@@ -33,6 +33,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    spans_kept: str
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -124,15 +125,29 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Why(Answer, frozen=True, kw_only=True):
-    """The findings of one flow."""
+class Explained(Answer, frozen=True, kw_only=True):
+    """What is overdue, and why."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: bool
 
 
-class Stuck(Why, frozen=True, kw_only=True):
+class Why(Explained, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    notes: list[Note]
+
+
+class Unlisted(Answer, frozen=True, kw_only=True):
+    """Flows that stopped, and of which spans were dropped: nothing more can be said about them."""
+
+    flows: int
+    before_unix_nano: int
+    sentence: str
+
+
+class Stuck(Explained, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
     total: int
@@ -140,6 +155,7 @@ class Stuck(Why, frozen=True, kw_only=True):
     next_cursor: str | None
     drops: list[Drop]
     rests_on: RestsOn
+    unlisted: Unlisted | None
 
 
 class Pace(Answer, frozen=True, kw_only=True):
@@ -235,14 +251,6 @@ class Clocks(Answer, frozen=True, kw_only=True):
     edges: int
 
 
-class Note(Answer, frozen=True, kw_only=True):
-    """A repair or a doubt."""
-
-    kind: str
-    ref: str | None
-    text: str
-
-
 class Stitched(Answer, frozen=True, kw_only=True):
     """A causal graph."""
 
@@ -272,6 +280,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    spans_kept: str
 
 
 class Flow(Stitched, frozen=True, kw_only=True):
@@ -285,3 +294,4 @@ class Spans(Answer, frozen=True, kw_only=True):
     """OTLP's ExportTraceServiceRequest in JSON."""
 
     resource_spans: list[dict[str, Any]] = field(name="resourceSpans")
+    notes: list[Note] = []

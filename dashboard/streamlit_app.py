@@ -1,29 +1,14 @@
-"""The frame around the pages: navigation, title, icon. `streamlit run dashboard` starts it."""
+"""The pages and the door before them. `streamlit run dashboard` and `choreoscope dashboard` start it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import streamlit as st
+from starlette.middleware import Middleware
+from streamlit.starlette import App
 
-HERE = Path(__file__).parent
-ICON = HERE / "static" / "icon.svg"
-VIEWS = HERE / "views"
+from dashboard.doorway import Doorway
+from dashboard.guarding import refuse_unsafe
 
-# No icons here: the browser would fetch them from another site to show them on its tab.
-# frame.css draws the icons of the menu.
-# Each page sets its URL path, which differs from its file name. The default page is served only at "/".
-chosen = st.navigation(
-    [
-        st.Page(VIEWS / "stuck_page.py", title="Stuck", url_path="stuck", default=True),
-        st.Page(VIEWS / "flows_page.py", title="Flows", url_path="flows"),
-        st.Page(VIEWS / "flow_page.py", title="Flow", url_path="flow", visibility="hidden"),
-        st.Page(VIEWS / "choreography_page.py", title="Choreography", url_path="choreography"),
-        st.Page(VIEWS / "expectations_page.py", title="Expectations", url_path="expectations"),
-    ],
-    position="top",
-)
-st.set_page_config(page_title=f"{chosen.title} \u00b7 Choreoscope", page_icon=str(ICON), layout="wide")
-st.logo(str(ICON), size="medium")
-st.html(HERE / "drawing" / "frontend" / "frame.css")
-chosen.run()
+refuse_unsafe()
+app = App(Path(__file__).parent / "frame.py", middleware=[Middleware(Doorway)])

@@ -114,6 +114,19 @@ class Trouble(Answer, frozen=True, kw_only=True):
     refuses: bool
 
 
+class Kept(Answer, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    oldest_unix_nano: int | None
+    days: int
+    bytes: int
+    limit_days: int
+    limit_bytes: int
+    limit_flow_days: int
+    unlisted: int
+    sentence: str
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """The figures of the first page."""
 
@@ -128,4 +141,5 @@ class Summary(Answer, frozen=True, kw_only=True):
     spans: SpanCounts
     otlp: Otlp
     learning: Learning
+    kept: Kept
     troubles: list[Trouble]

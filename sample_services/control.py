@@ -5,16 +5,18 @@ import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import faults
-from .settings import LOOPBACK
+from .settings import LOOPBACK, SettingError
 from .supervisor import NoBroker, Supervisor
 
 BODY_LIMIT = 16 * 1024
@@ -22,7 +24,7 @@ BODY_LIMIT = 16 * 1024
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class PortTaken(RuntimeError):  # noqa: N818 -- it says what happened
+class PortTaken(SettingError):  # noqa: N818 -- it says what happened
     """Another process holds the control's port; the text says what to do."""
 
 
@@ -78,22 +80,37 @@ def app(supervisor: Supervisor) -> ASGIApp:
         Route("/faults/{service}", known(put), methods=["PUT"]),
         Route("/faults/{service}", known(delete), methods=["DELETE"]),
     ]
-    return _LoopbackOnly(Starlette(routes=routes))
+    return _NoForeignPages(Starlette(routes=routes))
 
 
-class _LoopbackOnly:
-    """Refuses requests whose Host is not a loopback name: a web page elsewhere could send them."""
+class _NoForeignPages:
+    """Refuses what a web page may have sent: there is no page of ours here, only programs ask.
+
+    A browser says which page sends a request, and a name of that page's own in the Host header.
+    """
 
     def __init__(self, inner: ASGIApp) -> None:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            host = Request(scope).url.hostname
-            if host not in LOOPBACK:
-                await _error(400, f"Host is {host!r}: expected a loopback name.")(scope, receive, send)
+            headers = Headers(scope=scope)
+            if headers.getlist("origin") or headers.get("sec-fetch-site", "none").strip().lower() != "none":
+                said = "A web page sent this request: expected one of a program, without Origin."
+                await _error(403, said)(scope, receive, send)
+                return
+            host = headers.get("host", "")
+            if not _is_loopback(host):
+                await _error(400, f"Host is {host[:80]!r}: expected a loopback name.")(scope, receive, send)
                 return
         await self._inner(scope, receive, send)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK
+    except ValueError:
+        return False
 
 
 async def _json(request: Request) -> object:

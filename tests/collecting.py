@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -42,9 +43,12 @@ def free_ports(count: int) -> list[int]:
 class Collector:
     """`python -m collector` on *folder*, from `start` to `stop`."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, *, trusted: ssl.SSLContext | None = None, **settings: str) -> None:
         self.grpc_port, self.http_port, self.api_port = free_ports(3)
-        self.api = f"http://127.0.0.1:{self.api_port}"
+        scheme = "https" if trusted else "http"
+        self.api = f"{scheme}://127.0.0.1:{self.api_port}"
+        self.otlp = f"{scheme}://127.0.0.1:{self.http_port}"
+        self.connecting: Mapping[str, Any] = {"trust_env": False, "verify": trusted or False}
         self.environment: Mapping[str, str] = {
             **os.environ,
             "CHOREOSCOPE_DATA": str(folder / "data"),
@@ -69,7 +73,7 @@ class Collector:
         until = time.monotonic() + _READY_S
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"{self.api}/readyz", timeout=1, trust_env=False).json()["replayed"]:
+                if httpx.get(f"{self.api}/readyz", timeout=1, **self.connecting).json()["replayed"]:
                     return self
             time.sleep(0.05)
         self.process.kill()  # the caller does not have it yet, so it cannot stop it
@@ -92,10 +96,10 @@ class Collector:
     def post(self, body: bytes) -> None:
         """Post a request in protobuf; its spans are durable when this returns."""
         answer = httpx.post(
-            f"http://127.0.0.1:{self.http_port}/v1/traces",
+            f"{self.otlp}/v1/traces",
             content=body,
             headers={"content-type": "application/x-protobuf"},
-            trust_env=False,
+            **self.connecting,
         )
         answer.raise_for_status()
 
@@ -105,4 +109,4 @@ class Collector:
 
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         """The API's response, whatever its status."""
-        return httpx.get(f"{self.api}{path}", params=parameters or None, timeout=30, trust_env=False)
+        return httpx.get(f"{self.api}{path}", params=parameters or None, timeout=30, **self.connecting)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
@@ -19,6 +20,7 @@ from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.migrations import migrate
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import Stores
+from tests.distributing import Groups
 from tests.scenes import Watch
 
 _numbers = count()
@@ -28,13 +30,9 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run each file's tests, and all of the dashboard's, in one process: they share what they started."""
-    pages = Path(__file__).parent / "dashboard"
-    for item in items:
-        together = pages if pages in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups | None:
+    """Distribute whole groups of tests over the processes."""
+    return Groups(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 class Engines:

@@ -15,6 +15,7 @@ from collector.queries import stuck as queries
 from collector.queries.paging import Page
 from collector.queries.sources import LiveView, Sources
 from collector.stitching import Stitched
+from collector.upkeep.retention import Limits, Retained
 from tests.scenes import Watch
 
 Document: TypeAlias = dict[str, Any]
@@ -32,7 +33,11 @@ def fields(kind: type[Answer], document: Any) -> None:
 
 
 def sources(watch: Watch) -> Sources:
-    """The sources that questions about *watch* are answered from; its live part runs without a thread."""
+    """The sources that questions about *watch* are answered from; its live part runs without a thread.
+
+    What is kept is what its tick knows of.
+    """
+    kept = Retained(since=watch.tick.kept_since, days=1, limits=Limits(14, 10**9, 90, 10**6))
     live = SimpleNamespace(
         snapshot=watch.snapshot,
         keying=watch.tick.keying,
@@ -50,6 +55,7 @@ def sources(watch: Watch) -> Sources:
         Counters(),
         DEFAULT_NAMING,
         nowhere,
+        retained=lambda: kept,
     )
 
 
@@ -61,4 +67,4 @@ def document(stitched: Stitched, *args: Any, **how: Any) -> Document:
 def stuck(snapshot: Snapshot, *, late: bool = False, each: int | None = None) -> Document:
     """All that is stuck, on one page; with *each*, only the oldest *each* of every cohort."""
     every = queries.all_findings(snapshot, late=late)
-    return plain(queries.page_of(every, Page(10**6), each=each, replayed=True))
+    return plain(queries.page_of(every, Page(10**6), each=each, replayed=True, unlisted=None))

@@ -4,6 +4,7 @@ stories, in which orders are placed and services react, lose telemetry and handl
 Both are rows of READINGS, small enough to read when a test fails, and full of equal times, ids and keys.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
@@ -21,6 +22,14 @@ ROOT = bytes(8)
 HOUR = 3_600 * 10**9
 TICK = 400_000  # nanoseconds; a few of them exceed the plausible difference between clocks
 SERVICES = ("order", "payment", "shipping")
+
+
+def examples(number: int) -> int:
+    """How many examples a slow property is tried with; MORE_EXAMPLES=10 makes it ten times as many.
+
+    Each run draws others, so many short runs find what one long run finds.
+    """
+    return number * int(os.environ.get("MORE_EXAMPLES", "1"))
 
 
 def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:

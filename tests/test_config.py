@@ -12,6 +12,8 @@ from collector.config import Config, ConfigError, variable
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTED = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", DOCUMENTED, re.MULTILINE))
+# How the dashboard and the commands connect.
+CLIENTS = {f"CHOREOSCOPE_TLS_{name}" for name in ("CA", "CLIENT_CERT", "CLIENT_KEY")}
 SOURCES = ("collector", "dashboard", "sample_services", "instrumentation/src")
 
 
@@ -41,7 +43,13 @@ def test_every_variable_that_any_part_reads_is_documented() -> None:
 def test_nothing_else_is_documented() -> None:
     known = {variable(setting.name) for setting in fields(Config)}
 
-    assert ROWS.keys() <= known | {"CHOREOSCOPE_API", "CHOREOSCOPE_SHOP", "NATS_URL"}
+    assert ROWS.keys() <= known | {
+        *CLIENTS,
+        "CHOREOSCOPE_API",
+        "CHOREOSCOPE_SHOP",
+        "CHOREOSCOPE_USERS",
+        "NATS_URL",
+    }
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -110,7 +118,7 @@ def test_a_value_that_would_fail_when_it_is_used_is_refused_at_start(name: str, 
         Config.from_env({name: value})
 
 
-@pytest.mark.parametrize("name", ["FLOW_KEYS", "CORRELATION_IDS", "CAUSATION_IDS", "CORS_ORIGINS"])
+@pytest.mark.parametrize("name", ["FLOW_KEYS", "CORRELATION_IDS", "CAUSATION_IDS", "CORS_ORIGINS", "HOSTS"])
 def test_a_list_of_nothing_is_refused(name: str) -> None:
     """Without a name there are no flow keys, and each trace would be a flow."""
     with pytest.raises(ConfigError, match=f"^CHOREOSCOPE_{name} is ', ,': expected one name or more"):
@@ -132,12 +140,30 @@ def test_others_need_one(address: str) -> None:
     with pytest.raises(ConfigError, match="CHOREOSCOPE_TOKEN"):
         Config(bind=address)
 
-    assert Config(bind=address, token="secret").bind == address
+    assert Config(bind=address, token="a" * 16).bind == address
+    assert Config(bind=address, tokens="a file").bind == address
+    assert Config(bind=address, tls_cert="c", tls_key="k", tls_client_ca="ca").bind == address
+    with pytest.raises(ConfigError, match="CHOREOSCOPE_TLS_CLIENT_CA"):
+        Config(bind=address, tls_cert="c", tls_key="k")
+
+
+@pytest.mark.parametrize("token", ["a", "a" * 15])
+def test_a_token_that_can_be_guessed_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ConfigError, match=f"has {len(token)} characters: expected at least 16") as refused:
+        Config(token=token)
+
+    assert f"{token} " not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [{"tls_cert": "c"}, {"tls_key": "k"}, {"tls_client_ca": "ca"}])
+def test_half_of_a_certificate_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"^Of the settings for TLS, only CHOREOSCOPE_TLS_.* is given"):
+        Config(**given)  # type: ignore[arg-type]
 
 
 def test_the_token_is_never_shown() -> None:
     """A printed setting ends up in a log, and logs get shared."""
-    assert "s3cret" not in repr(Config(token="s3cret"))
+    assert "s3cret" not in repr(Config(token="s3cret-of-sixteen"))
 
 
 @pytest.mark.parametrize("token", ["żółw", "two\nlines"])
@@ -156,3 +182,9 @@ def test_bytes_that_are_not_utf_8_are_refused_in_every_setting(setting: Field[An
 
     assert str(refused.value).isprintable()
     assert ("s3cret" in str(refused.value)) == (setting.name not in {"token", "store"})
+
+
+def test_a_flow_may_not_be_forgotten_before_its_spans() -> None:
+    """Its page and its late spans are found by its row."""
+    with pytest.raises(ConfigError, match=r"RETENTION_FLOW_DAYS is '7': .*CHOREOSCOPE_RETENTION_DAYS \(14\)"):
+        Config.from_env({"CHOREOSCOPE_RETENTION_FLOW_DAYS": "7"})

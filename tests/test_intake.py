@@ -13,10 +13,11 @@ import collector.ingest.intake
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError
-from collector.ingest.intake import Accepted, Intake, OverloadError
+from collector.ingest.intake import Accepted, Intake
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import SpanStore, StoreError
+from collector.web.budget import OverloadError
 from tests.factories import json_body, protobuf, request, span
 
 PROTOBUF, JSON = Encoding.PROTOBUF, Encoding.JSON

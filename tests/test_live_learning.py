@@ -18,7 +18,7 @@ def test_outage_teaches_nothing(watch: Watch) -> None:
     placed = watch.now
     for number in range(60):
         watch.receive(order(f"A-{number}", placed + number * MS, down={"payment"}), after_s=0.1)
-    watch.wait(60)
+    watch.wait(60, every_s=4)
     assert len(findings(watch)) == 60
     late = 90_000 * MS
     for number in range(60):
@@ -43,7 +43,7 @@ def test_outage_teaches_nothing(watch: Watch) -> None:
         ]
         watch.receive(caught_up, after_s=0.1)
     assert findings(watch) == []
-    watch.wait(400)
+    watch.wait(400, every_s=4)
 
     after = watch.snapshot.expected
     assert after is not None
@@ -81,7 +81,7 @@ def test_consumer_that_joins_late_and_reads_everything_changes_nothing(watch: Wa
     watch.receive(replayed)
     assert watch.snapshot.flows.num_rows == 40
     assert {row["messages"] for row in watch.snapshot.flows.to_pylist()} == {5}
-    watch.wait(700)
+    watch.wait(700, every_s=4)
 
     stored = watch.flows.named("L-0").to_pylist()[0]
     assert (stored["messages"], stored["reactions"], stored["outcome"]) == (5, 7, "OrderShipped")
@@ -123,7 +123,9 @@ def test_batch_that_failed_holds_none_of_its_orders_whose_others_are_done(watch:
         watch.receive([one for one in order(key, placed) if one[1].span_id not in ids])
 
     assert findings(watch, late=True) == []
-    watch.wait(300)  # a link leads to an evicted flow: it might be lost, until it is clear that it is not
+    watch.wait(
+        300, every_s=4
+    )  # a link leads to an evicted flow: it might be lost, until it is clear that it is not
     assert (watch.state("A-1"), watch.state("A-2")) == (State.DONE, State.DONE)
 
 

@@ -14,9 +14,9 @@ from collector.live.memory import Memory
 from collector.queries.causal_graph import refs_of
 from collector.stitching import Keying, Stitched, stitch
 from tests.documents import document
-from tests.strategies import Row, believed, ref, span_sets, table
+from tests.strategies import Row, believed, examples, ref, span_sets, table
 
-EXAMPLES = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+EXAMPLES = settings(max_examples=examples(40), suppress_health_check=[HealthCheck.too_slow])
 
 
 def flows_of(stitched: Stitched, flows: Sequence[int]) -> dict[str, str]:

@@ -105,7 +105,7 @@ def test_flow_that_grows_without_end_is_not_stitched_at_every_tick(watch: Watch)
         before = {id(chunk) for chunk in watch.tick._memory.chunks}
         watch.receive(sent, after_s=1)
         stitched.append(sum(c.spans for c in watch.tick._memory.chunks if id(c) not in before))
-    watch.wait(70)
+    watch.wait(70, every_s=4)
 
     spans = number * len(order("x", 0))
     assert sum(stitched) < 12 * spans
@@ -248,7 +248,7 @@ def test_id_leads_to_a_flow_that_was_put_away(watch: Watch) -> None:
     sent = order("M-1", watch.now)
     sent[0][1].attributes.extend(pairs({"messaging.message.id": "m-1", "cloudevents.event_id": "e-1"}))
     watch.receive(sent)
-    watch.wait(700)
+    watch.wait(700, every_s=5)
     assert watch.snapshot.flows.num_rows == 0
 
     reaction = _without_context("m-1", "of its own", watch)
@@ -257,7 +257,7 @@ def test_id_leads_to_a_flow_that_was_put_away(watch: Watch) -> None:
     effect[1].attributes.extend(pairs({"messaging.message.causation_id": "e-1"}))
     watch.receive([reaction])
     assert [(row["id"], row["messages"]) for row in watch.snapshot.flows.to_pylist()] == [("M-1", 5)]
-    watch.wait(700)
+    watch.wait(700, every_s=5)
     assert watch.snapshot.flows.num_rows == 0
     watch.receive([effect])
     assert [(row["id"], row["messages"]) for row in watch.snapshot.flows.to_pylist()] == [("M-1", 6)]

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -120,7 +121,7 @@ def test_the_largest_settings_can_be_used(tmp_path: Path) -> None:
         for setting in fields(Config)
         if "most" in setting.metadata and not setting.name.endswith(("_port", "memory_bytes"))
     }
-    running = Collector(tmp_path, **bounds).start()
+    running = Collector(tmp_path, trusted=None, **bounds).start()
     try:
         running.send(order("A-1", time.time_ns(), down={"payment"}))
         until(lambda: running.ask("/flows", q="A-1")["total"] == 1)
@@ -167,6 +168,37 @@ def test_a_request_on_which_the_decoder_panics_costs_no_other(collector: Collect
     assert "Traceback" not in said.stderr
     collector.post(protobuf(request(span(id="after"))))
     assert collector.get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize("how", ["moved", "removed", "replaced"])
+def test_nothing_is_acknowledged_in_a_folder_that_is_gone(tmp_path: Path, how: str) -> None:
+    """It was seen only when the engine needed a new file: 43 requests had been answered, and were lost."""
+    collector = Collector(tmp_path).start()
+    data, aside = tmp_path / "data", tmp_path / "aside"
+    collector.post(protobuf(request(span(id="before"))))
+    assert collector.get("/readyz").status_code == 200
+    data.rename(aside)
+    if how == "replaced":
+        shutil.copytree(aside, data)
+    for number in range(5):
+        body = protobuf(request(span(id=f"gone {number}")))
+        traces = f"http://127.0.0.1:{collector.http_port}/v1/traces"
+        answer = httpx.post(traces, content=body, headers={"content-type": "application/x-protobuf"})
+        assert answer.status_code == 503
+    until(lambda: collector.get("/readyz").status_code == 503, within_s=5)
+    (trouble,) = collector.ask("/summary")["troubles"]
+    assert (trouble["kind"], trouble["refuses"]) == ("folder_gone", True)
+    assert "moved or removed" in trouble["text"]
+    assert 'choreoscope_trouble{kind="folder_gone"} 1.0' in collector.get("/metrics").text
+    if how == "removed":
+        shutil.rmtree(aside)
+    if how == "moved":
+        shutil.rmtree(data, ignore_errors=True)  # what the engine may have made anew
+        aside.rename(data)
+        until(lambda: collector.get("/readyz").status_code == 200, within_s=90)
+        collector.post(protobuf(request(span(id="after"))))
+    assert collector.stop() in {0, 1}
+    assert "Traceback" not in (tmp_path / "collector.log").read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

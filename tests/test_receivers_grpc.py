@@ -144,7 +144,7 @@ async def test_a_method_that_is_none_is_unimplemented(channel: grpc.aio.Channel)
 
 async def test_a_token_is_asked_for(database: Database) -> None:
     async with (
-        ingest(database, Config(token="secret")) as server,
+        ingest(database, Config(token="s3cret-of-sixteen")) as server,
         grpc.aio.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel,
     ):
         for shown in ((), (("authorization", "Bearer wrong"),)):
@@ -152,5 +152,5 @@ async def test_a_token_is_asked_for(database: Database) -> None:
                 await export(channel, request(span()), metadata=shown)
             assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
-        await export(channel, request(span()), metadata=(("authorization", "Bearer secret"),))
+        await export(channel, request(span()), metadata=(("authorization", "Bearer s3cret-of-sixteen"),))
         assert server.store.span_count() == 1

@@ -47,7 +47,7 @@ def server(running: Ingest) -> Ingest:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def guarded(database: Database) -> AsyncIterator[Ingest]:
-    async with ingest(database, Config(token="s3cret")) as running:
+    async with ingest(database, Config(token="s3cret-of-sixteen")) as running:
         yield running
 
 
@@ -304,7 +304,16 @@ async def test_metrics_and_logs_are_rejected_as_a_whole_and_not_as_an_error(serv
 
 
 @pytest.mark.parametrize(
-    "shown", [None, "s3cret", "Bearer", "Bearer wrong", "Basic s3cret", "Bearer s3cret2", "Bearer żółw"]
+    "shown",
+    [
+        None,
+        "s3cret-of-sixteen",
+        "Bearer",
+        "Bearer wrong",
+        "Basic s3cret-of-sixteen",
+        "Bearer s3cret-of-sixteen2",
+        "Bearer żółw",
+    ],
 )
 async def test_without_the_token_it_is_401(guarded: Ingest, shown: str | None) -> None:
     headers = httpx.Headers(
@@ -318,7 +327,7 @@ async def test_without_the_token_it_is_401(guarded: Ingest, shown: str | None) -
 
 
 async def test_with_the_token_it_is_taken(guarded: Ingest) -> None:
-    headers = {**PROTOBUF, "authorization": "bearer s3cret"}
+    headers = {**PROTOBUF, "authorization": "bearer s3cret-of-sixteen"}
     answer = await guarded.http.post("/v1/traces", content=protobuf(request(span())), headers=headers)
 
     assert answer.status_code == 200

@@ -139,14 +139,14 @@ def test_what_is_rare_is_known_after_a_restart(database: Database) -> None:
 
     for number in range(25):
         watch.receive(returned(f"R-{number}", watch.now))
-        watch.wait(70)
+        watch.wait(70, every_s=5)
         watch.now += 3600 * SECOND
         watch.receive(order(f"O-{number}", watch.now))
     watch.wait(2)
     watch.receive(returned("R-stuck", watch.now, down=True))
     # The jump of an hour was a pause of ours, after which exporters are slow to come back; and where there is
     # little to take, whether a message is left out by choice shows late.
-    watch.wait(380)
+    watch.wait(380, every_s=5)
     assert ("R-stuck", "refunds", "Refunded") in stuck(watch.snapshot)
     live = restarted(watch)
 

@@ -22,11 +22,11 @@ from tests import reference
 from tests.documents import document, fields
 from tests.factories import Value, protobuf, request, secret_keys, span
 from tests.reference.columns import story_of
-from tests.strategies import Row, believed, span_sets, stories, table
+from tests.strategies import Row, believed, examples, span_sets, stories, table
 
 randoms = st.randoms(use_true_random=False)
-EXAMPLES = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEWER = settings(EXAMPLES, max_examples=100)
+EXAMPLES = settings(max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow])
+FEWER = settings(EXAMPLES, max_examples=examples(40))
 
 
 def written(stitched: Stitched) -> str:

@@ -330,3 +330,13 @@ os._exit(9)
     told = [subprocess.run(command, capture_output=True, text=True, check=False).stdout for _ in range(3)]
 
     assert told == ["0\n", "0 1\n", "0 1 2\n"]
+
+
+def test_an_answer_that_broke_off_does_not_spoil_the_next(database: Database) -> None:
+    """What had been written of it came before the next answer over the same connection."""
+    asked = "SELECT number, throwIf(number = 200000) AS t FROM numbers(300000) SETTINGS max_block_size = 1000"
+    for _ in range(READERS + 1):
+        with pytest.raises(StoreError):
+            database.query(asked)
+
+        assert database.query("SELECT 1 AS n")["n"].to_pylist() == [1]

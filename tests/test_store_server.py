@@ -11,8 +11,14 @@ import pytest
 from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
-from collector.store.clickhouse.server import address
-from collector.store.contracts import AddressError, OpenStore, Search, StoreError
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.retention_store import ClickHouseRetention
+from collector.store.clickhouse.server import Server, address
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import AddressError, OpenStore, Search, StoreError, Stores
 from collector.store.open import open_store
 from tests.collecting import Collector, until
 from tests.conftest import Engines
@@ -25,6 +31,7 @@ from tests.stores.contract import (
 )
 from tests.stores.decision_contract import DecisionStoreContract, decision
 from tests.stores.front import PASSWORD, Front
+from tests.stores.retention_contract import RetentionStoreContract
 
 _numbers = count()
 NOWHERE = Path("nowhere")
@@ -62,6 +69,31 @@ class TestFlowStore(FlowStoreContract):
 
 class TestDecisionStore(DecisionStoreContract):
     """On a server."""
+
+
+class TestRetention(RetentionStoreContract):
+    """On a server, whose disk is known by a query."""
+
+    @pytest.fixture
+    def clock(self) -> list[int]:
+        return [NOW]
+
+    @pytest.fixture
+    def database(self, front: Front) -> Iterator[Database]:
+        database = Server(address(front.address(f"server_{next(_numbers)}"))).database()
+        migrate(database)
+        yield database
+        database.close()
+
+    @pytest.fixture
+    def opened(self, database: Database, clock: list[int]) -> Opened:
+        spans = ClickHouseSpans(database)
+        flows = ClickHouseFlows(database, spans, clock=lambda: clock[0])
+        return lambda: Stores(spans, flows, ClickHouseDecisions(database))
+
+    @pytest.fixture
+    def retention(self, database: Database) -> ClickHouseRetention:
+        return ClickHouseRetention(database, None)
 
 
 def test_a_slow_question_holds_up_no_other(front: Front, on_server: OpenStore) -> None:

@@ -10,6 +10,7 @@ SECOND = 10**9
 CALM: dict[str, Any] = {
     "replayed": True,
     "drops": [],
+    "unlisted": None,
     "rests_on": {"expected": 12, "sentence": "Rests on 12 expected steps.", "notes": []},
 }
 HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
@@ -57,6 +58,7 @@ def listed(*found: dict[str, Any], total: int, flows: int) -> str:
 @pytest.mark.parametrize(("replayed", "begins"), [(True, "Nothing is"), (False, "Nothing is known yet")])
 def test_a_collector_that_has_just_started_calls_nothing_well(replayed: bool, begins: str) -> None:
     document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "replayed": replayed}
+    document["notes"] = []
 
     for shown in (text.stuck(document, 100 * SECOND), text.why(document, "A-1")):
         assert shown.startswith(begins)
@@ -119,6 +121,25 @@ def test_nothing_is_called_well_without_what_that_rests_on() -> None:
     assert text.stuck({**none, "rests_on": learning}, 0) == (
         "Nothing can be called stuck yet.\nRests on no expected step; 3 still learning."
     )
+
+
+def test_nothing_is_called_well_while_flows_left_the_list_with_their_spans() -> None:
+    """They stopped, and nobody has said that this is all right."""
+    left = {"flows": 3, "before_unix_nano": 0, "sentence": "3 flows that stopped are no longer listed here."}
+    document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "unlisted": left}
+    busy = {**document, "stuck": [finding("A-1")], "total": 1, "flows": 1}
+    said = "3 flows that stopped are no longer listed here. 'choreoscope flows --state stuck' shows them."
+
+    assert text.stuck(document, 0).splitlines()[:2] == ["Nothing newer is stuck.", said]
+    assert said in text.stuck(busy, 0).splitlines()
+
+
+def test_a_flow_that_was_cut_is_not_called_well() -> None:
+    """What is no longer known may be what is wrong."""
+    note = {"kind": "cut", "ref": None, "text": "Its spans are no longer kept."}
+    document = {"stuck": [], "cohorts": [], "replayed": True, "notes": [note]}
+
+    assert text.why(document, "A-1") == "Its spans are no longer kept."
 
 
 def test_a_share_that_fell_is_no_calm() -> None:

@@ -3,14 +3,26 @@
 import asyncio
 import logging
 import threading
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from collector.counters import Counters
+from collector.live.runner import Live
+from collector.model.decisions import Decision
 from collector.model.troubles import TroubleKind
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.decision_store import ClickHouseDecisions
+from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import StoreError, Stores
 from collector.upkeep.health import Troubles
+from collector.upkeep.probe import Probe
+from collector.upkeep.pulse import Pulse
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
+from tests.collecting import until
 
 
 def test_a_trouble_has_one_beginning_and_one_end(caplog: pytest.LogCaptureFixture) -> None:
@@ -69,3 +81,82 @@ async def test_work_that_keeps_dying_ends_the_collector() -> None:
     await asyncio.wait_for(watch.given_up.wait(), 10)
     await rounds.stop()
     assert not watch.is_well()
+
+
+async def test_probe_tells_what_fails_and_when_it_is_over() -> None:
+    troubles, failing = Troubles(), True
+
+    async def prove() -> None:
+        if failing:
+            raise StoreError("the disk does not answer")
+
+    probe = Probe(prove, troubles, lambda: None)
+    await asyncio.to_thread(probe.once)
+    (trouble,) = troubles.now()
+    assert trouble.kind == TroubleKind.NOT_STORING
+    assert "the disk does not answer" in trouble.text
+    assert troubles.unready() == trouble
+    assert troubles.refusing() is None  # it is tried
+    failing = False
+    await asyncio.to_thread(probe.once)
+    assert troubles.now() == ()
+
+
+async def test_what_hangs_again_and_again_ends_the_collector() -> None:
+    troubles, ended = Troubles(), []
+
+    async def prove() -> None:
+        await asyncio.sleep(60)
+
+    probe = Probe(prove, troubles, lambda: ended.append(True), patience_s=0.01)
+    for _ in range(2):
+        await asyncio.to_thread(probe.once)
+    assert not ended
+    await asyncio.to_thread(probe.once)
+    assert ended
+    assert [one.kind for one in troubles.now()] == [TroubleKind.NOT_STORING]
+
+
+def test_live_part_that_hangs_or_dies_is_told() -> None:
+    troubles, ended = Troubles(), []
+    beat = SimpleNamespace(alive=True, quiet=0.0)
+    live = SimpleNamespace(is_alive=lambda: beat.alive, quiet_s=lambda: beat.quiet)
+    pulse = Pulse(live, troubles, lambda: ended.append(True))
+    pulse.once()
+    assert troubles.now() == ()
+    beat.quiet = 31.0
+    pulse.once()
+    assert [one.kind for one in troubles.now()] == [TroubleKind.NOT_JUDGING]
+    beat.quiet = 0.1
+    pulse.once()
+    assert troubles.now() == ()
+    assert not ended
+    beat.alive = False
+    pulse.once()
+    assert [one.kind for one in troubles.now()] == [TroubleKind.NOT_JUDGING]
+    assert ended
+
+
+def test_a_tick_that_dies_does_not_end_the_live_part(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What people said is applied at the beginning of a tick: that may fail as well."""
+    spans = ClickHouseSpans(database)
+    stores = Stores(spans, ClickHouseFlows(database, spans), ClickHouseDecisions(database))
+    live = Live(stores, tick_s=0.01)
+    died = threading.Event()
+
+    def decide(decision: Decision) -> None:
+        died.set()
+        raise BaseException("a panic of compiled code")
+
+    monkeypatch.setattr(live._tick, "decide", decide)
+    live.start()
+    assert live.replayed.wait(30)
+    live.decide(cast("Decision", None))
+    assert died.wait(10)
+    until(lambda: live.snapshot.now and "A tick failed" in caplog.text)
+    assert live.is_alive()
+    assert live._thread.is_alive()
+    live.stop()
+    assert live.is_alive()  # it was told to stop

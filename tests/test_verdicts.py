@@ -30,7 +30,7 @@ def test_clock_of_a_sender_that_is_off_makes_nothing_stuck(database: Database, o
     watch = Watch(database)
     for number in range(60):
         watch.receive(shifted(order(f"L-{number}", watch.now), "inventory", off_s))
-    watch.wait(60)
+    watch.wait(60, every_s=4)
     sent = shifted(order("A-1", watch.now), "inventory", off_s)
     watch.receive([one for one in sent if one[0] in {"order", "inventory"}])
     assert findings(watch, late=False) == []
@@ -43,7 +43,7 @@ def test_clock_of_a_sender_that_is_off_makes_nothing_stuck(database: Database, o
 
 def test_telemetry_that_was_held_back_is_not_overdue_at_once(watch: Watch) -> None:
     """Senders that could not reach us for an hour deliver their backlogs, one after another."""
-    watch.wait(60)
+    watch.wait(60, every_s=4)
     placed = watch.now - HOUR
     sent = order("A-1", placed)
     for service in ("order", "inventory", "mailer", "fraud", "payment", "shipping"):
@@ -71,7 +71,7 @@ def test_pause_of_ours_clears_no_reactor_that_stays_silent(watch: Watch) -> None
     watch.receive(order("A-1", watch.now, down={"payment"}))
     watch.now += HOUR
     watch.receive(order("B-1", watch.now, down={"payment"}))
-    watch.wait(120)
+    watch.wait(120, every_s=4)
 
     assert [(flow, service) for flow, _, service, _ in findings(watch)] == [
         ("A-1", "payment"),
@@ -210,12 +210,12 @@ def test_event_that_always_comes_later_is_not_missed_sooner(database: Database) 
     watch = Watch(database)
     for number in range(30):
         watch.receive(delayed(f"L-{number}", watch.now - 40 * SECOND, 30))
-    watch.wait(80)
+    watch.wait(80, every_s=4)
     sent = delayed("A-1", watch.now, 30)
     watch.receive(sent[:2])
     watch.wait(29)
     assert findings(watch) == []
-    watch.wait(140)
+    watch.wait(140, every_s=4)
 
     assert findings(watch) == [("A-1", "handler_silent", "billing", "Invoiced")]
 
@@ -237,7 +237,7 @@ def test_silence_is_told_of_services_that_lose_the_context(database: Database) -
     watch = Watch(database)
     for number in range(60):
         watch.receive(without_contexts(f"L-{number}", watch.now))
-    watch.wait(60)
+    watch.wait(60, every_s=4)
     watch.receive(without_contexts("A-1", watch.now) + without_contexts("A-2", watch.now, silent=True))
     watch.wait(8)
 

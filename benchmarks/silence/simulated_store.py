@@ -16,7 +16,7 @@ from collector.model.decisions import Decision
 from collector.model.flows import STORED_FLOWS, State
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
-from collector.store.contracts import Place, Search, Stores, begins_trace_id
+from collector.store.contracts import NEVER, Known, Place, Search, Stores, begins_trace_id
 
 Row = dict[str, Any]
 
@@ -54,9 +54,10 @@ class SimulatedSpans:
         latest = pa.array(np.arange(found.num_rows)[::-1][:limit])
         return found.take(latest).select(["trace_id", "span_id"])
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies."""
         found = self._since(since)["received_unix_nano"]
+        found = found.filter(pc.less_equal(found, pa.scalar(until, pa.uint64())))
         return max(found[max(len(found) - limit, 0)].as_py() - 1, since) if len(found) else since
 
     def span_count(self) -> int:
@@ -124,13 +125,16 @@ class SimulatedFlows:
         """The keys that were refused as flow keys."""
         return list(self._refused)
 
-    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of stored flows with these keys or traces, and SPANS of all traces."""
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
+        """The stored flows with these keys or traces, by id, and SPANS of all traces."""
         traces = {trace for trace in trace_ids.to_pylist() if trace is not None}
         ids = {name for trace in traces for name in self._by_trace.get(trace, ())}
         found = [name for name in sorted(ids | set(flow_keys.to_pylist())) if name in self._rows]
         traces.update(trace for name in found for trace in self._rows[name]["traces"])
-        return found, self._spans.spans_of(traces) if traces else SPANS.empty_table()
+        known = {
+            name: Known(self._rows[name]["begun"], frozenset(self._rows[name]["traces"])) for name in found
+        }
+        return known, self._spans.spans_of(traces) if traces else SPANS.empty_table()
 
     def named(self, name: str) -> pa.Table:
         """The row with this key, id or trace id (hex); no row if there is none."""
@@ -143,12 +147,13 @@ class SimulatedFlows:
         """Those of *ids* whose flow is stored in the state *done*."""
         return [name for name in ids if name in self._rows and self._rows[name]["state"] == done]
 
-    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
+    def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
         """The newest rows that taught and were received by then."""
         found, seen = [], dict[tuple[Any, Any], int]()
         for row in sorted(self._rows.values(), key=lambda row: (-row["received"], row["id"])):
             like = row["outcome"], row["last_event_type"]
-            if row["taught"] and row["received"] <= before and seen.get(like, 0) < each:
+            whole = row["begun"] >= begun_since
+            if row["taught"] and whole and row["received"] <= before and seen.get(like, 0) < each:
                 seen[like] = seen.get(like, 0) + 1
                 found.append(row)
         return _stored(found[:limit])
@@ -216,6 +221,7 @@ def _matches(search: Search) -> Callable[[Row], bool]:
         return (
             row["last"] > search.since
             and not search.waiting_for
+            and row["begun"] >= search.begun_since
             and (not search.states or row["state"] in search.states)
             and row["id"] not in search.without
             and (text in row["id"].lower() or text in (row["names"] or "").lower() or begins)

@@ -14,7 +14,8 @@ from collector.api.decision_body import DESCRIBED, LONGEST_BODY, wish_in
 from collector.api.failures import Json, UnknownFlowError, add_errors
 from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
-from collector.config import Config, is_loopback
+from collector.api.store_paths import add_store
+from collector.config import Config
 from collector.counters import Counters
 from collector.live.runner import Live
 from collector.model.answers import (
@@ -35,9 +36,10 @@ from collector.model.flows import State
 from collector.queries import Only, QuestionError, Reader, page
 from collector.store.contracts import Search
 from collector.upkeep.health import Troubles
-from collector.web.access import LoopbackNames, TokenNeeded
+from collector.web.access import HostNames, ProtectiveHeaders, RoleNeeded, names_matter
 from collector.web.bodies import inflate_file, receive
-from collector.web.foreign_pages import require_own
+from collector.web.foreign_pages import OwnPages, require_own
+from collector.web.tokens import ANYBODY, Access, Role
 
 
 class _Key(Convertor[str]):
@@ -55,6 +57,8 @@ class _Key(Convertor[str]):
 register_url_convertor("key", _Key())
 
 _OPEN = {"/healthz", "/readyz"}  # probes have no token, and learn nothing
+_LINKED = {"/docs", "/openapi.json"}  # a wiki may link to them
+_ASKED = {"/api/v1/stitch"}  # posts that change nothing
 _STATES: dict[str, State] = {state.word: state for state in State}
 
 _SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
@@ -67,7 +71,12 @@ Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back fr
 
 
 def api_app(
-    reader: Reader, live: Live, counters: Counters, config: Config, taking: Callable[[], bool] = lambda: True
+    reader: Reader,
+    live: Live,
+    counters: Counters,
+    config: Config,
+    taking: Callable[[], bool] = lambda: True,
+    access: Access | None = None,
 ) -> FastAPI:
     """The application that readers ask; *taking* tells whether spans are still being taken."""
     errors: dict[int | str, dict[str, Any]] = {
@@ -86,12 +95,21 @@ def api_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     _add_questions(app, reader, config)
     _add_health(app, live, counters, taking, reader.sources.troubles)
+    add_store(app, reader.sources)
     add_errors(app)
-    if is_loopback(config.bind):
-        app.add_middleware(LoopbackNames)
-
-    app.add_middleware(TokenNeeded, token=config.token, open_paths=_OPEN)
+    # The last one is asked first.
+    app.add_middleware(RoleNeeded, access=access or Access.of(config), open_paths=_OPEN, needed=_needed)
+    app.add_middleware(OwnPages, linked=_LINKED)
+    if names_matter(config):
+        app.add_middleware(HostNames, names=config.hosts)
+    app.add_middleware(ProtectiveHeaders)
     return app
+
+
+def _needed(method: str, path: str) -> Role:
+    """The role that a request needs: whatever is not known to change nothing is a decision."""
+    reads = method in ("GET", "HEAD", "OPTIONS") or path in _ASKED
+    return Role.READ if reads else Role.DECIDE
 
 
 def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
@@ -162,12 +180,13 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
     async def decide(request: Request) -> Json:
         """Forget, or keep, all that is expected of a service after an event type.
 
-        It is stored, with its author and reason, before it is applied. The Content-Type must be
-        application/json, and no page of another site may have sent it.
+        It is stored, with its author and reason, before it is applied. Without an author it is that of the
+        token, if the token has a name. The Content-Type must be application/json.
         """
         require_own(request.headers)
         coding = request.headers.get("content-encoding", "")
-        wish = wish_in(await receive(request.stream(), coding, LONGEST_BODY))
+        author = getattr(request.state, "caller", ANYBODY).name
+        wish = wish_in(await receive(request.stream(), coding, LONGEST_BODY), author)
         return Json(await run_in_threadpool(reader.decide, wish))
 
     @app.post("/api/v1/stitch", response_model=None, responses={200: response(Stitched)})

@@ -17,7 +17,7 @@ _FIELDS: dict[str, Any] = {"word": {"type": "string", "enum": list(WORDS)}} | {
 _SCHEMA = {
     "type": "object",
     "properties": _FIELDS,
-    "required": list(_FIELDS),
+    "required": [name for name in _FIELDS if name != "author"],  # a token's name can stand for it
     "additionalProperties": False,
 }
 # For the OpenAPI page.
@@ -26,10 +26,15 @@ DESCRIBED: dict[str, Any] = {
 }
 
 
-def wish_in(body: bytes) -> Wish:
-    """The wish in *body*; raise `BodyError` if it is no JSON, `QuestionError` if a field is wrong."""
+def wish_in(body: bytes, author: str = "") -> Wish:
+    """The wish in *body*, by *author* if it names none.
+
+    Raise `BodyError` if it is no JSON, `QuestionError` if a field is wrong.
+    """
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BodyError(f"The body is no JSON: {str(error)[:200]}.") from error
+    if author and isinstance(document, dict):
+        document.setdefault("author", author)
     return wish_of(document)

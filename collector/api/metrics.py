@@ -61,6 +61,13 @@ class LiveFigures(Collector):
                 effort.evicted_early,
             ),
             ("flows_put_aside", "Flows too large to be judged.", effort.set_aside),
+            (
+                "names_together",
+                "Times that a name beyond the limit was counted as __other__.",
+                effort.names_together,
+            ),
+            ("names_forgotten", "Names that nothing used, forgotten for others.", effort.names_forgotten),
+            ("steps_forgotten", "Steps forgotten, as more were seen than are known.", effort.steps_forgotten),
             ("spans_unjudged", "Stored spans that the live part could make nothing of.", effort.spans_lost),
             (
                 "spans_unrestored",

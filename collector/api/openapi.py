@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from collector.model.answers import (
     Answer,
+    Backup,
     Decision,
     Error,
     Expectations,
@@ -17,6 +18,7 @@ from collector.model.answers import (
     Map,
     Spans,
     Stitched,
+    Store,
     Stuck,
     Summary,
     Why,
@@ -24,6 +26,7 @@ from collector.model.answers import (
 
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
+    Backup,
     Decision,
     Error,
     Expectations,
@@ -32,6 +35,7 @@ ANSWERS: tuple[type[Answer], ...] = (
     Map,
     Spans,
     Stitched,
+    Store,
     Stuck,
     Summary,
     Why,

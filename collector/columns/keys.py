@@ -95,7 +95,9 @@ def text_keys(texts: pa.Array | pa.ChunkedArray, secret: Secret | None = None) -
 
     encoded = whole(texts).dictionary_encode()
     strings = np.asarray(encoded.dictionary.to_numpy(zero_copy_only=False), dtype=object)
-    words: Any = hash_array(strings, hash_key=(secret or _Mix.secret).texts)
+    # They are distinct already: looking for equal ones first takes nine tenths of the time.
+    alike = encoded.dictionary.null_count > 0
+    words: Any = hash_array(strings, hash_key=(secret or _Mix.secret).texts, categorize=alike)
     return np.append(words.astype(np.uint64), NONE)[codes_of(encoded)]
 
 

@@ -11,6 +11,7 @@ from collector.commands.imports import import_
 from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
+from collector.commands.storing import store_
 from collector.commands.terminal import harmless
 
 
@@ -20,7 +21,20 @@ def choreoscope() -> None:
     """What happened to each order in a system without a conductor, and why an order stopped."""
 
 
-for command in (demo, collector, dashboard, stuck, flows, flow, why, map_, expectations, stitch, import_):
+for command in (
+    demo,
+    collector,
+    dashboard,
+    stuck,
+    flows,
+    flow,
+    why,
+    map_,
+    expectations,
+    stitch,
+    import_,
+    store_,
+):
     choreoscope.add_command(command)
 
 

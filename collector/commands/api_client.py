@@ -7,12 +7,13 @@ from urllib.parse import quote
 import httpx
 
 from collector.commands.calling import called
+from collector.commands.connecting import bearer, connection, hint
 from collector.commands.failure import CommandError
 
 Document: TypeAlias = dict[str, Any]
 
 DEFAULT = "http://127.0.0.1:4319"
-_BAD_INPUT = {400, 401, 413, 415}
+_BAD_INPUT = {400, 401, 403, 413, 415}
 
 
 def address() -> str:
@@ -46,16 +47,14 @@ def tell(path: str, body: Document) -> Document:
 
 
 def _answered(method: str, path: str, **given: Any) -> tuple[httpx.Response, Document]:
-    token = os.environ.get("CHOREOSCOPE_TOKEN", "")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
         answer = httpx.request(
-            method, f"{address()}/api/v1{path}", headers=headers, timeout=30, trust_env=False, **given
+            method, f"{address()}/api/v1{path}", headers=bearer(), timeout=30, **connection(), **given
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         msg = (
             f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
-            f"that runs in CHOREOSCOPE_API ({error})."
+            f"that runs in CHOREOSCOPE_API ({error}){hint(error, address())}."
         )
         raise CommandError(msg) from error
     try:

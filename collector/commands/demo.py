@@ -16,6 +16,7 @@ import click
 import httpx
 
 from collector.commands.calling import called
+from collector.commands.connecting import CA, CERT, KEY, bearer, connection, given, token
 from collector.commands.failure import CommandError
 from collector.commands.processes import Child, start
 from collector.commands.servers import dashboard_command
@@ -134,7 +135,12 @@ class _Demo:
 
     def _commands(self) -> dict[str, tuple[list[str], dict[str, str]]]:
         nats = f"nats://127.0.0.1:{self._nats_port}"
-        otlp = f"http://127.0.0.1:{_number('CHOREOSCOPE_HTTP_PORT', 4318)}"
+        if given("CHOREOSCOPE_TOKENS") and not token():
+            msg = (
+                "CHOREOSCOPE_TOKENS is set, and CHOREOSCOPE_TOKEN is not: the demo's shop and pages need it."
+            )
+            raise CommandError(msg)
+        otlp = f"{_scheme()}://127.0.0.1:{_number('CHOREOSCOPE_HTTP_PORT', 4318)}"
         shop = urlsplit(_shop())
         shop_command = [sys.executable, "-m", "sample_services", "--rate", str(self._rate)]
         shop_command += ["--control", f"{shop.hostname}:{shop.port}"]
@@ -146,7 +152,10 @@ class _Demo:
                 [sys.executable, "-m", "collector"],
                 {"CHOREOSCOPE_DATA": str(self._folder / "data")},
             ),
-            "shop": (shop_command, {"NATS_URL": nats, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp, **_otlp_token()}),
+            "shop": (
+                shop_command,
+                {"NATS_URL": nats, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp, **_otlp_secrets()},
+            ),
         }
         if self._with_dashboard:
             environment = {"CHOREOSCOPE_API": _api(), "CHOREOSCOPE_SHOP": _shop()}
@@ -211,7 +220,9 @@ class _Demo:
 
     def _greet(self) -> None:
         if self._with_dashboard:
-            click.echo(f"\n  Open   http://127.0.0.1:{self._port}\n")
+            click.echo(f"\n  Open   {_scheme()}://127.0.0.1:{self._port}\n")
+            if token():
+                click.echo("  Sign in with the token in CHOREOSCOPE_TOKEN.\n")
         click.echo(f"  API    {_api()}/docs")
         click.echo(f"  Logs   {self._folder / 'logs'}\n")
         while not (orders := self._orders()):
@@ -223,7 +234,7 @@ class _Demo:
 
     def _orders(self) -> int:
         try:
-            answer = httpx.get(f"{_api()}/api/v1/summary", headers=_token(), timeout=2, trust_env=False)
+            answer = httpx.get(f"{_api()}/api/v1/summary", headers=bearer(), timeout=2, **connection())
             return sum(answer.json()["states"].values()) if answer.is_success else 0
         except (httpx.HTTPError, ValueError):
             return 0
@@ -272,22 +283,29 @@ def _nats_server() -> str:
 
 
 def _api() -> str:
-    return f"http://127.0.0.1:{_number('CHOREOSCOPE_API_PORT', 4319)}"
+    return f"{_scheme()}://127.0.0.1:{_number('CHOREOSCOPE_API_PORT', 4319)}"
+
+
+def _scheme() -> str:
+    return "https" if given("CHOREOSCOPE_TLS_CERT") else "http"
 
 
 def _shop() -> str:
     return os.environ.get("CHOREOSCOPE_SHOP", "").rstrip("/") or _SHOP
 
 
-def _token() -> dict[str, str]:
-    token = os.environ.get("CHOREOSCOPE_TOKEN", "")
-    return {"Authorization": f"Bearer {token}"} if token else {}
-
-
-def _otlp_token() -> dict[str, str]:
-    """The collector's token, in the form that exporters expect."""
-    token = os.environ.get("CHOREOSCOPE_TOKEN", "")
-    return {"OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{quote(token)}"} if token else {}
+def _otlp_secrets() -> dict[str, str]:
+    """The collector's token, and whom to trust, in the form that exporters expect."""
+    secrets = {
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": given(CA),
+        # Where a company sets this, requests heeds it more than what the exporter was told.
+        "REQUESTS_CA_BUNDLE": given(CA),
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": given(CERT),
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": given(KEY),
+    }
+    if token():
+        secrets["OTEL_EXPORTER_OTLP_HEADERS"] = f"authorization=Bearer%20{quote(token(), safe='')}"
+    return {name: value for name, value in secrets.items() if value}
 
 
 def _number(variable: str, default: int) -> int:

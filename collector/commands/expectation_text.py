@@ -37,14 +37,18 @@ def calm(document: Document) -> list[str]:
     if document["drops"]:
         head = [f"No flow is stuck, but {_DROPPED}", *_drops(document)]
     else:
-        head = ["Nothing is stuck." if rests["expected"] else "Nothing can be called stuck yet."]
-    return [*head, clean(rests["sentence"]), *_notes(document)]
+        # What a limit leaves out may be stuck, and nobody would know.
+        crowded = any(note["kind"] == "crowded" for note in rests["notes"])
+        newer = "Nothing newer is stuck." if document["unlisted"] else "Nothing is stuck."
+        calm = "Nothing is known to be stuck." if crowded else newer
+        head = [calm if rests["expected"] else "Nothing can be called stuck yet."]
+    return [*head, *_unlisted(document), clean(rests["sentence"]), *_notes(document)]
 
 
 def beside(document: Document) -> list[str]:
     """What is added to findings: the shares that have fallen, and what the rest's calm rests on."""
     drops = [f"{_DROPPED[0].upper()}{_DROPPED[1:]}", *_drops(document)] if document["drops"] else []
-    return [clean(document["rests_on"]["sentence"]), *_notes(document), *drops]
+    return [*_unlisted(document), clean(document["rests_on"]["sentence"]), *_notes(document), *drops]
 
 
 def expectations(document: Document, now: int, event_type: str = "", service: str = "") -> str:
@@ -71,6 +75,11 @@ def expectations(document: Document, now: int, event_type: str = "", service: st
         lines += ["", "Changes:" if narrowed else "Learned or changed in the last 24 h:"]
         lines += [f"  {_moment(at)}  {text}" for at, text in changes]
     return "\n".join([*lines, "", clean(document["rests_on"]["sentence"]), *_notes(document)])
+
+
+def _unlisted(document: Document) -> list[str]:
+    left = document["unlisted"]
+    return [f"{clean(left['sentence'])} 'choreoscope flows --state stuck' shows them."] if left else []
 
 
 def _notes(document: Document) -> list[str]:

@@ -1,6 +1,5 @@
 """`choreoscope import`: sends the spans of trace files to a running collector, as an exporter would."""
 
-import os
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.commands.api_client import Document
 from collector.commands.calling import called
+from collector.commands.connecting import bearer, connection, hint
 from collector.commands.failure import CommandError
 from collector.commands.files import files, found_in
 from collector.commands.reading import formats, show
@@ -62,12 +62,9 @@ class _Sender:
     """Sends spans to a collector, and counts how many it kept and refused."""
 
     def __init__(self, to: str) -> None:
-        token = os.environ.get("CHOREOSCOPE_TOKEN", "")
-        headers = {"content-type": "application/x-protobuf"}
-        if token:
-            headers["authorization"] = f"Bearer {token}"
+        headers = {"content-type": "application/x-protobuf", **bearer()}
         self._to = to.rstrip("/")
-        self._http = httpx.Client(headers=headers, timeout=60, trust_env=False)
+        self._http = httpx.Client(headers=headers, timeout=60, **connection())
         self.sent = 0  # sent and kept
         self.refused = 0
         self.reason = ""  # why the first one was refused
@@ -115,7 +112,7 @@ class _Sender:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             msg = (
                 f"No answer from {self._to}: start a collector with '{called('collector')}', or name the "
-                f"one that runs with --to ({error})."
+                f"one that runs with --to ({error}){hint(error, self._to)}."
             )
             raise CommandError(msg) from error
 

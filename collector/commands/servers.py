@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from collector.commands.connecting import given
 from collector.commands.failure import CommandError
 
 
@@ -35,4 +36,7 @@ def dashboard_command(port: int) -> list[str]:
         msg = "The dashboard is not installed: pip install 'choreoscope[dashboard]'."
         raise CommandError(msg)
     folder = Path(spec.origin).parent
-    return [sys.executable, "-m", "streamlit", "run", str(folder), "--server.port", str(port)]
+    command = [sys.executable, "-m", "streamlit", "run", str(folder), "--server.port", str(port)]
+    if cert := given("CHOREOSCOPE_TLS_CERT"):
+        command += ["--server.sslCertFile", cert, "--server.sslKeyFile", given("CHOREOSCOPE_TLS_KEY")]
+    return command

@@ -110,9 +110,10 @@ def stitched(document: Document) -> str:
 
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
+    lines = [clean(note["text"]) for note in document["notes"]]
     if not document["stuck"]:
-        return f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
-    lines: list[str] = []
+        said = f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
+        return "\n".join(lines or [said])
     for finding in document["stuck"]:
         lines += [
             clean(finding["sentence"]),

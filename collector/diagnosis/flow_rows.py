@@ -39,6 +39,7 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
         "started": record.started,
         "last": record.last,
         "received": record.received,
+        "begun": first_arrivals(stitched),
         "last_event_type": pa.array(types[_at(messages.type, latest)], pa.string()),
         "last_service": pa.array(services[_at(messages.service, latest)], pa.string()),
         "outcome": outcomes(record, expected),
@@ -50,6 +51,14 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
         "names": _names(record, names, flows.count),
     }
     return pa.table(columns, schema=FLOWS)
+
+
+def first_arrivals(stitched: Stitched) -> Ints:
+    """When the first span of each flow was received, nanoseconds since the epoch."""
+    flows = stitched.flows
+    found = np.full(flows.count, np.iinfo(np.int64).max)
+    np.minimum.at(found, flows.flow, stitched.graph.numbers("received")[flows.row])
+    return found
 
 
 def outcomes(record: Record, expected: Expected) -> pa.Array:

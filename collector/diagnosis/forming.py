@@ -13,7 +13,7 @@ from collector.diagnosis.expected import FOREVER, Expectation, Expected, Gather
 from collector.diagnosis.habits import Habits, Regularity
 from collector.diagnosis.needs import Join, Needs, Steps
 from collector.diagnosis.step_habits import StepHabits
-from collector.diagnosis.vocabulary import Names, reactor_of, type_of
+from collector.diagnosis.vocabulary import OTHER, Names, reactor_of, type_of
 from collector.model.decisions import Decision, Word
 from collector.model.wording import MS
 
@@ -51,7 +51,7 @@ class Known:
     def see_publishers(self, event_type: int, services: Ints) -> None:
         """Count which *services* published messages of *event_type*."""
         found = self.publishers.setdefault(event_type, Counter())
-        codes, times = np.unique(services[services >= 0], return_counts=True)
+        codes, times = np.unique(services[services > OTHER], return_counts=True)
         found.update(dict(zip(codes.tolist(), times.tolist(), strict=True)))
         if len(found) > _PUBLISHERS:
             self.publishers[event_type] = Counter(dict(found.most_common(_PUBLISHERS // 2)))

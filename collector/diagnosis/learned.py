@@ -5,6 +5,7 @@ outage teaches nothing, and the same flows in the same order always teach the sa
 counts as an example.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from collector.diagnosis.needs import Needs
 from collector.diagnosis.record import OTHER, Names, reactor_of, type_of
 from collector.diagnosis.step_habits import StepHabits
 from collector.diagnosis.unseen import flows_beyond, handled_by_others, published_by_others
+from collector.diagnosis.vocabulary import Codes, codes_of_steps
 from collector.model.decisions import Decision
 from collector.model.wording import HOUR, MS
 
@@ -31,6 +33,8 @@ class Learner:
         self.known = Known(names, self.habits, Needs(names, self.habits))
         self.flows = 0  # how many it has learned from
         self.version = 0  # grows with every change of what is expected
+        self.forgotten = 0  # steps that there was no room for,
+        self.unlearned = 0  # and those of them of which something was known
         self._forming = Forming(self.known)
         self._of_type: dict[int, list[int]] = {}  # steps by event type
         self._aged = 0
@@ -61,7 +65,7 @@ class Learner:
             return
         self._changed()
         reactions = lesson.reactions
-        for step, rows in groups(reactions.step, _taken(lesson)):
+        for step, rows in groups(reactions.step, _taken(lesson, self.known.names)):
             if step in self.known.steps:
                 end = reactions.end[rows]
                 self.known.steps[step].react.doubt(np.maximum(end - reactions.published[rows], 0), end)
@@ -113,7 +117,8 @@ class Learner:
 
     def _learn_reactions(self, lesson: Lesson) -> None:
         reactions = lesson.reactions
-        for step, places in groups(reactions.step, _taken(lesson) & lesson.new_reactions):
+        taken = _taken(lesson, self.known.names)
+        for step, places in groups(reactions.step, taken & lesson.new_reactions):
             rows = places[np.argsort(reactions.end[places], kind="stable")]
             end, published = reactions.end[rows], reactions.published[rows]
             if step not in self.known.steps:
@@ -255,11 +260,58 @@ class Learner:
             seen.note(int(reactions.published[place].max()))
             self._forming.renew(step)
 
+    def in_use(self) -> Codes:
+        """The names that what is expected refers to, and what people spoke of."""
+        known, names = self.known, self.known.names
+        kept = [step for step, seen in known.steps.items() if self._is_learned(step, seen)]
+        codes = codes_of_steps(names, np.array([*kept, *known.needs.needed()], np.int64))
+        types = {code for step in kept for code in known.steps[step].emits} | known.needs.types_in_use()
+        services = {code for step in kept for code in known.publishers.get(type_of(step), ())}
+        return Codes(
+            once(np.append(codes.types, np.array(sorted(types), np.int64))),
+            once(np.append(codes.services, np.array(sorted(services), np.int64))),
+            codes.groups,
+        )
+
+    def forget(self, codes: Codes) -> None:
+        """Forget what has one of these names, none of which is `in_use`."""
+        known, gone = self.known, frozenset(codes.types.tolist())
+        steps = np.fromiter(known.steps, np.int64, len(known.steps))
+        self._forget_steps(steps[codes.in_steps(known.names, steps)].tolist())
+        for code in gone:
+            known.types.pop(code, None)
+            known.followed.pop(code, None)
+            known.publishers.pop(code, None)
+        for publishers in known.publishers.values():
+            for code in codes.services.tolist():
+                publishers.pop(code, None)
+        for seen in known.steps.values():
+            for code in gone & seen.emits.keys():
+                del seen.emits[code]
+                seen.kinds.pop(code, None)
+        known.needs.forget(gone, frozenset(codes.services.tolist()))
+        self._changed()
+
+    def _is_learned(self, step: int, seen: StepHabits) -> bool:
+        return seen.reacted.n >= self.habits.flows or self.known.word_on(step) is not None
+
     def _forget_the_rarest(self) -> None:
-        if len(self.known.steps) <= self.habits.most_steps:
+        """If there are too many steps, forget some: of those still learned the oldest, then the rarest."""
+        known = self.known
+        if len(known.steps) <= self.habits.most_steps:
             return
-        by_use = sorted(self.known.steps, key=lambda step: (self.known.steps[step].reacted.n, step))
-        for step in by_use[: len(by_use) // 2]:
+        ranked = [
+            (learned, known.steps[step].reacted.n if learned else known.steps[step].last, step)
+            for step in known.steps
+            for learned in [self._is_learned(step, known.steps[step])]
+        ]
+        goes = sorted(ranked)[: len(ranked) - self.habits.most_steps * 7 // 8]
+        self.forgotten += len(goes)
+        self.unlearned += sum(learned for learned, _, _ in goes)
+        self._forget_steps([step for _, _, step in goes])
+
+    def _forget_steps(self, steps: Iterable[int]) -> None:
+        for step in steps:
             del self.known.steps[step]
             self._forming.renew(step)
             self._of_type[type_of(step)].remove(step)
@@ -267,10 +319,10 @@ class Learner:
         self.known.needs.keep_only(self.known.steps)
 
 
-def _taken(lesson: Lesson) -> Mask:
+def _taken(lesson: Lesson, names: Names) -> Mask:
     """Which reactions of the lesson's flows took a message that was seen, and did not fail."""
     reactions = lesson.reactions
-    mask: Mask = (
-        lesson.taught & (reactions.message >= 0) & ~reactions.stopped & (type_of(reactions.step) != OTHER)
-    )
+    mask: Mask = lesson.taught & (reactions.message >= 0) & ~reactions.stopped
+    # What is counted together is not one step: nothing may be expected of it.
+    mask &= (type_of(reactions.step) != OTHER) & (names.service_of(reactions.step) != OTHER)
     return mask

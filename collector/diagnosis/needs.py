@@ -91,6 +91,13 @@ class Input:
             flows -= taken
         self._without = +self._without
 
+    def forget(self, types: frozenset[int]) -> None:
+        """Forget flows in which these event types were."""
+        for code in types & self._with.keys():
+            del self._with[code]
+        for kind in [kind for kind in self._without if not types.isdisjoint(kind)]:
+            del self._without[kind]
+
     def usual(self) -> frozenset[int]:
         """The event types of flows in which it comes; any other means that a flow took another way."""
         rare = self._habits.missed_share * self.came
@@ -179,6 +186,22 @@ class Needs:
         self._needs = {what: self._needs[what] for _, what in most}
         self.joins = {needed: join for needed, join in self.joins.items() if set(needed) <= steps.keys()}
         self.inputs = {what: one for what, one in self.inputs.items() if set(what[0]) <= steps.keys()}
+        self._decided = None
+
+    def types_in_use(self) -> frozenset[int]:
+        """The event types that decisions and their inputs rest on."""
+        published = {code for types in self.decisions().values() for code in types}
+        return frozenset(published.union(*(one.usual() for one in self.inputs.values())))
+
+    def forget(self, types: frozenset[int], services: frozenset[int]) -> None:
+        """Forget what refers to these event types and services, none of which is in use."""
+        self._needs = {
+            (service, code): need
+            for (service, code), need in self._needs.items()
+            if service not in services and code not in types
+        }
+        for one in self.inputs.values():
+            one.forget(types)
         self._decided = None
 
     def _learn_needs(self, lesson: Lesson) -> None:

@@ -80,9 +80,18 @@ class Absence:
 
 
 @dataclass(frozen=True)
+class Crowd:
+    """A limit that was exceeded lately: some of what there is, is not known."""
+
+    text: str  # a sentence or two for people
+    since: int  # nanoseconds since the epoch
+
+
+@dataclass(frozen=True)
 class Standings:
     """All of them at one moment."""
 
     standings: tuple[Standing, ...] = ()
     drops: tuple[Drop, ...] = ()
     absences: tuple[Absence, ...] = ()
+    crowds: tuple[Crowd, ...] = ()

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -20,11 +20,13 @@ from collector.columns.keysets import KeySet
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
+from collector.ingest.admission import Admission
 from collector.model.identity import each_once, spread_span_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import SpanStore, StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.watch import Watch
+from collector.web.budget import Budget, OverloadError, Share
 
 _GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
@@ -39,10 +41,6 @@ _UNREADABLE = "The request can not be read"
 log = logging.getLogger(__name__)
 
 
-class OverloadError(Exception):
-    """Too many requests are waiting: the sender should retry in a few seconds."""
-
-
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The spans are durable, except for *rejected* invalid ones; *message* says why."""
@@ -55,6 +53,7 @@ class Accepted:
 class _Waiting:
     body: Body
     answer: asyncio.Future[Accepted]
+    arrived: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,9 @@ class Intake:
         counters: Counters,
         on_stored: Callable[[pa.Table], None] = lambda spans: None,
         behind: Callable[[], bool] = lambda: False,
+        clock: Callable[[], int] = time.time_ns,
         *,
+        require_there: Callable[[], None] = lambda: None,
         watch: Watch | None = None,
         troubles: Troubles | None = None,
     ) -> None:
@@ -81,12 +82,16 @@ class Intake:
 
         The group is a SPANS table and may include spans that were stored before. The call must be quick. An
         exception is only logged, because the spans are already stored. While *behind* returns true, groups
-        come more slowly. While one of *troubles* refuses, so does this.
+        come more slowly. While one of *troubles* refuses, so does this. *require_there* raises `StoreError`
+        if what was stored cannot be durable. *clock* tells when spans are received, and never goes back.
         """
         self._store, self._config, self._counters = store, config, counters
-        self._on_stored, self._behind = on_stored, behind
+        self._on_stored, self._behind, self._clock = on_stored, behind, clock
+        self._require_there = require_there
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
+        self._admission = Admission(config.queue_bytes)
+        self.budget = Budget(self._admission.limit, counters.requests_refused.labels("overloaded").inc)
         self._inserting = False
         self._last_size = 0
         self._arrived = asyncio.Event()
@@ -109,23 +114,48 @@ class Intake:
             for name, work in (("read", self._read), ("commit", self._commit))
         ]
 
-    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
-        """Return once the spans of *data* are durable.
+    def refuse_early(self) -> None:
+        """Raise what `accept` would raise for any request: its body need not be read, then."""
+        self._refuse()
+        self.budget.require_room()
 
-        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
-        """
+    def _refuse(self) -> None:
         if trouble := self._troubles.refusing():
             self._counters.requests_refused.labels("trouble").inc()
             raise StoreError(trouble.text)
-        full = self._waiting and self._waiting_bytes + len(data) > self._config.queue_bytes
-        if self._closing or full:
+        if self._closing:
             self._counters.requests_refused.labels("overloaded").inc()
-            raise OverloadError(_STOPPING if self._closing else "Too many requests wait already.")
+            raise OverloadError(_STOPPING)
+
+    async def accept(self, data: bytes, encoding: Encoding, share: Share | None = None) -> Accepted:
+        """Return once the spans of *data* are durable; *share* has counted its bytes as they came.
+
+        Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
+        """
+        self._refuse()
         answer: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        held = share or self.budget.share()
+        held.settle(len(data))
+        held.keep_until(answer)
         self._waiting.append(_Waiting(Body(data, encoding), answer))
         self._waiting_bytes += len(data)
         self._arrived.set()
-        return await answer
+        return await asyncio.shield(answer)  # it is stored even if the sender hangs up
+
+    async def prove(self) -> None:
+        """Return once a span of our own was stored, found and removed, and all parts have done their work.
+
+        Raise `StoreError` if that fails. Nothing of it is counted.
+        """
+        empty: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Body(b"", Encoding.PROTOBUF), empty))
+        self._arrived.set()
+        try:
+            await empty
+        except OverloadError:  # the process stops
+            return
+        if not self._closing:
+            await asyncio.get_running_loop().run_in_executor(self._inserter, self._store.prove)
 
     async def close(self) -> None:
         """Take no more requests; return once everything accepted is stored and answered."""
@@ -157,7 +187,7 @@ class Intake:
         while waiting := await self._next_group():
             bodies = [one.body for one in waiting]
             # Strictly increasing, so that "received after" never splits a group.
-            self._last_received = max(time.time_ns(), self._last_received + 1)
+            self._last_received = max(self._clock(), self._last_received + 1)
             with _answered(waiting):
                 decoded = await loop.run_in_executor(self._decoder, self._decode, bodies, self._last_received)
                 await self._decoded.put(_Group(waiting, decoded))
@@ -233,14 +263,17 @@ class Intake:
         self._counters.stored.inc(new)
         self._counters.duplicate.inc(received - new)
         self._answer(group)
+        self._note_stored(group)
         self._tell(spans)
 
     def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
         """Store *spans*; return what was stored, and how many spans had not been stored before."""
         key = spread_span_keys(spans["trace_id"], spans["span_id"])
         spans = each_once(spans, key)  # of several copies in a group, readers could not tell which counts
+        self._require_there()  # the engine would make a new folder
         with self._counters.commit_seconds.time():
             self._store.write(spans)
+            self._require_there()  # what was stored in a folder that is gone is not durable
         return spans, self._recent.add(key)
 
     def _answer(self, group: _Group) -> None:
@@ -251,6 +284,12 @@ class Intake:
             elif not one.answer.done():
                 one.answer.set_result(Accepted(verdict.rejected, verdict.message))
 
+    def _note_stored(self, group: _Group) -> None:
+        size, begun = sum(len(one.body.data) for one in group.waiting), group.waiting[0].arrived
+        self._admission = self._admission.stored(size, begun, time.monotonic())
+        self.budget.limit = self._admission.limit
+        self._counters.admitted_bytes.set(self.budget.limit)
+
     def _tell(self, spans: pa.Table) -> None:
         try:
             if spans.num_rows:
@@ -259,7 +298,7 @@ class Intake:
             log.exception("The live part could not take %d stored spans", spans.num_rows)
 
     def _remember(self) -> None:
-        since = time.time_ns() - _REMEMBERED_S * 10**9
+        since = self._clock() - _REMEMBERED_S * 10**9
         # The store returns the latest first; the set wants the newest last.
         ids = self._store.ids_since(since, _REMEMBERED_SPANS)
         self._recent.add(spread_span_keys(ids["trace_id"], ids["span_id"])[::-1])

@@ -13,9 +13,11 @@ from collector.columns.joins import groups
 from collector.diagnosis import Names
 from collector.diagnosis.record import Record, type_of
 from collector.diagnosis.standing import Absence
+from collector.diagnosis.vocabulary import Codes
 from collector.model.wording import SECOND
 
 _EFFECTS = 1_000  # of each service, the newest
+_TYPES = 500  # event types, those of which something was seen last
 _FEW = 5  # fewer effects may be of spans that were merely lost
 _LEAST = 10 * SECOND  # exporters send every few seconds
 
@@ -41,8 +43,18 @@ class Absences:
         reactions = happened.reactions
         dangling = (reactions.message < 0) & (reactions.step >= 0) & ~reactions.rooted
         for code, rows in groups(type_of(reactions.step), dangling):
-            effects = self._effects.setdefault(code, deque(maxlen=_EFFECTS))
+            effects = self._effects.pop(code, deque[int](maxlen=_EFFECTS))
+            self._effects[code] = effects  # the newest is the last
             effects.extend(sorted(set(reactions.start[rows].tolist()) - set(effects)))
+        while len(self._effects) > _TYPES:
+            del self._effects[next(iter(self._effects))]
+
+    def forget(self, codes: Codes) -> None:
+        """Forget these services and event types."""
+        for code in codes.services.tolist():
+            self._last.pop(code, None)
+        for code in codes.types.tolist():
+            self._effects.pop(code, None)
 
     def now(self, now: int, publisher: Callable[[int], str | None]) -> tuple[Absence, ...]:
         """The services whose spans are missing; *publisher* says who normally publishes an event type."""

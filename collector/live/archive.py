@@ -39,7 +39,7 @@ class Archive:
         self._to_index: list[tuple[Keys, pa.Array]] = []
         self._absorbed: set[str] = set()
         self._refused: list[str] = []
-        self._done: deque[tuple[Ints, npt.NDArray[np.float64]]] = deque()
+        self._done: deque[tuple[int, Ints, npt.NDArray[np.float64]]] = deque()  # first, the newest arrival
 
     def remember(self, identifiers: Keys) -> None:
         """Remember that flows with these identifiers were evicted."""
@@ -64,7 +64,8 @@ class Archive:
         new = (one.state[flows] == State.DONE) & ~one.chunk.marks.counted[flows]
         last, started = np.asarray(table["last"].to_numpy()), np.asarray(table["started"].to_numpy())
         if new.any():
-            self._done.append((last[new], (last[new] - started[new]) / 1e9))
+            arrived = int(np.asarray(table["received"].to_numpy())[new].max())
+            self._done.append((arrived, last[new], (last[new] - started[new]) / 1e9))
 
     def release(self, chunk: Chunk, flows: Mask) -> None:
         """Drop *flows*, which the store has, from memory."""
@@ -85,7 +86,7 @@ class Archive:
         known[owner[self._aside.among(identifiers)]] = False
         return rows.filter(pa.array(known))
 
-    def restore(self, rows: pa.Table, believed: Keys, naming: Naming) -> Restored | None:
+    def restore(self, rows: pa.Table, believed: Keys, naming: Naming, now: int) -> Restored | None:
         """The evicted flows that *rows* (READINGS) belong to by *believed* identifiers; None if none."""
         seen = believed[self._evicted.among(believed)]
         indexed = self._traces_of_asked(rows)
@@ -94,11 +95,11 @@ class Archive:
         identifiers, place = identifiers_of(rows)
         late = rows.take(pa.array(once(place[among(identifiers, seen)])))
         traces = pa.concat_arrays([whole(late["trace_id"]), indexed])
-        ids, spans = self._store.fetch(traces.unique(), late["flow_key"].drop_null().unique())
+        known, spans = self._store.fetch(traces.unique(), late["flow_key"].drop_null().unique())
         if not spans.num_rows:
             return None
         heard = int(np.asarray(rows["received"].to_numpy()).min()) - 1
-        return Restored(trimmed.read(spans, naming), ids, heard=heard)
+        return Restored(trimmed.read(spans, naming, now), known, heard=heard)
 
     def absorb(self, ids: Sequence[str]) -> None:
         """At the next `flush`, remove the flows with these *ids*: they are part of others now.
@@ -129,10 +130,10 @@ class Archive:
             self._to_index = []
 
     def done(self, since: int) -> Done:
-        """The flows that were evicted as done and ended after *since*."""
-        while self._done and int(self._done[0][0].max(initial=0)) < since:
+        """The flows that were evicted as done, without those of which nothing was received after *since*."""
+        while self._done and self._done[0][0] < since:
             self._done.popleft()
-        return Done(tuple(self._done))
+        return Done(tuple((last, seconds) for _, last, seconds in self._done))
 
     def _write(self, one: Judged, flows: Mask, *, evict: bool, stuck_from: Ints | None = None) -> pa.Table:
         """Write *flows* to the store; return their rows (FLOWS)."""

@@ -1,6 +1,6 @@
 """A chunk: flows that were stitched together, with all that is needed to judge, join and learn from them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
@@ -12,15 +12,17 @@ from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
 from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.expected import Expected
-from collector.diagnosis.flow_rows import flow_table, outcomes
+from collector.diagnosis.flow_rows import first_arrivals, flow_table, outcomes
 from collector.diagnosis.lesson import Lesson
 from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record, record
 from collector.model.identity import span_keys, trace_keys
 from collector.model.readings import Role
 from collector.stitching import BELIEVED, Keying, Stitched, stitch
+from collector.store.contracts import Known
 
 _NEVER = 2**63 - 1
+_TIMES = ("heard", "begun")  # of the marks: in nanoseconds, 0 for none
 
 
 @dataclass(eq=False)
@@ -31,13 +33,15 @@ class Marks:
     kept: Mask  # the store has a row for it,
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
+    vouched: Mask  # it was cut, and the store says that it stopped: here, nothing has shown yet why
     heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
+    begun: Ints  # it was cut: its first span was received then, and is no longer kept; 0: it is whole
 
     @classmethod
     def none(cls, count: int) -> "Marks":
         """Marks for *count* flows, none of them set."""
-        masks = {field.name: np.zeros(count, np.bool_) for field in fields(cls) if field.name != "heard"}
-        return cls(**masks, heard=np.zeros(count, np.int64))
+        kinds = ((one.name, np.int64 if one.name in _TIMES else np.bool_) for one in fields(cls))
+        return cls(**{name: np.zeros(count, kind) for name, kind in kinds})
 
     def of(self, flows: Mask) -> "Marks":
         """The marks of the flows that *flows* marks."""
@@ -49,11 +53,13 @@ class Marks:
         Of a flow that is in memory already, the store is asked again when more of it arrives: the earliest
         `heard` counts, or what arrived first would never teach.
         """
-        for name in (one.name for one in fields(self) if one.name != "heard"):
+        for name in (one.name for one in fields(self) if one.name not in _TIMES):
             np.logical_or.at(getattr(self, name), flow, getattr(before, name)[place])
-        heard = np.where(self.heard > 0, self.heard, _NEVER)
-        np.minimum.at(heard, flow, np.where(before.heard > 0, before.heard, _NEVER)[place])
-        self.heard = np.where(heard < _NEVER, heard, 0)
+        for name in _TIMES:
+            mine, theirs = getattr(self, name), getattr(before, name)
+            earliest = np.where(mine > 0, mine, _NEVER)
+            np.minimum.at(earliest, flow, np.where(theirs > 0, theirs, _NEVER)[place])
+            setattr(self, name, np.where(earliest < _NEVER, earliest, 0))
 
 
 @dataclass(eq=False)
@@ -84,6 +90,11 @@ class Chunk:
     def lost(self) -> Mask:
         """Of which flows telemetry was lost."""
         return np.asarray(self.flows["incomplete"].to_numpy(), dtype=np.bool_)
+
+    @property
+    def cut(self) -> Mask:
+        """Of which flows the beginning is no longer kept. They teach nothing."""
+        return self.marks.begun > 0
 
     @property
     def spans(self) -> int:
@@ -127,7 +138,9 @@ class Chunk:
 
     def lesson(self, flows: Mask, now: int, *, stuck: Owed | None = None) -> Lesson:
         """What *flows* may teach at *now*; if they are *stuck*, because of these entries."""
-        return Lesson(self.record, flows, self.lost, self.marks.heard, self.flows["id"], now, stuck)
+        return Lesson(
+            self.record, flows & ~self.cut, self.lost, self.marks.heard, self.flows["id"], now, stuck
+        )
 
     def inherit(self, former: Sequence[tuple[Keys, Marks]]) -> None:
         """Pass on the marks of former flows to the flows that now contain their first spans."""
@@ -141,6 +154,39 @@ class Chunk:
             place, flow = self.stitched.flows.of(np.maximum(row, 0))
             here = row[place] >= 0
             self.marks.take_over(flow[here], marks, place[here])
+        self._show_begun()
+
+    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool, stopped: bool) -> None:
+        """Record which flows began before all of their spans that are left, by what the store has *known*.
+
+        With *unchanged*, nothing new came with them, so their rows in the store say more than we could. With
+        *stopped*, the store says that they stopped.
+        """
+        first = first_arrivals(self.stitched)
+        earliest = min((one.begun for one in known.values() if one.begun), default=_NEVER)
+        if earliest >= first.min(initial=_NEVER):
+            return  # nothing is missing, as nearly always
+        ids = self.ids(np.ones(len(first), np.bool_))
+        here = set(ids)
+        # Without a key, a flow is named after the trace of its first span, which may be gone.
+        renamed: dict[bytes, int] = {}
+        for name, one in known.items():
+            if name not in here and one.begun:
+                renamed.update({t: min(one.begun, renamed.get(t, _NEVER)) for t in one.traces})
+        for flow, (name, traces) in enumerate(zip(ids, self.flows["traces"].to_pylist(), strict=True)):
+            begun = known[name].begun if name in known else 0
+            begun = begun or min((renamed[t] for t in traces if t in renamed), default=0)
+            if 0 < begun < first[flow]:
+                self.marks.begun[flow] = begun
+                self.marks.current[flow] |= unchanged and name in known
+                self.marks.vouched[flow] = stopped and unchanged
+        self._show_begun()
+
+    def _show_begun(self) -> None:
+        if self.cut.any():
+            begun = np.where(self.cut, self.marks.begun, np.asarray(self.flows["begun"].to_numpy()))
+            place = self.flows.schema.get_field_index("begun")
+            self.flows = self.flows.set_column(place, "begun", pa.array(begun))
 
     def drop(self, flows: Mask) -> None:
         """Let *flows* go: they are in the store, or in a newer chunk."""
@@ -165,6 +211,7 @@ class Chunk:
         ids = np.array(self.ids(self.alive) if stored else [], object)
         self.marks.kept &= np.isin(ids, stored) if stored else False
         self.marks.current[:] = False
+        self.marks.vouched[:] = False
 
     def excuse(self, entries: Mask, lost: Mask) -> None:
         """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask, groups, once
 from collector.diagnosis import Names
 from collector.diagnosis.debts import Debt, Owed
+from collector.diagnosis.vocabulary import Codes
 from collector.model.wording import MINUTE
 
 _MOST = 8
@@ -52,6 +53,13 @@ class Deafness:
         for code, places in groups(service, after & (service >= 0)):
             first = int(np.clip(end[places].min(), gap.begin, gap.end))
             gap.heard[code] = min(gap.heard.get(code, gap.end), first)
+
+    def forget(self, codes: Codes) -> None:
+        """Forget these services."""
+        self._sending.difference_update(codes.services.tolist())
+        for gap in self._gaps:
+            for code in codes.services.tolist():
+                gap.heard.pop(code, None)
 
     def unheard(self, owed: Owed, slack: Ints, now: int) -> tuple[Mask, Ints]:
         """Which entries may have been paid while nobody listened, and when each could be heard of again.

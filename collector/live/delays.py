@@ -29,6 +29,12 @@ class RecentDelays:
         self.usual: npt.NDArray[np.float64] = np.zeros(rows)  # 0: none seen yet
         self.seen: Ints = np.zeros(rows, np.int64)  # when a row last got a delay, by our clock
 
+    def forget(self, rows: Ints) -> None:
+        """Begin anew with *rows*."""
+        self._counts[rows] = 0
+        self.usual[rows] = 0
+        self.seen[rows] = 0
+
     def add(self, row: Ints, delay: Ints, at: int) -> None:
         """Count each *delay* for its *row*. *at* is now, in nanoseconds since the epoch."""
         if not len(row):
@@ -64,6 +70,10 @@ class Delays:
         delay = received - end
         plausible = (delay >= 0) & (delay < _MOST)
         self._delays.add(service[plausible], delay[plausible], int(received.max(initial=0)))
+
+    def forget(self, services: Ints) -> None:
+        """Begin anew with these services."""
+        self._delays.forget(services)
 
     def slowest(self, now: int) -> float:
         """The usual delay of the slowest service that still sends, in nanoseconds."""

@@ -14,14 +14,17 @@ from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life
 from collector.diagnosis.owed import Demands
 from collector.diagnosis.record import Record
+from collector.diagnosis.vocabulary import Codes
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
+from collector.live.cut import excuse_what_may_be_gone
 from collector.live.deafness import Deafness
 from collector.live.journal import Journal
 from collector.live.judged import Judged, waiting_since
 from collector.live.lives import Lives
 from collector.live.losses import Losses
 from collector.live.orphans import OrphanCounts
+from collector.model.flows import State
 from collector.model.wording import MINUTE
 
 _PATIENCE = 5 * MINUTE  # nobody should wait longer for a first word
@@ -56,6 +59,11 @@ class Judging:
         self._orphans.see(happened)
         self.absences.see(happened)
 
+    def forget(self, codes: Codes) -> None:
+        """Forget what is known by these names, which nothing in memory refers to."""
+        for part in (self.lives, self.deafness, self.absences, self._orphans):
+            part.forget(codes)
+
     def begin(self, chunks: Sequence[Chunk], demands: Demands) -> None:
         """Begin to judge *chunks* by *demands*: call it before `judge`."""
         self._chunks, self._demands = tuple(chunks), demands
@@ -64,6 +72,7 @@ class Judging:
     def judge(self, chunk: Chunk, now: int, quiet: int) -> Judged:
         """*chunk* at *now*; flows are at rest after *quiet* nanoseconds."""
         chunk.judge_by(self._demands)
+        excuse_what_may_be_gone(chunk)
         owed = replace(chunk.owed, since=self.lives.since(chunk.owed))
         slack = self.lives.slack(owed)
         fresh = ~chunk.marks.overdue[owed.flow]  # what was stuck stays so until it is paid
@@ -88,6 +97,9 @@ class Judging:
         coming = np.asarray(chunk.flows["received"].to_numpy()) > now - quiet
         open_ended = (chunk.unsure | chunk.lost) & coming
         state = states(owed, len(chunk.alive), now, slack, open_ended=open_ended)
+        # What stopped has not gone on because its beginning went.
+        chunk.marks.vouched[owed.flow] = False
+        state[chunk.marks.vouched] = State.STUCK
         return Judged(chunk, chunk.alive.copy(), state, owed, now - owed.since - slack, coming)
 
     def _patient(self, owed: Owed, slack: Ints, fresh: Mask, now: int) -> tuple[Owed, Mask, Mask]:

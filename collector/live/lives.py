@@ -10,10 +10,11 @@ from collector.diagnosis import Names
 from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.findings import Life
 from collector.diagnosis.record import Begun, Reactions, Record, type_of
+from collector.diagnosis.vocabulary import Codes
 from collector.live.delays import Delays, RecentDelays
 from collector.live.seen import Seen
 
-_MOST = 20_000  # steps; the one first seen is forgotten first
+_MOST = 5_000  # steps: more than are learned; the one that took nothing for longest is forgotten first
 _DONE = (Debt.REACTION, Debt.MESSAGE)
 
 
@@ -50,6 +51,16 @@ class Lives:
         end = self._delays.by_our_clock(reactions.end, service, reactions.received)
         for step, rows in groups(reactions.step, reactions.emitted & seen):
             self._take(Debt.MESSAGE, step, reactions.published[rows], int(end[rows].max()))
+
+    def forget(self, codes: Codes) -> None:
+        """Forget what has one of these names."""
+        for of in (self.seen, self._published):
+            codes.drop_steps(self._names, of)
+        types, teams = frozenset(codes.types.tolist()), frozenset(codes.groups.tolist())
+        for whose in [one for one in self._served if one[1] in types or one[2] in teams]:
+            del self._served[whose]
+        self._delays.forget(codes.services)
+        self._columns.clear()
 
     def since(self, owed: Owed) -> Ints:
         """Since when each entry is owed, by our clock."""
@@ -105,10 +116,10 @@ class Lives:
     def _take(self, kind: Debt, step: int, published: Ints, started: int) -> None:
         of = self.seen if kind is Debt.REACTION else self._published
         self._columns.pop(kind, None)
-        seen = of.setdefault(step, Seen())
+        seen = of[step] = of.pop(step) if step in of else Seen()  # the last that took something is the last
         seen.take(published, started)
         whose = self._whose(kind, step)
-        served, last = self._served.get(whose, (0, 0))
+        served, last = self._served.pop(whose, (0, 0))
         self._served[whose] = max(served, seen.served), max(last, seen.last)
         while len(of) > _MOST:
             del of[next(iter(of))]

@@ -5,7 +5,7 @@ Rows are never lost: each is held until it is stitched, or dropped and counted.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,10 +17,12 @@ from collector.diagnosis.owed import Demands
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
 from collector.model.readings import READINGS
 from collector.stitching import BELIEVED, Keying
+from collector.store.contracts import Known
 
 LARGE = 2_000  # spans: a larger flow is not stitched again for each new span
 _MOST_CHUNKS = 48
 _LARGE_WAIT = 60 * 10**9
+_MOST_REFUSED = 10_000  # flow keys; an older one that is still shared is found to be so again
 
 log = logging.getLogger(__name__)
 
@@ -40,16 +42,18 @@ class Restored:
     """Flows restored from the store. They teach with spans that were received after *heard* only."""
 
     rows: pa.Table  # READINGS
-    ids: Sequence[str] = field(default=())
+    known: Mapping[str, Known] = field(default_factory=dict)  # by id
     unfinished: bool = False  # they were stuck or failed, not done
     heard: int = 2**62  # nanoseconds
 
     def marks(self, count: int) -> Marks:
         """The marks of *count* restored flows."""
-        yes, no = np.ones(count, np.bool_), np.zeros(count, np.bool_)
-        unfinished = yes if self.unfinished else no
+        yes = np.ones(count, np.bool_)
+        unfinished = yes if self.unfinished else ~yes
         heard = np.full(count, self.heard)
-        return Marks(overdue=unfinished, kept=yes, current=no, counted=~unfinished, heard=heard)
+        marks = Marks.none(count)
+        marks.overdue, marks.kept, marks.counted, marks.heard = unfinished, yes, ~unfinished, heard
+        return marks
 
 
 class Memory:
@@ -61,6 +65,7 @@ class Memory:
         self.chunks: list[Chunk] = []
         self._due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
         self._refused: Keys = np.empty(0, np.uint64)  # the identifiers of refused flow keys
+        self._refused_names: list[str] = sorted(keying.refused)  # the newest last
         self._loose: deque[_Loose] = deque()
         self._waiting: list[tuple[int, pa.Table]] = []  # (arrival, READINGS) of large flows
 
@@ -92,10 +97,12 @@ class Memory:
         if restored is not None:
             keys = once(span_keys_of(restored.rows))
             former.append((keys, restored.marks(len(keys))))
-            stored += restored.ids
+            stored += restored.known
         chunk.inherit(former)
         absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
         chunk.note_changed(stored)
+        if restored is not None:
+            chunk.note_begun(restored.known, unchanged=not new.num_rows, stopped=restored.unfinished)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
             left.append(_Loose(outside, identifiers, place, loose_until))
@@ -117,7 +124,9 @@ class Memory:
         """Stop *keys* from joining flows; return the new ones. The flows they joined are split already."""
         new = sorted(set(keys) - self.keying.refused)
         if new:
-            self.keying = replace(self.keying, refused=self.keying.refused | set(new))
+            self._refused_names += new
+            self._refused_names = self._refused_names[-_MOST_REFUSED:]
+            self.keying = replace(self.keying, refused=frozenset(self._refused_names))
             self._refused = once(text_keys(pa.array(sorted(self.keying.refused), pa.string())))
         return new
 

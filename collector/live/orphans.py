@@ -14,6 +14,7 @@ from collector.diagnosis import Names
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life, Orphans
 from collector.diagnosis.record import OTHER, Record, type_of
+from collector.diagnosis.vocabulary import Codes
 from collector.model.wording import SECOND
 
 _BEFORE = 5 * SECOND  # its clock may be off
@@ -41,6 +42,11 @@ class OrphanCounts:
         lost = reactions.rooted & (reactions.message < 0) & (reactions.step >= 0)
         for step, rows in groups(reactions.step, lost):
             self._count(self._handled, step, reactions.start[rows])
+
+    def forget(self, codes: Codes) -> None:
+        """Forget what has one of these names."""
+        codes.drop_pairs(self._published)
+        codes.drop_steps(self._names, self._handled)
 
     def told(self, lives: dict[int, Life], waiting: Mapping[int, int], expected: Expected) -> dict[int, Life]:
         """*lives*, with what steps for which flows are *waiting* did without context meanwhile."""

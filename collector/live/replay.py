@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -14,7 +15,7 @@ from collector.columns.keys import whole
 from collector.live.tick import Tick
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.store.contracts import StoreError, Stores
+from collector.store.contracts import Known, StoreError, Stores
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +39,21 @@ class Replay:
 
     Spans are replayed in order of arrival, so that the same is learned. What was normal before that is
     learned from stored flows. Flows that had stopped are restored; flows that the store knows to be done are
-    evicted again.
+    evicted again. What *clock* has not come to yet was received while the clock was wrong: it is left out, or
+    it would hide the rest.
     """
 
-    def __init__(self, tick: Tick, stores: Stores, seconds: float, spans: int) -> None:
+    def __init__(
+        self,
+        tick: Tick,
+        stores: Stores,
+        seconds: float,
+        spans: int,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._tick, self._spans, self._flows = tick, stores.spans, stores.flows
         self._decisions = stores.decisions
-        self._seconds, self._most = seconds, spans
+        self._seconds, self._most, self._clock = seconds, spans, clock
         self._stop = threading.Event()
         self._failure = ""  # of the last tick
 
@@ -64,10 +73,10 @@ class Replay:
         tick.refuse(self._read(self._flows.refused_keys))
         for decision in self._read(self._decisions.all):
             tick.decide(decision)
-        newest = self._read(self._spans.arrival_of_newest, 1, 0) + 1
+        newest = self._read(self._spans.arrival_of_newest, 1, 0, self._clock()) + 1
         heard = newest if newest < until else 0  # when the process before last received anything
         since = max(newest - int(self._seconds * SECOND), 0)
-        since = self._read(self._spans.arrival_of_newest, self._most, since)
+        since = self._read(self._spans.arrival_of_newest, self._most, since, self._clock())
         self._learn_from_store(since)
         tick.archive.replaying, resumed = True, False
         try:
@@ -124,17 +133,27 @@ class Replay:
             self._advance(None, now)
 
     def _learn_from_store(self, before: int) -> None:
-        examples = self._read(self._flows.examples, before)
+        # Of a flow that was cut, what is left would teach that the rest need not happen.
+        examples = self._read(self._flows.examples, before, begun_since=self._tick.kept_since)
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
-        self._tick.archive.remember_names(*self._read(self._flows.newest_names, before, _REMEMBERED))
+        flow_keys, trace_ids = self._read(self._flows.newest_names, before, _REMEMBERED)
+        self._tick.archive.remember_names(flow_keys, trace_ids)
+        if len(flow_keys) == _REMEMBERED:
+            self._tick.crowding.exceeded(
+                "flows remembered",
+                1,
+                before,
+                f"Only the newest {_REMEMBERED:,} stored flows were remembered at the start: late spans of"
+                " older ones become flows of their own.",
+            )
 
     def _moments(self, since: int) -> Iterator[pa.Table]:
         """The stored spans that arrived after *since*, a moment at a time; the next ones are read ahead."""
         with ThreadPoolExecutor(1, "replay") as reader:
             ahead = reader.submit(self._read, self._spans.spans_since, since, _STEP)
-            while (spans := ahead.result()).num_rows:
+            while (spans := _until(ahead.result(), self._clock())).num_rows:
                 since = spans["received_unix_nano"][-1].as_py()
                 ahead = reader.submit(self._read, self._spans.spans_since, since, _STEP)
                 yield from _moments(spans)
@@ -145,16 +164,37 @@ class Replay:
         ids = flows["id"].to_pylist()
         self._tick.release(self._read(self._flows.done_among, ids, int(State.DONE)) if ids else [], now)
         stored = self._read(self._flows.unfinished, limit=_UNFINISHED)
+        if stored.num_rows == _UNFINISHED:
+            self._tick.crowding.exceeded(
+                "flows restored",
+                1,
+                now,
+                f"Only the newest {_UNFINISHED:,} stopped flows were restored at the start. Those before them"
+                " are in the lists as they were stored, without their causes, until more of them arrives.",
+            )
         stopped = whole(stored["traces"]).flatten().unique()
         if len(stopped):
             spans = self._read(self._spans.spans_of, stopped.to_pylist())
-            self._tick.restore(stored["id"].to_pylist(), spans, now, unfinished=True)
+            left = set(spans["trace_id"].unique().to_pylist())
+            known = {name: one for name, one in _known(stored).items() if not left.isdisjoint(one.traces)}
+            self._tick.restore(known, spans, now, unfinished=True)
         begun = flows.filter(flows["incomplete"])
         traces = set(whole(begun["traces"]).flatten().to_pylist()) - set(stopped.to_pylist())
         if traces:
             some = pa.array(sorted(traces), pa.binary(16))
-            ids, spans = self._read(self._flows.fetch, some, begun["key"].drop_null().unique())
-            self._tick.restore(ids, spans, now, unfinished=False)
+            known, spans = self._read(self._flows.fetch, some, begun["key"].drop_null().unique())
+            self._tick.restore(known, spans, now, unfinished=False)
+
+
+def _known(stored: pa.Table) -> dict[str, Known]:
+    columns = (stored[name].to_pylist() for name in ("id", "begun", "traces"))
+    return {name: Known(begun, frozenset(traces)) for name, begun, traces in zip(*columns, strict=True)}
+
+
+def _until(spans: pa.Table, now: int) -> pa.Table:
+    """*spans*, which are in order of arrival, without those that were received after *now*."""
+    arrived = spans["received_unix_nano"].to_numpy()
+    return spans.slice(0, int(np.searchsorted(arrived, np.uint64(now), side="right")))
 
 
 def _moments(spans: pa.Table) -> Iterator[pa.Table]:

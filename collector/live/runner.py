@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import pyarrow as pa
@@ -48,16 +49,25 @@ class Live:
         replay_s: float = 900.0,
         replay_spans: int = 100_000,
         tick_s: float = 1.0,
+        clock: Callable[[], int] = time.time_ns,
+        kept_since: Callable[[], int] = lambda: 0,
     ) -> None:
+        """*clock* must be the one by which spans are received, and never go back.
+
+        *kept_since* tells when the oldest span that is kept was received, in nanoseconds.
+        """
         self.tick_s = tick_s
+        self._clock = clock
         self.replayed = threading.Event()
         self._tick = Tick(
             stores.flows, naming=naming, keying=keying, habits=habits or Habits(), pacing=pacing or Pacing()
         )
-        self._replay = Replay(self._tick, stores, replay_s, replay_spans)
+        self._replay = Replay(self._tick, stores, replay_s, replay_spans, clock)
         self._declared = declared
+        self._kept_since = kept_since
         self._waiting: deque[pa.Table] = deque()
         self._decided: list[Decision] = []
+        self._began: float | None = None  # when the current tick began, by the monotonic clock
         self._behind = False  # more is waiting than a tick takes
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -94,6 +104,15 @@ class Live:
         with self._lock:
             return 2 * sum(map(len, self._waiting)) > 3 * _TICK_SPANS
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs, or was told to stop."""
+        return self._stop.is_set() or self._thread.ident is None or self._thread.is_alive()
+
+    def quiet_s(self) -> float:
+        """For how long it has been at the same tick, in seconds; 0 between two, and before the first."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     def start(self) -> None:
         """Start to tick, after a replay of the last minutes that the store has."""
         self._thread.start()
@@ -108,29 +127,31 @@ class Live:
         began = time.monotonic()
         self._expect()
         try:
-            self._replay.run(time.time_ns(), self._stop)
+            self._replay.run(self._clock(), self._stop)
         except BaseException:  # a panic of compiled code is not an Exception: it would end this thread unseen
             log.exception("The replay of stored spans failed; unfinished flows of before are not watched")
         self.replayed.set()
         while not self._stop.wait(self._pause(began)):
-            began = time.monotonic()
-            self._expect()
+            self._began = began = time.monotonic()
             try:
+                self._expect()
                 spans = self._taken()
-                self._tick.advance(spans, time.time_ns(), more=self._behind)
+                self._tick.advance(spans, self._clock(), more=self._behind)
             except StoreError as error:
                 log.warning("%s. What waits for it is done at a later tick.", error)
             except BaseException:
                 log.exception("A tick failed; its spans are in the store and come back with a restart")
+            self._began = None
 
     def _expect(self) -> None:
-        """Apply what people said and wrote since the last tick."""
+        """Apply what people said and wrote, and what was dropped, since the last tick."""
+        self._tick.kept_since = self._kept_since()
         with self._lock:
             decided, self._decided = self._decided, []
         for decision in decided:
             self._tick.decide(decision)
         if self._declared is not None:
-            self._declared.check(time.time_ns())
+            self._declared.check(self._clock())
             self._tick.declare(self._declared.current())
 
     def _pause(self, began: float) -> float:

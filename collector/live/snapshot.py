@@ -41,6 +41,9 @@ class Effort:
     spans_unrestored: int = 0  # judged without their stored flows, as the store did not answer
     evicted_early: int = 0  # flows evicted before they were at rest, to bound memory
     set_aside: int = 0  # flows too large to be judged
+    names_together: int = 0  # times that a name was counted as __other__, as there was no room for it
+    names_forgotten: int = 0  # to make room for others
+    steps_forgotten: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -21,6 +21,8 @@ from collector.diagnosis.standings import standings
 from collector.live import trimmed, untaught
 from collector.live.archive import Archive
 from collector.live.chunk import Chunk, identifiers_of, make
+from collector.live.crowding import Crowding
+from collector.live.cut import leaving
 from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
@@ -34,7 +36,7 @@ from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
 from collector.model.wording import SECOND
 from collector.stitching import BELIEVED, Keying
-from collector.store.contracts import FlowStore, StoreError
+from collector.store.contracts import FlowStore, Known, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +72,7 @@ class Tick:
     ) -> None:
         self.snapshot: Snapshot = EMPTY
         self.archive = Archive(store)
+        self.kept_since = 0  # when the oldest span that is kept was received, nanoseconds
         self._naming = naming
         self._pacing = pacing
         names = Names()
@@ -77,6 +80,7 @@ class Tick:
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._judging = Judging(names, self._memory.demands)
         self._shown = Shown()
+        self.crowding = Crowding(names, self.learner, self._judging)
         self._last: int | None = None  # when the last tick was
         self._declared = NOTHING_DECLARED
         self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
@@ -85,8 +89,7 @@ class Tick:
     def advance(self, spans: pa.Table | None, now: int, *, more: bool = False) -> Snapshot:
         """Add *spans* (SPANS; None if none came) and judge everything at *now*; *more* of them wait.
 
-        Raise `StoreError` if the store failed. Nothing is lost: a later tick does what could not be done, and
-        the snapshot is that of *now*.
+        Raise `StoreError` if the store failed: nothing is lost, a later tick does what could not be done.
         """
         began = time.perf_counter()
         self._note_pause(spans, now, more=more)
@@ -105,6 +108,7 @@ class Tick:
             failure = error
         self._bound(judged, now)
         self._memory.compact()
+        self.crowding.thin(self._memory.chunks, self._effort, now)
         if failure is not None:
             raise failure
         return self.snapshot
@@ -113,12 +117,12 @@ class Tick:
         """Expect from the next tick on what is *declared*, and nothing that was declared before."""
         self._declared = declared
 
-    def restore(self, ids: Sequence[str], spans: pa.Table, now: int, *, unfinished: bool) -> None:
-        """Restore the stored flows with these *ids* from their *spans* (SPANS). They do not teach again."""
+    def restore(self, known: Mapping[str, Known], spans: pa.Table, now: int, *, unfinished: bool) -> None:
+        """Restore the stored flows that are *known* from their *spans* (SPANS). They do not teach again."""
         self._renew()
-        rows = trimmed.read(spans, self._naming)
+        rows = trimmed.read(spans, self._naming, now)
         nothing = rows.slice(0, 0)
-        restored = Restored(rows, ids, unfinished=unfinished)
+        restored = Restored(rows, known, unfinished=unfinished)
         _, absorbed = self._memory.add(nothing, identifiers_of(nothing)[0], restored, now + self._quiet(now))
         self.archive.absorb(absorbed)
 
@@ -229,7 +233,7 @@ class Tick:
     def _add(self, rows: pa.Table, now: int) -> None:
         """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
-        self._stitch(rows, self.archive.restore(rows, believed, self._naming), now)
+        self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
         """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer.
@@ -270,7 +274,9 @@ class Tick:
     def _judged(self, chunk: Chunk, now: int) -> Iterator[Judged]:
         """*chunk* as judged; or its halves, if one of its flows cannot be judged."""
         try:
-            yield self._judging.judge(chunk, now, self._quiet(now))
+            one = self._judging.judge(chunk, now, self._quiet(now))
+            self.archive.release(chunk, leaving(one, self.kept_since, now))
+            yield replace(one, alive=chunk.alive.copy())
         except Exception:
             log.exception("A flow cannot be judged; its spans are in the store")
             parts, lost = self._memory.split(chunk)
@@ -290,7 +296,7 @@ class Tick:
             found = standings(self.learner.known, expected, now, others)
             self._shown = shown = Shown(now, expected, said, found)
         absences = self._judging.absences.now(now, self.learner.known.publisher)
-        return replace(shown.standings, absences=absences)
+        return replace(shown.standings, absences=absences, crowds=self.crowding.told(now))
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
         lives, journal = self._judging.told(judged, self._memory.demands.expected, now)
@@ -304,7 +310,7 @@ class Tick:
             learned=self.learner.flows,
             standings=self._standings(now),
             done=self.archive.done(now - RECENT),
-            effort=self._effort,
+            effort=self.crowding.added_to(self._effort),
         )
 
     def _keep(self, judged: Sequence[Judged], now: int) -> None:
@@ -336,7 +342,7 @@ class Tick:
     def _teach(self, one: Judged, resting: Mask, now: int) -> None:
         chunk = one.chunk
         received = np.asarray(chunk.flows["received"].to_numpy())
-        fresh = resting & (received > chunk.marks.heard)
+        fresh = resting & (received > chunk.marks.heard) & ~chunk.cut
         if not fresh.any():
             return
         self._judging.losses.see(chunk.torn[fresh])

@@ -29,7 +29,7 @@ def _examples(
     chunk: Chunk, kind: DropKind, step: int | None, event_type: int, missing: int | None, since: int
 ) -> tuple[int, int]:
     record = chunk.record
-    silent = chunk.alive & (chunk.marks.heard == 0)
+    silent = chunk.alive & (chunk.marks.heard == 0) & ~chunk.cut
     if kind == "follow":
         messages = record.messages
         mine = silent[messages.flow] & (messages.type == event_type) & (messages.time >= since)

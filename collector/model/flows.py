@@ -15,6 +15,10 @@ FLOWS = pa.schema(
         ("started", pa.int64()),  # nanoseconds since the epoch
         ("last", pa.int64()),  # the latest time of anything in it, except replays
         ("received", pa.int64()),  # when its last span was received
+        (
+            "begun",
+            pa.int64(),
+        ),  # when its first span was received, kept or not; 0 in rows of before this column
         ("last_event_type", pa.string()),
         ("last_service", pa.string()),
         ("outcome", pa.string()),  # the event type that ended it; null until then

@@ -17,6 +17,7 @@ class NoteKind(IntEnum):
     REPLAY = 8
     UNCLEAR_CAUSE = 9
     SHARED_KEY = 10
+    CUT = 11
 
     @property
     def word(self) -> str:
@@ -27,7 +28,8 @@ class NoteKind(IntEnum):
 # These say that a span was lost; the other notes are about spans that are here.
 LOST = (NoteKind.MISSING_PARENT, NoteKind.MISSING_LINK_TARGET, NoteKind.DROPPED_LINKS)
 
-# The sentence for each kind. CLOCK_SKEW has one per pair of services: see `queries.clock_notes`.
+# The sentence for each kind. CLOCK_SKEW has one per pair of services: see `queries.clock_notes`. CUT has a
+# date: see `queries.remnants`.
 SENTENCES = {
     NoteKind.MISSING_PARENT: "its parent was not received: what caused it may be missing here",
     NoteKind.MISSING_LINK_TARGET: "it links to a span that was not received",

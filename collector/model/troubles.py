@@ -13,6 +13,9 @@ class TroubleKind(StrEnum):
     NOT_STORING = "not_storing"  # a span of our own could not be stored and found again
     NOT_JUDGING = "not_judging"  # the live part has stopped ticking
     TASK_DIED = "task_died"
+    CLOCK_SET = "clock_set"  # the machine's clock was set, and ours comes near it only slowly
+    TOKENS = "tokens"  # the file of tokens has a mistake: the last good version is in force
+    CERTIFICATE = "certificate"  # the new one cannot be used, or the one in force ends soon
     CUT = "cut"  # retention removed the beginning of flows that are still open
 
 

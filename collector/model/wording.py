@@ -14,6 +14,11 @@ def moment(at: int, now: int) -> str:
     return f"{text if abs(now - at) > 12 * HOUR else text[11:]} UTC"
 
 
+def day_of(at: int) -> str:
+    """The date of *at* in UTC, such as `2026-11-16`."""
+    return str(np.datetime64(at, "ns"))[:10]
+
+
 def duration(seconds: float) -> str:
     """`218 ms`, `1.96 s`, `41 s`, `14 m`, `3 h`, `2 d`."""
     if seconds < 0.9995:

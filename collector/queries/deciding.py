@@ -1,7 +1,6 @@
 """A person says what is to be expected: is that a word that can be kept, and about a step that is known?"""
 
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -111,7 +110,7 @@ class Deciding:
                     " nothing can be added."
                 )
             # The newest one counts, even if the clock was set back.
-            at = max(time.time_ns(), stored[-1].at + 1 if stored else 0)
+            at = max(self._sources.clock(), stored[-1].at + 1 if stored else 0)
             said = Said(at, wish.word, wish.event_type, wish.service, wish.author, wish.reason)
             store.write(said)
             live.decide(said)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from collector.diagnosis.declared import Responsible
-from collector.diagnosis.standing import Absence, Change, Standing, Standings
+from collector.diagnosis.standing import Absence, Change, Crowd, Standing, Standings
 from collector.diagnosis.standing import Drop as Fallen
 from collector.model.answers import (
     Changed,
@@ -90,7 +90,7 @@ def rests_on(standings: Standings, now: int) -> RestsOn:
         ended_more=sum(one.window - one.hits for one in standings.drops if one.kind == "follow"),
         disused=sum(one.disused for one in standings.standings),
         sentence="",
-        notes=[_absent(one, now) for one in standings.absences],
+        notes=[*(_absent(one, now) for one in standings.absences), *map(_crowded, standings.crowds)],
     )
     return msgspec.structs.replace(rests, sentence=_calm(rests))
 
@@ -102,6 +102,10 @@ def _absent(one: Absence, now: int) -> ServiceNote:
         "publishes: it works, and its telemetry is missing."
     )
     return ServiceNote(kind="telemetry_missing", service=one.service, since_unix_nano=one.since, text=text)
+
+
+def _crowded(one: Crowd) -> ServiceNote:
+    return ServiceNote(kind="crowded", service="__other__", since_unix_nano=one.since, text=one.text)
 
 
 def _calm(rests: RestsOn) -> str:

@@ -15,17 +15,20 @@ from collector.model.answers import (
     Flow,
     FlowItem,
     Message,
+    Note,
     Pace,
     ShownFlow,
     Spans,
     Stitched,
+    Why,
 )
 from collector.model.notes import NoteKind
 from collector.queries.causal_graph import causal_graph, refs_of
 from collector.queries.flow_list import items_of, stored_item
+from collector.queries.remnants import cut_notes
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import StitchedRun, run_of
-from collector.queries.stuck import entries_of, findings
+from collector.queries.stuck import cohorts, entries_of, findings
 
 _ON_THEIR_WAY = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
 
@@ -35,18 +38,23 @@ def flow(sources: Sources, name: str) -> Flow | None:
     snapshot = sources.live.snapshot
     place = place_of(snapshot, name)
     item = _item(sources, snapshot, place, name)
-    run = None if item is None else run_of(sources, item)
-    if item is None or run is None:
+    if item is None:
         return None
+    cut = cut_notes(item, sources.retained().since)
+    found: Sequence[Finding] = ()
+    if place is not None:
+        kept_since = sources.retained().since
+        found = findings(snapshot, entries_of(snapshot, late=True, flow=place), kept_since)
+    run = run_of(sources, item)
+    if run is None:
+        return _without_spans(item, found, cut) if cut else None
     count = run.stitched.flows.count
     names = [item.id if number == run.flow else f"f{number + 1}" for number in range(count)]
     graph = causal_graph(run.stitched, only=run.flow, flow_ids=names)
-    if place is not None and snapshot.coming[place]:
+    if cut or (place is not None and snapshot.coming[place]):
         # Spans are sent when they end, and parents end after their children.
-        graph = msgspec.structs.replace(graph, notes=[n for n in graph.notes if n.kind not in _ON_THEIR_WAY])
-    found: Sequence[Finding] = ()
-    if place is not None:
-        found = findings(snapshot, entries_of(snapshot, late=True, flow=place))
+        notes = [note for note in graph.notes if note.kind not in _ON_THEIR_WAY]
+        graph = msgspec.structs.replace(graph, notes=[*cut, *notes])
     return _answer(_detailed(graph, run, snapshot), item, found)
 
 
@@ -54,8 +62,27 @@ def spans(sources: Sources, name: str) -> Spans | None:
     """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
     snapshot = sources.live.snapshot
     item = _item(sources, snapshot, place_of(snapshot, name), name)
-    run = None if item is None else run_of(sources, item)
-    return None if run is None else Spans(resource_spans=to_json(run.own_spans())["resourceSpans"])
+    if item is None:
+        return None
+    notes = cut_notes(item, sources.retained().since) or msgspec.UNSET
+    run = run_of(sources, item)
+    if run is None:
+        return Spans(resource_spans=[], notes=notes) if notes else None
+    return Spans(resource_spans=to_json(run.own_spans())["resourceSpans"], notes=notes)
+
+
+def why(sources: Sources, name: str) -> Why | None:
+    """The findings of one flow; None if there is no such flow."""
+    replayed = sources.live.replayed.is_set()
+    snapshot, kept_since = sources.live.snapshot, sources.retained().since
+    place = place_of(snapshot, name)
+    item = _item(sources, snapshot, place, name)
+    if item is None:
+        return None
+    entries = entries_of(snapshot, late=True, flow=place) if place is not None else np.empty(0, np.int64)
+    found = list(findings(snapshot, entries, kept_since))
+    notes = cut_notes(item, kept_since)
+    return Why(stuck=found, cohorts=cohorts(found), replayed=replayed, notes=notes)
 
 
 def place_of(snapshot: Snapshot, name: str) -> int | None:
@@ -78,10 +105,19 @@ def place_of(snapshot: Snapshot, name: str) -> int | None:
 
 def _item(sources: Sources, snapshot: Snapshot, place: int | None, name: str) -> FlowItem | None:
     """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*."""
+    kept_since = sources.retained().since
     if place is not None:
-        return items_of(snapshot, np.array([place]))[0]
+        return items_of(snapshot, np.array([place]), kept_since)[0]
     stored = sources.flows.named(name).to_pylist()
-    return stored_item(stored[0]) if stored else None
+    return stored_item(stored[0], kept_since) if stored else None
+
+
+def _without_spans(item: FlowItem, found: Sequence[Finding], notes: list[Note]) -> Flow:
+    """All that is left of a flow: its row."""
+    said = msgspec.structs.asdict(item)
+    parts: dict[str, list[Any]] = {name: [] for name in ("messages", "reactions", "edges", "clocks")}
+    shown = ShownFlow(**{name: said[name] for name in ShownFlow.__struct_fields__})
+    return Flow(spans=0, traces=0, **parts, flows=[shown], notes=notes, unusable=0, findings=list(found))
 
 
 def _answer(graph: Stitched, item: FlowItem, found: Sequence[Finding]) -> Flow:

@@ -15,6 +15,7 @@ from collector.live.snapshot import Snapshot
 from collector.model.answers import FlowItem, Flows
 from collector.model.flows import State
 from collector.queries.paging import Page, cursor_after
+from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
 from collector.store.contracts import Place, Search, begins_trace_id
 
@@ -29,6 +30,7 @@ def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
     keeps its place, so it is neither skipped nor shown twice.
     """
     snapshot, store = sources.live.snapshot, sources.flows
+    kept_since = sources.retained().since
     elsewhere = in_store_alone(snapshot, search)
     every = matching(snapshot, replace(search, states=()))
     counts: dict[str, int] = {
@@ -41,9 +43,9 @@ def flows(sources: Sources, search: Search, wanted: Page) -> Flows:
     after = Place(*wanted.after) if wanted.after else None
     # One more than is shown, to know whether there is another page.
     here = _in_order(snapshot, matching(snapshot, search), after)[: wanted.limit + 1]
-    entries = list(zip(_places(snapshot, here), items_of(snapshot, here), strict=True))
+    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, kept_since), strict=True))
     for row in store.found(elsewhere, wanted.limit + 1, after).to_pylist():
-        item = stored_item(row)
+        item = stored_item(row, kept_since)
         entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
     entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
     shown = entries[: wanted.limit]
@@ -127,8 +129,8 @@ def _mentioning(snapshot: Snapshot, text: str) -> Mask:
     return found
 
 
-def items_of(snapshot: Snapshot, places: Ints) -> list[FlowItem]:
-    """The list entries of these rows of the snapshot."""
+def items_of(snapshot: Snapshot, places: Ints, kept_since: int = 0) -> list[FlowItem]:
+    """The list entries of these rows of the snapshot; the oldest span that is kept is of *kept_since*."""
     owed = snapshot.owed
     entry = longest_owed(snapshot)[places]
     overdue = np.maximum((snapshot.now or 0) - owed.since - owed.due, 0) / 1e9
@@ -139,17 +141,17 @@ def items_of(snapshot: Snapshot, places: Ints) -> list[FlowItem]:
     for place, debt, row in zip(places.tolist(), entry.tolist(), rows, strict=True):
         state = State(int(snapshot.state[place]))
         if debt < 0:
-            found.append(_item(row, state, None, None, None))
+            found.append(_item(row, kept_since, state))
             continue
         service, event_type = owed_by(snapshot, int(owed.step[debt]), int(owed.join[debt]))
         late = round(float(overdue[debt]), 3) if state >= State.LATE else None
-        found.append(_item(row, state, service, event_type, late))
+        found.append(_item(row, kept_since, state, service, event_type, late))
     return found
 
 
-def stored_item(row: Mapping[str, Any]) -> FlowItem:
+def stored_item(row: Mapping[str, Any], kept_since: int) -> FlowItem:
     """The list entry of one row of STORED_FLOWS."""
-    return _item(row, State(row["state"]), None, None, None)
+    return _item(row, kept_since, State(row["state"]))
 
 
 def longest_owed(snapshot: Snapshot) -> Ints:
@@ -171,8 +173,14 @@ def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str |
 
 
 def _item(
-    row: Mapping[str, Any], state: State, service: str | None, event_type: str | None, overdue: float | None
+    row: Mapping[str, Any],
+    kept_since: int,
+    state: State,
+    service: str | None = None,
+    event_type: str | None = None,
+    overdue: float | None = None,
 ) -> FlowItem:
+    kept = spans_kept(row["begun"], row["received"], kept_since)
     return FlowItem(
         id=row["id"],
         key=row["key"],
@@ -187,8 +195,9 @@ def _item(
         outcome=row["outcome"] if state is State.DONE else None,
         messages=row["messages"],
         reactions=row["reactions"],
-        incomplete=row["incomplete"],
+        incomplete=row["incomplete"] and kept == "all",  # what was dropped was not lost
         wait_ms=round(row["wait_ms"], 3),
         work_ms=round(row["work_ms"], 3),
         overdue_s=overdue,
+        spans_kept=kept,
     )

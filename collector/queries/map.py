@@ -22,7 +22,7 @@ _MAP_FLOWS = 1_000  # a map is drawn from this many of the newest flows
 def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) -> Map:
     """The map of the last *window_s* seconds; *found* has the current findings."""
     snapshot = sources.live.snapshot
-    since = time.time_ns() - window_s * SECOND
+    since = time.time_ns() - window_s * SECOND  # by the clocks of services, of which this one is a guess
     stored = sources.flows.newest(since, _MAP_FLOWS)
     last = np.asarray(snapshot.flows["last"].to_numpy())
     recent = np.argsort(last, kind="stable")[-_MAP_FLOWS:]

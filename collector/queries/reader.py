@@ -20,13 +20,15 @@ from collector.queries import flow_list
 from collector.queries.causal_graph import causal_graph
 from collector.queries.deciding import Deciding, Wish
 from collector.queries.expectation_list import Only, expectations
-from collector.queries.flow import flow, place_of, spans
+from collector.queries.flow import flow, spans, why
 from collector.queries.kept import Kept
 from collector.queries.map import choreography_map
 from collector.queries.paging import Page
+from collector.queries.remnants import unlisted
 from collector.queries.sources import Sources
 from collector.queries.stitched_run import stitched_again
-from collector.queries.stuck import Findings, all_findings, page_of, why
+from collector.queries.stopped import Stopped, stopped_elsewhere
+from collector.queries.stuck import Findings, all_findings, page_of
 from collector.queries.summary import COUNTED_FOR_S, summary
 from collector.store.contracts import Search
 
@@ -40,12 +42,12 @@ class Reader:
         self.sources = sources
         self._stuck: dict[bool, Kept[Findings]] = {late: Kept() for late in (False, True)}
         self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
-        self._counted: Kept[dict[int, int]] = Kept(COUNTED_FOR_S)
+        self._stopped: Kept[Stopped] = Kept(COUNTED_FOR_S)
         self._deciding = Deciding(sources)
 
     def summary(self) -> Summary:
         """The figures of the first page."""
-        return summary(self.sources, self._counted)
+        return summary(self.sources, self._stopped)
 
     def flows(self, search: Search, wanted: Page) -> Flows:
         """The flows that match *search*, stuck first."""
@@ -58,7 +60,9 @@ class Reader:
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
         """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""
         replayed = self.sources.live.replayed.is_set()
-        return page_of(self._findings(late=late), wanted, each=each, replayed=replayed)
+        stopped = self._stopped.get(None, lambda: stopped_elsewhere(self.sources, self._stopped.last))
+        left = unlisted(stopped.unlisted, self.sources.retained().since)
+        return page_of(self._findings(late=late), wanted, each=each, replayed=replayed, unlisted=left)
 
     def expectations(self, only: Only) -> Expectations:
         """What is expected of whom after what, and what people said about it."""
@@ -67,7 +71,7 @@ class Reader:
             live.snapshot.standings,
             self.sources.decisions.all(),
             only,
-            time.time_ns(),
+            self.sources.clock(),
             replayed=live.replayed.is_set(),
             responsible=declared.current().services if declared else None,
             problem=declared.problem if declared else None,
@@ -79,12 +83,7 @@ class Reader:
 
     def why(self, name: str) -> Why | None:
         """The findings of one flow; None if there is no such flow."""
-        replayed = self.sources.live.replayed.is_set()
-        snapshot = self.sources.live.snapshot
-        place = place_of(snapshot, name)
-        if place is None and not self.sources.flows.named(name).num_rows:
-            return None
-        return why(snapshot, place, replayed=replayed)
+        return why(self.sources, name)
 
     def flow(self, name: str) -> Flow | None:
         """One flow in full; None if there is no such flow."""
@@ -110,4 +109,5 @@ class Reader:
 
     def _findings(self, *, late: bool) -> Findings:
         snapshot = self.sources.live.snapshot
-        return self._stuck[late].get(snapshot, lambda: all_findings(snapshot, late=late))
+        since = self.sources.retained().since
+        return self._stuck[late].get(snapshot, lambda: all_findings(snapshot, late=late, kept_since=since))

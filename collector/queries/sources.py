@@ -1,6 +1,8 @@
 """The sources from which questions are answered."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +14,9 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.stitching import Keying
 from collector.store.contracts import DecisionStore, FlowStore, SpanStore
+from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
+from collector.upkeep.retention import Retained
 
 
 class LiveView(Protocol):
@@ -61,3 +65,6 @@ class Sources:
     addresses: Otlp  # where exporters send their spans
     declared: DeclaredView | None = None  # None: there is no such file
     troubles: Troubles = field(default_factory=Troubles)
+    clock: Callable[[], int] = time.time_ns  # by which spans are received
+    retained: Callable[[], Retained] = Retained  # what is kept now
+    checks: StoreChecks | None = None  # None: a server keeps what is stored

@@ -36,6 +36,8 @@ class StitchedRun:
 
 def run_of(sources: Sources, item: FlowItem) -> StitchedRun | None:
     """The flow of *item*; None if nothing of it is stored any more."""
+    if item.spans_kept == "none":  # what its traces have now is of other flows in them
+        return None
     traces = [bytes.fromhex(trace) for trace in item.traces[:_MOST_TRACES]]
     spans = _with_meetings(sources, sources.spans.spans_of(traces), set(traces))
     stitched = stitched_again(sources, spans)

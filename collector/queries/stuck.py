@@ -14,6 +14,7 @@ import pyarrow as pa
 from collector.columns.joins import Ints, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
+from collector.diagnosis.findings import Evidence as Proof
 from collector.diagnosis.record import reactor_of, type_of
 from collector.diagnosis.rules import turns
 from collector.live.snapshot import Snapshot
@@ -28,12 +29,13 @@ from collector.model.answers import (
     RestsOn,
     StoppedAt,
     Stuck,
-    Why,
+    Unlisted,
 )
 from collector.model.flows import State
 from collector.model.wording import MS
 from collector.queries.expectation_list import drop_of, rests_on
 from collector.queries.paging import Page, cursor_after
+from collector.queries.remnants import cut_sentence
 
 MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
 
@@ -50,17 +52,19 @@ class Findings:
     rests_on: RestsOn
 
 
-def all_findings(snapshot: Snapshot, *, late: bool = False) -> Findings:
+def all_findings(snapshot: Snapshot, *, late: bool = False, kept_since: int = 0) -> Findings:
     """All findings, oldest first, and their cohorts: those with the same triggers, debtor and cause."""
     entries = entries_of(snapshot, late=late)
-    found = findings(snapshot, _told(snapshot, entries))
+    found = findings(snapshot, _told(snapshot, entries), kept_since)
     flows = len(once(snapshot.owed.flow[entries]))
     drops = [drop_of(one) for one in snapshot.standings.drops]
     calm = rests_on(snapshot.standings, snapshot.now or 0)
     return Findings(found, cohorts(found), len(entries), flows, drops, calm)
 
 
-def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) -> Stuck:
+def page_of(
+    every: Findings, wanted: Page, *, each: int | None, replayed: bool, unlisted: Unlisted | None
+) -> Stuck:
     """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
     found = _first_of_each(every.found, each) if each else every.found
     first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
@@ -75,13 +79,8 @@ def page_of(every: Findings, wanted: Page, *, each: int | None, replayed: bool) 
         next_cursor=following,
         drops=list(every.drops),
         rests_on=every.rests_on,
+        unlisted=unlisted,
     )
-
-
-def why(snapshot: Snapshot, flow: int | None, *, replayed: bool) -> Why:
-    """The findings of the flow in this row of *snapshot*; none if it is not in memory (None)."""
-    found = [] if flow is None else findings(snapshot, entries_of(snapshot, late=True, flow=flow))
-    return Why(stuck=list(found), cohorts=cohorts(found), replayed=replayed)
 
 
 def _told(snapshot: Snapshot, entries: Ints) -> Ints:
@@ -129,13 +128,16 @@ def entries_of(snapshot: Snapshot, *, late: bool, flow: int | None = None) -> In
     return rows[np.argsort(owed.since[rows], kind="stable")]
 
 
-def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
-    """The finding of each entry."""
+def findings(snapshot: Snapshot, entries: Ints, kept_since: int = 0) -> Sequence[Finding]:
+    """The finding of each entry; the oldest span that is kept was received at *kept_since*."""
     if snapshot.expected is None or not len(entries):
         return []
     places, witnesses = (_places(spans.take(entries)) for spans in (snapshot.places, snapshot.witnesses))
     ids = snapshot.flows["id"].take(snapshot.owed.flow[entries]).to_pylist()
     keys = snapshot.flows["key"].take(snapshot.owed.flow[entries]).to_pylist()
+    times = (snapshot.flows[name].take(snapshot.owed.flow[entries]) for name in ("begun", "received"))
+    arrived = zip(*(one.to_pylist() for one in times), strict=True)
+    cut = [cut_sentence(begun, received, kept_since) for begun, received in arrived]
     lives = {step: snapshot.life_of(step) for step in np.unique(snapshot.owed.step[entries]).tolist()}
     after = _after(snapshot)
     alike = Counter(zip(snapshot.owed.kind.tolist(), snapshot.owed.step.tolist(), strict=True))
@@ -159,6 +161,9 @@ def findings(snapshot: Snapshot, entries: Ints) -> Sequence[Finding]:
         if case.next_event_type not in blocked:
             blocked[case.next_event_type] = _blocked(after, case.next_event_type)
         beyond = blocked[case.next_event_type]
+        if cut[place]:
+            facts = (*verdict.evidence, Proof("absence", None, cut[place]))
+            verdict = replace(verdict, evidence=facts)
         found.append(_finding(case, verdict, ids[place], keys[place], state, beyond, changes))
     return sorted(_in_cohorts(found), key=_order)
 

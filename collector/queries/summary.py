@@ -1,34 +1,35 @@
 """The figures of the first page: how many flows are in which state, and how the collector is doing."""
 
-import contextlib
 import time
 
 import numpy as np
 
-from collector.live.snapshot import RECENT, Snapshot
+from collector.live.snapshot import RECENT
+from collector.model.answers import Kept as KeptSpans
 from collector.model.answers import Learning, SpanCounts, Summary, Trouble
 from collector.model.flows import State
 from collector.model.wording import SECOND
-from collector.queries.flow_list import in_store_alone
 from collector.queries.kept import Kept
+from collector.queries.remnants import kept_sentence
 from collector.queries.sources import Sources
+from collector.queries.stopped import Stopped, stopped_elsewhere
 from collector.queries.stuck import entries_of
-from collector.store.contracts import Search, StoreError
+from collector.upkeep.retention import Retained
 
 COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 
 
-def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
+def summary(sources: Sources, counted: Kept[Stopped]) -> Summary:
     """The current summary; *counted* caches how many stopped flows are only in the store."""
-    live, now = sources.live, time.time_ns()
+    live, now = sources.live, sources.clock()
     snapshot = live.snapshot
-    minute = now - 60 * SECOND
+    senders = time.time_ns()  # a flow ends by the clocks of its services
+    minute = senders - 60 * SECOND
     counts = np.bincount(snapshot.state, minlength=len(State))
     ended = np.asarray(snapshot.flows["last"].to_numpy())[snapshot.state == State.DONE]
-    seconds = snapshot.done.after(now - RECENT)
-    for state, count in counted.get(
-        None, lambda: _stopped_elsewhere(sources, snapshot, counted.last)
-    ).items():
+    seconds = snapshot.done.after(senders - RECENT)
+    stopped = counted.get(None, lambda: stopped_elsewhere(sources, counted.last))
+    for state, count in stopped.states.items():
         counts[state] += count
     states: dict[str, int] = {state.word: int(counts[state]) for state in State}
     states["done"] += len(seconds)
@@ -47,6 +48,7 @@ def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
         spans=SpanCounts(**sources.counters.spans()),
         otlp=sources.addresses,
         learning=Learning(flows=snapshot.learned, expectations=live.expectations),
+        kept=_kept(sources.retained(), stopped),
         troubles=[
             Trouble(kind=one.kind, text=one.text, since_unix_nano=one.since, refuses=one.refuses)
             for one in sources.troubles.now()
@@ -54,12 +56,17 @@ def summary(sources: Sources, counted: Kept[dict[int, int]]) -> Summary:
     )
 
 
-def _stopped_elsewhere(sources: Sources, snapshot: Snapshot, last: dict[int, int] | None) -> dict[int, int]:
-    """How many stopped flows are only in the store, by state; *last* if the store cannot say."""
-    stopped = Search(states=(State.STUCK, State.FAILED))
-    with contextlib.suppress(StoreError):
-        return sources.flows.counts(in_store_alone(snapshot, stopped))
-    return last or {}
+def _kept(retained: Retained, stopped: Stopped) -> KeptSpans:
+    return KeptSpans(
+        oldest_unix_nano=retained.since if retained.days else None,
+        days=retained.days,
+        bytes=retained.bytes,
+        limit_days=retained.limits.days,
+        limit_bytes=retained.limits.bytes,
+        limit_flow_days=retained.limits.flow_days,
+        unlisted=stopped.unlisted,
+        sentence=kept_sentence(retained),
+    )
 
 
 def _rounded(value: float | None) -> float | None:

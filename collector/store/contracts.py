@@ -5,8 +5,10 @@ group of rows whole or not at all, even while others write, and never waits for 
 raises `StoreError`, and may be retried.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import pyarrow as pa
@@ -14,6 +16,8 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
+
+NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
 
 
 class StoreError(Exception):
@@ -26,6 +30,10 @@ class OpenError(Exception):
 
 class FolderError(OpenError):
     """The data folder cannot be used; nothing in it was changed."""
+
+
+class FolderInUseError(FolderError):
+    """Another collector uses the data folder."""
 
 
 class AddressError(OpenError):
@@ -42,6 +50,29 @@ class Search:
     since: int = 0  # nanoseconds: the flow's last activity is later
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
+    begun_since: int = 0  # nanoseconds: its first span was received then or later
+
+
+class Known(NamedTuple):
+    """What a stored flow knows of itself, whether or not its spans are still there."""
+
+    begun: int  # when its first span was received, nanoseconds; 0: unknown
+    traces: frozenset[bytes]  # 16 bytes each
+
+
+class Day(NamedTuple):
+    """The spans that were received on one day, in UTC: retention drops them all at once."""
+
+    number: int  # days since 1970-01-01
+    spans: int  # copies
+    bytes: int  # on the disk
+
+
+class Room(NamedTuple):
+    """The disk that a store writes to, in bytes."""
+
+    free: int
+    total: int
 
 
 class Place(NamedTuple):
@@ -89,10 +120,17 @@ class SpanStore(Protocol):
     def ids_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """(trace_id, span_id) of at most *limit* copies received after that time, latest first."""
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most.
 
-        It is one nanosecond before the oldest of them; *since* if there are none.
+        It is one nanosecond before the oldest of them; *since* if there are none. What was received after
+        *until* does not count: the clock was wrong.
+        """
+
+    def prove(self) -> None:
+        """Store a span of our own, find it again, and remove it; raise `StoreError` if one of these fails.
+
+        Nobody else ever sees it, and nothing of it is left.
         """
 
     def span_count(self) -> int:
@@ -130,8 +168,8 @@ class FlowStore(Protocol):
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
 
-    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of stored flows with these keys or traces, and SPANS of all traces, given and theirs."""
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
+        """The stored flows with these keys or traces, by id, and SPANS of all traces, given and theirs."""
 
     def named(self, name: str) -> pa.Table:
         """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
@@ -139,8 +177,8 @@ class FlowStore(Protocol):
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is stored in the state *done*."""
 
-    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
-        """The newest STORED_FLOWS that taught and were received by then.
+    def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
+        """The newest STORED_FLOWS that taught and were received by then, and not begun before *begun_since*.
 
         At most *each* with the same outcome and the same last event type, and at most *limit* in all.
         """
@@ -174,6 +212,41 @@ class DecisionStore(Protocol):
         """All decisions, oldest first; those of one instant in the order in which they were written."""
 
 
+class RetentionStore(Protocol):
+    """What is kept, for how long. What it removes is gone for good, but never seen half removed by a query.
+
+    The keys that were refused as flow keys, and what people said, are never removed: a key that is believed
+    again would join its flows again, and a person's word has no date at which it ends. Both are few.
+    """
+
+    def days(self) -> list[Day]:
+        """The days that have spans, oldest first."""
+
+    def size(self) -> int:
+        """The bytes on the disk of all that is stored."""
+
+    def room(self) -> Room:
+        """The disk that is written to."""
+
+    def oldest(self) -> int:
+        """When the oldest span that is kept was received, nanoseconds; 0 if there is none."""
+
+    def drop_day(self, number: int) -> None:
+        """Remove all spans of this day. A day without spans is not an error."""
+
+    def forget_ids(self, before: int) -> None:
+        """Remove message ids that were stored before then, when the oldest day that is kept began.
+
+        An id is stored after the last span of its flow was received, so it leads to nothing any more.
+        """
+
+    def oldest_flow(self) -> int:
+        """When the oldest row of a flow was stored, nanoseconds; 0 if there is none."""
+
+    def forget_flows(self, before: int) -> None:
+        """Remove the rows of flows that were stored before then, for the last time, nanoseconds."""
+
+
 class FactStore(Protocol):
     """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
 
@@ -187,6 +260,81 @@ class Stores:
     decisions: DecisionStore
 
 
+@dataclass(frozen=True)
+class Damage:
+    """Something stored that is damaged, or was. Times are nanoseconds since the epoch; None is unknown."""
+
+    table: str  # empty: none in particular
+    part: str  # the name of the folder or file
+    begins_unix_nano: int | None  # the first arrival of what was in it, or earlier
+    ends_unix_nano: int | None  # the last arrival, or later
+    rows: int | None  # at most so many cannot be read; 0: nothing is lost
+    reason: str
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What became, or would become, of a part that was set aside. None is unknown."""
+
+    table: str
+    part: str
+    rows: int | None  # in it
+    readable: int  # of them
+    new: int  # of these: what the table lacks
+    mended: tuple[str, ...]  # files in which a flipped bit can be undone
+    error: str  # why the rest cannot be read; empty if all of it can be
+    removed: bool = False  # it does not lie aside any more
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing of it is lost."""
+        return not self.error and (self.rows is None or self.readable >= self.rows)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much is stored, and where it can be saved."""
+
+    bytes: int  # of the tables
+    rows: Mapping[str, int]  # by table
+    oldest_unix_nano: int | None  # the first arrival of a span
+
+
+class StoreCare(Protocol):
+    """Takes care of a store that this program keeps itself, while it is in use.
+
+    Each method uses a connection of its own, so that neither writers nor readers wait for it.
+    """
+
+    def check(self, *, full: bool, stop: Callable[[], bool] = lambda: False) -> list[Damage]:
+        """All damage that is known of, after looking for more.
+
+        Unless *full*, it looks only at what lies aside. A part that turns out broken is set aside, so that
+        questions about everything else can be answered. If *stop* says so, it ends early.
+        """
+
+    def figures(self) -> Figures:
+        """How much is stored."""
+
+    def back_up(self, name: str) -> Path:
+        """Make a backup called *name*, a plain name, beside the others; return its folder.
+
+        It has what was durable when this was called. Raise `BackupError` if it cannot be made.
+        """
+
+
+PLAIN_NAME = "1 to 100 letters, digits, '.', '_' and '-', with a letter or a digit first"
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether *name* may be that of a backup: it can lead nowhere else."""
+    return bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name))
+
+
+class BackupError(Exception):
+    """A backup that cannot be made or used, in one line."""
+
+
 class OpenStore(Protocol):
     """An open store."""
 
@@ -198,8 +346,18 @@ class OpenStore(Protocol):
     def secret(self) -> Secret:
         """The secret of the keys that are stored in it."""
 
+    @property
+    def care(self) -> StoreCare | None:
+        """What takes care of it; None if that is the business of a server."""
+
     def stores(self) -> Stores:
         """Stores over connections of their own."""
+
+    def require_there(self) -> None:
+        """Raise `StoreError` if the folder was moved or removed since it was opened. Quick."""
+
+    def retention(self) -> RetentionStore:
+        """What removes from these stores, over connections of its own."""
 
     def close(self) -> None:
         """Close all connections, and release the folder if there is one."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from collector.model.troubles import Trouble, TroubleKind
 
@@ -14,7 +15,8 @@ _UNREADY = {TroubleKind.NOT_STORING, TroubleKind.TASK_DIED}
 class Troubles:
     """The troubles of one collector, at most one of each kind. May be used from any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], int] = time.time_ns) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._now: dict[TroubleKind, Trouble] = {}  # replaced as a whole, so that readers need no lock
 
@@ -25,7 +27,7 @@ class Troubles:
         """
         with self._lock:
             before = self._now.get(kind)
-            since = before.since if before else time.time_ns()
+            since = before.since if before else self._clock()
             self._now = {**self._now, kind: Trouble(kind, text, since, refuses)}
         if before is None or before.text != text:
             log.error("%s", text)

@@ -2,12 +2,17 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 from starlette.requests import ClientDisconnect
 
 _SMALL = 32 * 1024  # inflating this takes a millisecond or two, so a thread is not worth it
+# Each may hold a whole inflated body that nobody has counted yet.
+_INFLATING = ThreadPoolExecutor(2, "inflate")
+_SECONDS = 30.0  # for a body, and longer for one that comes at the least rate
+_LEAST_RATE = 64 * 1024  # bytes a second
 _ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _FREE = 1024 * 1024  # so many bytes may come out of a body of any size
 _RATIO = 200  # to one: spans shrink to a tenth or a twentieth
@@ -21,36 +26,56 @@ class TooLargeError(BodyError):
     """A body above the limit, on the wire or inflated."""
 
 
-class CutOffError(BodyError):
-    """A body whose sender hung up before its end: there is nobody left to answer."""
+class SlowError(BodyError):
+    """A body that did not come in its time, or not at all."""
 
 
 class CodingError(BodyError):
     """A content coding that is not supported."""
 
 
-async def receive(chunks: AsyncIterator[bytes], coding: str, limit: int) -> bytes:
-    """The whole body, inflated; raise a `BodyError` if it is above *limit* or broken.
+async def receive(
+    chunks: AsyncIterator[bytes],
+    coding: str,
+    limit: int,
+    *,
+    count: Callable[[int], None] = lambda size: None,
+    seconds: float = _SECONDS,
+) -> bytes:
+    """The whole body, inflated; raise a `BodyError` if it is above *limit*, broken or too slow.
 
-    Reading stops at the limit: what is beyond it is neither kept nor inflated.
+    Reading stops at the limit: what is beyond it is neither kept nor inflated. *count* is called with the
+    size of each chunk before it is kept, and may refuse it with an exception. A body may take *seconds*, and
+    longer while it comes at 64 KiB a second.
     """
     parts = []
     size = 0
+    begun = asyncio.get_running_loop().time()
     try:
-        async for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
-            parts.append(chunk)
+        async with asyncio.timeout(seconds) as deadline:
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > limit:
+                    raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
+                count(len(chunk))
+                parts.append(chunk)
+                deadline.reschedule(begun + seconds + size / _LEAST_RATE)
+    except TimeoutError as error:
+        if not deadline.expired():
+            raise
+        raise SlowError(
+            f"Only {size:,} bytes of the body came in {asyncio.get_running_loop().time() - begun:.0f} s:"
+            f" expected all of it within {seconds:g} s, or {_LEAST_RATE:,} bytes a second."
+        ) from error
     except ClientDisconnect as error:
-        raise CutOffError(f"The body ended after {size:,} bytes, before its end.") from error
+        raise SlowError(f"The sender hung up after {size:,} bytes of the body.") from error
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     coding = coding.strip().lower()
     if coding in ("", "identity"):
         return data
     if len(data) <= _SMALL:
         return inflate(data, coding, limit)
-    return await asyncio.to_thread(inflate, data, coding, limit)
+    return await asyncio.get_running_loop().run_in_executor(_INFLATING, inflate, data, coding, limit)
 
 
 def inflate(data: bytes, coding: str, limit: int) -> bytes:

@@ -3,18 +3,22 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
 
 from collector.config import ConfigError, shown, variable
+from collector.web.certificates import Certificates
+from collector.web.patience import Patience, protocol
 
 # Which program probably holds our port.
 _HOLDERS = {
     4317: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
     4318: "another collector, or Jaeger or the OpenTelemetry Collector, holds it",
 }
+
+_HANDSHAKE_S = 10  # as long as for the header of a request
 
 
 class PortError(Exception):
@@ -67,19 +71,27 @@ def listen(bind: str, port: int, variable: str) -> socket.socket:
 class HttpServer(uvicorn.Server):
     """An ASGI application on a socket, until it is told to stop; others handle the signals."""
 
-    def __init__(self, app: Any, opened: socket.socket) -> None:
+    def __init__(
+        self,
+        app: Any,
+        opened: socket.socket,
+        tls: Certificates | None = None,
+        patience: Patience | None = None,
+        refused: Callable[[str], None] = lambda reason: None,
+    ) -> None:
+        """*refused* is called with the reason for each connection that is closed because of its sender."""
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=protocol(patience or Patience(), refused),
                 loop="none",
                 lifespan="off",
                 access_log=False,
-                log_level="warning",
+                log_level="error",  # a warning for each request that is no HTTP would fill the log
                 server_header=False,
                 date_header=False,
-                timeout_keep_alive=75,
                 timeout_graceful_shutdown=5,
+                ssl_context_factory=(lambda *_: tls.context) if tls else None,
             )
         )
         self._socket = opened
@@ -89,6 +101,29 @@ class HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the process's signals alone."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on *sockets*. uvicorn's own would wait a minute for a TLS handshake."""
+        loop, config = asyncio.get_running_loop(), self.config
+        await self.lifespan.startup()
+
+        def connection(_loop: asyncio.AbstractEventLoop | None = None) -> Any:
+            state = self.lifespan.state
+            make: Any = config.http_protocol_class
+            return make(config=config, server_state=self.server_state, app_state=state, _loop=_loop)
+
+        patience = _HANDSHAKE_S if config.ssl else None
+        self.servers = [
+            await loop.create_server(
+                connection,
+                sock=opened,
+                ssl=config.ssl,
+                ssl_handshake_timeout=patience,
+                backlog=config.backlog,
+            )
+            for opened in sockets or []
+        ]
+        self.started = True
 
     async def start(self) -> None:
         """Return once it answers requests."""

@@ -29,7 +29,7 @@ def assembled() -> assembly.Assembled:
 
 
 def _texts(pattern: str) -> dict[str, str]:
-    # frame.css is for Streamlit's own page: streamlit_app.py adds it there.
+    # frame.css is for Streamlit's own page: frame.py adds it there.
     paths = [path for path in FRONTEND.glob(pattern) if path.name != "frame.css"]
     return {path.name: path.read_text(encoding="utf-8") for path in paths}
 

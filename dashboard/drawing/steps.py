@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dashboard.shapes import Clocks, Edge, Finding, Flow, Message, Note, Reaction
+from dashboard.expectation_shapes import Note
+from dashboard.shapes import Clocks, Edge, Finding, Flow, Message, Reaction
 
 # One step in a hundred takes longer than the p99, and a flow has dozens of steps. So
 # only a step that takes a multiple of the p99 counts as slow.

@@ -16,6 +16,7 @@ from dashboard.shapes import Flow, ShownFlow
 
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
+CUT = "cut"  # the note that spans of the flow are no longer kept
 INCOMPLETE = "Spans are missing: what is drawn may not be all."
 UNKNOWN = (
     "It may not have arrived yet, or be past what the collector keeps. "
@@ -73,9 +74,11 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
         )
         for finding in flow.findings
     ]
+    cut: list[list[words.Part]] = [[{"text": note.text}] for note in flow.notes if note.kind == CUT]
     notes = [
         {"text": words.times(kind.replace("_", " "), len(texts)), "title": "\n".join(dict.fromkeys(texts))}
         for kind, texts in by_kind(flow).items()
+        if kind != CUT
     ]
     if item and item.incomplete:
         notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
@@ -83,7 +86,7 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
         "title": [{"text": "Flow"}],
         "key": name,
         "badges": badges,
-        "lines": lines or [outcome(item)],
+        "lines": [*(lines or [outcome(item)]), *cut],
         "notes": notes,
         "now": now / 1e6,
     }
@@ -112,9 +115,27 @@ def outcome(item: ShownFlow | None) -> list[words.Part]:
     counted = f"{words.count(item.messages, 'message')}, {words.count(item.reactions, 'reaction')}."
     last = item.outcome or item.last_event_type
     named: list[words.Part] = [{"text": last, "mark": "code"}] if last else []
+    if item.state in {"stuck", "failed"}:
+        ended = "It stopped" if item.state == "stuck" else "It failed"
+        return [{"text": f"{ended} after " if last else ended}, *named, {"text": f". {counted}"}]
     if item.state == "done":
         return [{"text": "Ended with " if last else "Ended"}, *named, {"text": f" after {took}. {counted}"}]
     return [{"text": "On its way, last seen: " if last else "On its way."}, *named, {"text": f" {counted}"}]
+
+
+def bare(item: ShownFlow | None) -> dict[str, Any]:
+    """Say that there is nothing to draw, and what is still known."""
+    title: list[words.Part] = [{"text": "Nothing of this flow is left to draw."}]
+    if item is None or item.spans_kept != "none":
+        return {"title": title}
+    last: list[words.Part] = [{"text": "The last thing known of it happened "}]
+    last += [{"since": item.last_unix_nano}, {"text": " ago"}]
+    if item.last_event_type:
+        last += [{"text": ": "}, {"text": item.last_event_type, "mark": "code"}]
+    if item.last_event_type and item.last_service:
+        last += [{"text": " by "}, {"text": item.last_service, "mark": "strong"}]
+    last += [{"text": "."}]
+    return {"title": title, "lines": [last], "links": [{"label": "All flows", "target": {"page": "flows"}}]}
 
 
 def choose_span(view: str) -> None:
@@ -185,7 +206,7 @@ def story(key: str) -> None:
             view = switch()
         found = steps(flow)
         if not found.steps:
-            mount("notice", {"title": [{"text": "Nothing of this flow is left to draw."}]}, key="bare")
+            mount("notice", bare(item), key="bare")
             return
         selected = found.find(st.query_params.get("span"))
         shown = selected or inspector.worth_reading(found)

@@ -9,6 +9,7 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.drawing.component import mount
 from dashboard.shapes import FlowItem, Flows
+from dashboard.total_shapes import Summary
 from dashboard.words import SECOND
 
 STATES = ("stuck", "failed", "late", "running", "done")
@@ -53,7 +54,8 @@ def table() -> None:
     state = st.session_state
     with page.guarded("flows"):
         api = page.api()
-        found = page.ask(
+        summary, found = page.ask_both(
+            api.summary,
             lambda: api.flows(
                 q=state.flows_q,
                 state=state.flows_state,
@@ -64,7 +66,9 @@ def table() -> None:
             height=560,
         )
         now = api.now()
-        done = mount("flows", {"now": now / 1e6, "pills": pills(found), **rows(found, now)}, key="flows")
+        done = mount(
+            "flows", {"now": now / 1e6, "pills": pills(found), **rows(found, summary, now)}, key="flows"
+        )
         if not found.flows:
             no_match()
         act(done["act"])
@@ -107,12 +111,14 @@ def act(done: Any) -> None:
     st.rerun(scope="fragment")
 
 
-def rows(found: Flows, now: int) -> dict[str, Any]:
-    """Describe the rows, and say whether there are more."""
+def rows(found: Flows, summary: Summary, now: int) -> dict[str, Any]:
+    """Describe the rows, and say whether there are more, and how long they are kept."""
     shown, all_ = len(found.flows), found.total
     return {
         "rows": [row(item, now) for item in found.flows],
-        "showing": f"showing {shown:,} of {words.count(all_, 'flow')}" if shown else "",
+        "showing": f"Showing {shown:,} of {words.count(all_, 'flow')}. {summary.kept.sentence}"
+        if shown
+        else "",
         "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,
     }
 

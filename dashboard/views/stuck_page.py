@@ -77,8 +77,11 @@ def calm(summary: Summary, found: Stuck) -> str:
     if found.drops:
         return "No flow is stuck, but less happens than normally."
     known = found.rests_on.expected or summary.learning.expectations
-    if known and summary.troubles:  # it may have missed something
+    crowded = any(note.kind == "crowded" for note in found.rests_on.notes)
+    if known and (summary.troubles or crowded):  # it may have missed something
         return "Nothing is known to be stuck."
+    if known and found.unlisted:
+        return "Nothing newer is stuck."
     return "Nothing is stuck." if known else "Nothing can be called stuck yet."
 
 
@@ -99,7 +102,15 @@ def grounds(found: Stuck) -> list[list[words.Part]]:
         {"text": "Show them", "target": {"page": "expectations"}},
     ]
     notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
-    return [*(page.dropped(drop) for drop in found.drops), *notes, rests]
+    return [*(page.dropped(drop) for drop in found.drops), *unlisted(found), *notes, rests]
+
+
+def unlisted(found: Stuck) -> list[list[words.Part]]:
+    """Say how many flows stopped so long ago that they are not listed here, with a link to them."""
+    if found.unlisted is None:
+        return []
+    target = {"page": "flows", "state": "stuck"}
+    return [[{"text": f"{found.unlisted.sentence} "}, {"text": "Show them", "target": target}]]
 
 
 def _failed(count: int) -> str:

@@ -32,7 +32,7 @@ IMPORTS = {
     "typing": ("Any",),
     "msgspec": ("Struct", "field"),
 }
-WORDS = {"StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "Literal"}
+WORDS = {"SpansKept", "StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "Literal"}
 EMPTY = {"list": "[]", "dict": "{}", "bool": "False"}
 
 

@@ -77,13 +77,13 @@ class Collector(Process):
 class Dashboard(Process):
     """`streamlit run dashboard`, from a folder that is not the repository."""
 
-    def __init__(self, folder: Path, api: str, shop: str) -> None:
+    def __init__(self, folder: Path, api: str, shop: str, **settings: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         super().__init__(
             ["-m", "streamlit", "run", str(ROOT / "dashboard"), "--server.port", str(self.port)],
             folder,
-            {"CHOREOSCOPE_API": api, "CHOREOSCOPE_SHOP": shop, "HOME": str(folder)},
+            {"CHOREOSCOPE_API": api, "CHOREOSCOPE_SHOP": shop, "HOME": str(folder), **settings},
         )
 
     def run(self) -> None:

@@ -37,7 +37,7 @@ def started(api: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     monkeypatch.setenv("CHOREOSCOPE_API", api)
     monkeypatch.setenv("CHOREOSCOPE_SHOP", f"http://127.0.0.1:{free_port()}")
     st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "dashboard" / "streamlit_app.py"), default_timeout=20)
+    yield AppTest.from_file(str(ROOT / "dashboard" / "frame.py"), default_timeout=20)
     st.cache_resource.clear()
 
 
@@ -220,7 +220,7 @@ def test_stuck_flows_come_first_and_the_table_says_how_many_it_shows(app: AppTes
 
     body = drawn(app, "flows")
     assert {row["state"] for row in body["rows"][:13]} == {"stuck"}
-    assert body["showing"] == "showing 73 of 73 flows"
+    assert body["showing"].startswith("Showing 73 of 73 flows. Spans of the last 14 days are kept, at most ")
     assert {pill["key"]: pill["count"] for pill in body["pills"]}["done"] == "60"
 
 

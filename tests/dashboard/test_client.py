@@ -125,9 +125,9 @@ def test_an_answer_without_findings_is_not_taken_for_one_that_has_none() -> None
 
 def test_the_client_sends_the_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A collector that is open to others needs a token, and the pages must still get their answers."""
-    collector = collecting.Collector(tmp_path, CHOREOSCOPE_TOKEN="s3cret").start()
+    collector = collecting.Collector(tmp_path, CHOREOSCOPE_TOKEN="s3cret-of-sixteen").start()
     stranger = Api(collector.api)
-    monkeypatch.setenv("CHOREOSCOPE_TOKEN", "s3cret")
+    monkeypatch.setenv("CHOREOSCOPE_TOKEN", "s3cret-of-sixteen")
     ours = Api(collector.api)
 
     with pytest.raises(ApiError, match="expected 'Bearer'"):

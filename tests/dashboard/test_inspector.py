@@ -9,7 +9,8 @@ import pytest
 
 from dashboard.drawing.inspector import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
-from dashboard.shapes import Clocks, Evidence, Expectation, Flow, Message, Note
+from dashboard.expectation_shapes import Note
+from dashboard.shapes import Clocks, Evidence, Expectation, Flow, Message
 from tests.dashboard.factories import START, Story, finding, made
 
 

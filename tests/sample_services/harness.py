@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeVar
@@ -32,7 +33,7 @@ def free_port() -> int:
         return port
 
 
-def until(condition: Callable[[], T], within_s: float = 10.0, what: str = "it") -> T:
+def until(condition: Callable[[], T], within_s: float = 30.0, what: str = "it") -> T:
     """The first true result of *condition*; fail if there is none within *within_s* seconds."""
     deadline = time.monotonic() + within_s
     while not (answer := condition()):
@@ -81,7 +82,7 @@ class Seen:
     def name(self) -> str:
         return self.span.name
 
-    @property
+    @cached_property
     def attributes(self) -> dict[str, Any]:
         return plain(self.span.attributes)
 
@@ -117,6 +118,8 @@ class Receiver:
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
         bodies = self.bodies
+        self._decoded = 0  # bodies
+        self._spans: list[Seen] = []
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -144,14 +147,16 @@ class Receiver:
     @property
     def spans(self) -> list[Seen]:
         """Everything that has arrived so far."""
-        return [
-            Seen(resource["service.name"], resource["service.instance.id"], span)
-            for body in list(self.bodies)
-            for group in ExportTraceServiceRequest.FromString(body).resource_spans
-            for resource in [plain(group.resource.attributes)]
-            for scope in group.scope_spans
-            for span in scope.spans
-        ]
+        for body in self.bodies[self._decoded :]:
+            self._decoded += 1  # each once: tests ask again and again until something has arrived
+            self._spans += [
+                Seen(resource["service.name"], resource["service.instance.id"], span)
+                for group in ExportTraceServiceRequest.FromString(body).resource_spans
+                for resource in [plain(group.resource.attributes)]
+                for scope in group.scope_spans
+                for span in scope.spans
+            ]
+        return list(self._spans)
 
     def messages(self, event_type: str) -> list[Seen]:
         """The sends of one type of event."""

@@ -31,7 +31,7 @@ def shop(nats: NatsServer, receiver: Receiver) -> Receiver:
     """The spans of a shop that has placed its orders and was stopped."""
     options = ("--rate", "10", "--orders", str(ORDERS), "--expired-cards", str(DECLINED / ORDERS))
     with running(nats, receiver, *options):
-        until(lambda: len(ended(receiver)) == ORDERS, 30, "the end of every order")
+        until(lambda: len(ended(receiver)) == ORDERS, 60, "the end of every order")
     return receiver
 
 

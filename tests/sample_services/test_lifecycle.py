@@ -17,7 +17,7 @@ def test_no_child_is_left_after_a_clean_stop(nats: NatsServer, receiver: Receive
     with running(nats, receiver, "--rate", "5") as shop:
         until(lambda: len(shop.children) == 10, what="ten processes")
         children = shop.children
-        until(lambda: receiver.orders("OrderShipped"), 20)
+        until(lambda: receiver.orders("OrderShipped"), 60)
         begun = time.monotonic()
         assert shop.stop() == 0
         assert time.monotonic() - begun < 10
@@ -61,7 +61,7 @@ def test_missing_nats_is_logged_once_and_waited_for(
 ) -> None:
     nats = NatsServer(tmp_path_factory.mktemp("late"))
     with running(nats, receiver, "fraud") as shop:
-        until(lambda: shop.lines, 20, "the first word")
+        until(lambda: shop.lines, 60, "the first word")
         time.sleep(1.5)
         assert len(shop.lines) == 1
         assert f"fraud: no NATS at 127.0.0.1:{nats.port}: trying again until there is one" in shop.lines[0]
@@ -87,12 +87,12 @@ def test_orders_flow_again_after_nats_was_away(
     nats = NatsServer(tmp_path_factory.mktemp("restarted"))
     nats.start()
     with running(nats, receiver, "--rate", "10", "--expired-cards", "0") as shop:
-        until(lambda: len(receiver.orders("OrderShipped")) > 3, 20, "the first orders")
+        until(lambda: len(receiver.orders("OrderShipped")) > 3, 60, "the first orders")
         nats.stop()
         time.sleep(1)
         nats.start()
         known = receiver.orders("OrderPlaced")
-        until(lambda: len(receiver.orders("OrderShipped") - known) > 5, 20, "orders after the restart")
+        until(lambda: len(receiver.orders("OrderShipped") - known) > 5, 60, "orders after the restart")
         httpx.put(f"{shop.control}/faults/fraud", json={"kind": "failing"}, timeout=10).raise_for_status()
         until(
             lambda: [seen for seen in receiver.reactions("fraud") if seen.span.status.code == 2],
@@ -115,12 +115,12 @@ def test_analytics_can_come_late_and_changes_nothing(nats: NatsServer) -> None:
         return receiver.orders("OrderShipped")
 
     with running(nats, receiver, "--rate", "20", "--expired-cards", "0", "--without", "analytics"):
-        until(lambda: len(shipped()) > 5, 20, "orders without analytics")
+        until(lambda: len(shipped()) > 5, 60, "orders without analytics")
         assert not receiver.reactions("analytics")
         with running(nats, receiver, "analytics"):
-            until(lambda: receiver.reactions("analytics"), 20, "analytics' first event")
+            until(lambda: receiver.reactions("analytics"), 60, "analytics' first event")
             known = shipped()
-            until(lambda: len(shipped() - known) > 5, 20, "orders with analytics")
+            until(lambda: len(shipped() - known) > 5, 60, "orders with analytics")
     receiver.close()
 
 
@@ -128,7 +128,7 @@ def test_unreachable_collector_is_one_log_line(nats: NatsServer) -> None:
     """And a stop does not wait for the collector."""
     nowhere = f"http://127.0.0.1:{free_port()}"
     shop = ShopProcess(nats.url, nowhere, "order", "--rate", "20", OTEL_EXPORTER_OTLP_TIMEOUT="1")
-    until(lambda: shop.lines, 20, "the word about the collector")
+    until(lambda: shop.lines, 60, "the word about the collector")
     time.sleep(1)
     begun = time.monotonic()
     assert shop.stop() == 0

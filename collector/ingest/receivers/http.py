@@ -13,23 +13,24 @@ from starlette.routing import Route
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.intake import Intake, OverloadError
+from collector.ingest.intake import Intake
 from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import encode, response, status
+from collector.ingest.receivers.responses import REASONS, encode, response, status
 from collector.store.contracts import StoreError
-from collector.web.access import allowed
-from collector.web.bodies import BodyError, CodingError, CutOffError, TooLargeError, receive
+from collector.web.bodies import BodyError, CodingError, SlowError, TooLargeError, receive
+from collector.web.budget import OverloadError, Share
+from collector.web.tokens import Access, AccessError, Role
 
 _RETRY_AFTER_S = 2  # less than the ten seconds after which the Python exporter drops a batch
 
 
-def http_app(intake: Intake, config: Config, counters: Counters) -> Starlette:
+def http_app(intake: Intake, config: Config, counters: Counters, access: Access | None = None) -> Starlette:
     """The application that exporters post to."""
-    receiver = _Receiver(intake, config, counters)
-    origins = "|".join(re.escape(origin) for origin in config.cors_origins)
+    origins = rf"({'|'.join(re.escape(origin) for origin in config.cors_origins)})(:\d+)?"
+    receiver = _Receiver(intake, config, counters, access or Access.of(config), re.compile(origins))
     cors = Middleware(
         CORSMiddleware,
-        allow_origin_regex=rf"({origins})(:\d+)?",
+        allow_origin_regex=origins,
         allow_methods=["POST"],
         allow_headers=["authorization", "content-type", "content-encoding"],
         max_age=3600,
@@ -46,13 +47,22 @@ def http_app(intake: Intake, config: Config, counters: Counters) -> Starlette:
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, config: Config, counters: Counters) -> None:
+    def __init__(
+        self,
+        intake: Intake,
+        config: Config,
+        counters: Counters,
+        access: Access,
+        origins: re.Pattern[str],
+    ) -> None:
         self._intake, self._config, self._counters = intake, config, counters
+        self._access, self._origins = access, origins
 
     async def traces(self, request: Request) -> Response:
-        encoding, data = await self._body(request)
         try:
-            accepted = await self._intake.accept(data, encoding)
+            with self._intake.budget.share() as share:
+                encoding, data = await self._body(request, share)
+                accepted = await self._intake.accept(data, encoding, share)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
         except (OverloadError, StoreError) as error:
@@ -66,19 +76,23 @@ class _Receiver:
         return await self._not_kept(request, Signal.LOGS)
 
     async def _not_kept(self, request: Request, signal: Signal) -> Response:
-        encoding, data = await self._body(request)
+        try:
+            with self._intake.budget.share() as share:
+                encoding, data = await self._body(request, share)
+        except (OverloadError, StoreError) as error:
+            raise HTTPException(503, str(error)) from error
         self._counters.requests_refused.labels("no_traces").inc()
         try:
             return Response(encode(refusal(signal, data, encoding), encoding), media_type=encoding.value)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
 
-    async def _body(self, request: Request) -> tuple[Encoding, bytes]:
-        """The encoding and the inflated body; raise an HTTPException that says what is wrong with them."""
-        if not allowed(request.headers.get("authorization"), self._config.token):
-            raise self._refused(
-                "unauthorized", 401, "Authorization: Bearer with the collector's token is expected."
-            )
+    async def _body(self, request: Request, share: Share) -> tuple[Encoding, bytes]:
+        """The encoding and the inflated body; raise an HTTPException that says what is wrong with them.
+
+        Its bytes are counted in *share* from the first one on. Raise `OverloadError` if there is no room.
+        """
+        self._admit(request)
         encoding = _encoding(request)
         if encoding is None:
             found = request.headers.get("content-type", "")[:80]
@@ -89,17 +103,35 @@ class _Receiver:
             length = request.headers.get("content-length", "")
             if length.isascii() and length.isdigit() and int(length[:20]) > limit:
                 raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
-            return encoding, await receive(
-                request.stream(), request.headers.get("content-encoding", ""), limit
-            )
+            self._intake.refuse_early()
+            coding = request.headers.get("content-encoding", "")
+            async with share.arriving():
+                data = await receive(request.stream(), coding, limit, count=share.grow)
+            share.settle(len(data))
+            return encoding, data
         except TooLargeError as error:
             raise self._refused("too_large", 413, str(error)) from error
+        except SlowError as error:
+            raise self._refused("slow", 408, str(error)) from error
         except CodingError as error:
             raise self._refused("media_type", 415, str(error)) from error
-        except CutOffError as error:
-            raise self._refused("cut_off", 400, str(error)) from error
         except BodyError as error:
             raise self._refused("undecodable", 400, str(error)) from error
+
+    def _admit(self, request: Request) -> None:
+        """Raise an HTTPException unless the sender may send.
+
+        Browsers say where a page comes from with everything that it posts: no answer reaches a foreign page,
+        but its spans would.
+        """
+        for origin in request.headers.getlist("origin"):
+            if not self._origins.fullmatch(origin):
+                said = f"Origin is '{origin[:80]}': expected none, or one of CHOREOSCOPE_CORS_ORIGINS."
+                raise self._refused("forbidden", 403, said)
+        try:
+            self._access.admit(request.headers.get("authorization"), Role.SEND)
+        except AccessError as error:
+            raise self._refused(REASONS[error.status], error.status, str(error)) from error
 
     def _refused(self, reason: str, code: int, message: str) -> HTTPException:
         self._counters.requests_refused.labels(reason).inc()

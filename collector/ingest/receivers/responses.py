@@ -11,7 +11,10 @@ from collector.formats.otlp import Encoding
 from collector.ingest.intake import Accepted
 
 # google.rpc.Code for each HTTP status that OTLP/HTTP uses
-CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 500: 13, 503: 14}
+CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 413: 8, 415: 3, 500: 13, 503: 14}
+
+# under which reason a request without access is counted
+REASONS = {401: "unauthorized", 403: "forbidden"}
 
 
 def response(accepted: Accepted) -> ExportTraceServiceResponse:

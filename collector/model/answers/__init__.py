@@ -6,7 +6,7 @@ JSON. Times are integers, nanoseconds since the epoch, in `*_unix_nano`; duratio
 or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
-from collector.model.answers.base import Answer, Error, StateWord
+from collector.model.answers.base import Answer, Error, Note, StateWord
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -23,7 +23,6 @@ from collector.model.answers.graphs import (
     Edge,
     Flow,
     Message,
-    Note,
     Pace,
     Reaction,
     ShownFlow,
@@ -43,9 +42,12 @@ from collector.model.answers.lists import (
     Missing,
     StoppedAt,
     Stuck,
+    Unlisted,
     Why,
 )
+from collector.model.answers.storing import Backup, Store, StoreDamage
 from collector.model.answers.totals import (
+    Kept,
     Learning,
     Map,
     MapEmit,
@@ -62,6 +64,7 @@ from collector.model.answers.totals import (
 
 __all__ = [
     "Answer",
+    "Backup",
     "CauseChange",
     "Changed",
     "Clocks",
@@ -81,6 +84,7 @@ __all__ = [
     "Flow",
     "FlowItem",
     "Flows",
+    "Kept",
     "Learning",
     "Map",
     "MapEmit",
@@ -103,9 +107,12 @@ __all__ = [
     "Stitched",
     "StitchedFlow",
     "StoppedAt",
+    "Store",
+    "StoreDamage",
     "Stuck",
     "Summary",
     "Trouble",
+    "Unlisted",
     "Variant",
     "Why",
 ]

@@ -16,6 +16,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     """Base of all answers: frozen, because one answer is given to many readers."""
 
 
+class Note(Answer, frozen=True, kw_only=True):
+    """A repair or a doubt."""
+
+    kind: str
+    ref: str | None
+    text: str
+
+
 class Error(Answer, frozen=True, kw_only=True):
     """What was wrong, what was expected, what to do."""
 

@@ -79,10 +79,10 @@ class Decision(Answer, frozen=True, kw_only=True):
 
 
 class ServiceNote(Answer, frozen=True, kw_only=True):
-    """A doubt about what is known of a service."""
+    """A doubt about what is known of a service, or of all that a limit leaves out (`crowded`)."""
 
-    kind: Literal["telemetry_missing"]
-    service: str
+    kind: Literal["telemetry_missing", "crowded"]
+    service: Annotated[str, says("`__other__` for all that a limit leaves out")]
     since_unix_nano: int
     text: str
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, UnsetType, field
 
-from collector.model.answers.base import Answer, StateWord, says
-from collector.model.answers.lists import Finding
+from collector.model.answers.base import Answer, Note, StateWord, says
+from collector.model.answers.lists import Finding, SpansKept
 
 
 class Pace(Answer, frozen=True, kw_only=True):
@@ -102,14 +102,6 @@ class Clocks(Answer, frozen=True, kw_only=True):
     edges: int
 
 
-class Note(Answer, frozen=True, kw_only=True):
-    """A repair or a doubt."""
-
-    kind: str
-    ref: str | None
-    text: str
-
-
 class Stitched(Answer, frozen=True, kw_only=True):
     """A causal graph."""
 
@@ -139,6 +131,7 @@ class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    spans_kept: SpansKept
 
 
 class Flow(Stitched, frozen=True, kw_only=True):
@@ -152,3 +145,4 @@ class Spans(Answer, frozen=True, kw_only=True):
     """OTLP's ExportTraceServiceRequest in JSON."""
 
     resource_spans: list[dict[str, Any]] = field(name="resourceSpans")
+    notes: Annotated[list[Note] | UnsetType, says("what is no longer kept; not there if all is")] = UNSET

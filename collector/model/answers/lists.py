@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal, TypeAlias
 
-from collector.model.answers.base import Answer, StateWord, says
+from collector.model.answers.base import Answer, Note, StateWord, says
 from collector.model.answers.expectations import Drop, RestsOn
+
+SpansKept: TypeAlias = Literal["all", "some", "none"]
 
 
 class FlowItem(Answer, frozen=True, kw_only=True):
@@ -26,6 +28,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     wait_ms: float
     work_ms: float
     overdue_s: float | None
+    spans_kept: Annotated[SpansKept, says("whether retention has dropped spans of it")]
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -120,15 +123,29 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Why(Answer, frozen=True, kw_only=True):
-    """The findings of one flow."""
+class Explained(Answer, frozen=True, kw_only=True):
+    """What is overdue, and why."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: Annotated[bool, says("false for moments after a start: what was stuck is not known yet")]
 
 
-class Stuck(Why, frozen=True, kw_only=True):
+class Why(Explained, frozen=True, kw_only=True):
+    """The findings of one flow."""
+
+    notes: Annotated[list[Note], says("what of it is no longer kept")]
+
+
+class Unlisted(Answer, frozen=True, kw_only=True):
+    """Flows that stopped, and of which spans were dropped: nothing more can be said about them."""
+
+    flows: int
+    before_unix_nano: int
+    sentence: str
+
+
+class Stuck(Explained, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
     total: int
@@ -136,3 +153,4 @@ class Stuck(Why, frozen=True, kw_only=True):
     next_cursor: str | None
     drops: Annotated[list[Drop], says("shares that have fallen: no single flow is stuck by them")]
     rests_on: RestsOn
+    unlisted: Annotated[Unlisted | None, says("flows that stopped, and are not listed here any more")]

@@ -111,6 +111,19 @@ class Trouble(Answer, frozen=True, kw_only=True):
     refuses: Annotated[bool, says("while it lasts, no span is acknowledged")]
 
 
+class Kept(Answer, frozen=True, kw_only=True):
+    """What is kept, and for how long."""
+
+    oldest_unix_nano: Annotated[int | None, says("when the oldest span that is kept was received")]
+    days: Annotated[int, says("days that have spans, in UTC")]
+    bytes: Annotated[int, says("on the disk, of all that is stored")]
+    limit_days: int
+    limit_bytes: int
+    limit_flow_days: Annotated[int, says("for how long the row of a flow is kept")]
+    unlisted: Annotated[int, says("flows that stopped and are not in `states`: see `unlisted` of stuck")]
+    sentence: Annotated[str, says("how long spans are kept, and of when the oldest is")]
+
+
 class Summary(Answer, frozen=True, kw_only=True):
     """The figures of the first page."""
 
@@ -125,4 +138,5 @@ class Summary(Answer, frozen=True, kw_only=True):
     spans: SpanCounts
     otlp: Otlp
     learning: Learning
+    kept: Kept
     troubles: Annotated[list[Trouble], says("the oldest first; none if all is well")]

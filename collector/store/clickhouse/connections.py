@@ -1,5 +1,6 @@
 """A database and its connections: one writes, and a few read at the same time."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +94,12 @@ class Database:
         with self._write_lock:
             if self._writing is None:
                 self._writing = self._connected()
-            yield self._writing
+            try:
+                yield self._writing
+            except BaseException:
+                _drop(self._writing)
+                self._writing = None
+                raise
 
     @contextmanager
     def _reader(self) -> Iterator[Any]:
@@ -102,6 +108,10 @@ class Database:
             if reader is None:
                 reader = self._connected()
             yield reader
+        except BaseException:
+            _drop(reader)
+            reader = None
+            raise
         finally:
             self._idle.put(reader)
 
@@ -111,6 +121,16 @@ class Database:
                 return self._connect()
             except OperationalError as error:  # the driver wraps network errors in several others
                 raise _first_of(error) from error
+
+
+def _drop(connection: Any) -> None:
+    """Close *connection*, over which something failed.
+
+    Of an answer that broke off, chDB keeps the beginning, and puts it before the next answer.
+    """
+    if connection is not None:
+        with contextlib.suppress(ClickHouseError, OSError):
+            connection.close()
 
 
 def _first_of(error: BaseException) -> BaseException:

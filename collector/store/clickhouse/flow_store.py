@@ -14,7 +14,7 @@ from collector.columns.keys import Keys
 from collector.model.flows import FLOWS, STORED_FLOWS
 from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
-from collector.store.contracts import Place, Search, SpanStore, begins_trace_id
+from collector.store.contracts import Known, Place, Search, SpanStore, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 _STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
@@ -78,7 +78,9 @@ class ClickHouseFlows:
 
     def offer(self, ids: Keys, trace_ids: pa.Array) -> None:
         """Store durably, for each of *ids*, the trace that leads to the flow with this message."""
-        self._database.insert("message_ids", pa.table({"id": ids, "trace_id": trace_ids}))
+        stored = pa.array(np.full(len(ids), self._clock(), np.uint64))
+        rows = pa.table({"id": ids, "trace_id": trace_ids, "stored_unix_nano": stored})
+        self._database.insert("message_ids", rows)
 
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
@@ -96,20 +98,30 @@ class ClickHouseFlows:
         found: list[str] = answer["key"].to_pylist()
         return found
 
-    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[list[str], pa.Table]:
-        """The ids of stored flows with these keys or traces, and SPANS of all traces, given and theirs."""
+    def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
+        """The stored flows with these keys or traces, by id, and SPANS of all traces, given and theirs."""
         traces = {trace for trace in trace_ids.to_pylist() if trace is not None}
-        found: dict[str, None] = {}
+        begun: dict[str, int] = {}
+        theirs: dict[str, set[bytes]] = {}
         for condition, values in (
             (f"id IN {_LISTED.format('String')}", flow_keys.to_pylist()),
             (f"hasAny(traces, {_LISTED_TRACES})", [trace.hex() for trace in traces]),
         ):
-            question = f"SELECT DISTINCT id, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
-            answer = self._in_parts(["id", "trace_id"], question, values)
-            if answer is not None:
-                traces.update(_bytes(answer["trace_id"]))
-                found |= dict.fromkeys(answer["id"].to_pylist())
-        return list(found), self._spans.spans_of(traces) if traces else SPANS.empty_table()
+            question = (
+                f"SELECT DISTINCT id, begun, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
+            )
+            answer = self._in_parts(["id", "begun", "trace_id"], question, values)
+            if answer is None:
+                continue
+            rows = zip(
+                answer["id"].to_pylist(), answer["begun"].to_pylist(), _bytes(answer["trace_id"]), strict=True
+            )
+            for name, first, trace in rows:  # there may be several rows of one flow, of different ages
+                theirs.setdefault(name, set()).add(trace)
+                begun[name] = min(begun.get(name) or first, first or begun.get(name, 0))
+        traces.update(*theirs.values())
+        found = {name: Known(begun[name], frozenset(some)) for name, some in theirs.items()}
+        return found, self._spans.spans_of(traces) if traces else SPANS.empty_table()
 
     def named(self, name: str) -> pa.Table:
         """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
@@ -131,11 +143,11 @@ class ClickHouseFlows:
         answer = self._in_parts(["id"], question, ids, {"done": done})
         return [] if answer is None else answer["id"].to_pylist()
 
-    def examples(self, before: int, each: int = 200, limit: int = 4_000) -> pa.Table:
+    def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
         """The newest STORED_FLOWS that taught and were received by then: at most *each* of an outcome."""
         return self._ask(
-            "taught AND received <= {before:Int64}",
-            {"before": before},
+            "taught AND received <= {before:Int64} AND if(begun > 0, begun, started) >= {begun:Int64}",
+            {"before": before, "begun": begun_since},
             limit=limit,
             order=f"received DESC, id LIMIT {each:d} BY outcome, last_event_type",
         )
@@ -244,6 +256,9 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
         values["text"] = search.text
     if search.waiting_for:
         parts.append("0")
+    if search.begun_since:
+        parts.append("if(begun > 0, begun, received) >= {begun:Int64}")
+        values["begun"] = search.begun_since
     if search.states:
         parts.append("state IN {states:Array(UInt8)}")
         values["states"] = list(search.states)

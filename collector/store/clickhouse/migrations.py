@@ -45,6 +45,21 @@ MIGRATIONS = _read()
 VERSION = MIGRATIONS[-1].number
 
 
+_CREATES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\n")
+
+
+def definition(table: str, uuid: str) -> str | None:
+    """What the engine's own file says of *table*, whose UUID is *uuid*; None if no migration creates it."""
+    for statement in (one for migration in MIGRATIONS for one in migration.statements):
+        found = _CREATES.match(statement)
+        if found and found[1] == table:
+            quoted = re.sub(
+                r"^ +(?!INDEX\b)(\w+) +", r"    `\1` ", statement[found.end() :], flags=re.MULTILINE
+            )
+            return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}, index_granularity = 8192\n"
+    return None
+
+
 def migrate(database: Database, before: Callable[[], None] = lambda: None) -> None:
     """Run the migrations that *database* lacks; call *before* ahead of each."""
     for migration in MIGRATIONS:

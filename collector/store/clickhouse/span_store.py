@@ -1,13 +1,19 @@
 """Spans in ClickHouse: reads and writes the table `spans`. See `contracts.SpanStore`."""
 
+import secrets
 from collections.abc import Iterable
+from typing import Any
 
 import pyarrow as pa
 
 from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
+from collector.store.contracts import NEVER, StoreError
 
 _COLUMNS = ", ".join(SPANS.names)
+# Spans by which we prove that spans can be stored were received at the epoch: no question goes back that far,
+# and their day has a partition of its own.
+_PROOFS = 19_700_101
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
 # The copy that counts is the first in this order. READINGS hold no times after `_LAST`.
 _LAST = 2**63 - 1
@@ -54,24 +60,48 @@ class ClickHouseSpans:
             ["trace_id", "span_id"],
         )
 
-    def arrival_of_newest(self, limit: int, since: int) -> int:
+    def arrival_of_newest(self, limit: int, since: int, until: int = NEVER) -> int:
         """The time to give to `spans_since` for the newest *limit* copies, going back to *since* at most."""
         answer = self._database.query(
             "SELECT min(received_unix_nano) AS arrival FROM (SELECT received_unix_nano FROM spans"
-            " WHERE received_unix_nano > {since:UInt64} ORDER BY received_unix_nano DESC"
-            " LIMIT {limit:UInt64})",
-            {"since": since, "limit": limit},
+            " WHERE received_unix_nano > {since:UInt64} AND received_unix_nano <= {until:UInt64}"
+            " ORDER BY received_unix_nano DESC LIMIT {limit:UInt64})",
+            {"since": since, "until": until, "limit": limit},
             ["arrival"],
         )
         return max(int(answer["arrival"][0].as_py() or 0) - 1, since)
 
+    def prove(self) -> None:
+        """Store a span of our own, find it again, and remove it."""
+        trace = secrets.token_bytes(16)
+        try:
+            self.write(_proof(trace))
+            if self.spans_of([trace]).num_rows != 1:
+                raise StoreError("it was stored, and cannot be found.")
+        finally:
+            self._database.execute(f"ALTER TABLE spans DROP PARTITION {_PROOFS}")
+
     def span_count(self) -> int:
         """How many distinct spans there are."""
-        answer = self._database.query("SELECT uniqExact(trace_id, span_id) AS n FROM spans", columns=["n"])
+        answer = self._database.query(
+            "SELECT uniqExact(trace_id, span_id) AS n FROM spans WHERE received_unix_nano > 0", columns=["n"]
+        )
         return int(answer["n"][0].as_py())
 
     def _ask(self, question: str, **parameters: int | str) -> pa.Table:
         return _as_spans(self._database.query(question, parameters, SPANS.names))
+
+
+def _proof(trace_id: bytes) -> pa.Table:
+    """A span without any content, received at the epoch."""
+    nothing: dict[str, Any] = {"trace_id": trace_id, "span_id": bytes(8), "parent_span_id": bytes(8)}
+    for field in SPANS:
+        if pa.types.is_list(field.type):
+            nothing[field.name] = []
+        elif pa.types.is_integer(field.type):
+            nothing[field.name] = 0
+    row = {field.name: nothing.get(field.name, "") for field in SPANS}
+    return pa.Table.from_pylist([row], schema=SPANS)
 
 
 def _as_spans(answer: pa.Table) -> pa.Table:

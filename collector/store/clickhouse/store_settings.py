@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -22,17 +23,27 @@ def write_schema_version(database: Database, version: int) -> None:
         _write(database, {_SCHEMA: str(version)})
 
 
-def secret(database: Database) -> Secret:
+def settings(database: Database) -> dict[str, str]:
+    """Everything that the store remembers about itself, by name. The secret is part of it."""
+    return _read(database)
+
+
+def secret(database: Database, kept: Mapping[str, str] | None = None) -> Secret:
     """The secret of the keys in *database*, which is created on first use.
+
+    If the table lost it, it is restored from *kept*, a copy.
 
     If message ids are stored already, under keys without a secret, text keys stay without one: they could not
     be recomputed.
     """
     known = _read(database)
+    if (_IDS not in known or _TEXTS not in known) and kept and {_IDS, _TEXTS} <= kept.keys():
+        known = {_IDS: kept[_IDS], _TEXTS: kept[_TEXTS]}
+        _write(database, known)
     if _IDS not in known:
         counted = database.query("SELECT count() AS n FROM message_ids", columns=["n"])
-        kept = int(counted["n"][0].as_py())
-        texts = Secret().texts if kept else secrets.token_hex(8)
+        stored = int(counted["n"][0].as_py())
+        texts = Secret().texts if stored else secrets.token_hex(8)
         known = {_IDS: str(secrets.randbits(64)), _TEXTS: texts}
         _write(database, known)
     return Secret(ids=int(known[_IDS]), texts=known[_TEXTS])

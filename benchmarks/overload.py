@@ -1,0 +1,168 @@
+"""What becomes of a collector that is sent more than it can take? `python -m benchmarks.overload`
+
+First, senders that wait for their answers show what it can take (its best goodput). Then a process of its
+own, with a low priority, offers *--times* as much, on a timetable that waits for nobody, while a reader asks
+`/api/v1/stuck` and `/healthz`. Refused requests are not sent again: what is measured is what the collector
+does, not how patient its senders are. Last, it is seen how soon a lone request is answered as before.
+
+A figure, not a test: senders and collector share the processors.
+"""
+
+import argparse
+import asyncio
+import collections
+import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from benchmarks.ingest import SPANS, Template, collector, load, memory, template
+
+_CONNECTIONS = 200  # more requests at once than wait anywhere in a collector that keeps its promise
+_LONGEST_S = 30.0
+_WATCHED_S = 30.0
+_NORMAL_S = 0.5  # a lone request is answered within it
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60, help="of overload; a third of it for the best")
+    parser.add_argument("--times", type=float, default=3.0, help="how many times the best is offered")
+    parser.add_argument("--offer", help=argparse.SUPPRESS)  # the process that offers: port,requests a second
+    given = parser.parse_args()
+    if given.offer:
+        port, rate = given.offer.split(",")
+        os.nice(5)
+        print(json.dumps(asyncio.run(offered(int(port), float(rate), given.seconds))))
+        return
+    with tempfile.TemporaryDirectory() as folder, collector(Path(folder)) as (process, ports):
+        http, api = ports["CHOREOSCOPE_HTTP_PORT"], ports["CHOREOSCOPE_API_PORT"]
+        templates = [template(seed) for seed in range(16)]
+        seconds = max(given.seconds / 3, 5)
+        before = asyncio.run(load(http, templates, seconds))
+        best = before / seconds
+        print(f"best: {best:,.0f} spans/s from senders that wait, peak {memory(process.pid, 'VmHWM'):,} MB")
+        command = [sys.executable, "-m", "benchmarks.overload", "--seconds", str(given.seconds)]
+        command += ["--offer", f"{http},{given.times * best / SPANS}"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as offering:
+            asked = asyncio.run(reading(api, offering))
+            assert offering.stdout is not None
+            found: dict[str, Any] = json.loads(offering.stdout.read())
+        print_offered(found, best, given.seconds)
+        for path, took in asked.items():
+            print(f"{path}: {shown(took)} in {len(took)} answers")
+        normal = asyncio.run(back_to_normal(http, api, templates[0]))
+        print(f"peak memory {memory(process.pid, 'VmHWM'):,} MB, back to normal {normal}")
+        print_counters(api, before + found["spans"] + SPANS * found["unknown"], found["unknown"])
+
+
+async def offered(port: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Post *rate* requests a second, whatever becomes of them; return what became of them."""
+    templates = itertools.cycle([template(seed) for seed in range(100, 108)])
+    random = np.random.Generator(np.random.SFC64(int(time.time())))
+    statuses: collections.Counter[str] = collections.Counter()
+    took: dict[str, list[float]] = {"200": [], "503": []}
+    limits = httpx.Limits(max_connections=_CONNECTIONS)
+    waiting: set[asyncio.Task[None]] = set()
+    async with httpx.AsyncClient(timeout=_LONGEST_S, limits=limits, trust_env=False) as client:
+
+        async def post(body: bytes) -> None:
+            begun = time.monotonic()
+            try:
+                answer = await client.post(
+                    f"http://127.0.0.1:{port}/v1/traces",
+                    content=body,
+                    headers={"content-type": "application/x-protobuf"},
+                )
+            except httpx.HTTPError as error:
+                statuses[type(error).__name__] += 1
+                return
+            statuses[str(answer.status_code)] += 1
+            took.setdefault(str(answer.status_code), []).append(time.monotonic() - begun)
+
+        begun = time.monotonic()
+        for number in itertools.count():
+            due = begun + number / rate
+            if due > begun + seconds:
+                break
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            if len(waiting) >= _CONNECTIONS:
+                statuses["not sent: too many wait"] += 1
+                continue
+            task = asyncio.create_task(post(next(templates).fresh(random)))
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+        while waiting:
+            await asyncio.wait(waiting)
+    unknown = sum(count for status, count in statuses.items() if status.endswith(("Timeout", "Error")))
+    return {"statuses": statuses, "took": took, "spans": SPANS * statuses["200"], "unknown": unknown}
+
+
+async def reading(api: int, offering: "subprocess.Popen[str]") -> dict[str, list[float]]:
+    """Ask as a page does, until *offering* has ended; return how long each answer took."""
+    took: dict[str, list[float]] = {"/api/v1/stuck": [], "/healthz": []}
+    async with httpx.AsyncClient(timeout=_LONGEST_S, trust_env=False) as client:
+        while offering.poll() is None:
+            for path, times in took.items():
+                begun = time.monotonic()
+                (await client.get(f"http://127.0.0.1:{api}{path}")).raise_for_status()
+                times.append(time.monotonic() - begun)
+            await asyncio.sleep(0.2)
+    return took
+
+
+async def back_to_normal(port: int, api: int, one: Template) -> str:
+    """How long it takes until a lone request, and a question, are answered soon."""
+    random = np.random.Generator(np.random.SFC64(1))
+    begun = time.monotonic()
+    async with httpx.AsyncClient(timeout=_LONGEST_S, trust_env=False) as client:
+        while (asked := time.monotonic()) - begun < _WATCHED_S:
+            headers = {"content-type": "application/x-protobuf"}
+            url = f"http://127.0.0.1:{port}/v1/traces"
+            answer = await client.post(url, content=one.fresh(random), headers=headers)
+            await client.get(f"http://127.0.0.1:{api}/api/v1/stuck")
+            if answer.status_code == 200 and time.monotonic() - asked < _NORMAL_S:
+                return f"after {asked - begun:.1f} s"
+            await asyncio.sleep(0.1)
+    return f"not within {_WATCHED_S:g} s"
+
+
+def print_offered(found: dict[str, Any], best: float, seconds: float) -> None:
+    """Print what became of the requests that were offered."""
+    statuses, took = found["statuses"], found["took"]
+    goodput = found["spans"] / seconds
+    print(f"offered: {SPANS * sum(statuses.values()) / seconds:,.0f} spans/s; {statuses}")
+    print(f"accepted: {goodput:,.0f} spans/s, {100 * goodput / best:.0f} % of the best; {shown(took['200'])}")
+    print(f"refused: {shown(took['503'])}")
+
+
+def print_counters(api: int, sent: int, unknown: int) -> None:
+    """Print whether the collector's counters add up, and to what was answered."""
+    counted = httpx.get(f"http://127.0.0.1:{api}/api/v1/summary", trust_env=False).json()["spans"]
+    whole = counted["received"] == counted["stored"] + counted["duplicate"] + counted["refused"]
+    print(f"counters: {counted}, {'they add up' if whole else 'THEY DO NOT ADD UP'};", end=" ")
+    lone = counted["stored"] - sent
+    print(f"{lone:,} more than was answered, of lone requests ({unknown} unanswered)")
+
+
+def shown(took: list[float]) -> str:
+    """Percentiles of *took*, seconds."""
+    if not took:
+        return "none"
+    p50, p99 = np.percentile(took, [50, 99])
+    return f"p50 {p50:.2f} s, p99 {p99:.2f} s, longest {max(took):.2f} s"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Takes care of the embedded store while it is in use: looks for damage, counts, makes backups."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from collector.store.clickhouse.backing_up import back_up
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import DATABASE, Engine
+from collector.store.clickhouse.mending import described, set_aside_before
+from collector.store.clickhouse.part_files import PartError, check_part, part_name
+from collector.store.clickhouse.table_files import TableFolder, tables
+from collector.store.contracts import Damage, Figures, StoreError
+
+
+class EmbeddedCare:
+    """Care for the *database* of *engine*, whose backups are in *backups*. See `contracts.StoreCare`."""
+
+    def __init__(self, engine: Engine, backups: Path, database: str = DATABASE) -> None:
+        assert engine.place is not None
+        self.engine, self._place, self._backups = engine, engine.place, backups
+        self._database = database
+        self._lock = threading.Lock()
+        # What is known of each damaged part or file: why a part was set aside is not written in it.
+        self._known = {(one.table, one.part): one for one in engine.damages}
+
+    def check(self, *, full: bool, stop: Callable[[], bool] = lambda: False) -> list[Damage]:
+        """All damage that is known of, after looking for more."""
+        with self._lock:
+            stored = [table for table in tables(self._place) if table.database == self._database]
+            if full:
+                database = self._connected()
+                try:
+                    for table in stored:
+                        for damage in _broken(database, table, stop):
+                            self._known[damage.table, damage.part] = damage
+                finally:
+                    database.close()
+            for damage in (one for table in stored for one in set_aside_before(table)):
+                self._known.setdefault((damage.table, damage.part), damage)
+            return list(self._known.values())
+
+    def figures(self) -> Figures:
+        """How much is stored."""
+        database = self._connected()
+        try:
+            answer = database.query(
+                "SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS bytes FROM system.parts"
+                " WHERE active AND database = currentDatabase() GROUP BY table ORDER BY table",
+                columns=["table", "n", "bytes"],
+            )
+            oldest = database.query(
+                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans"
+                " WHERE received_unix_nano > 0",
+                columns=["oldest", "n"],
+            )
+        finally:
+            database.close()
+        rows = dict(zip(answer["table"].to_pylist(), answer["n"].to_pylist(), strict=True))
+        return Figures(
+            bytes=sum(answer["bytes"].to_pylist()),
+            rows=rows,
+            oldest_unix_nano=oldest["oldest"][0].as_py() if oldest["n"][0].as_py() else None,
+        )
+
+    def back_up(self, name: str) -> Path:
+        """Make a backup called *name*; return its folder."""
+        with self._lock:
+            database = self._connected()
+            try:
+                return back_up(database, self._place, self._backups, name, self._database)
+            finally:
+                database.close()
+
+    def _connected(self) -> Database:
+        return Database(lambda: self.engine.connect(self._database), readers=1)
+
+
+def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) -> Iterator[Damage]:
+    """Check each part of *table*, and set aside what is broken."""
+    for part in _active(database, table):
+        if stop():
+            return
+        started = time.monotonic()
+        reason = _reason(database, table, part)
+        if reason and part in _active(database, table):  # it may have been merged, or removed, meanwhile
+            damage = described(table, table.folder / part, reason)
+            try:
+                database.execute(f"ALTER TABLE `{table.name}` DETACH PART '{part}'")
+            except StoreError as error:
+                reason = f"{reason}; it could not be set aside: {error}"
+                yield Damage(
+                    table.name, part, damage.begins_unix_nano, damage.ends_unix_nano, damage.rows, reason
+                )
+                continue
+            yield damage
+        # Half of the time belongs to others, whatever the disk can do.
+        time.sleep(min(time.monotonic() - started, 1.0))
+
+
+def _reason(database: Database, table: TableFolder, part: str) -> str:
+    """Why *part* is broken; empty if it is not."""
+    try:
+        check_part(table.folder / part, table.columns)
+        answer = database.query(
+            f"CHECK TABLE `{table.name}` PART '{part}'"
+            " SETTINGS check_query_single_value_result = 0, max_threads = 1",
+            columns=["is_passed", "message"],
+        )
+    except (PartError, StoreError) as error:
+        return str(error)
+    failed = [row["message"] for row in answer.to_pylist() if not row["is_passed"]]
+    return (failed[0].splitlines() or ["its checksums are wrong"])[0][:200] if failed else ""
+
+
+def _active(database: Database, table: TableFolder) -> list[str]:
+    answer = database.query(
+        "SELECT name FROM system.parts"
+        " WHERE active AND database = currentDatabase() AND table = {table:String}",
+        {"table": table.name},
+        ["name"],
+    )
+    return sorted(name for name in answer["name"].to_pylist() if part_name(name))
