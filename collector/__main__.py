@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import uvloop
 
-from collector import allocator, log_lines
+from collector import allocator, backends, log_lines
 from collector.api.app import api_app
 from collector.columns import keys
 from collector.config import Config, ConfigError, variable
@@ -58,9 +58,10 @@ def main() -> int:
     allocator.give_back()
     log_lines.set_up()
     try:
+        backends.require_compiled()
         config = Config.from_env()
         return uvloop.run(run(config))
-    except (ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
+    except (backends.BackendError, ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
     return 2
 

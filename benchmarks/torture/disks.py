@@ -1,4 +1,4 @@
-"""Is anything lost when the disk fails? Kills at named calls, errors at each, slow disks, full ones, no power."""
+"""Is anything lost when the disk fails? Kills, errors at each call, slow disks, full ones, power losses."""
 
 import random
 import signal
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.torture.ledgers import account, loaded, takes
 from benchmarks.torture.outcomes import Outcome
@@ -41,7 +42,8 @@ def bench(journal: bool = False) -> Iterator[Bench]:
         folder.mkdir()
         kept = workspace / "journal" if journal else None
         control = Control(library, workspace, folder / "data", kept)
-        made = Bench(folder, control, Collector(folder, **control.environment), Toll())
+        preloaded: dict[str, Any] = dict(control.environment)
+        made = Bench(folder, control, Collector(folder, **preloaded), Toll())
         try:
             yield made
         finally:

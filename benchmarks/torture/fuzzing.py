@@ -30,6 +30,7 @@ from collector.formats.otlp import Body, Encoding, OtlpError, bounds, decode
 from collector.ingest.intake import Accepted
 from collector.ingest.receivers.http import http_app
 from collector.web.bodies import BodyError, inflate
+from collector.web.budget import Budget, Share
 from tests.factories import NOW, as_json, protobuf, request, span
 from tests.mutating import mutated
 
@@ -97,7 +98,14 @@ def _file(body: bytes) -> str:
 class _Taking:
     """An intake that takes everything: what is tried is what comes before it."""
 
-    async def accept(self, data: bytes, encoding: Encoding) -> Accepted:
+    def __init__(self) -> None:
+        self.budget = Budget(2**30)
+
+    def refuse_early(self) -> None:
+        """Refuse nothing."""
+
+    async def accept(self, data: bytes, encoding: Encoding, share: Share) -> Accepted:
+        """Say that all is kept."""
         return Accepted()
 
 

@@ -5,12 +5,14 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
+from collector.store.clickhouse import landed
 from collector.store.contracts import StoreError
 
 READERS = 4  # connections: one slow query must not hold up the next
@@ -37,9 +39,17 @@ class Database:
     """
 
     def __init__(
-        self, connect: Callable[[], Any], readers: int = READERS, *, over_http: bool = False
+        self,
+        connect: Callable[[], Any],
+        readers: int = READERS,
+        *,
+        over_http: bool = False,
+        folder: Path | None = None,
     ) -> None:
+        """*folder* has a folder for each table, if the files are ours to look at."""
         self._connect = connect
+        self._folder = folder
+        self._short: list[tuple[str, str]] = []  # tables and parts that no query can read
         self._over_http = over_http  # what answers need not be ClickHouse
         self._writing: Any = None  # connections are opened on first use
         self._write_lock = threading.Lock()
@@ -56,7 +66,27 @@ class Database:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""
         with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
-            self._check_answered(writer.insert_arrow(table, rows))
+            if self._folder is None:
+                self._check_answered(writer.insert_arrow(table, rows))
+            else:
+                self._insert_and_look(writer, table, rows, self._folder / table)
+
+    def _insert_and_look(self, writer: Any, table: str, rows: pa.Table, files: Path) -> None:
+        self._drop_short(writer)  # as long as one cannot be dropped, nothing is taken
+        before = landed.parts(files)
+        writer.insert_arrow(table, rows)
+        try:
+            landed.require_landed(files, before)
+        except landed.ShortError as error:
+            self._short.append((table, error.part))
+            self._drop_short(writer)
+            raise
+
+    def _drop_short(self, writer: Any) -> None:
+        while self._short:
+            table, part = self._short[-1]
+            writer.command(f"ALTER TABLE `{table}` DROP PART '{part}'")
+            self._short.pop()
 
     def query(
         self, question: str, parameters: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
@@ -145,6 +175,6 @@ def _first_of(error: BaseException) -> BaseException:
 def _failing_as_store_error(what: str) -> Iterator[None]:
     try:
         yield
-    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError) as error:
+    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError, landed.ShortError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(f"The store could not {what}: {first_line[:300]}") from error
