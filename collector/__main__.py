@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import uvloop
 
-from collector import allocator
+from collector import allocator, backends, log_lines
 from collector.api.app import api_app
 from collector.columns import keys
 from collector.config import Config, ConfigError, variable
@@ -57,10 +57,12 @@ def main() -> int:
     0: it was told to stop. 1: it could not stop in time. 2: it could not start. 70: a part of it failed.
     """
     allocator.give_back()
+    log_lines.set_up()
     try:
+        backends.require_compiled()
         config = Config.from_env()
         return uvloop.run(run(config))
-    except (ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
+    except (backends.BackendError, ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
     return 2
 
@@ -160,6 +162,7 @@ async def run(config: Config) -> int:
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
+    log_lines.adopt("uvicorn")
     rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 

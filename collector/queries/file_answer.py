@@ -15,7 +15,7 @@ from collector.queries.causal_graph import causal_graph
 from collector.queries.paging import Part, part_cursor
 from collector.stitching import Keying, stitch
 from collector.store.contracts import SpanPlace
-from collector.web.bodies import TooLargeError, inflate
+from collector.web.bodies import TooLargeError, inflate_file
 
 _GZIP = b"\x1f\x8b"
 
@@ -37,7 +37,7 @@ def is_large(file: bytes, most: int) -> bool:
     if len(file) > most or file[:2] != _GZIP:
         return len(file) > most
     try:
-        inflate(file, "gzip", most)
+        inflate_file(file, most)
     except TooLargeError:
         return True
     return False
@@ -50,7 +50,7 @@ def file_answer(job: FileJob) -> Stitched:
     line that cannot be used becomes a note.
     """
     # A gzipped file may be sent without Content-Encoding.
-    data = inflate(job.file, "gzip", job.most_bytes) if job.file[:2] == _GZIP else job.file
+    data = inflate_file(job.file, job.most_bytes) if job.file[:2] == _GZIP else job.file
     found = formats.read(data, job.now)
     graph = stitch(conventions.read(found.spans, job.naming), job.keying)
     places = _ordered(graph.graph.spans)

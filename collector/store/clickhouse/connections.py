@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
+from collector.store.clickhouse import landed
 from collector.store.contracts import StoreError, TooMuchError
 
 READERS = 4  # connections: one slow query must not hold up the next
@@ -69,10 +71,16 @@ class Database:
         *,
         over_http: bool = False,
         limits: Limits | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """*limits* are those of each query; without, there are none."""
+        """*limits* are those of each query; without, there are none.
+
+        *folder* has a folder for each table, if the files are ours to look at.
+        """
         self._connect = connect
         self._limits = limits.settings if limits else {}
+        self._folder = folder
+        self._short: list[tuple[str, str]] = []  # tables and parts that no query can read
         self._over_http = over_http  # what answers need not be ClickHouse
         self._writing: Any = None  # connections are opened on first use
         self._write_lock = threading.Lock()
@@ -89,7 +97,27 @@ class Database:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""
         with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
-            self._check_answered(writer.insert_arrow(table, rows))
+            if self._folder is None:
+                self._check_answered(writer.insert_arrow(table, rows))
+            else:
+                self._insert_and_look(writer, table, rows, self._folder / table)
+
+    def _insert_and_look(self, writer: Any, table: str, rows: pa.Table, files: Path) -> None:
+        self._drop_short(writer)  # as long as one cannot be dropped, nothing is taken
+        before = landed.parts(files)
+        writer.insert_arrow(table, rows)
+        try:
+            landed.require_landed(files, before)
+        except landed.ShortError as error:
+            self._short.append((table, error.part))
+            self._drop_short(writer)
+            raise
+
+    def _drop_short(self, writer: Any) -> None:
+        while self._short:
+            table, part = self._short[-1]
+            writer.command(f"ALTER TABLE `{table}` DROP PART '{part}'")
+            self._short.pop()
 
     def query(
         self, question: str, parameters: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
@@ -180,7 +208,7 @@ def _first_of(error: BaseException) -> BaseException:
 def _failing_as_store_error(what: str) -> Iterator[None]:
     try:
         yield
-    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError) as error:
+    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError, landed.ShortError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         if (code := _CODE.search(first_line)) and int(code[1]) in _STOPPED:
             raise TooMuchError(

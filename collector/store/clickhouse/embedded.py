@@ -98,7 +98,8 @@ class Engine:
         ):
             self.require_room()
             self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        return Database(lambda: self.connect(name), limits=limits)
+        folder = None if self.place is None else self.place / "data" / name
+        return Database(lambda: self.connect(name), limits=limits, folder=folder)
 
     def require_room(self) -> None:
         """Raise `FolderError` if the disk is too full to change a table."""
