@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -45,6 +46,9 @@ def test_part_of_a_large_flow_says_so_and_leads_to_the_others(monkeypatch: pytes
     assert not app.exception
     said = "Showing 2,000 of 1,000,000 spans, in the order of their start: 998,001 to 1,000,000."
     assert [text.value for text in app.text] == [said]
+    sent = [json.loads(element.proto.json) for element in app.get("bidi_component")]
+    (panel,) = [data for data in sent if data["kind"] == "inspector"]
+    assert panel["rootless"] == "nothing in this part of the flow"  # not that the flow starts here
     usable = {button.label: not button.disabled for button in app.button}
     assert usable == {"First": True, "Earlier": True, "Later": False, "Last": False}
     app.button(key="part-Earlier").click().run()
