@@ -143,3 +143,35 @@ class Summary(Answer, frozen=True, kw_only=True):
     learning: Learning
     kept: Kept
     troubles: list[Trouble]
+
+
+class StoreDamage(Answer, frozen=True, kw_only=True):
+    """Something stored that is damaged, or was."""
+
+    table: str
+    part: str
+    begins_unix_nano: int | None
+    ends_unix_nano: int | None
+    rows: int | None
+    reason: str
+
+
+class Backup(Answer, frozen=True, kw_only=True):
+    """The newest backup that was asked for since the collector started."""
+
+    name: str
+    state: str
+    said: str
+
+
+class Store(Answer, frozen=True, kw_only=True):
+    """How much is stored, and whether it is whole."""
+
+    kind: str
+    bytes: int | None
+    rows: dict[str, int]
+    oldest_unix_nano: int | None
+    checked_unix_nano: int | None
+    checked_fully_unix_nano: int | None
+    damages: list[StoreDamage]
+    backup: Backup | None

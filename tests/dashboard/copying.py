@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals",),
+    "total_shapes": ("totals", "storing"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 
@@ -32,7 +32,16 @@ IMPORTS = {
     "typing": ("Any",),
     "msgspec": ("Struct", "field"),
 }
-WORDS = {"SpansKept", "StateWord", "EvidenceKind", "ExpectationKind", "ExpectationState", "Literal"}
+WORDS = {
+    "SpansKept",
+    "BackupWord",
+    "StateWord",
+    "StoreKind",
+    "EvidenceKind",
+    "ExpectationKind",
+    "ExpectationState",
+    "Literal",
+}
 EMPTY = {"list": "[]", "dict": "{}", "bool": "False"}
 
 
