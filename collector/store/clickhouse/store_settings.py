@@ -17,12 +17,6 @@ def schema_version(database: Database) -> int:
     return int(_read(database).get(_SCHEMA, "0"))
 
 
-def write_schema_version(database: Database, version: int) -> None:
-    """Record that the schema has this *version*."""
-    if schema_version(database) != version:
-        _write(database, {_SCHEMA: str(version)})
-
-
 def half_dropped(database: Database) -> int | None:
     """The day, in days since 1970-01-01, whose spans are being dropped; None if no day is."""
     number = _read(database).get(_DROPPING, "")
@@ -32,6 +26,12 @@ def half_dropped(database: Database) -> int | None:
 def write_half_dropped(database: Database, number: int | None) -> None:
     """Record that the spans of this day are being dropped, or (None) that no day's are."""
     _write(database, {_DROPPING: "" if number is None else str(number)})
+
+
+def write_schema_version(database: Database, version: int) -> None:
+    """Record that the schema has this *version*."""
+    if schema_version(database) != version:
+        _write(database, {_SCHEMA: str(version)})
 
 
 def secret(database: Database) -> Secret:
