@@ -48,7 +48,13 @@ class RetentionStore(Protocol):
         """When the oldest span that is kept was received, nanoseconds; 0 if there is none."""
 
     def drop_day(self, number: int) -> None:
-        """Remove all spans of this day. A day without spans is not an error."""
+        """Remove all spans of this day. A day without spans is not an error.
+
+        If that is interrupted, some of them may be gone: `half_dropped` then says which day it was.
+        """
+
+    def half_dropped(self) -> int | None:
+        """The day whose drop was interrupted, also in a process before; None if there is none."""
 
     def forget_ids(self, before: int) -> None:
         """Remove message ids that were stored before then, when the oldest day that is kept began.

@@ -30,6 +30,7 @@ class Reason(StrEnum):
     AGE = "age"
     BYTES = "bytes"
     DISK = "disk"
+    HALF = "half"  # the rest of a day whose drop was interrupted
 
 
 @dataclass(frozen=True, slots=True)
