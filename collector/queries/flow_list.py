@@ -39,13 +39,13 @@ def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed =
     counts = {state.word: 0 for state in State} | {"dismissed": int((every & hidden).sum())}
     for state, n in zip(State, np.bincount(snapshot.state[every & ~hidden], minlength=5), strict=True):
         counts[state.word] += int(n)
-    for code, n in store.counts(in_store_alone(snapshot, anywhere)).items():
-        counts[State(code).word] += n
+    alone = in_store_alone(snapshot, anywhere)
     if dismissed.any:
-        gone = in_store_alone(snapshot, replace(anywhere, dismissed=True))
-        for code, n in store.counts(gone).items():
-            counts[State(code).word] -= n
-            counts["dismissed"] += n
+        for (code, gone), n in store.counts_apart(alone).items():
+            counts["dismissed" if gone else State(code).word] += n
+    else:
+        for code, n in store.counts(alone).items():
+            counts[State(code).word] += n
     words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
     total = sum(n for word, n in counts.items() if not words or word in words)
     after = Place(*wanted.after) if wanted.after else None

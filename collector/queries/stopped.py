@@ -1,6 +1,7 @@
 """How many flows are in which state, in memory and in the store, and how many are dismissed?"""
 
 import contextlib
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -42,11 +43,16 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            store = self._sources.flows
-            alone = in_store_alone(snapshot, Search(states=_STOPPED))
-            whole = store.counts(replace(alone, begun_since=self._sources.retained().since))
-            cut = sum(store.counts(alone).values()) - sum(whole.values())
-            found: dict[str, int] = {State(state).word: number for state, number in whole.items()}
-            gone = in_store_alone(snapshot, Search(dismissed=True))
-            return {**found, UNLISTED: cut, DISMISSED: sum(store.counts(gone).values())}
+            stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
+            ask, since = self._sources.flows.counts_apart, self._sources.retained().since
+            whole = ask(replace(stopped, begun_since=since))
+            found: Counter[str] = Counter()
+            for (state, gone), number in ask(stopped).items():
+                if gone:
+                    found[DISMISSED] += number
+                else:
+                    kept = whole.get((state, False), 0)
+                    found[State(state).word] += kept
+                    found[UNLISTED] += number - kept
+            return dict(found)
         return self._elsewhere.last or {}

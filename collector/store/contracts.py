@@ -198,6 +198,9 @@ class FlowStore(Protocol):
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows match *search*, by state."""
 
+    def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
+        """How many flows match *search*, by state and whether they are dismissed."""
+
     def newest(self, since: int, limit: int) -> pa.Table:
         """The newest *limit* STORED_FLOWS with any activity after *since*."""
 

@@ -95,6 +95,9 @@ class DismissalStoreContract:
 
         assert sorted(names(flows.found(search, 10))) == sorted(found)
         assert sum(flows.counts(search).values()) == len(found)
+        apart = flows.counts_apart(search)
+        assert sum(apart.values()) == len(found)
+        assert sum(n for (_, gone), n in apart.items() if gone) == len({"A-1", STRANGE} & set(found))
 
     def test_a_dismissal_is_about_a_flow_as_it_stood(self, store: DismissalStore, flows: FlowStore) -> None:
         """A later span of it makes it another flow: if that stops, it is shown."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -185,11 +186,14 @@ class Engine:
 
 def unusable(folder: Path | None, error: Exception) -> FolderError:
     """The error that says that *folder* cannot be opened, because of *error*, and what to do."""
-    first_line = (str(error).splitlines() or [type(error).__name__])[0]
-    return FolderError(
-        f"The data folder {folder} cannot be opened: {first_line[:300]}"
-        " 'choreoscope store restore' makes a new one of a backup; nothing was removed."
-    )
+    said = str(error) or type(error).__name__
+    # The driver puts the address of the engine before what the engine says.
+    code = re.search(r"Code: \d+\. .*", said)
+    reason = (code[0] if code else said.splitlines()[0])[:300].rstrip(". ")
+    todo = "'choreoscope store restore' makes a new one of a backup"
+    if "No space left" in said:
+        todo = "Free some space and start again"
+    return FolderError(f"The data folder {folder} cannot be opened: {reason}. {todo}; nothing was removed.")
 
 
 def _identity(place: Path) -> tuple[int, int]:

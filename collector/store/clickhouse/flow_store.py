@@ -187,6 +187,18 @@ class ClickHouseFlows:
         )
         return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
 
+    def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
+        """How many flows match *search*, by state and whether they are dismissed."""
+        condition, parameters = _condition(search)
+        answer = self._database.query(
+            f"SELECT {_STATE}, {DISMISSED} AS gone, count() AS n FROM flows FINAL"
+            f" WHERE {condition} AND state != 255 GROUP BY state, gone",
+            {**parameters, "now": self._clock()},
+            ["state", "gone", "n"],
+        )
+        rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
+        return {(state, bool(gone)): n for state, gone, n in rows}
+
     def newest(self, since: int, limit: int) -> pa.Table:
         """The newest *limit* STORED_FLOWS with any activity after *since*."""
         return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
