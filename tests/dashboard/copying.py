@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals", "storing"),
+    "total_shapes": ("totals", "care"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 

@@ -7,6 +7,7 @@ or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
 from collector.model.answers.base import Answer, Error, Note, StateWord
+from collector.model.answers.care import Backup, Store, StoreDamage
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -45,7 +46,6 @@ from collector.model.answers.lists import (
     Unlisted,
     Why,
 )
-from collector.model.answers.storing import Backup, Store, StoreDamage
 from collector.model.answers.totals import (
     Kept,
     Learning,
