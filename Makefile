@@ -17,7 +17,7 @@ define biome
 	fi
 endef
 
-.PHONY: help demo test suite install format lint types contracts answers schema picture pins clean
+.PHONY: help demo test suite install format lint types contracts answers schema picture torture audit pins clean
 
 help:
 	@echo "make demo      broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
@@ -27,6 +27,8 @@ help:
 	@echo "make answers   writes the dashboard's copy of the answers' shapes"
 	@echo "make schema    writes docs/expectations.schema.json, what may be declared"
 	@echo "make picture   takes the picture of the README again, in Chromium"
+	@echo "make torture   breaks disk, clock and decoders for half an hour (ARGS='--minutes 5 kills'); prints a table"
+	@echo "make audit     which pinned packages have known flaws? Writes sbom.cdx.json as well"
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
 	@echo "make clean     removes .venv, node_modules and the data of the demo"
 
@@ -95,8 +97,17 @@ schema: install
 picture: install
 	$(BIN)/python docs/img/picture.py
 
+torture: install
+	$(BIN)/python -m benchmarks.torture $(ARGS)
+
+# In an environment of its own: these programs are no part of what they look at.
+audit: install
+	@test -x .venv-audit/bin/pip-audit || { "$(PYTHON)" -m venv .venv-audit && \
+	  .venv-audit/bin/python -m pip --quiet --disable-pip-version-check --no-input install 'pip-audit>=2.10' 'cyclonedx-bom>=7.5'; }
+	$(BIN)/python benchmarks/audit.py .venv-audit/bin
+
 pins: install
 	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf .venv node_modules choreoscope-data .demo
+	rm -rf .venv .venv-audit sbom.cdx.json node_modules choreoscope-data .demo

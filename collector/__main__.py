@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import uvloop
 
-from collector import allocator
+from collector import allocator, backends, log_lines
 from collector.api.app import api_app
 from collector.columns import keys
 from collector.config import Config, ConfigError, variable
@@ -26,11 +26,12 @@ from collector.ingest.receivers.grpc import grpc_server
 from collector.ingest.receivers.http import http_app
 from collector.live.runner import Live
 from collector.model.answers import Otlp
-from collector.queries import Reader, Sources
+from collector.queries import Reader, Sources, Workers
 from collector.steady_clock import WRONG, SteadyClock
 from collector.stitching import Keying
-from collector.store.contracts import OpenError, OpenStore, RetentionStore, StoreError
+from collector.store.contracts import OpenError, OpenStore, StoreError
 from collector.store.open import open_store
+from collector.store.removal import RetentionStore
 from collector.upkeep import checking, presence, probe, pulse
 from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
@@ -56,10 +57,12 @@ def main() -> int:
     0: it was told to stop. 1: it could not stop in time. 2: it could not start. 70: a part of it failed.
     """
     allocator.give_back()
+    log_lines.set_up()
     try:
+        backends.require_compiled()
         config = Config.from_env()
         return uvloop.run(run(config))
-    except (ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
+    except (backends.BackendError, ConfigError, DeclarationError, OpenError, PortError, StoreError) as error:
         _say(str(error), sys.stderr)
     return 2
 
@@ -82,7 +85,7 @@ async def run(config: Config) -> int:
     store = open_store(config.data, config.store_memory_bytes, config.store, clock.now, backups)
     keys.use(store.secret)
     naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
-    writing, ticking, reading = store.stores(), store.stores(), store.stores()
+    writing, ticking, reading = store.stores(), store.stores(), store.stores(bounded=True)
     clock.follow(writing.spans.arrival_of_newest(1, 0, clock.now() + WRONG) + 1)
     clock.keep()
     troubles, watch = Troubles(clock.now), Watch(counters)
@@ -150,7 +153,8 @@ async def run(config: Config) -> int:
         dismissals=reading.dismissals,
         deletions=reading.deletions,
     )
-    reader = Reader(sources)
+    workers = Workers(config.worker_memory_bytes)
+    reader = Reader(sources, workers)
     api = HttpServer(
         api_app(reader, live, counters, config, watch.is_well, access),
         api_socket,
@@ -158,6 +162,7 @@ async def run(config: Config) -> int:
         Patience(connections=most // 4),  # its own, so that senders cannot keep readers out
         closed("API"),
     )
+    log_lines.adopt("uvicorn")
     rounds.every("clock", 10, partial(keep_time, clock, troubles))
     loop = asyncio.get_running_loop()
 
@@ -170,6 +175,7 @@ async def run(config: Config) -> int:
     rounds.every("doors", 2, Doors(access, tls, troubles).check)
     rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
     rounds.every("retention", EVERY_S, dropping.round)
+    rounds.every("idle workers", 15, workers.end_idle)
     await intake.start()
     live.start()
     rounds.start()
@@ -197,6 +203,7 @@ async def run(config: Config) -> int:
             await asyncio.gather(http.stop(), grpc.stop(grace=5))
             await intake.close()
             await rounds.stop()
+            await asyncio.to_thread(workers.close)
             await api.stop()
             await asyncio.to_thread(reader.deleting.stop)
             await asyncio.to_thread(live.stop)

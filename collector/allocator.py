@@ -21,6 +21,12 @@ def give_back() -> None:
         pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
+def count_exactly() -> None:
+    """For a process with a limit of memory: reserve nothing that is not used."""
+    _mallopt(_ARENA_MAX, 2)
+    pa.set_memory_pool(pa.system_memory_pool())
+
+
 def keep() -> None:
     """For a process that works on large columns and ends: keep freed memory for the next column.
 

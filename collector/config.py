@@ -58,6 +58,8 @@ class Config:
     queue_bytes: int = _number(256 * _MIB, 2**40)
     # Enough for an insert, a merge and a large read at once. The live part's memory does not count.
     store_memory_bytes: int = _number(768 * _MIB, 2**40, least=128 * _MIB - 1)
+    # Of a process that answers large questions: enough for a file of the largest size, and not for two.
+    worker_memory_bytes: int = _number(1024 * _MIB, 2**40, least=256 * _MIB - 1)
     # Empty: everything is learned. A file of declared expectations; it has no usual place.
     expectations: str = ""
     # Attributes that hold the business identity of a flow. The first one that a span has counts.

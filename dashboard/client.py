@@ -32,6 +32,14 @@ SHOP_DEFAULT = "http://127.0.0.1:4320"
 # collector that takes longer than this as down.
 TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
+# A part of a large flow is read from among all of its spans, and may wait for others who ask the same.
+SLOW = httpx.Timeout(30.0, connect=1.0)
+# How many spans of a flow are drawn at once: more take a browser seconds.
+DRAWN = 2_000
+# For how long a part is shown as it was: reading it takes a second.
+PART_AGE_S = 10.0
+KEPT_PARTS = 4
+
 # How many answers are cached. One flow can be megabytes.
 KEPT_ANSWERS = 128
 
@@ -116,6 +124,7 @@ class Api:
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
         self._lock = threading.Lock()
         self._ahead = 0
+        self._parts: list[tuple[object, ...]] = []  # questions for parts of large flows, oldest first
 
     def close(self) -> None:
         """Close the connections."""
@@ -159,11 +168,27 @@ class Api:
         }
         return self._ask("/api/v1/flows", Flows, params, max_age=0.5)
 
-    def flow(self, key: str) -> Answered[Flow]:
-        """Ask for one flow; raise `NotFoundError` when the collector does not know *key*."""
+    def flow(self, key: str, *, part: str = "") -> Answered[Flow]:
+        """Ask for one flow; raise `NotFoundError` when the collector does not know *key*.
+
+        Of a large flow this is a part: the last one, the first one (*part* is "first"), or the one whose
+        cursor *part* is.
+        """
         # A key of "." or ".." would change the path.
         step = quote(key, safe="").replace(".", "%2E")
-        return self._ask(f"/api/v1/flows/{step}", Flow, max_age=0.5)
+        where = {"order": "oldest"} if part == "first" else {"cursor": part}
+        params = {"limit": DRAWN, **where}
+        answer = self._ask(f"/api/v1/flows/{step}", Flow, params, max_age=_age_of_flow, timeout=SLOW)
+        self._bound_parts((f"/api/v1/flows/{step}", *sorted(_said(params).items())), answer.value)
+        return answer
+
+    def _bound_parts(self, question: tuple[object, ...], flow: Flow) -> None:
+        """Keep only the newest parts of large flows: each takes tens of megabytes."""
+        with self._lock:
+            if flow.shown < flow.spans and question not in self._parts:
+                self._parts.append(question)
+            while len(self._parts) > KEPT_PARTS:
+                self._held.pop(self._parts.pop(0), None)
 
     def map(self, *, window_s: int = 900) -> Answered[Map]:
         """Ask for the choreography of the last *window_s* seconds."""
@@ -213,14 +238,16 @@ class Api:
         kind: type[T],
         params: Mapping[str, object] | None = None,
         *,
-        max_age: float,
+        max_age: float | Callable[[T | None], float],
         then: Callable[[T], None] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> Answered[T]:
-        wanted = {name: str(value) for name, value in (params or {}).items() if value not in {None, ""}}
+        wanted = _said(params or {})
         held = self._remembered((path, *sorted(wanted.items())))
         with held.lock:
-            if time.monotonic() - held.asked >= max_age:
-                self._renew(held, path, kind, wanted)
+            age = max_age(held.value) if callable(max_age) else max_age
+            if time.monotonic() - held.asked >= age:
+                self._renew(held, path, kind, wanted, timeout)
                 if then and held.problem is None:
                     then(held.value)
             if held.problem is None:
@@ -229,17 +256,21 @@ class Api:
                 raise held.problem
             return Answered(held.value, time.monotonic() - held.answered, held.problem)
 
-    def _renew(self, held: _Held, path: str, kind: type[T], params: Mapping[str, str]) -> None:
+    def _renew(
+        self, held: _Held, path: str, kind: type[T], params: Mapping[str, str], timeout: httpx.Timeout
+    ) -> None:
         try:
-            held.value, held.problem = self._fetch(path, kind, params), None
+            held.value, held.problem = self._fetch(path, kind, params, timeout), None
             held.answered = time.monotonic()
         except ApiError as problem:
             held.problem = problem
         held.asked = time.monotonic()
 
-    def _fetch(self, path: str, kind: type[T], params: Mapping[str, str]) -> T:
+    def _fetch(
+        self, path: str, kind: type[T], params: Mapping[str, str], timeout: httpx.Timeout = TIMEOUT
+    ) -> T:
         try:
-            response = self._http.get(path, params=params)
+            response = self._http.get(path, params=params, timeout=timeout)
         except httpx.HTTPError as error:
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
         return _decoded(response, kind)
@@ -296,6 +327,15 @@ class ShopControl:
 
 
 _KINDS: Mapping[int, type[ApiError]] = {401: RefusedError, 403: RefusedError, 404: NotFoundError}
+
+
+def _said(params: Mapping[str, object]) -> dict[str, str]:
+    """What is said of *params* in an address: what has no value is not."""
+    return {name: str(value) for name, value in params.items() if value not in {None, ""}}
+
+
+def _age_of_flow(last: Flow | None) -> float:
+    return PART_AGE_S if last is not None and last.shown < last.spans else 0.5
 
 
 def _decoded(response: httpx.Response, kind: type[T]) -> T:

@@ -29,18 +29,18 @@ st.set_page_config(page_title=f"{chosen.title} \u00b7 Choreoscope", page_icon=st
 st.logo(str(ICON), size="medium")
 st.html(HERE / "drawing" / "frontend" / "frame.css")
 if has_provider() and not st.user.is_logged_in:
-    st.title("Choreoscope")
+    st.html("<h1>Choreoscope</h1>")
     st.button("Sign in", type="primary", on_click=st.login)
     st.stop()
 if has_provider() and not may_enter(st.user.to_dict()):
-    st.title("Choreoscope")
+    st.html("<h1>Choreoscope</h1>")
     st.text("This account is none of CHOREOSCOPE_USERS.")
     st.button("Sign out", on_click=st.logout)
     st.stop()
-try:
-    chosen.run()
-finally:  # also under a page that stops because no collector answers
-    if has_provider():
-        st.button("Sign out", on_click=st.logout, type="tertiary")
-    elif GUARD.wants_token():
-        st.html('<a href="logout" target="_self">Sign out</a>')
+if has_provider() or GUARD.wants_token():
+    with st.container(key="leave"):  # shown below the page, though a page that stops draws nothing after it
+        if has_provider():
+            st.button("Sign out", on_click=st.logout, type="tertiary")
+        else:
+            st.html('<a href="logout" target="_self">Sign out</a>')
+chosen.run()

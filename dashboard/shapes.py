@@ -44,6 +44,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     overdue_s: float | None
     spans_kept: str
     dismissed: Dismissed | None
+    set_aside: bool
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -135,18 +136,20 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Explained(Answer, frozen=True, kw_only=True):
-    """What is overdue, and why."""
+class Overdue(Answer, frozen=True, kw_only=True):
+    """Findings, oldest first, and the incidents that they belong to."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: bool
+    total: int
 
 
-class Why(Explained, frozen=True, kw_only=True):
+class Why(Overdue, frozen=True, kw_only=True):
     """The findings of one flow."""
 
     notes: list[Note]
+    set_aside: bool
 
 
 class Unlisted(Answer, frozen=True, kw_only=True):
@@ -157,10 +160,9 @@ class Unlisted(Answer, frozen=True, kw_only=True):
     sentence: str
 
 
-class Stuck(Explained, frozen=True, kw_only=True):
+class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
-    total: int
     flows: int
     dismissed: int
     next_cursor: str | None
@@ -278,6 +280,11 @@ class Stitched(Answer, frozen=True, kw_only=True):
     """A causal graph."""
 
     spans: int
+    shown: int
+    before: int
+    next_cursor: str | None
+    earlier_cursor: str | None
+    later_cursor: str | None
     traces: int
     messages: list[Message]
     reactions: list[Reaction]
@@ -291,6 +298,7 @@ class Stitched(Answer, frozen=True, kw_only=True):
 class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     """A flow of a causal graph, with what lists say of it."""
 
+    set_aside: bool
     state: str
     started_unix_nano: int
     last_unix_nano: int
@@ -312,6 +320,7 @@ class Flow(Stitched, frozen=True, kw_only=True):
 
     flows: Sequence[ShownFlow]
     findings: list[Finding]
+    findings_total: int
 
 
 class Spans(Answer, frozen=True, kw_only=True):

@@ -1,9 +1,11 @@
 """How much may wait? As much as is stored soon, and no more."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.ingest.admission import LEAST_BYTES, WAIT_S, Admission
+from collector.web.budget import Budget, OverloadError
 
 MIB = 1024 * 1024
 MOST = 256 * MIB
@@ -76,3 +78,40 @@ def test_the_limit_is_always_between_its_bounds(groups: list[tuple[int, float, f
 def test_memory_bounds_it_before_time_does() -> None:
     assert after(100 * MIB, 40, begin=Admission(32 * MIB)).limit == 32 * MIB
     assert after(100 * MIB, 4, begin=Admission(2 * MIB)).limit == 2 * MIB
+
+
+async def test_a_full_queue_is_told_before_a_body_is_read() -> None:
+    """Reading what is refused anyway takes the time of those that are taken."""
+    counted: list[int] = []
+    budget = Budget(10 * MIB, lambda: counted.append(1))
+    with budget.share() as whole:
+        whole.grow(10 * MIB)
+
+        with pytest.raises(OverloadError, match="wait already"):
+            budget.require_room()
+
+    budget.require_room()
+    assert len(counted) == 1
+
+
+async def test_those_that_are_still_arriving_do_not_fill_the_queue() -> None:
+    """They may give way to the next one, so that slow senders keep nobody out."""
+    budget = Budget(10 * MIB)
+    with budget.share() as slow:
+        async with slow.arriving():
+            slow.grow(10 * MIB)
+
+            budget.require_room()
+
+
+async def test_a_limit_that_falls_lets_go_of_nothing() -> None:
+    """What was taken is stored; only what comes next is refused."""
+    budget = Budget(10 * MIB)
+    with budget.share() as taken, budget.share() as late:
+        taken.grow(8 * MIB)
+        budget.limit = 4 * MIB
+
+        with pytest.raises(OverloadError):
+            late.grow(1)
+
+        assert budget.held == 8 * MIB

@@ -79,6 +79,11 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
     ]
     assert tell(*sent).document == {
         "spans": 9,
+        "shown": 9,
+        "before": 0,
+        "next_cursor": None,
+        "earlier_cursor": None,
+        "later_cursor": None,
         "traces": 5,
         "messages": [message(placed, [placed, sending], "f1"), message(other, [other], "f2")],
         "reactions": [

@@ -19,7 +19,7 @@ from collector.diagnosis.debts import Debt
 from collector.live.tick import Pacing
 from collector.model.answers import Answer, Error, Stitched
 from collector.model.flows import State
-from collector.model.notes import NoteKind, Trouble
+from collector.model.notes import LeftOut, NoteKind, Trouble
 from collector.stitching import Because
 from tests.collecting import Collector
 from tests.factories import SECOND
@@ -83,7 +83,7 @@ def test_every_state_and_debt_is_described() -> None:
 def test_every_note_and_reason_is_described() -> None:
     notes = section("docs/answers.md", "## stitch").split("| `kind` of a note |")[1]
 
-    assert first_column(notes) == {kind.name.lower() for kind in NoteKind} | set(Trouble)
+    assert first_column(notes) == {kind.name.lower() for kind in NoteKind} | set(Trouble) | set(LeftOut)
     row = next(line for line in text_of("docs/answers.md").splitlines() if line.startswith("| `because` |"))
     assert {because.name.lower() for because in Because} <= set(re.findall(r"`(\w+)`", row))
 
@@ -201,8 +201,8 @@ def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> N
     shown = collector.ask(f"/flows/{STOPPED}")["findings"]
 
     more = {field for field in fields(listed) if field.startswith((".drops", ".rests_on"))}
-    more |= {".total", ".flows", ".next_cursor", ".unlisted", ".dismissed"}
-    assert set(fields(alone)) - {".notes"} | more == set(fields(listed))
+    more |= {".flows", ".next_cursor", ".unlisted", ".dismissed"}
+    assert set(fields(alone)) - {".notes", ".set_aside"} | more == set(fields(listed))
     assert set(fields(shown)) == set(fields(listed["stuck"]))
     assert json.loads(example("why")).keys() == alone.keys()
 

@@ -10,7 +10,8 @@ import pytest
 from collector.counters import Counters
 from collector.model.troubles import TroubleKind
 from collector.model.wording import HOUR, MINUTE
-from collector.store.contracts import Day, Room, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import Day, Room
 from collector.upkeep.disk import DiskWatch
 from collector.upkeep.dropping import Dropping
 from collector.upkeep.health import Troubles
@@ -31,6 +32,7 @@ class Shelf:
         self.ids_before: list[int] = []
         self.rows_before: list[int] = []
         self.fails = False
+        self.half: int | None = None
 
     def days(self) -> list[Day]:
         if self.fails:
@@ -48,7 +50,11 @@ class Shelf:
     def oldest(self) -> int:
         return self.kept[0].number * DAY if self.kept else 0
 
+    def half_dropped(self) -> int | None:
+        return self.half
+
     def drop_day(self, number: int) -> None:
+        self.half = None
         self.kept = [day for day in self.kept if day.number != number]
         self.free += 10 * MIB
 
@@ -120,6 +126,21 @@ def test_a_round_drops_counts_and_says_it(
     assert (dropping.retained.since, dropping.retained.days) == ((TODAY - 14) * DAY, 15)
     dropping.round()
     assert (len(caplog.records), shelf.ids_before) == (2, [(TODAY - 14) * DAY])
+
+
+def test_a_drop_that_was_interrupted_is_finished(
+    made: Made, counters: Counters, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a day is worse than none: flows that lost spans with it would seem to be whole."""
+    shelf = Shelf(3, 2, 1, 0)
+    shelf.half = TODAY - 3
+    dropping = made(shelf)
+    dropping.round()
+    dropping.round()
+
+    assert [TODAY - day.number for day in shelf.kept] == [2, 1, 0]
+    assert counted(counters, "days", "half") == 1
+    assert "Dropped 1,000 spans received on 2026-11-27. The others of that day had been" in caplog.text
 
 
 def test_a_clock_set_a_year_forward_costs_a_day_an_hour(made: Made, time: Time) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from collector.queries import Reader
-from collector.queries.paging import Page
+from collector.queries.paging import Page, Part
 from tests.documents import sources
 from tests.factories import pairs
 from tests.scenes import Watch, order, publish, react, without
@@ -82,6 +82,24 @@ def test_flows_that_stopped_are_counted_where_memory_could_not_hold_them(watch: 
     assert held < 100
     assert states["stuck"] == 100
     assert states["failed"] == 0
+
+
+def test_step_at_which_a_flow_stopped_is_shown_with_its_last_part(watch: Watch) -> None:
+    """It may lie a million spans before the last one, and is what the reader came for."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    for number in range(4):  # what somebody did with the order meanwhile
+        watch.receive([publish("audit", f"Noted{number}", "A-1", at=watch.now)])
+    watch.wait(8)
+    reader = questions(watch)
+
+    flow = reader.flow("A-1", Part(limit=2))
+
+    assert flow is not None
+    assert flow.spans > flow.shown == 2
+    (finding,) = [one for one in flow.findings if one.missing.service == "payment"]
+    assert finding.stopped_at.ref in {message.ref for message in flow.messages}
+    assert flow.earlier_cursor
+    assert flow.later_cursor is None
 
 
 def test_an_empty_list_says_whether_it_is_known_to_be_empty(watch: Watch) -> None:

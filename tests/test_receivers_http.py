@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector.config import Config
 from collector.store.clickhouse.connections import Database
+from collector.web.bodies import TooLargeError, inflate
 from tests.factories import json_body, protobuf, request, span
 from tests.running import Ingest, ingest
 
@@ -74,7 +75,7 @@ async def test_json_is_answered_in_json(server: Ingest, media_type: str) -> None
     ("coding", "packed"),
     [
         ("gzip", gzip.compress),
-        ("GZIP", lambda data: gzip.compress(data[:10]) + gzip.compress(data[10:])),
+        ("GZIP", gzip.compress),
         ("deflate", zlib.compress),
         ("zstd", lambda data: pa.compress(data, "zstd", asbytes=True)),
         ("identity", bytes),
@@ -213,6 +214,33 @@ async def test_too_much_on_the_wire_is_413_though_no_length_is_announced(server:
     answer = await server.http.post("/v1/traces", content=pieces(), headers=PROTOBUF)
 
     assert answer.status_code == 413
+
+
+async def test_a_gzipped_body_is_one_stream(server: Ingest) -> None:
+    """Two million empty ones, 38 MiB, kept a processor busy for a second and a half."""
+    body = protobuf(request(span()))
+    content = gzip.compress(body[:10]) + gzip.compress(body[10:])
+
+    answer = await server.http.post(
+        "/v1/traces", content=content, headers={**PROTOBUF, "content-encoding": "gzip"}
+    )
+
+    assert answer.status_code == 400
+    assert "something follows its end" in Status.FromString(answer.content).message
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])
+async def test_nothing_that_inflates_two_hundredfold_is_inflated(coding: str) -> None:
+    """64 MiB of zeros are 8 KiB of zstd: a few of those would stay below every other limit."""
+    packed: Any = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": lambda data: pa.compress(data, "zstd", asbytes=True),
+    }[coding]
+
+    assert inflate(packed(bytes(2**20)), coding, 2**26) == bytes(2**20)
+    with pytest.raises(TooLargeError, match="200 times its size"):
+        inflate(packed(bytes(2**20 + 1)), coding, 2**26)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from collector.model.wording import HOUR, MINUTE
-from collector.store.contracts import Day, Room
+from collector.store.removal import Day, Room
 from collector.upkeep.even_time import EvenTime
 from collector.upkeep.retention import (
     DAY,

@@ -295,6 +295,8 @@ try:
     for statement in {OLDER} if "older" in does else []:
         spans._database.execute(statement)
     opened.close()
+    if "older" in does:
+        (Path(folder) / "tables.json").unlink()  # which older versions did not have
 except Exception as error:
     print(f"{{type(error).__name__}}: {{error}}")
 """

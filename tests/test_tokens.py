@@ -215,3 +215,23 @@ def test_it_is_read_again_when_it_changes_and_a_mistake_changes_nothing(file: Pa
     written(file.parent, TEXT)
     assert may(READ)
     assert troubles.now() == ()
+
+
+def test_every_path_that_there_is_asks_for_a_role(guarded: httpx.Client) -> None:
+    """Whoever adds a path need not think of it."""
+    described = guarded.get("/openapi.json", headers=shown(READ)).json()["paths"]
+    asked = [
+        (method.upper(), path.replace("{key}", "A-1"))
+        for path, methods in described.items()
+        for method in methods
+    ]
+    reading = {("POST", "/api/v1/stitch")}
+
+    assert len(asked) > 10
+    for method, path in asked:
+        if path in {"/healthz", "/readyz"}:
+            continue
+        assert guarded.request(method, path).status_code == 401
+        reads = method == "GET" or (method, path) in reading
+        assert (guarded.request(method, path, headers=shown(READ)).status_code == 403) is not reads, path
+        assert guarded.request(method, path, headers=shown(SEND)).status_code == 403

@@ -14,10 +14,20 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.decisions import Decision
 from collector.model.deletions import Recorded
-from collector.model.flows import STORED_FLOWS, State
+from collector.model.flows import SET_ASIDE, STORED_FLOWS, State
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
-from collector.store.contracts import NEVER, Known, Place, Search, Stores, begins_trace_id
+from collector.store.contracts import (
+    NEVER,
+    PLACES,
+    Cut,
+    Known,
+    Place,
+    Search,
+    SpanPlace,
+    Stores,
+    begins_trace_id,
+)
 
 Row = dict[str, Any]
 
@@ -40,6 +50,62 @@ class SimulatedSpans:
         every = self._every()
         found = every.filter(pc.is_in(every["trace_id"], value_set=wanted)).combine_chunks()
         return each_once(found, span_keys(trace_keys(found["trace_id"]), found["span_id"]))
+
+    def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
+        """At most *limit* spans of these traces, of each trace the first; nothing is cut here."""
+        found = self.spans_of(trace_ids).to_pylist()
+        seen: Counter[bytes] = Counter()
+        kept = []
+        for place, row in enumerate(found):
+            seen[row["trace_id"]] += 1
+            if seen[row["trace_id"]] <= each:
+                kept.append(place)
+        return self.spans_of(trace_ids).take(pa.array(kept[:limit], pa.int64()))
+
+    def copies_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many copies of spans there are of these traces."""
+        return int(self._copies(trace_ids).num_rows)
+
+    def count_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many distinct spans these traces have."""
+        return int(self.spans_of(trace_ids).num_rows)
+
+    def count_before(self, trace_ids: Sequence[bytes], place: SpanPlace, *, distinct: bool) -> int:
+        """How many spans of these traces come before *place*."""
+        found = self.spans_of(trace_ids) if distinct else self._copies(trace_ids)
+        return sum(tuple(row.values()) < place for row in found.select(PLACES.names).to_pylist())
+
+    def part_of(
+        self,
+        trace_ids: Sequence[bytes],
+        limit: int,
+        *,
+        after: SpanPlace | None = None,
+        before: SpanPlace | None = None,
+    ) -> pa.Table:
+        """PLACES of at most *limit* copies: the first after *after*, or else the last before *before*."""
+        rows = sorted(tuple(row.values()) for row in self._copies(trace_ids).select(PLACES.names).to_pylist())
+        if after is not None:
+            chosen = [row for row in rows if row > after][:limit]
+        else:
+            chosen = [row for row in rows if before is None or row < before][-limit:]
+        return pa.Table.from_pylist([dict(zip(PLACES.names, row, strict=True)) for row in chosen], PLACES)
+
+    def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:
+        """How many bytes each span at *places* has, about."""
+        return np.zeros(places.num_rows, np.int64)
+
+    def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
+        """The spans with these *ids*, deduplicated; nothing is cut here."""
+        wanted = {tuple(row.values()) for row in ids.to_pylist()}
+        found = self.spans_of(ids["trace_id"].to_pylist())
+        here = [tuple(row.values()) in wanted for row in found.select(["trace_id", "span_id"]).to_pylist()]
+        return found.filter(pa.array(here, pa.bool_()))
+
+    def _copies(self, trace_ids: Iterable[bytes]) -> pa.Table:
+        wanted = pa.array(sorted(set(trace_ids)), pa.binary(16))
+        every = self._every()
+        return every.filter(pc.is_in(every["trace_id"], value_set=wanted))
 
     def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """All copies of spans (SPANS) received after that time, in order of arrival."""
@@ -170,7 +236,15 @@ class SimulatedFlows:
 
     def unfinished(self, limit: int) -> pa.Table:
         """Rows that are stuck or failed, newest first."""
-        return _stored([row for row in self._newest() if row["state"] in {3, 4}][:limit])
+        return _stored(
+            [row for row in self._newest() if row["state"] in {3, 4} and row["stuck_from"] != SET_ASIDE][
+                :limit
+            ]
+        )
+
+    def set_aside(self, limit: int) -> pa.Table:
+        """Rows that were set aside, newest first."""
+        return _stored([row for row in self._newest() if row["stuck_from"] == SET_ASIDE][:limit])
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """Rows that match *search* and follow *after*: stuck first, then the newest."""
@@ -258,5 +332,12 @@ def simulated_stores() -> tuple[Stores, SimulatedFlows]:
 
 def _stored(rows: Iterable[Row]) -> pa.Table:
     return pa.Table.from_pylist(
-        [{name: row[name] for name in STORED_FLOWS.names} for row in rows], STORED_FLOWS
+        [
+            {
+                **{name: row.get(name) for name in STORED_FLOWS.names},
+                "set_aside": row["stuck_from"] == SET_ASIDE,
+            }
+            for row in rows
+        ],
+        STORED_FLOWS,
     )

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 KINDS = ("full", "kill", "broken")
 # Undoes what older versions did not have yet.
 OLDER = (
+    "ALTER TABLE message_ids DROP COLUMN stored_unix_nano",
+    "ALTER TABLE flows DROP COLUMN begun",
     "DROP TABLE decisions",
     "DROP TABLE settings",
     "ALTER TABLE flows DROP COLUMN stuck_from",

@@ -1,11 +1,12 @@
 """The API on its port: paths, parameters and status codes. `queries` decides what the answers are."""
 
+import logging
 import time
-from collections.abc import Callable
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import FastAPI, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.convertors import Convertor, register_url_convertor
@@ -20,6 +21,7 @@ from collector.api.bodies_of_words import (
     document_in,
 )
 from collector.api.failures import Json, UnknownFlowError, add_errors
+from collector.api.lanes import BusyError, Lane, Lanes
 from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
 from collector.api.store_paths import add_store
@@ -44,12 +46,31 @@ from collector.model.answers import (
     Why,
 )
 from collector.model.flows import State
-from collector.queries import Only, QuestionError, Reader, never_of, page, unwanted_of, wish_of
-from collector.store.contracts import Search
+from collector.queries import (
+    PART,
+    ApartError,
+    Errand,
+    GivenUpError,
+    Only,
+    QuestionError,
+    Reader,
+    never_of,
+    page,
+    part,
+    unwanted_of,
+    wish_of,
+)
+from collector.store.contracts import Search, StoreError
 from collector.web.access import HostNames, ProtectiveHeaders, RoleNeeded, names_matter
-from collector.web.bodies import inflate, receive
+from collector.web.bodies import receive
+from collector.web.budget import Budget, Share
 from collector.web.foreign_pages import OwnPages, require_own
 from collector.web.tokens import ANYBODY, Access, Role
+from collector.web.unread import BrokenOffError, ReadInTime
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class _Key(Convertor[str]):
@@ -77,6 +98,9 @@ _SEARCHED = "Part of a key, an event type or a service, or the beginning of a tr
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
 Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
+PartLimit = Annotated[int, Query(ge=1, le=10_000, description="How many spans at the most.")]
+PartCursor = Annotated[str | None, Query(description="A cursor of another part.", max_length=400)]
+Order = Annotated[Literal["newest", "oldest"], Query(description="Which part comes first.")]
 Name = Annotated[str, Query(max_length=1_000, description="In full; case does not matter.")]
 Window = Annotated[int, Query(ge=1, le=31 * 86_400, description="Seconds back from now.")]
 
@@ -104,11 +128,13 @@ def api_app(
         responses=errors,
     )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
-    _add_questions(app, reader, config)
-    _add_words(app, reader)
-    _add_health(app, live, counters, taking, reader)
+    lanes, budget = Lanes(), Budget(config.queue_bytes)
+    _add_questions(app, reader, config, lanes, budget)
+    _add_words(app, reader, budget)
+    _add_health(app, lanes, live, counters, taking, reader)
     add_store(app, reader.sources)
     add_errors(app)
+    app.add_middleware(ReadInTime)
     # The last one is asked first.
     app.add_middleware(RoleNeeded, access=access or Access.of(config), open_paths=_OPEN, needed=_needed)
     app.add_middleware(OwnPages, linked=_LINKED)
@@ -124,22 +150,26 @@ def _needed(method: str, path: str) -> Role:
     return Role.READ if reads else Role.DECIDE
 
 
-def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
+def _add_questions(app: FastAPI, reader: Reader, config: Config, lanes: Lanes, budget: Budget) -> None:
     def path(address: str, answer: type[Answer]) -> Callable[[Any], Any]:
         return app.get(f"/api/v1{address}", response_model=None, responses={200: response(answer)})
 
     @path("/summary", Summary)
-    def summary() -> Json:
+    async def summary(request: Request) -> Response:
         """The figures of the first page."""
-        return Json(reader.summary())
+        return await lanes.quick.ask(request, lambda errand: Json(reader.summary()))
 
     @path("/stuck", Stuck)
-    def stuck(late: bool = False, each: Each = None, limit: Limit = 1000, cursor: Cursor = None) -> Json:
+    async def stuck(
+        request: Request, late: bool = False, each: Each = None, limit: Limit = 1000, cursor: Cursor = None
+    ) -> Response:
         """What stopped, and why; with `late=true` also what is late and not yet past its deadline."""
-        return Json(reader.stuck(page(limit, cursor), late=late, each=each))
+        wanted = page(limit, cursor)
+        return await lanes.stuck.ask(request, lambda errand: Json(reader.stuck(wanted, late=late, each=each)))
 
     @path("/flows", Flows)
-    def flows(
+    async def flows(
+        request: Request,
         q: Annotated[str, Query(max_length=200, description=_SEARCHED)] = "",
         state: Annotated[
             str, Query(description="running, late, stuck, failed, done, dismissed; several with commas.")
@@ -152,32 +182,54 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         ] = None,
         limit: Limit = 1000,
         cursor: Cursor = None,
-    ) -> Json:
+    ) -> Response:
         """The flows, stuck first, then the newest."""
         since = time.time_ns() - window_s * 10**9 if window_s else 0
         states, dismissed = _states(state)
         search = Search(q.strip(), states, dismissed, since, waiting_for=waiting_for)
-        return Json(reader.flows(search, page(limit, cursor)))
+        wanted = page(limit, cursor)
+        return await lanes.lists.ask(request, lambda errand: Json(reader.flows(search, wanted)))
 
     @path("/flows/{key:key}", Flow)
-    def flow(key: str) -> Json:
-        """One flow by its key, id or trace id: its graph and its findings."""
-        return Json(_found(reader.flow(key), key, reader))
+    async def flow(
+        request: Request,
+        key: str,
+        limit: PartLimit = PART,
+        cursor: PartCursor = None,
+        order: Order = "newest",
+    ) -> Response:
+        """One flow by its key, id or trace id: its graph and its findings.
+
+        Of a flow with more than `limit` spans it is a part: the newest, or the oldest with `order=oldest`;
+        `next_cursor` leads on.
+        """
+        wanted = part(limit, cursor, order)
+        found = await lanes.large.ask(
+            request, lambda errand: _found(reader.flow_json(key, wanted, errand), key, reader)
+        )
+        return Response(found, media_type="application/json")
 
     @path("/spans/{key:key}", Spans)
-    def spans(key: str) -> Json:
-        """The spans of one flow, as the OTLP request in JSON that `stitch` reads."""
-        return Json(_found(reader.spans(key), key, reader))
+    async def spans(request: Request, key: str) -> Response:
+        """The spans of one flow, as the OTLP request in JSON that `stitch` reads.
+
+        All of them, in the order of their start: they are read while they are sent.
+        """
+        errand = Errand()
+        pieces = await lanes.large.ask(
+            request, lambda errand: _found(reader.spans_json(key, errand), key, reader), errand
+        )
+        return StreamingResponse(_sent(lanes.large, request, pieces, errand), media_type="application/json")
 
     @path("/why/{key:key}", Why)
-    def why(key: str) -> Json:
+    async def why(request: Request, key: str) -> Response:
         """The findings of one flow."""
-        return Json(_found(reader.why(key), key, reader))
+        return await lanes.lists.ask(request, lambda errand: Json(_found(reader.why(key), key, reader)))
 
     @path("/map", Map)
-    def choreography(window_s: Window = 900) -> Json:
+    async def choreography(request: Request, window_s: Window = 900) -> Response:
         """Who reacts to what, how often, how fast."""
-        return Json(reader.map(window_s))
+        return await lanes.large.ask(request, lambda errand: Json(reader.map(window_s)))
 
     @path("/deletions", Deletions)
     def deletions() -> Json:
@@ -185,22 +237,51 @@ def _add_questions(app: FastAPI, reader: Reader, config: Config) -> None:
         return Json(reader.deletions())
 
     @path("/expectations", Expectations)
-    def expectations(event_type: Name = "", service: Name = "") -> Json:
+    async def expectations(request: Request, event_type: Name = "", service: Name = "") -> Response:
         """What is expected of whom after what, how sure that is, and what people said about it."""
-        return Json(reader.expectations(Only(event_type, service)))
+        only = Only(event_type, service)
+        return await lanes.lists.ask(request, lambda errand: Json(reader.expectations(only)))
 
     @app.post("/api/v1/stitch", response_model=None, responses={200: response(Stitched)})
-    async def stitch(request: Request) -> Json:
+    async def stitch(
+        request: Request, limit: PartLimit = PART, cursor: PartCursor = None, order: Order = "newest"
+    ) -> Response:
         """Stitch a trace file: OTLP, Tempo, Jaeger or Zipkin, gzipped or not. Nothing is stored.
 
-        Its content decides what it is, whatever the Content-Type says.
+        Its content decides what it is, whatever the Content-Type says. Of a file with more than `limit`
+        spans the answer shows a part, as of a flow: send it again with the `next_cursor` for the next.
         """
-        coding = request.headers.get("content-encoding", "")
-        body = await receive(request.stream(), coding, config.max_body_bytes)
-        return Json(await run_in_threadpool(_stitched, reader, body, config.max_body_bytes))
+        wanted = part(limit, cursor, order)
+        with budget.share() as share:
+            body = await _body_of(request, config.max_body_bytes, share)
+            found = await lanes.large.ask(
+                request, lambda errand: reader.stitch_json(body, wanted, errand, config.max_body_bytes)
+            )
+        return Response(found, media_type="application/json")
 
 
-def _add_words(app: FastAPI, reader: Reader) -> None:
+async def _body_of(request: Request, most: int, share: Share) -> bytes:
+    """The inflated body, which may have *most* bytes; they are counted in *share* from the first one on."""
+    coding = request.headers.get("content-encoding", "")
+    async with share.arriving():
+        body = await receive(request.stream(), coding, most, count=share.grow)
+    share.settle(len(body))
+    return body
+
+
+async def _sent(
+    lane: Lane, request: Request, pieces: Iterator[bytes], errand: Errand
+) -> AsyncIterator[bytes]:
+    """*pieces*, each made once the one before is taken."""
+    try:
+        while (piece := await lane.ask(request, lambda errand: next(pieces, None), errand)) is not None:
+            yield piece
+    except (ApartError, BusyError, GivenUpError, StoreError) as error:
+        log.warning("Spans of a flow are sent incompletely: %s", error or "their reader has left")
+        raise BrokenOffError from error
+
+
+def _add_words(app: FastAPI, reader: Reader, budget: Budget) -> None:
     """What people say: each word is stored, with its author and reason, before it is applied.
 
     Without an author it is that of the token, if the token has a name. The Content-Type must be
@@ -209,9 +290,9 @@ def _add_words(app: FastAPI, reader: Reader) -> None:
 
     async def said(request: Request, most: int) -> object:
         require_own(request.headers)
-        coding = request.headers.get("content-encoding", "")
         author = getattr(request.state, "caller", ANYBODY).name
-        return document_in(await receive(request.stream(), coding, most), author)
+        with budget.share() as share:
+            return document_in(await _body_of(request, most, share), author)
 
     @app.post(
         "/api/v1/expectations",
@@ -247,26 +328,26 @@ def _add_words(app: FastAPI, reader: Reader) -> None:
         return Json(await run_in_threadpool(reader.delete, wish))
 
 
-def _stitched(reader: Reader, file: bytes, limit: int) -> Stitched:
-    if file[:2] == b"\x1f\x8b":  # a gzipped file, sent without Content-Encoding
-        file = inflate(file, "gzip", limit)
-    return reader.stitch(file)
-
-
 def _add_health(
-    app: FastAPI, live: Live, counters: Counters, taking: Callable[[], bool], reader: Reader
+    app: FastAPI,
+    lanes: Lanes,
+    live: Live,
+    counters: Counters,
+    taking: Callable[[], bool],
+    reader: Reader,
 ) -> None:
     troubles = reader.sources.troubles
     counters.registry.register(LiveFigures(live, reader.live_flows))
     counters.registry.register(TroubleFigures(troubles))
 
+    # Both need no thread: they answer even if all are taken.
     @app.get("/healthz", response_model=None)
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         """The process answers."""
         return {"status": "ok"}
 
     @app.get("/readyz", response_model=None)
-    def readyz() -> Response:
+    async def readyz() -> Response:
         """Spans are taken and stored; `replayed`: unfinished flows of before are watched again."""
         trouble = troubles.unready()
         if trouble is not None or not taking():
@@ -275,16 +356,17 @@ def _add_health(
         return JSONResponse({"status": "ready", "replayed": live.replayed.is_set()})
 
     @app.get("/metrics", response_model=None)
-    def metrics() -> Response:
+    async def metrics(request: Request) -> Response:
         """Counters for Prometheus."""
-        return Response(generate_latest(counters.registry), media_type=CONTENT_TYPE_LATEST)
+        text = await lanes.quick.ask(request, lambda errand: generate_latest(counters.registry))
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/docs", include_in_schema=False, response_model=None)
-    def docs() -> HTMLResponse:
-        return HTMLResponse(manual(app.openapi()))
+    async def docs(request: Request) -> HTMLResponse:
+        return await lanes.quick.ask(request, lambda errand: HTMLResponse(manual(app.openapi())))
 
 
-def _found(answer: Answer | None, key: str, reader: Reader) -> Answer:
+def _found(answer: T | None, key: str, reader: Reader) -> T:
     if answer is None:
         raise UnknownFlowError(key, reader.nearest(key))
     return answer

@@ -10,19 +10,23 @@ from fastapi.responses import JSONResponse
 from msgspec import UNSET
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from collector.api.lanes import BusyError
 from collector.formats import EXPECTED, FormatError
 from collector.model.answers import Error
 from collector.queries import (
+    ApartError,
     DecisionError,
     DeletionError,
     DismissalError,
+    GivenUpError,
     QuestionError,
     TooEarlyError,
     TooManyDecisionsError,
     UnknownStepError,
 )
-from collector.store.contracts import StoreError
-from collector.web.bodies import BodyError, TooLargeError
+from collector.store.contracts import StoreError, TooMuchError
+from collector.web.bodies import BodyError, SlowError, TooLargeError
+from collector.web.budget import OverloadError
 from collector.web.foreign_pages import ForeignPageError
 
 _UNDECIDED: Mapping[type[DecisionError], int] = {
@@ -92,7 +96,8 @@ def add_errors(app: FastAPI) -> None:
     @app.exception_handler(QuestionError)
     @app.exception_handler(BodyError)
     def wrong(request: Request, error: Exception) -> Json:
-        return said(413 if isinstance(error, TooLargeError) else 400, str(error))
+        code = 413 if isinstance(error, TooLargeError) else 408 if isinstance(error, SlowError) else 400
+        return said(code, str(error))
 
     @app.exception_handler(FormatError)
     def unreadable(request: Request, error: FormatError) -> Json:
@@ -101,4 +106,17 @@ def add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(StoreError)
     def store(request: Request, error: StoreError) -> Json:
-        return said(503, str(error))
+        return said(504 if isinstance(error, TooMuchError) else 503, str(error))
+
+    @app.exception_handler(ApartError)
+    def apart(request: Request, error: ApartError) -> Json:
+        return said(504, str(error))
+
+    @app.exception_handler(BusyError)
+    @app.exception_handler(OverloadError)
+    def busy(request: Request, error: Exception) -> Json:
+        return Json(Error(error=str(error)), 503, {"Retry-After": "2"})
+
+    @app.exception_handler(GivenUpError)
+    def given_up(request: Request, error: GivenUpError) -> Json:
+        return said(499, "The asker has left.")  # nobody reads this

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from collector.commands.caring import store_
 from collector.commands.demo import demo
 from collector.commands.expecting import expectations
 from collector.commands.failure import CommandError
@@ -11,7 +12,6 @@ from collector.commands.imports import import_
 from collector.commands.reading import flow, flows, map_, stuck, why
 from collector.commands.servers import collector, dashboard
 from collector.commands.stitch import stitch
-from collector.commands.storing import store_
 from collector.commands.sweeping import delete, dismiss
 from collector.commands.terminal import harmless
 

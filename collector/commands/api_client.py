@@ -1,7 +1,8 @@
 """Queries the collector's API."""
 
 import os
-from typing import Any, TypeAlias
+import sys
+from typing import Any, TextIO, TypeAlias
 from urllib.parse import quote
 
 import httpx
@@ -38,6 +39,29 @@ def ask(path: str, parameters: Document | None = None) -> Document:
     return document
 
 
+def copy(path: str, where: TextIO) -> None:
+    """Write the answer of `/api/v1` + *path*, on one line, as it comes: it may be larger than the memory.
+
+    Raise `CommandError` as `ask` does, and if the answer breaks off.
+    """
+    try:
+        with httpx.stream("GET", _url(path), headers=bearer(), timeout=60, **connection()) as answer:
+            if answer.is_error:
+                answer.read()
+                code = 1 if answer.status_code == httpx.codes.NOT_FOUND else 2
+                raise CommandError(str(_document(answer).get("error", answer.status_code)), code)
+            where.writelines(answer.iter_text())
+        where.write("\n")
+        where.flush()
+    except BrokenPipeError:  # as in `| head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except httpx.RemoteProtocolError as error:
+        msg = f"{address()} broke off its answer: the log of the collector says why ({error})."
+        raise CommandError(msg) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _nobody(error) from error
+
+
 def tell(path: str, body: Document, timeout_s: float = _PATIENCE_S) -> Document:
     """The answer to *body*, sent to `/api/v1` + *path*; raise `CommandError` if it is refused."""
     answer, document = _answered("POST", path, timeout_s, json=body)
@@ -50,17 +74,27 @@ def tell(path: str, body: Document, timeout_s: float = _PATIENCE_S) -> Document:
 def _answered(method: str, path: str, timeout_s: float, **given: Any) -> tuple[httpx.Response, Document]:
     try:
         answer = httpx.request(
-            method, f"{address()}/api/v1{path}", headers=bearer(), timeout=timeout_s, **connection(), **given
+            method, _url(path), headers=bearer(), timeout=timeout_s, **connection(), **given
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        msg = (
-            f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
-            f"that runs in CHOREOSCOPE_API ({error}){hint(error, address())}."
-        )
-        raise CommandError(msg) from error
+        raise _nobody(error) from error
+    return answer, _document(answer)
+
+
+def _url(path: str) -> str:
+    return f"{address()}/api/v1{path}"
+
+
+def _nobody(error: Exception) -> CommandError:
+    return CommandError(
+        f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
+        f"that runs in CHOREOSCOPE_API ({error}){hint(error, address())}."
+    )
+
+
+def _document(answer: httpx.Response) -> Document:
     try:
-        document = answer.json()
+        return dict(answer.json())
     except ValueError as error:
         msg = f"{address()} answered {answer.status_code} and no JSON: is that a collector's API?"
         raise CommandError(msg) from error
-    return answer, dict(document)

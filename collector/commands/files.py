@@ -1,9 +1,10 @@
 """Reads the trace files given to a command, and reports what in them cannot be used."""
 
-import gzip
+import errno
+import os
+import stat
 import sys
 import time
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +16,18 @@ from collector import formats
 from collector.commands.failure import CommandError
 from collector.formats import EXPECTED, Begun, FormatError, Found
 from collector.model.wording import counted
+from collector.web.bodies import BodyError, inflate_file
 
 _MANY, _LONG = 10, 2**24  # files, bytes: with less, a bar would be gone before anybody could read it
 
+_MOST_BYTES = 2**31 - 1  # read, or inflated: columns of bytes can hold no more
+_TOO_MUCH = f"it holds more than {_MOST_BYTES:,} bytes"
+
 files = click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+
+
+class _Readable(Protocol):
+    def read(self, n: int, /) -> bytes: ...
 
 
 class _Bar(Protocol):
@@ -81,12 +90,34 @@ def _begun(path: Path, size: int, bar: _Bar) -> Begun:
 
 def _read(path: Path) -> bytes:
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        msg = f"{path} can not be read: {reason}. Expected a file with {EXPECTED}."
+        data = _octets(path)
+        return inflate_file(data, _MOST_BYTES) if data[:2] == b"\x1f\x8b" else data
+    except (OSError, BodyError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "it is too large for the memory"
+        msg = _line(f"{path} can not be read: {reason}. Expected a file with {EXPECTED}.")
         raise CommandError(msg) from error
+
+
+def _octets(path: Path) -> bytes:
+    """All of a file or a pipe; raise OSError rather than wait for a writer, or read without an end."""
+    if str(path) == "-":
+        return _bounded(sys.stdin.buffer)
+    # Opening a named pipe would wait until somebody writes into it.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISFIFO(found.st_mode)):
+            raise OSError(errno.EINVAL, "it is a directory, a device or a socket")
+        if found.st_size > _MOST_BYTES:
+            raise OSError(errno.EFBIG, _TOO_MUCH)
+        os.set_blocking(file.fileno(), True)
+        return _bounded(file)
+
+
+def _bounded(file: _Readable) -> bytes:
+    data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, _TOO_MUCH)
+    return data
 
 
 def _line(sentence: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from collector.commands import text
-from collector.commands.api_client import Document, ask, named
+from collector.commands.api_client import Document, ask, copy, named
 from collector.pictures import PICTURES
 
 _PAGE = 1000
@@ -83,16 +83,27 @@ def flows(
 
 @click.command()
 @click.argument("key")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=5_000,
+    show_default=True,
+    help="Of a larger flow, a part of so many spans.",
+)
+@click.option("--oldest", is_flag=True, help="Its first part; without, its last, where it stopped.")
+@click.option("--cursor", metavar="TEXT", help="The part that another answer names.")
 @formats_with("otlp", *PICTURES)
-def flow(key: str, style: str) -> None:
+def flow(key: str, limit: int, oldest: bool, cursor: str | None, style: str) -> None:
     """Show one flow: who reacted to what, and what is missing. KEY is a flow key, flow id or trace id.
 
-    otlp gives its spans, which `choreoscope stitch` and other tools read; the others are pictures.
+    otlp gives its spans, all of them, which `choreoscope stitch` and other tools read; the others are
+    pictures.
     """
     if style == "otlp":
-        show(ask(f"/spans/{named(key)}"), style, _line)
-    else:
-        show(ask(f"/flows/{named(key)}"), style, PICTURES.get(style, text.flow))
+        copy(f"/spans/{named(key)}", sys.stdout)
+        return
+    wanted = {"limit": limit, "order": "oldest" if oldest else None, "cursor": cursor}
+    show(ask(f"/flows/{named(key)}", wanted), style, PICTURES.get(style, text.flow))
 
 
 @click.command()
@@ -109,11 +120,6 @@ def why(key: str, style: str) -> None:
 def map_(window_s: int, style: str) -> None:
     """Show who reacts to what, how often and how fast."""
     show(ask("/map", {"window_s": window_s}), style, text.choreography)
-
-
-def _line(document: Document) -> str:
-    """JSON on one line, so that a file may hold several flows, one per line."""
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def _pages(path: str, name: str, limit: int, parameters: dict[str, Any]) -> Document:

@@ -10,6 +10,11 @@ from collector.model.wording import counted, duration, moment
 
 Document: TypeAlias = dict[str, Any]
 
+SET_ASIDE = (
+    "It has too many spans to be judged: it may be stuck, and nobody knows. Do several runs share its key?"
+)
+
+_DEEPEST = 120  # characters of indentation
 _STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
 
 
@@ -59,7 +64,7 @@ def flows(document: Document, now: int) -> str:
     """A table of flows."""
     rows = [
         (
-            item["state"],
+            "set aside" if item.get("set_aside") else item["state"],
             short(item["key"] or item["id"]),
             short(item["last_event_type"] or ""),
             by_whom(item["dismissed"])
@@ -93,9 +98,23 @@ def flow(document: Document) -> str:
     traces = counted(len(item["traces"]), "trace")
     head = f"{short(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
     findings = [f"  {clean(finding['sentence'])}" for finding in document.get("findings", [])]
+    if item.get("set_aside"):
+        findings.insert(0, f"  {SET_ASIDE}")
     notes = sorted({f"  note: {note['text']}" for note in document["notes"]})
     said = [f"  {by_whom(item['dismissed'])}"] if item.get("dismissed") else []
-    return "\n".join([head, *said, *findings, *notes, "", *_tree(document)])
+    return "\n".join([head, *said, *_part(document), *findings, *notes, "", *_tree(document)])
+
+
+def _part(document: Document) -> list[str]:
+    """Which part of a flow is shown, and what leads to the parts beside it; nothing if it is all of it."""
+    if document.get("shown", 0) >= document.get("spans", 0):  # also if an older collector answered
+        return []
+    before, shown = document["before"], document["shown"]
+    lines = [f"  showing {shown:,} of {document['spans']:,} spans: {before + 1:,} to {before + shown:,}"]
+    for name, word in (("earlier_cursor", "what came before"), ("later_cursor", "what came after")):
+        if document[name]:
+            lines.append(f"  {word}: --cursor {document[name]}")
+    return lines
 
 
 def stitched(document: Document) -> str:
@@ -122,6 +141,8 @@ def stitched(document: Document) -> str:
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
     lines = [clean(note["text"]) for note in document["notes"]]
+    if document.get("set_aside"):
+        lines.append(f"{short(key)}: {SET_ASIDE}")
     if not document["stuck"]:
         said = f"Nothing is overdue in {short(key)}." if document["replayed"] else NOT_KNOWN_YET
         return "\n".join(lines or [said])
@@ -136,6 +157,8 @@ def why(document: Document, key: str) -> str:
             lines.append(f"  since {at} it was {before['cause']}: {clean(before['because'])}")
         if finding["blocked"]:
             lines.append(f"  blocked: {clean(', '.join(finding['blocked']))}")
+    if len(document["stuck"]) < document.get("total", 0):
+        lines.append(f"The oldest {len(document['stuck']):,} of {document['total']:,} findings.")
     return "\n".join(lines)
 
 
@@ -203,7 +226,9 @@ def _tree(document: Document) -> list[str]:
             lines.append(f"{follow}{branch} ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
         for place, child in reversed(list(enumerate(children))):
             last = place == len(children) - 1
-            stack.append((child, follow + ("└─ " if last else "├─ "), follow + ("   " if last else "│  ")))
+            # A chain of thousands would take megabytes of blanks, and no terminal is as wide.
+            inner = (follow + ("   " if last else "│  "))[-_DEEPEST:]
+            stack.append((child, follow + ("└─ " if last else "├─ "), inner))
     return lines
 
 

@@ -50,6 +50,13 @@ def _names(columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
 _WORD_NAMES, _VALUE_NAMES = _names(_WORDS), _names(_VALUES)
 
 
+def names_of(naming: Naming) -> Sequence[str]:
+    """The names of all attributes that are read: without these, a span would be another."""
+    columns = [*_WORD_NAMES.values(), *_VALUE_NAMES.values()]
+    own = [naming.flow_key, naming.correlation, naming.causation]
+    return list(dict.fromkeys(name for names in (*columns, *own) for name in names))
+
+
 def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     """READINGS, one row for each row of *spans* (SPANS), in the same order."""
     ids = {

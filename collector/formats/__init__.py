@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from collector.formats import detection, exported_otlp, jaeger, lenient_otlp, zipkin
 from collector.formats.found import Format, FormatError, Found, Problem, Reading
-from collector.formats.otlp import Body, Encoding, decode
+from collector.formats.otlp import Body, Encoding, OtlpError, decode, require_filled
 from collector.formats.trouble import UnusableError
 from collector.model.notes import Trouble
 
@@ -51,7 +51,7 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
         raise FormatError(msg)
     reading, tables = Reading(), []
     zipkins: list[Any] = []
-    failed: dict[int, FormatError] = {}
+    failed: dict[int, str] = {}  # not the errors: each would keep a kilobyte
     for first, some in _portions(bodies):
         table, problems, others = exported_otlp.read(some, received_unix_nano)
         tables.append(table)
@@ -60,12 +60,12 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
             try:
                 _read_other(some[place], reading, zipkins)
             except FormatError as error:
-                failed[first + place + 1] = error
+                failed[first + place + 1] = str(error)
         seen(sum(len(body.data) for body in some))
     halves = zipkin.halves(zipkins, reading)
     if failed and not (halves or reading.groups or any(table.num_rows for table in tables)):
-        line, first_error = next(iter(failed.items()))
-        raise FormatError(str(first_error), line if len(bodies) > 1 else None, len(bodies)) from first_error
+        line, why = next(iter(failed.items()))
+        raise FormatError(why, line if len(bodies) > 1 else None, len(bodies))
     for line, why in failed.items():
         text = f"Line {line} of {len(bodies)} can not be read: {why}"
         reading.problems.append(Problem(Trouble.UNREADABLE, None, text))
@@ -97,6 +97,10 @@ def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
     if body.encoding is Encoding.PROTOBUF:
         (verdict,) = decode([body], 0).verdicts
         raise FormatError(str(verdict.error))
+    try:
+        require_filled(body.data, "it is of no use")
+    except OtlpError as error:
+        raise FormatError(str(error)) from error
     document = detection.load(body.data)
     match detection.format_of(document):
         case Format.OTLP:

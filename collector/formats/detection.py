@@ -10,6 +10,7 @@ import msgspec
 from collector.formats.found import Format, FormatError
 from collector.formats.lenient_otlp import WRAPPINGS
 from collector.formats.otlp import Body, Encoding
+from collector.formats.otlp.bounds import FEW
 from collector.formats.otlp.from_json import mended
 
 _REQUEST = {"resourceSpans", "resource_spans", "batches", "scopeSpans", "scope_spans"}
@@ -18,6 +19,8 @@ _REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
 
 # Control characters: a protobuf message with a span contains some, text contains none.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]").search
+_BEGINS = re.compile(rb"^[ \t]*[{\[]", re.MULTILINE).search
+_SHORTEST = 8  # bytes of a line that may hold a trace: {"a":{}}
 _SHOWN = 60
 
 
@@ -34,7 +37,7 @@ def split(data: bytes) -> list[Body]:
         return []
     if _is_json(shown):
         return [Body(shown, Encoding.JSON)]
-    lines = [line for line in shown.splitlines() if line.strip()]
+    lines = _lines(shown)
     # A protobuf request begins with a line feed (the tag 0x0A), and any byte may follow it, even "{".
     is_text = not data.startswith(b"\n")
     if len(lines) > 1 and (_is_json(lines[0]) or (is_text and any(map(_is_json, lines)))):
@@ -45,6 +48,16 @@ def split(data: bytes) -> list[Body]:
         msg = f"it is text of another kind: {shown[:_SHOWN].decode(errors='replace')!r}."
         raise FormatError(msg)
     return [Body(data, Encoding.PROTOBUF)]
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """The lines of *text*; none if no line begins like JSON, or most are too short for any.
+
+    Each takes forty bytes of memory, even if it is empty.
+    """
+    if text.count(b"\n") + text.count(b"\r") > max(FEW, len(text) // _SHORTEST) or not _BEGINS(text):
+        return []
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def _is_json(data: bytes) -> bool:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 WAIT_S = 1.0  # decoding, storing and answering come on top
-LEAST_BYTES = 16 * 1024 * 1024  # a group: dozens of senders that wait for each other's group are not too many
+LEAST_BYTES = 8 * 1024 * 1024  # some dozens of senders that wait for their answers are not too many
 _BEGIN_RATE = 24 * 1024 * 1024  # bytes a second, until it is known
 # A smaller group costs more per byte, so it says only that at least this much is possible.
 _TELLING_BYTES = 2 * 1024 * 1024

@@ -77,6 +77,10 @@ class Archive:
         """Ignore all further spans of *flows*."""
         self._aside.add(chunk.identifiers[flows[chunk.identified]])
 
+    def remember_aside(self, ids: pa.Array, trace_ids: pa.Array) -> None:
+        """Ignore all further spans of flows with these ids and traces, which were set aside earlier."""
+        self._aside.add(np.concatenate([text_keys(ids), trace_keys(trace_ids)]))
+
     def without_aside(self, rows: pa.Table) -> pa.Table:
         """*rows* (READINGS) without those of flows that were set aside."""
         if not self._aside:

@@ -143,6 +143,8 @@ class Replay:
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
+        aside = self._read(self._flows.set_aside, _UNFINISHED)
+        self._tick.archive.remember_aside(whole(aside["id"]), whole(aside["traces"]).flatten())
         flow_keys, trace_ids = self._read(self._flows.newest_names, before, _REMEMBERED)
         self._tick.archive.remember_names(flow_keys, trace_ids)
         if len(flow_keys) == _REMEMBERED:

@@ -34,7 +34,7 @@ from collector.live.shown import Shown
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
 from collector.model.decisions import Decision
 from collector.model.deletions import Doomed
-from collector.model.flows import State
+from collector.model.flows import SET_ASIDE, State
 from collector.model.identity import trace_keys
 from collector.model.readings import READINGS
 from collector.model.wording import SECOND
@@ -90,8 +90,8 @@ class Tick:
         failure = self._place(now)
         self._judging.begin(self._memory.chunks, self._memory.demands)
         judged = [one for chunk in list(self._memory.chunks) for one in self._judged(chunk, now)]
-        held = replace(self._effort, spans_held=self._memory.spans)
-        self._effort = replace(held, tick_s=time.perf_counter() - began)
+        tick_s = time.perf_counter() - began
+        self._effort = replace(self._effort, spans_held=self._memory.spans, tick_s=tick_s)
         self.snapshot = self._snapshot(judged, now)
         try:
             self._keep(judged, now)
@@ -122,9 +122,9 @@ class Tick:
         self._renew()
         chunk, _ = make(trimmed.read(spans, self._naming), self._memory.demands, self.keying)
         self._judging.cuts.excuse(chunk, self._memory.demands.expected)
-        received = np.asarray(chunk.flows["received"].to_numpy())
-        now = int(received.max(initial=0)) + self._quiet(int(received.max(initial=0)))
-        self.learner.learn(chunk.lesson(np.isin(chunk.ids(chunk.alive), list(ids)), now))
+        newest = int(np.asarray(chunk.flows["received"].to_numpy()).max(initial=0))
+        wanted = np.isin(chunk.ids(chunk.alive), list(ids))
+        self.learner.learn(chunk.lesson(wanted, newest + self._quiet(newest)))
 
     def decide(self, decision: Decision) -> None:
         """Apply a person's word from the next tick on."""
@@ -236,10 +236,7 @@ class Tick:
         self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
     def _add_unrestored(self, rows: pa.Table, now: int) -> list[pa.Table]:
-        """Stitch *rows* with the flows in memory only: too many wait for a store that does not answer.
-
-        Return what is still to be stitched.
-        """
+        """Stitch *rows* with the flows in memory only, as too many wait; return what is left to stitch."""
         try:
             self._stitch(rows, None, now)
         except Exception:
@@ -382,10 +379,13 @@ class Tick:
             self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
     def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:
-        # Unless more of them arrives, they are not judged again, so their final state is decided now.
-        stuck_from = one.stuck_from(now)
-        comes_to_nothing = (stuck_from == 0) & (one.state < State.STUCK)
-        one = replace(one, state=np.where(comes_to_nothing, int(State.DONE), one.state))
+        # Unless more of them arrives, they are not judged again, so their final state is decided now. Nobody
+        # learns whether a flow that was set aside comes to an end.
+        aside = "set_aside" in counted
+        stuck_from = np.full(len(flows), SET_ASIDE) if aside else one.stuck_from(now)
+        comes_to_nothing = (stuck_from <= 0) & (one.state < State.STUCK)
+        final = State.RUNNING if aside else State.DONE
+        one = replace(one, state=np.where(comes_to_nothing, int(final), one.state))
         try:
             self.archive.evict(one, flows, stuck_from=stuck_from)
         except StoreError as error:

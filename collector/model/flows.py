@@ -31,7 +31,15 @@ FLOWS = pa.schema(
     ]
 )
 
-STORED_FLOWS = FLOWS.append(pa.field("state", pa.uint8())).append(pa.field("taught", pa.bool_()))
+STORED_FLOWS = pa.schema(
+    [
+        *FLOWS,
+        ("state", pa.uint8()),
+        ("taught", pa.bool_()),
+        ("set_aside", pa.bool_()),  # too large to be judged: nobody knows what it waits for
+    ]
+)
+SET_ASIDE = -1  # what `FlowStore.put` takes in place of a time from which a flow is stuck
 
 
 class State(IntEnum):

@@ -45,6 +45,13 @@ SENTENCES = {
 }
 
 
+class LeftOut(StrEnum):
+    """What of a large graph is not in an answer."""
+
+    SHORTENED = "shortened"
+    ELSEWHERE = "elsewhere"
+
+
 class Trouble(StrEnum):
     """Why no span could be made from a record in a file."""
 

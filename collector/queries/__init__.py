@@ -13,18 +13,25 @@ from collector.queries.deciding import (
 )
 from collector.queries.deleting import DeletionError, Unwanted, unwanted_of
 from collector.queries.dismissing import DismissalError, Never, never_of
+from collector.queries.errand import Errand, GivenUpError
 from collector.queries.expectation_list import Only
-from collector.queries.paging import Page, QuestionError, page
+from collector.queries.paging import PART, Page, Part, QuestionError, page, part
 from collector.queries.reader import Reader
 from collector.queries.sources import Sources
+from collector.queries.workers import ApartError, Workers
 
 __all__ = [
+    "PART",
+    "ApartError",
     "DecisionError",
     "DeletionError",
     "DismissalError",
+    "Errand",
+    "GivenUpError",
     "Never",
     "Only",
     "Page",
+    "Part",
     "QuestionError",
     "Reader",
     "Sources",
@@ -33,8 +40,10 @@ __all__ = [
     "UnknownStepError",
     "Unwanted",
     "Wish",
+    "Workers",
     "never_of",
     "page",
+    "part",
     "unwanted_of",
     "wish_of",
 ]

@@ -13,11 +13,15 @@ from collector.columns.joins import distinct_pairs, once
 from collector.columns.keys import whole
 from collector.model import answers
 from collector.model.answers import Edge, Message, Note, Reaction, StitchedFlow
-from collector.model.notes import SENTENCES, NoteKind
+from collector.model.notes import SENTENCES, LeftOut, NoteKind
+from collector.model.wording import counted
 from collector.queries.clock_notes import clock_answers, skew_notes
 from collector.stitching import Because, EdgeKind, Stitched
 from collector.stitching.clocks import across, clocks
 from collector.stitching.graph import Mask, Rows, marked
+
+NO_LIMIT = 2**62
+LISTED_TRACES = 1_000  # that are listed of a flow
 
 _AS_HEX: Mapping[bytes, str] = {}
 
@@ -35,12 +39,33 @@ class _Shown:
     refs: Sequence[str]
     names: Sequence[str]  # the names of flows
     spelled: Mapping[bytes, str]
+    held: Mask  # spans that are of these flows, shown or not
+    most: int
+
+    @cached_property
+    def all_edges(self) -> Rows:
+        """The edges to what is shown. A batch may also link to messages of other flows: not those."""
+        edges = self.stitched.graph.edges
+        return np.flatnonzero(self.spans[edges.target] & ((edges.source < 0) | self.held[edges.source]))
 
     @cached_property
     def edges(self) -> Rows:
-        """The edges to show. A batch may also link to messages of other flows: those edges belong there."""
-        edges = self.stitched.graph.edges
-        return np.flatnonzero(self.spans[edges.target] & ((edges.source < 0) | self.spans[edges.source]))
+        """The edges to show."""
+        return self.all_edges[: 4 * self.most]
+
+    @property
+    def missing(self) -> list[Note]:
+        """Notes on edges that are not here, or whose source is not."""
+        edges, notes = self.stitched.graph.edges, []
+        source = edges.source[self.edges]
+        if outside := int((~self.spans[source[source >= 0]]).sum()):
+            verb = "leads" if outside == 1 else "lead"
+            text = f"{counted(outside, 'edge')} {verb} here from other parts of the flow"
+            notes.append(Note(kind=LeftOut.ELSEWHERE.value, ref=None, text=text))
+        if over := len(self.all_edges) - len(self.edges):
+            text = f"{counted(over, 'edge')} more than an answer has room for"
+            notes.append(Note(kind=LeftOut.SHORTENED.value, ref=None, text=text))
+        return notes
 
     def texts(self, column: str) -> Sequence[str | None]:
         """The texts of a whole column."""
@@ -50,44 +75,80 @@ class _Shown:
 
 def causal_graph(
     stitched: Stitched,
-    only: int | None = None,
+    only: int | Sequence[int] | None = None,
     flow_ids: Sequence[str] | None = None,
     *,
     spelled: Mapping[bytes, str] = _AS_HEX,
     notes: Sequence[Note] = (),
+    mine: Mask | None = None,
+    most: int = NO_LIMIT,
 ) -> answers.Stitched:
-    """The graph of *stitched*, or of its flow *only*. Flows are called f1, f2, ..., or by *flow_ids*.
+    """The graph of *stitched*, or of its flows *only*. Flows are called f1, f2, ..., or by *flow_ids*.
 
     *spelled* has the ids that their sender did not write as the hex of all their bytes; *notes* are about
-    records that could not become spans.
+    records that could not become spans. Of a large graph, only the spans that *mine* marks are shown, and at
+    most about *most* of anything.
 
     Everything is sorted by time and then by ref, so that equal graphs give equal bytes.
     """
     graph, flows = stitched.graph, stitched.flows
-    spans = np.ones(len(graph.key), np.bool_)
+    held = np.ones(len(graph.key), np.bool_)
     if only is not None:
-        spans = marked(len(graph.key), flows.row[flows.flow == only])
+        wanted = marked(flows.count, np.atleast_1d(np.array(only, np.int64)))
+        held = marked(len(graph.key), flows.row[wanted[flows.flow]])
+    spans = held if mine is None else held & mine
     shown = _Shown(
         stitched,
         spans,
-        range(flows.count) if only is None else [only],
+        _flows_shown(stitched, spans) if only is None else np.flatnonzero(wanted).tolist(),
         refs_of(graph.spans["trace_id"], graph.spans["span_id"], spelled),
         flow_ids or [f"f{number + 1}" for number in range(flows.count)],
         spelled,
+        held,
+        most,
     )
     parts, between = _parts(shown), clocks(graph, shown.edges)
     skews = skew_notes(stitched, shown.edges, shown.refs, between)
     return answers.Stitched(
-        spans=int(spans.sum()),
-        traces=len(once(graph.trace[spans])),
+        spans=int(held.sum()),
+        shown=int(spans.sum()),
+        before=0,
+        next_cursor=None,
+        earlier_cursor=None,
+        later_cursor=None,
+        traces=len(once(graph.trace[held])),
         messages=_messages(shown, parts),
         reactions=_reactions(shown, parts),
         edges=_edges(shown),
         flows=_flows(shown),
         clocks=clock_answers(between),
-        notes=sorted([*_notes(shown), *skews, *notes], key=_place_of),
+        notes=sorted([*_few([*_notes(shown), *skews, *notes], most), *shown.missing], key=_place_of),
         unusable=len(notes),
     )
+
+
+def _flows_shown(stitched: Stitched, spans: Mask) -> Sequence[int]:
+    """The flows with any of *spans*."""
+    if spans.all():
+        return range(stitched.flows.count)
+    found: list[int] = once(stitched.flows.flow[spans[stitched.flows.row]]).tolist()
+    return found
+
+
+def _few(notes: list[Note], most: int) -> list[Note]:
+    """At most about *most* of *notes*, and how many more there are of each kind."""
+    if len(notes) <= most:
+        return notes
+    each: dict[str, list[Note]] = {}
+    for note in notes:
+        each.setdefault(note.kind, []).append(note)
+    room = max(most // len(each), 1)
+    kept = [note for some in each.values() for note in some[:room]]
+    for kind, some in each.items():
+        if len(some) > room:
+            text = f"{len(some) - room:,} more of the kind {kind} than an answer has room for"
+            kept.append(Note(kind=LeftOut.SHORTENED.value, ref=None, text=text))
+    return kept
 
 
 def refs_of(
@@ -160,7 +221,8 @@ def _flows_of(shown: _Shown, rows: Rows) -> list[list[str]]:
     names: list[list[str]] = [[] for _ in rows]
     included = marked(shown.stitched.flows.count, np.array(shown.flows, np.int64))
     for place, flow in zip(*(side.tolist() for side in shown.stitched.flows.of(rows)), strict=True):
-        if included[flow]:
+        # The pieces into which the part of a flow has fallen have one name.
+        if included[flow] and shown.names[flow] not in names[place]:
             names[place].append(shown.names[flow])
     return names
 
@@ -176,7 +238,9 @@ def _parts(shown: _Shown) -> dict[int, list[str]]:
     )
     parts: dict[int, list[str]] = {}
     for owner, _, _, member in order:
-        parts.setdefault(owner, []).append(shown.refs[member])
+        mine = parts.setdefault(owner, [])
+        if len(mine) < shown.most:
+            mine.append(shown.refs[member])
     return parts
 
 
@@ -216,11 +280,11 @@ def _flows(shown: _Shown) -> list[StitchedFlow]:
         StitchedFlow(
             id=shown.names[flow],
             key=flows.key[flow],
-            traces=sorted(traces[flow]),
+            traces=sorted(traces[flow])[:LISTED_TRACES],
             messages=messages[flow],
             reactions=reactions[flow],
         )
-        for flow in shown.flows
+        for flow in shown.flows[: shown.most]
     ]
 
 

@@ -2,27 +2,20 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
-from collector.model.answers import Note, Stitched
+from collector.model.answers import Note
 from collector.model.deletions import Deletion
 from collector.model.notes import NoteKind
 from collector.model.wording import moment
 from collector.queries.sources import Sources
 
-# What is missing was deleted, as far as anybody can tell: it is not called lost.
-_LOST = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
 
-
-def with_cuts(sources: Sources, graph: Stitched, traces: Iterable[str]) -> tuple[Stitched, bool]:
-    """*graph* with a note for each deletion that took spans of its *traces* (hex); and whether any did."""
-    ids = set(sources.deletions.cuts_of(map(bytes.fromhex, traces)))
+def deletion_notes(sources: Sources, traces: Iterable[bytes]) -> list[Note]:
+    """A note for each deletion that took spans of these *traces* (16 bytes each)."""
+    ids = set(sources.deletions.cuts_of(traces))
     if not ids:
-        return graph, False
+        return []
     known = {one.deletion.id: one.deletion for one in sources.deletions.records() if one.deletion.id in ids}
-    said = [Note(kind=NoteKind.DELETED.word, ref=None, text=_text(one)) for one in known.values()]
-    notes = [note for note in graph.notes if note.kind not in _LOST]
-    return msgspec.structs.replace(graph, notes=[*notes, *said]), True
+    return [Note(kind=NoteKind.DELETED.word, ref=None, text=_text(one)) for one in known.values()]
 
 
 def _text(deletion: Deletion) -> str:

@@ -1,99 +1,82 @@
-"""One flow in full: its graph, what its senders wrote, what is normal for it, and what is wrong with it."""
+"""One flow in full, or a part of it: its graph, what its senders wrote, what is normal, and what is wrong."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from collector.columns.keys import whole
-from collector.formats.otlp import opened, to_json
 from collector.live.snapshot import Snapshot
-from collector.model.answers import (
-    Finding,
-    Flow,
-    FlowItem,
-    Message,
-    Note,
-    Pace,
-    ShownFlow,
-    Spans,
-    Stitched,
-    Why,
-)
-from collector.model.notes import NoteKind
-from collector.queries.causal_graph import causal_graph, refs_of
-from collector.queries.cut_notes import with_cuts
+from collector.model.answers import FlowItem, Pace, Why
+from collector.queries.cut_notes import deletion_notes
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
+from collector.queries.errand import Errand
+from collector.queries.flow_answer import Job
 from collector.queries.flow_list import items_of, stored_item
+from collector.queries.flow_parts import MOST_OCTETS, MOST_TRACES, distinct, gather
+from collector.queries.paging import Part
 from collector.queries.remnants import cut_notes
 from collector.queries.sources import Sources
-from collector.queries.stitched_run import StitchedRun, run_of
-from collector.queries.stuck import cohorts, entries_of, findings
+from collector.queries.stuck import MOST_OF_ONE, cohorts, entries_of, findings
+from collector.store.contracts import SpanPlace
 
-_ON_THEIR_WAY = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
-
-
-def flow(sources: Sources, name: str, dismissed: Dismissed = NOTHING_DISMISSED) -> Flow | None:
-    """The flow with the key, id or trace id *name*; None if there is none."""
-    snapshot = sources.live.snapshot
-    place = place_of(snapshot, name)
-    item = _item(sources, snapshot, place, name, dismissed)
-    if item is None:
-        return None
-    cut = cut_notes(item, sources.retained().since)
-    found: Sequence[Finding] = ()
-    if place is not None:
-        kept_since = sources.retained().since
-        found = findings(snapshot, entries_of(snapshot, late=True, flow=place), kept_since)
-    run = run_of(sources, item)
-    if run is None:
-        return _without_spans(item, found, cut) if cut else None
-    count = run.stitched.flows.count
-    names = [item.id if number == run.flow else f"f{number + 1}" for number in range(count)]
-    graph = causal_graph(run.stitched, only=run.flow, flow_ids=names)
-    if cut or (place is not None and snapshot.coming[place]):
-        # Spans are sent when they end, and parents end after their children.
-        notes = [note for note in graph.notes if note.kind not in _ON_THEIR_WAY]
-        graph = msgspec.structs.replace(graph, notes=[*cut, *notes])
-    graph, deleted = with_cuts(sources, graph, item.traces)
-    if deleted:
-        item = msgspec.structs.replace(item, incomplete=False)
-    return _answer(_detailed(graph, run, snapshot), item, found)
+_EXPORTED = 10_000  # spans read at a time
+_ALSO = 20  # steps at which the flow stopped that are shown with every part
 
 
-def spans(sources: Sources, name: str) -> Spans | None:
-    """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
-    snapshot = sources.live.snapshot
-    item = _item(sources, snapshot, place_of(snapshot, name), name)
-    if item is None:
-        return None
-    notes = cut_notes(item, sources.retained().since) or msgspec.UNSET
-    run = run_of(sources, item)
-    if run is None:
-        return Spans(resource_spans=[], notes=notes) if notes else None
-    return Spans(resource_spans=to_json(run.own_spans())["resourceSpans"], notes=notes)
-
-
-def why(sources: Sources, name: str) -> Why | None:
-    """The findings of one flow; None if there is no such flow."""
-    replayed = sources.live.replayed.is_set()
+def job_of(
+    sources: Sources,
+    name: str,
+    wanted: Part,
+    errand: Errand,
+    dismissed: Dismissed = NOTHING_DISMISSED,
+) -> Job | None:
+    """What is needed to answer about the part *wanted* of the flow with the key, id or trace id *name*."""
     snapshot, kept_since = sources.live.snapshot, sources.retained().since
     place = place_of(snapshot, name)
-    item = _item(sources, snapshot, place, name)
-    if item is None:
+    found = _found(sources, snapshot, place, name, dismissed)
+    if found is None:
         return None
-    entries = entries_of(snapshot, late=True, flow=place) if place is not None else np.empty(0, np.int64)
-    found = list(findings(snapshot, entries, kept_since))
-    notes = cut_notes(item, kept_since)
-    return Why(stuck=found, cohorts=cohorts(found), replayed=replayed, notes=notes)
+    item, traces = found
+    entries = np.empty(0, np.int64) if place is None else entries_of(snapshot, late=True, flow=place)
+    told = findings(snapshot, entries[:MOST_OF_ONE], kept_since)
+    also = [one.stopped_at.ref for one in told[:_ALSO]]
+    # What the traces of a flow have now, of which nothing is kept, is of other flows in them.
+    gathered = None if item.spans_kept == "none" else gather(sources, item, traces, wanted, errand, also)
+    return Job(
+        cut=cut_notes(item, kept_since),
+        deleted=deletion_notes(sources, traces[:MOST_TRACES]),
+        gathered=gathered,
+        item=item,
+        traces=traces,
+        naming=sources.naming,
+        keying=sources.live.keying,
+        coming=place is not None and bool(snapshot.coming[place]),
+        oldest=wanted.oldest or wanted.after is not None,
+        normal=_normal(snapshot),
+        findings=told,
+        findings_total=len(entries),
+    )
 
 
-def item_of(sources: Sources, name: str) -> FlowItem | None:
-    """The list entry of the flow with the key, id or trace id *name*; None if there is none."""
-    snapshot = sources.live.snapshot
-    return _item(sources, snapshot, place_of(snapshot, name), name)
+def exported(sources: Sources, traces: Sequence[bytes], errand: Errand) -> Iterator[pa.Table]:
+    """All spans of *traces*, in the order of their start, so many at a time that they fit into memory."""
+    some, after = list(traces[:MOST_TRACES]), SpanPlace(0, bytes(16), bytes(8))
+    while True:
+        errand.check()
+        places = distinct(sources.spans.part_of(some, _EXPORTED, after=after))
+        if not places.num_rows:
+            return
+        size = np.cumsum(sources.spans.octets_at(some, places))
+        fitting = max(int(np.searchsorted(size, MOST_OCTETS, "right")), 1)
+        places = places.slice(0, fitting)
+        errand.check()
+        spans = sources.spans.spans_at(places.select(["trace_id", "span_id"]))
+        # A span is exported where the copy lies that counts, and only there.
+        right = spans.select(places.column_names).to_pylist()
+        here = {tuple(row.values()) for row in places.to_pylist()}
+        yield spans.filter(pa.array([tuple(row.values()) in here for row in right], pa.bool_()))
+        after = SpanPlace(*(places[name][-1].as_py() for name in places.column_names))
 
 
 def place_of(snapshot: Snapshot, name: str) -> int | None:
@@ -114,89 +97,61 @@ def place_of(snapshot: Snapshot, name: str) -> int | None:
     return int(np.searchsorted(traces.offsets.to_numpy(), hit, "right") - 1) if hit >= 0 else None
 
 
-def _item(
+def why(sources: Sources, name: str) -> Why | None:
+    """The findings of one flow, its oldest; None if there is no such flow."""
+    snapshot, kept_since = sources.live.snapshot, sources.retained().since
+    place = place_of(snapshot, name)
+    found = _found(sources, snapshot, place, name)
+    if found is None:
+        return None
+    item, _ = found
+    entries = np.empty(0, np.int64) if place is None else entries_of(snapshot, late=True, flow=place)
+    told = list(findings(snapshot, entries[:MOST_OF_ONE], kept_since))
+    return Why(
+        stuck=told,
+        cohorts=cohorts(told),
+        replayed=sources.live.replayed.is_set(),
+        total=len(entries),
+        notes=cut_notes(item, kept_since),
+        set_aside=item.set_aside,
+    )
+
+
+def item_of(sources: Sources, name: str) -> FlowItem | None:
+    """The list entry of the flow with the key, id or trace id *name*; None if there is none."""
+    snapshot = sources.live.snapshot
+    found = _found(sources, snapshot, place_of(snapshot, name), name)
+    return None if found is None else found[0]
+
+
+def _found(
     sources: Sources,
     snapshot: Snapshot,
     place: int | None,
     name: str,
     dismissed: Dismissed = NOTHING_DISMISSED,
-) -> FlowItem | None:
-    """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*."""
+) -> tuple[FlowItem, Sequence[bytes]] | None:
+    """The list entry of the flow that is in memory at *place* or, without a place, in the store as *name*.
+
+    With all its traces: the entry lists only the first of them.
+    """
     kept_since = sources.retained().since
     if place is not None:
-        return items_of(snapshot, np.array([place]), kept_since, dismissed)[0]
-    stored = sources.flows.named(name).to_pylist()
-    return stored_item(stored[0], kept_since, dismissed) if stored else None
+        item = items_of(snapshot, np.array([place]), kept_since, dismissed)[0]
+        return item, snapshot.flows["traces"][place].as_py()
+    stored = sources.flows.named(name)
+    if not stored.num_rows:
+        return None
+    item = stored_item(stored.slice(0, 1).to_pylist()[0], kept_since, dismissed)
+    return item, stored["traces"][0].as_py()
 
 
-def _without_spans(item: FlowItem, found: Sequence[Finding], notes: list[Note]) -> Flow:
-    """All that is left of a flow: its row."""
-    said = msgspec.structs.asdict(item)
-    parts: dict[str, list[Any]] = {name: [] for name in ("messages", "reactions", "edges", "clocks")}
-    shown = ShownFlow(**{name: said[name] for name in ShownFlow.__struct_fields__})
-    return Flow(spans=0, traces=0, **parts, flows=[shown], notes=notes, unusable=0, findings=list(found))
-
-
-def _answer(graph: Stitched, item: FlowItem, found: Sequence[Finding]) -> Flow:
-    (stitched,) = graph.flows
-    said = {**msgspec.structs.asdict(stitched), **msgspec.structs.asdict(item)}
-    parts = {name: getattr(graph, name) for name in graph.__struct_fields__ if name != "flows"}
-    return Flow(**parts, flows=[ShownFlow(**said)], findings=list(found))
-
-
-def _detailed(graph: Stitched, run: StitchedRun, snapshot: Snapshot) -> Stitched:
-    """*graph* with what its senders wrote and, for each reaction, what is normal for it."""
-    rows = opened.rows(run.own_spans())
-    readings = _readings(run)
-    published = {message.ref: message for message in graph.messages}
-    source = {edge.target: edge.source for edge in graph.edges if edge.kind == "delivery"}
+def _normal(snapshot: Snapshot) -> Mapping[tuple[str, str, str], Pace]:
+    """What is normal for each reaction: by (event type, service, group)."""
     normal: dict[tuple[str, str, str], Pace] = {}
     if snapshot.expected is not None:
         for e in snapshot.expected.steps.values():
             pace = e.react
             shown = Pace(n=pace.n, p50_ms=pace.p50_ms, p95_ms=pace.p95_ms, p99_ms=pace.p99_ms)
             normal[e.triggers[0], e.service, e.group] = shown
-    messages = [_with_span(message, rows) for message in graph.messages]
-    reactions = []
-    for reaction in graph.reactions:
-        message = published.get(source.get(reaction.ref, ""))
-        said = readings[reaction.ref]
-        event_type = message.event_type if message else said["event_type"]
-        start, end = reaction.start_unix_nano, reaction.end_unix_nano
-        reactions.append(
-            msgspec.structs.replace(
-                _with_span(reaction, rows),
-                event_type=event_type,
-                destination=said["destination"],
-                wait_ms=(start - message.time_unix_nano) / 1e6 if message else None,
-                wait_across_clocks=message is not None and message.service != reaction.service,
-                work_ms=(end - start) / 1e6,
-                expected=normal.get((str(event_type), str(reaction.service), str(reaction.group))),
-            )
-        )
-    return msgspec.structs.replace(graph, messages=messages, reactions=reactions)
-
-
-def _readings(run: StitchedRun) -> Mapping[str, Mapping[str, Any]]:
-    """What each reaction of the run says about its message, by ref."""
-    graph = run.stitched.graph
-    said = graph.spans.take(pa.array(graph.reactions))
-    refs = refs_of(said["trace_id"], said["span_id"])
-    return dict(zip(refs, said.select(["event_type", "destination"]).to_pylist(), strict=True))
-
-
-def _with_span(item: Any, rows: Mapping[str, opened.Row]) -> Any:
-    """A message or a reaction, with what its sender wrote on its span."""
-    row = rows.get(item.ref)
-    if row is None:
-        return item
-    said = {
-        "name": row["name"],
-        "attributes": opened.attributes(row),
-        "resource": opened.resource(row),
-        "events": opened.events(row),
-        "status_message": row["status_message"],
-    }
-    if isinstance(item, Message):
-        said["end_unix_nano"] = row["end_unix_nano"]
-    return msgspec.structs.replace(item, **said)
+    return normal

@@ -15,6 +15,7 @@ from collector.live.snapshot import Snapshot
 from collector.model import answers
 from collector.model.answers import FlowItem, Flows
 from collector.model.flows import State
+from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import spans_kept
@@ -210,7 +211,7 @@ def _item(
         last_service=row["last_service"],
         waiting_for=service,
         waiting_for_event=event_type,
-        traces=[trace.hex() for trace in row["traces"]],
+        traces=[trace.hex() for trace in row["traces"][:LISTED_TRACES]],
         outcome=row["outcome"] if state is State.DONE else None,
         messages=row["messages"],
         reactions=row["reactions"],
@@ -220,4 +221,5 @@ def _item(
         overdue_s=overdue,
         spans_kept=kept,
         dismissed=dismissed,
+        set_aside=row.get("set_aside", False),
     )

@@ -11,8 +11,10 @@ T = TypeVar("T")
 class Kept(Generic[T]):
     """Caches the answer to the latest question, for *seconds* if given."""
 
-    def __init__(self, seconds: float = float("inf")) -> None:
+    def __init__(self, seconds: float = float("inf"), *, meanwhile: bool = False) -> None:
+        """*meanwhile*: callers get the latest answer, however old, while a new one is computed."""
         self._seconds = seconds
+        self._meanwhile = meanwhile
         self._lock = threading.Lock()
         self._kept: tuple[object, float, T] | None = None
 
@@ -23,6 +25,9 @@ class Kept(Generic[T]):
 
     def get(self, question: object, make: Callable[[], T]) -> T:
         """The answer to *question*, computed if it is not cached; meanwhile, other callers wait for it."""
+        kept = self._kept
+        if self._meanwhile and kept is not None and self._lock.locked():
+            return kept[2]
         with self._lock:
             if self._kept is not None:
                 asked, made, answer = self._kept

@@ -6,17 +6,24 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
+from collector import conventions
 from collector.columns.keys import whole
 from collector.diagnosis import Names, record
 from collector.model.answers import Finding, Map, MapStuck
 from collector.model.flows import State
 from collector.model.wording import SECOND
 from collector.queries.choreography import choreography
+from collector.queries.flow_answer import ids_of
+from collector.queries.flow_parts import cut_for
 from collector.queries.sources import Sources
-from collector.queries.stitched_run import ids_of, stitched_again
+from collector.stitching import stitch
 from collector.store.contracts import Search
 
-_MAP_FLOWS = 1_000  # a map is drawn from this many of the newest flows
+_MAP_FLOWS = 1_000  # a map is drawn from this many of the newest flows,
+_MAP_TRACES = 10_000  # from so many of their traces,
+_TRACE_SPANS = 1_000  # from so many of the first spans of each: the rest repeat what is drawn already,
+_MAP_SPANS = 100_000  # and from so many in all
+_MOST_VARIANTS = 200
 
 
 def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) -> Map:
@@ -31,7 +38,9 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
     state = dict(zip(stored["id"].to_pylist(), stored["state"].to_pylist(), strict=True))
     state.update(zip(unfinished["id"].to_pylist(), snapshot.state[recent].tolist(), strict=True))
     traces = pa.concat_arrays([whole(stored["traces"]).flatten(), whole(unfinished["traces"]).flatten()])
-    stitched = stitched_again(sources, sources.spans.spans_of(traces.unique().to_pylist()))
+    some = traces.unique()[:_MAP_TRACES].to_pylist()
+    spans = sources.spans.first_of(some, _TRACE_SPANS, _MAP_SPANS, cut_for(sources))
+    stitched = stitch(conventions.read(spans, sources.naming), sources.live.keying)
     names = Names()
     # The trace of a batch also brings parts of flows that are not among the newest.
     states = [State(state[name]).word if name in state else None for name in ids_of(stitched)]
@@ -45,7 +54,7 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
         events=drawn.events,
         reactions=drawn.reactions,
         emits=drawn.emits,
-        variants=drawn.variants,
+        variants=drawn.variants[:_MOST_VARIANTS],
         stuck=_stopped(found),
     )
 

@@ -2,9 +2,18 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+
+from collector.store.contracts import SpanPlace
+
+PART = 5_000  # spans: what a person can look at, and what takes a second to answer
+
+_TraceId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+_SpanId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+_Start = Annotated[int, msgspec.Meta(ge=0)]
+_PartCursor: TypeAlias = tuple[Literal["after", "before"], _Start, _TraceId, _SpanId]
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
@@ -37,3 +46,41 @@ def page(limit: int, cursor: str | None) -> Page:
 def cursor_after(entry: tuple[int, int, str]) -> str:
     """The cursor of the page after *entry*."""
     return base64.urlsafe_b64encode(msgspec.json.encode(entry)).decode()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Which part of a flow is wanted, in spans, which lie in the order of their start.
+
+    With *after*, the first *limit* spans after it; with *before*, the last before it; else the last of all
+    or, if the *oldest* are wanted, the first. What stopped a flow is at its end.
+    """
+
+    limit: int = PART
+    oldest: bool = False
+    after: SpanPlace | None = None
+    before: SpanPlace | None = None
+
+
+def part(limit: int, cursor: str | None, order: Literal["newest", "oldest"] = "newest") -> Part:
+    """The part at *cursor*, which must come from an earlier answer; raise `QuestionError` otherwise."""
+    oldest = order == "oldest"
+    if not cursor:
+        return Part(limit, oldest)
+    try:
+        way, start, trace, span = msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor.encode()), type=_PartCursor
+        )
+        if start >= 2**64:
+            raise ValueError(start)
+        place = SpanPlace(start, bytes.fromhex(trace), bytes.fromhex(span))
+    except (ValueError, msgspec.MsgspecError) as error:
+        msg = f"cursor is '{cursor[:40]}': expected a cursor of an earlier answer, or none."
+        raise QuestionError(msg) from error
+    return Part(limit, oldest, **{way: place})
+
+
+def part_cursor(way: Literal["after", "before"], place: SpanPlace) -> str:
+    """The cursor of the part *way* of *place*."""
+    said = (way, place.start, place.trace_id.hex(), place.span_id.hex())
+    return base64.urlsafe_b64encode(msgspec.json.encode(said)).decode()

@@ -1,8 +1,11 @@
 """The read side of a collector: all questions in one object. It blocks: call it from a worker thread."""
 
 import time
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-from collector import formats
+import msgspec
+
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
     Decision,
@@ -13,7 +16,6 @@ from collector.model.answers import (
     Flow,
     Flows,
     Map,
-    Note,
     Spans,
     Stitched,
     Stuck,
@@ -21,33 +23,42 @@ from collector.model.answers import (
     Why,
 )
 from collector.queries import flow_list
-from collector.queries.causal_graph import causal_graph
 from collector.queries.deciding import Deciding, Wish
 from collector.queries.deleting import Deleting, Unwanted
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.dismissing import Dismissing, Never
+from collector.queries.errand import Errand
 from collector.queries.expectation_list import Only, expectations
-from collector.queries.flow import flow, spans, why
+from collector.queries.file_answer import FileJob, file_answer, is_large
+from collector.queries.flow import exported as export
+from collector.queries.flow import job_of, why
+from collector.queries.flow_answer import flow_answer
+from collector.queries.jobs import JOBS
 from collector.queries.kept import Kept
 from collector.queries.map import choreography_map
-from collector.queries.paging import Page
+from collector.queries.paging import Page, Part
 from collector.queries.remnants import unlisted
 from collector.queries.sources import Sources
-from collector.queries.stitched_run import stitched_again
 from collector.queries.stopped import DISMISSED, UNLISTED, Stopped, in_memory
 from collector.queries.stuck import Findings, all_findings, page_of
 from collector.queries.summary import summary
+from collector.queries.workers import Workers
 from collector.store.contracts import Search, StoreError
 
 _MAP_KEPT_S = 4.0
+_APART = 1_500  # spans: a smaller flow is answered sooner than it is handed to another process
+_LARGEST_FILE = 64 * 1024 * 1024
+_APART_BYTES = 256 * 1024  # of a file
 
 
 class Reader:
     """Answers questions from *sources*. Expensive answers are computed once for all who ask meanwhile."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, sources: Sources, workers: Workers | None = None) -> None:
+        """*workers* answer what is large; without, it is done here."""
         self.sources = sources
-        self._stuck: dict[bool, Kept[Findings]] = {late: Kept() for late in (False, True)}
+        self._workers = workers
+        self._stuck: dict[bool, Kept[Findings]] = {late: Kept(meanwhile=True) for late in (False, True)}
         self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
         self._stopped = Stopped(sources)
         self._deciding = Deciding(sources)
@@ -121,27 +132,74 @@ class Reader:
         """The findings of one flow; None if there is no such flow."""
         return why(self.sources, name)
 
-    def flow(self, name: str) -> Flow | None:
-        """One flow in full; None if there is no such flow."""
-        return flow(self.sources, name, self._dismissing.dismissed)
+    def flow(self, name: str, wanted: Part | None = None) -> Flow | None:
+        """One flow, or a part of it; None if there is no such flow."""
+        job = job_of(self.sources, name, wanted or Part(), Errand(), self._dismissing.dismissed)
+        return None if job is None else flow_answer(job)
+
+    def flow_json(self, name: str, wanted: Part, errand: Errand) -> bytes | None:
+        """`flow` as JSON; if it is large, a process of its own makes it. None if there is no such flow."""
+        job = job_of(self.sources, name, wanted, errand, self._dismissing.dismissed)
+        if job is None:
+            return None
+        errand.check()
+        if self._workers is not None and job.spans > _APART:
+            return self._workers.ask("flow", job, errand)
+        answer = flow_answer(job)
+        return None if answer is None else msgspec.json.encode(answer)
 
     def spans(self, name: str) -> Spans | None:
         """The spans of one flow, as an OTLP request in JSON; None if there is no such flow."""
-        return spans(self.sources, name)
+        parts = self.spans_json(name, Errand())
+        return None if parts is None else msgspec.json.decode(b"".join(parts), type=Spans)
+
+    def spans_json(self, name: str, errand: Errand) -> Iterator[bytes] | None:
+        """The same as JSON, in pieces that are made as they are taken; None if there is no such flow."""
+        sources = self.sources
+        job = job_of(sources, name, Part(), errand)
+        if job is None:
+            return None
+        # What is no longer kept is said where all that is left of it ends.
+        end = b"]}" if not job.cut else b'],"notes":' + msgspec.json.encode(job.cut) + b"}"
+        if job.gathered is None:
+            return iter([b'{"resourceSpans":[', end]) if job.cut else None
+        if job.gathered.mine is None:
+            small = self._apart("exported", job, job.spans, errand)
+            return None if small is None else iter([b'{"resourceSpans":[', small, end])
+        return self._exported(job.traces, errand, end)
+
+    def _exported(self, traces: Sequence[bytes], errand: Errand, end: bytes) -> Iterator[bytes]:
+        before = b'{"resourceSpans":['
+        for some in export(self.sources, traces, errand):
+            if some.num_rows:
+                yield before + (self._apart("resource_spans", some, some.num_rows, errand) or b"")
+                before = b","
+        yield end if before == b"," else before + end
+
+    def _apart(self, name: str, job: Any, spans: int, errand: Errand) -> bytes | None:
+        if self._workers is not None and spans > _APART:
+            return self._workers.ask(name, job, errand)
+        return JOBS[name](job)
 
     def map(self, window_s: int) -> Map:
         """The choreography of the newest flows of the last *window_s* seconds."""
         found = self._findings(self.sources.live.snapshot, self._dismissing.dismissed, late=False).found
         return self._maps.get(window_s, lambda: choreography_map(self.sources, window_s, found))
 
-    def stitch(self, file: bytes) -> Stitched:
-        """The graph of the spans in the inflated *file*; raise `FormatError` if it is not a trace file.
+    def stitch(self, file: bytes, wanted: Part | None = None) -> Stitched:
+        """The graph of the spans in *file*, or a part; raise `FormatError` if it is not a trace file."""
+        return file_answer(self._file_job(file, wanted or Part(), _LARGEST_FILE))
 
-        Every record and line that cannot be used becomes a note.
-        """
-        found = formats.read(file, time.time_ns())
-        notes = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
-        return causal_graph(stitched_again(self.sources, found.spans), spelled=found.spelled, notes=notes)
+    def stitch_json(self, file: bytes, wanted: Part, errand: Errand, most_bytes: int) -> bytes:
+        """The same as JSON; a file that is large, or inflates to at most *most_bytes*, is read elsewhere."""
+        job = self._file_job(file, wanted, most_bytes)
+        if self._workers is not None and is_large(file, _APART_BYTES):
+            return self._workers.ask("file", job, errand) or b""
+        return msgspec.json.encode(file_answer(job))
+
+    def _file_job(self, file: bytes, wanted: Part, most_bytes: int) -> FileJob:
+        sources = self.sources
+        return FileJob(file, most_bytes, time.time_ns(), sources.naming, sources.live.keying, wanted)
 
     def _findings(self, snapshot: Snapshot, dismissed: Dismissed, *, late: bool) -> Findings:
         hidden, since = dismissed.hidden(snapshot), self.sources.retained().since

@@ -18,14 +18,8 @@ from collector.model.answers import Otlp
 from collector.model.decisions import Decision
 from collector.model.deletions import Doomed
 from collector.stitching import Keying
-from collector.store.contracts import (
-    DecisionStore,
-    DeletionStore,
-    DismissalStore,
-    FlowStore,
-    Known,
-    SpanStore,
-)
+from collector.store.contracts import DecisionStore, FlowStore, Known, SpanStore
+from collector.store.removal import DeletionStore, DismissalStore
 from collector.upkeep.checking import StoreChecks
 from collector.upkeep.health import Troubles
 from collector.upkeep.retention import Retained

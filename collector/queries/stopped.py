@@ -1,6 +1,7 @@
 """How many flows are in which state, in memory and in the store, and how many are dismissed?"""
 
 import contextlib
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -42,15 +43,16 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            store, since = self._sources.flows, self._sources.retained().since
-            alone = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
-            every = store.counts_apart(alone)
-            found: dict[str, int] = {
-                State(state).word: number
-                for (state, gone), number in store.counts_apart(replace(alone, begun_since=since)).items()
-                if not gone
-            }
-            dismissed = sum(number for (_, gone), number in every.items() if gone)
-            cut = sum(every.values()) - dismissed - sum(found.values())
-            return {**found, UNLISTED: cut, DISMISSED: dismissed}
+            stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
+            ask, since = self._sources.flows.counts_apart, self._sources.retained().since
+            whole = ask(replace(stopped, begun_since=since))
+            found: Counter[str] = Counter()
+            for (state, gone), number in ask(stopped).items():
+                if gone:
+                    found[DISMISSED] += number
+                else:
+                    kept = whole.get((state, False), 0)
+                    found[State(state).word] += kept
+                    found[UNLISTED] += number - kept
+            return dict(found)
         return self._elsewhere.last or {}

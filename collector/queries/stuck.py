@@ -37,6 +37,7 @@ from collector.queries.expectation_list import drop_of, rests_on
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import cut_sentence
 
+MOST_OF_ONE = 1_000  # findings of one flow that are explained: its oldest
 MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
 
 

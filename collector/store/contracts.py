@@ -5,7 +5,7 @@ group of rows whole or not at all, even while others write, and never waits for 
 raises `StoreError`, and may be retried.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -14,15 +14,21 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
 from collector.model.decisions import Decision
-from collector.model.deletions import Counted, Deletion, Doomed, Recorded
-from collector.model.dismissals import Dismissal
 from collector.store.care import StoreCare
+from collector.store.removal import DeletionStore, DismissalStore, RetentionStore
 
 NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
+
+# Of spans: where each lies among those of a flow.
+PLACES = pa.schema([("start_unix_nano", pa.uint64()), ("trace_id", pa.binary(16)), ("span_id", pa.binary(8))])
 
 
 class StoreError(Exception):
     """A write may not be durable, or a read failed."""
+
+
+class TooMuchError(StoreError):
+    """A reader's query was stopped, because it took too long or too much memory. Retry only with less."""
 
 
 class OpenError(Exception):
@@ -63,27 +69,35 @@ class Known(NamedTuple):
     traces: frozenset[bytes]  # 16 bytes each
 
 
-class Day(NamedTuple):
-    """The spans that were received on one day, in UTC: retention drops them all at once."""
-
-    number: int  # days since 1970-01-01
-    spans: int  # copies
-    bytes: int  # on the disk
-
-
-class Room(NamedTuple):
-    """The disk that a store writes to, in bytes."""
-
-    free: int
-    total: int
-
-
 class Place(NamedTuple):
     """A place in the list of all flows, the same whether a flow is in memory or stored."""
 
     rank: int  # 0: stuck or failed, 1: late, 2: running, 3: done
     last: int  # the flow's last activity
     id: str
+
+
+class SpanPlace(NamedTuple):
+    """A place among the spans of a flow, which lie in the order of their start."""
+
+    start: int  # nanoseconds
+    trace_id: bytes
+    span_id: bytes
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a span is cut to, so that many of them fit into memory. Times, ids and links stay.
+
+    Of texts and values at most the first *longest* characters remain, or a word about their size. Attributes
+    with the names *keep* remain, and the first *most* of the others; events, resources and scopes that are
+    longer than *longest* bytes do not, nor what a link says.
+    """
+
+    longest: int
+    most: int
+    keep: Sequence[str]
+    links: int = 1_000  # so many remain
 
 
 def begins_trace_id(text: str) -> bool:
@@ -112,6 +126,38 @@ class SpanStore(Protocol):
         An unknown trace gives no spans and no error: retention may have removed it between the search and the
         click.
         """
+
+    def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
+        """At most *limit* spans (SPANS, *cut*) of these traces, of each trace the *each* received first."""
+
+    def copies_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many copies of spans there are of these traces. Cheap, for millions of them, too."""
+
+    def count_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many distinct spans these traces have."""
+
+    def count_before(self, trace_ids: Sequence[bytes], place: SpanPlace, *, distinct: bool) -> int:
+        """How many spans of these traces come before *place*; without *distinct*, copies count."""
+
+    def part_of(
+        self,
+        trace_ids: Sequence[bytes],
+        limit: int,
+        *,
+        after: SpanPlace | None = None,
+        before: SpanPlace | None = None,
+    ) -> pa.Table:
+        """PLACES of at most *limit* copies: the first after *after*, or else the last before *before*.
+
+        They are in order. Without both, the last of all. A span has a place for each of its copies; if these
+        differ, only that of the copy that counts is right.
+        """
+
+    def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:
+        """How many bytes each span at *places* (PLACES) has, about."""
+
+    def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
+        """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
 
     def spans_since(self, received_unix_nano: int, limit: int) -> pa.Table:
         """All copies of spans (SPANS) received after that time, in order of arrival.
@@ -153,7 +199,7 @@ class FlowStore(Protocol):
         """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays.
 
         *stuck_from* is when each running or late flow becomes stuck, in nanoseconds since the epoch; 0 is
-        never.
+        never, and SET_ASIDE is never because it was set aside.
         """
 
     def forget(self, ids: Sequence[str]) -> None:
@@ -190,7 +236,10 @@ class FlowStore(Protocol):
         """The keys and the trace ids of the newest *limit* flows received by that time."""
 
     def unfinished(self, limit: int) -> pa.Table:
-        """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
+        """STORED_FLOWS that are stuck or failed, as far as the store knows, newest first; none set aside."""
+
+    def set_aside(self, limit: int) -> pa.Table:
+        """STORED_FLOWS that were set aside, newest first."""
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
@@ -216,115 +265,6 @@ class DecisionStore(Protocol):
 
     def all(self) -> list[Decision]:
         """All decisions, oldest first; those of one instant in the order in which they were written."""
-
-
-class RetentionStore(Protocol):
-    """What is kept, for how long. What it removes is gone for good, but never seen half removed by a query.
-
-    The keys that were refused as flow keys, and what people said, are never removed: a key that is believed
-    again would join its flows again, and a person's word has no date at which it ends. Both are few.
-    """
-
-    def days(self) -> list[Day]:
-        """The days that have spans, oldest first."""
-
-    def size(self) -> int:
-        """The bytes on the disk of all that is stored."""
-
-    def room(self) -> Room:
-        """The disk that is written to."""
-
-    def oldest(self) -> int:
-        """When the oldest span that is kept was received, nanoseconds; 0 if there is none."""
-
-    def drop_day(self, number: int) -> None:
-        """Remove all spans of this day. A day without spans is not an error."""
-
-    def forget_ids(self, before: int) -> None:
-        """Remove message ids that were stored before then, when the oldest day that is kept began.
-
-        An id is stored after the last span of its flow was received, so it leads to nothing any more.
-        """
-
-    def oldest_flow(self) -> int:
-        """When the oldest row of a flow was stored, nanoseconds; 0 if there is none."""
-
-    def forget_flows(self, before: int) -> None:
-        """Remove the rows of flows that were stored before then, for the last time, nanoseconds."""
-
-
-class DismissalStore(Protocol):
-    """Everything that people said about flows that had stopped. Nothing of it is ever replaced.
-
-    `FlowStore` looks here for `Search.dismissed`: a flow is dismissed if it is stuck or failed, and its
-    `received` is not after the `until` of the newest word on it.
-    """
-
-    def write(self, said: Dismissal, flows: Sequence[str], until: Ints) -> None:
-        """Return once *said* is durable, with the ids of the *flows* that it is about; whole or not at all.
-
-        *until* is when the last span of each was received, nanoseconds since the epoch; -1 for "undo". The
-        caller makes sure that `said.at` rises.
-        """
-
-    def said(self) -> list[Dismissal]:
-        """All words, oldest first."""
-
-    def standing(self) -> pa.Table:
-        """STANDING: the newest word on each flow, in no particular order; also those that were taken back."""
-
-    def count(self) -> int:
-        """How many words on flows are stored, one for each flow of each."""
-
-    def forget_gone(self, before: int) -> None:
-        """Remove the words said before that time on flows that are stored no more."""
-
-
-class DeletionStore(Protocol):
-    """What people had deleted, and the work of it. A record says what was meant, never what was in it.
-
-    The methods that take a `Deletion` may take minutes, and may be called again from the start if they were
-    interrupted. None of them holds up others that read or write.
-    """
-
-    def write(self, recorded: Recorded) -> None:
-        """Return once *recorded* is durable, beside all earlier ones."""
-
-    def records(self) -> list[Recorded]:
-        """All records, by deletion, each from its beginning to its end."""
-
-    def doom(self, deletion: Deletion, spans: pa.Table) -> None:
-        """Return once it is durable that *deletion*, of a flow, is about these spans (trace_id, span_id)."""
-
-    def doomed(self, deletion: Deletion) -> Doomed:
-        """The spans of *deletion*."""
-
-    def count(self, deletion: Deletion) -> Counted:
-        """What *deletion* would remove, changing nothing."""
-
-    def mark(self, deletion: Deletion) -> None:
-        """Return once it is durable which traces lose spans to *deletion*."""
-
-    def cut_traces(self, deletion: int, limit: int) -> pa.Array:
-        """At most *limit* of the traces (16 bytes each) that were marked for this deletion."""
-
-    def cuts_of(self, trace_ids: Iterable[bytes]) -> list[int]:
-        """The ids of the deletions for which any of these traces was marked, oldest first."""
-
-    def remove_spans(self, deletion: Deletion, stop: Callable[[], bool]) -> None:
-        """Remove the spans of *deletion*: no reader sees them any more. They leave the disk minutes later.
-
-        Return early when *stop* says so.
-        """
-
-    def flows_of(self, deletion: Deletion, after: str, limit: int) -> pa.Table:
-        """(id, traces, state, begun) of *limit* stored flows with a marked trace, by id from *after* on."""
-
-    def newest_flow(self) -> int:
-        """A number that every row of a flow that is stored later exceeds."""
-
-    def remove_leftovers(self, deletion: Deletion, stored_by: int, stop: Callable[[], bool]) -> None:
-        """Remove all rows of the flows of *deletion* that newer ones replaced, of those stored by then."""
 
 
 class FactStore(Protocol):
@@ -357,8 +297,11 @@ class OpenStore(Protocol):
     def care(self) -> StoreCare | None:
         """What takes care of it; None if that is the business of a server."""
 
-    def stores(self) -> Stores:
-        """Stores over connections of their own."""
+    def stores(self, *, bounded: bool = False) -> Stores:
+        """Stores over connections of their own.
+
+        *bounded*: a query that takes long, or much memory, is stopped, and raises `TooMuchError`.
+        """
 
     def require_there(self) -> None:
         """Raise `StoreError` if the folder was moved or removed since it was opened. Quick."""

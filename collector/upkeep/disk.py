@@ -4,7 +4,8 @@ import logging
 
 from collector.counters import Counters
 from collector.model.troubles import TroubleKind
-from collector.store.contracts import RetentionStore, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import RetentionStore
 from collector.upkeep.dropping import Dropping
 from collector.upkeep.health import Troubles
 from collector.upkeep.retention import Limits

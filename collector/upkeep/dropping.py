@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from collector.counters import Counters
 from collector.model.wording import counted, day_of
-from collector.store.contracts import RetentionStore, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import RetentionStore
 from collector.upkeep.even_time import EvenTime
 from collector.upkeep.retention import (
     DAY,
@@ -29,6 +30,7 @@ _BECAUSE = {
     Reason.AGE: "They were older than CHOREOSCOPE_RETENTION_DAYS ({days:,}).",
     Reason.BYTES: "The store had more bytes than CHOREOSCOPE_RETENTION_BYTES ({bytes:,}).",
     Reason.DISK: "The disk was nearly full.",
+    Reason.HALF: "The others of that day had been dropped when the collector ended.",
 }
 
 
@@ -80,7 +82,9 @@ class Dropping:
 
     def _drop(self) -> None:
         days, looked = self._store.days(), self._looked()
-        for one in going(days, looked, self._limits):
+        half = self._store.half_dropped()
+        rest = [Going(day, Reason.HALF) for day in days if day.number == half]
+        for one in rest or going(days, looked, self._limits):
             self._store.drop_day(one.day.number)
             if one.alone:
                 self._alone = self._monotonic()

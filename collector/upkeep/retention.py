@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from collector.model.wording import HOUR
-from collector.store.contracts import Day, Room
+from collector.store.removal import Day, Room
 
 DAY = 24 * HOUR
 ALWAYS = 6 * HOUR  # what was received in the last hours stays, whatever happens
@@ -30,6 +30,7 @@ class Reason(StrEnum):
     AGE = "age"
     BYTES = "bytes"
     DISK = "disk"
+    HALF = "half"  # the rest of a day whose drop was interrupted
 
 
 @dataclass(frozen=True, slots=True)

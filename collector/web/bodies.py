@@ -13,7 +13,9 @@ _SMALL = 32 * 1024  # inflating this takes a millisecond or two, so a thread is 
 _INFLATING = ThreadPoolExecutor(2, "inflate")
 _SECONDS = 30.0  # for a body, and longer for one that comes at the least rate
 _LEAST_RATE = 64 * 1024  # bytes a second
-_STREAMS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
+_ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_FREE = 1024 * 1024  # so many bytes may come out of a body of any size
+_RATIO = 200  # to one: spans shrink to a tenth or a twentieth
 
 
 class BodyError(Exception):
@@ -77,27 +79,49 @@ async def receive(
 
 
 def inflate(data: bytes, coding: str, limit: int) -> bytes:
-    """Undo the content coding: gzip, deflate or zstd."""
+    """Undo the content coding: gzip, deflate or zstd.
+
+    A gzipped body is one stream, with nothing after it: millions of empty ones take seconds and hold nothing.
+    """
+    most = min(limit, max(_FREE, _RATIO * len(data)))
     try:
-        if coding == "deflate":
-            inflated = _deflate(data, limit + 1)
-        elif coding in _STREAMS:
-            with pa.CompressedInputStream(pa.BufferReader(data), _STREAMS[coding]) as stream:
-                inflated = stream.read(limit + 1)
+        if coding in _ZLIB:
+            inflated = _zlib(data, _ZLIB[coding], most + 1)
+        elif coding == "zstd":
+            inflated = _arrow(data, coding, most + 1)
         else:
             raise CodingError(f"Content-Encoding is '{coding[:40]}': expected gzip, deflate, zstd or none.")
     except (OSError, zlib.error) as error:
         raise BodyError(f"The body is no {coding}: {error}.") from error
-    if len(inflated) > limit:
-        raise TooLargeError(f"The body inflates to more than {limit:,} bytes: send less at once.")
+    if len(inflated) > most:
+        what = f"{_RATIO} times its size, which no spans do" if most < limit else f"{limit:,} bytes"
+        raise TooLargeError(f"The body inflates to more than {what}: send less at once.")
     return inflated
 
 
-def _deflate(data: bytes, limit: int) -> bytes:
-    stream = zlib.decompressobj()
+def inflate_file(data: bytes, limit: int) -> bytes:
+    """Undo the gzip of a file; other than a body, it may be several streams, as `cat` and `bgzip` make it."""
+    try:
+        inflated = _arrow(data, "gzip", limit + 1)
+    except OSError as error:
+        raise BodyError(f"It is no gzip: {error}.") from error
+    if len(inflated) > limit:
+        raise TooLargeError(f"It inflates to more than {limit:,} bytes: send less at once.")
+    return inflated
+
+
+def _zlib(data: bytes, window: int, limit: int) -> bytes:
+    stream = zlib.decompressobj(window)
     inflated = stream.decompress(data, limit)
     if len(inflated) < limit and not stream.eof:
         raise zlib.error("it ends too early")
     if stream.unused_data:
         raise zlib.error("something follows its end")
     return inflated
+
+
+def _arrow(data: bytes, coding: str, limit: int) -> bytes:
+    """The contents of one or more compressed streams, one after the other."""
+    with pa.CompressedInputStream(pa.BufferReader(data), coding) as stream:
+        inflated: bytes = stream.read(limit)
+        return inflated

@@ -36,6 +36,7 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         "waited": waited(step),
         "worked": words.duration(step.work_ms),
         "remarks": list(_remarks(step)),
+        "rootless": "nothing in this part of the flow" if steps.part else None,
         "facts": [*_clocks(steps, step), *_settled(step)],
         "causes": [_neighbour(steps, link, link.source, start, colour) for link in steps.causes(step.id)],
         "effects": [

@@ -73,6 +73,7 @@ class Steps:
     depth: dict[str, int] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     clocks: tuple[Clocks, ...] = ()
+    part: bool = False  # of a larger flow: what a step follows from may lie in another part
 
     def causes(self, step: str) -> list[Link]:
         """Return the links that lead to *step*."""
@@ -123,7 +124,13 @@ def steps(flow: Flow) -> Steps:
             _owe(drawn, links, known, finding, place)
     by_id = {step.id: step for step in drawn}
     return Steps(
-        tuple(drawn), tuple(links), by_id, _depths(drawn, links), tuple(flow.notes), tuple(flow.clocks)
+        tuple(drawn),
+        tuple(links),
+        by_id,
+        _depths(drawn, links),
+        tuple(flow.notes),
+        tuple(flow.clocks),
+        part=flow.shown < flow.spans,
     )
 
 

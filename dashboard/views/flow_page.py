@@ -18,6 +18,9 @@ VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
 CUT = "cut"  # the note that spans of the flow are no longer kept
 INCOMPLETE = "Spans are missing: what is drawn may not be all."
+SET_ASIDE = (
+    "It has too many spans to be judged: it may be stuck, and nobody knows. Do several runs share its key?"
+)
 UNKNOWN = (
     "It may not have arrived yet, or be past what the collector keeps. "
     "A flow key, a flow id or a trace id will do."
@@ -82,6 +85,8 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
     ]
     if item and item.incomplete:
         notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
+    if item and item.set_aside:
+        lines.insert(0, [{"text": SET_ASIDE}])
     return {
         "title": [{"text": "Flow"}],
         "key": name,
@@ -155,6 +160,31 @@ def bare(item: ShownFlow | None) -> dict[str, Any]:
     return {"title": title, "lines": [last], "links": [{"label": "All flows", "target": {"page": "flows"}}]}
 
 
+def turn(flow: Flow, part: str) -> None:
+    """Say which part of a large flow is shown, and let the reader go to the others."""
+    if flow.shown >= flow.spans and not part:
+        return
+    first, last = flow.before + 1, flow.before + flow.shown
+    said = (
+        f"Showing {flow.shown:,} of {flow.spans:,} spans, in the order of their start: {first:,} to {last:,}."
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="parts"):
+        st.text(said)
+        for label, target, there in (
+            ("First", "first", flow.before > 0),
+            ("Earlier", flow.earlier_cursor, bool(flow.earlier_cursor)),
+            ("Later", flow.later_cursor, bool(flow.later_cursor)),
+            ("Last", None, last < flow.spans),
+        ):
+            st.button(
+                label,
+                key=f"part-{label}",
+                disabled=not there,
+                on_click=page.write_address,
+                kwargs={"part": target, "span": None},
+            )
+
+
 def choose_span(view: str) -> None:
     """Write the clicked step to the address."""
     selected = getattr(st.session_state[f"flow-{view}"], "select", None)
@@ -209,7 +239,8 @@ def story(key: str) -> None:
     with page.guarded("flow"):
         api = page.api()
         try:
-            _, flow = page.ask_both(api.summary, lambda: api.flow(key), height=HEIGHT)
+            part = st.query_params.get("part", "")
+            _, flow = page.ask_both(api.summary, lambda: api.flow(key, part=part), height=HEIGHT)
         except NotFoundError:
             unknown(key)
             return
@@ -223,6 +254,7 @@ def story(key: str) -> None:
             if item:
                 offer(item, name)
             view = switch()
+        turn(flow, part)
         found = steps(flow)
         if not found.steps:
             mount("notice", bare(item), key="bare")

@@ -15,6 +15,7 @@ from collector.model.flows import FLOWS, STORED_FLOWS, State
 from collector.model.spans import SPANS
 from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
+from tests.stores.part_contract import SpanPartsContract
 
 NESTED: dict[str, Value] = {
     "text": "żółw\x00'; DROP TABLE spans --",
@@ -33,7 +34,7 @@ STRANGE = "żółw\x00'; DROP TABLE flows --\\ {x:String}\n"
 Opened = Callable[[], Stores]
 
 
-class SpanStoreContract:
+class SpanStoreContract(SpanPartsContract):
     """The promises of `SpanStore`."""
 
     @pytest.fixture
@@ -43,13 +44,11 @@ class SpanStoreContract:
     def test_a_span_comes_back_exactly_as_it_was_written(self, store: SpanStore) -> None:
         """The reader decides what matters in a span: the store may not."""
         sent = span("s", parent="p", links=[("t", "a"), ("u", "b")], error="\x1b[31m", attributes=NESTED)
-        sent.events.add(name="e", time_unix_nano=2**64 - 1).attributes.add(
-            key="k"
-        ).value.bytes_value = b"\xff"
+        said = sent.events.add(name="e", time_unix_nano=2**64 - 1).attributes.add(key="k")
+        said.value.bytes_value = b"\xff"
         sent.links[0].attributes.add(key="l").value.int_value = 1
         sent.trace_state, sent.flags, sent.start_time_unix_nano = "k=v", 2**32 - 1, 2**64 - 1
         written = table(request(sent, span("bare"), resource=NESTED))
-
         store.write(written)
 
         read = store.spans_of([trace_id("trace")])

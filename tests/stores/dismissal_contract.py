@@ -7,7 +7,8 @@ import pytest
 
 from collector.model.dismissals import STANDING, Dismissal, DismissalWord
 from collector.model.flows import State
-from collector.store.contracts import DismissalStore, FlowStore, Search, Stores
+from collector.store.contracts import FlowStore, Search, Stores
+from collector.store.removal import DismissalStore
 from tests.factories import NOW
 from tests.stores.contract import STRANGE, Opened, names, put
 from tests.stores.contract import flows as table_of

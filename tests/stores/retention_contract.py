@@ -7,7 +7,8 @@ import pytest
 
 from collector.columns.keys import text_keys
 from collector.model.flows import State
-from collector.store.contracts import RetentionStore, Search, Stores
+from collector.store.contracts import Search, Stores
+from collector.store.removal import RetentionStore
 from tests.factories import NOW, SECOND, request, span, table, trace_id
 from tests.stores.contract import flows, names, put
 

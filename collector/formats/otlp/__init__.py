@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.formats.otlp import from_json, from_protobuf
+from collector.formats.otlp.bounds import require_filled, require_framed
 from collector.formats.otlp.errors import OtlpError
 from collector.formats.otlp.json_shapes import Request
 from collector.formats.otlp.rows import Refusal, Rows
@@ -19,7 +20,17 @@ from collector.formats.otlp.table import build
 from collector.formats.otlp.to_json import to_json
 from collector.model.spans import SPANS
 
-__all__ = ["Body", "Decoded", "Encoding", "OtlpError", "Verdict", "decode", "tabulate", "to_json"]
+__all__ = [
+    "Body",
+    "Decoded",
+    "Encoding",
+    "OtlpError",
+    "Verdict",
+    "decode",
+    "require_filled",
+    "tabulate",
+    "to_json",
+]
 
 
 class Encoding(Enum):
@@ -72,8 +83,10 @@ def decode(
     """
     verdicts = [Verdict()] * len(bodies)
     tables = []
-    for encoding, reader in _READERS.items():
+    for encoding, (check, reader) in _READERS.items():
         places = [place for place, body in enumerate(bodies) if body.encoding is encoding]
+        # Before anything is decoded: what fails here costs its neighbours nothing.
+        places = _without(check, bodies, places, verdicts)
         if not places:
             continue
         places, rows, refused = _readable(reader, bodies, places, verdicts)
@@ -86,8 +99,12 @@ def decode(
     return Decoded(pa.concat_tables(tables) if tables else SPANS.empty_table(), verdicts)
 
 
+Check = Callable[[bytes], None]
 Reader = Callable[[Sequence[bytes]], tuple[Rows, dict[int, Refusal]]]
-_READERS: dict[Encoding, Reader] = {Encoding.PROTOBUF: from_protobuf.read, Encoding.JSON: from_json.read}
+_READERS: dict[Encoding, tuple[Check, Reader]] = {
+    Encoding.PROTOBUF: (require_framed, from_protobuf.read),
+    Encoding.JSON: (require_filled, from_json.read),
+}
 
 
 def _readable(
@@ -96,13 +113,24 @@ def _readable(
     """Read the bodies at *places* together; if that fails, find the unreadable ones and leave them out."""
     try:
         return places, *reader([bodies[place].data for place in places])
-    except OtlpError:
-        good = []
-        for place in places:
-            try:
-                reader([bodies[place].data])
-            except OtlpError as error:
-                verdicts[place] = Verdict(error=error)
-            else:
-                good.append(place)
-        return good, *reader([bodies[place].data for place in good])
+    except OtlpError as error:
+        if len(places) == 1:
+            verdicts[places[0]] = Verdict(error=error)
+            return [], *reader([])
+        places = _without(lambda data: reader([data]), bodies, places, verdicts)
+        return places, *reader([bodies[place].data for place in places])
+
+
+def _without(
+    check: Callable[[bytes], object], bodies: Sequence[Body], places: list[int], verdicts: list[Verdict]
+) -> list[int]:
+    """The *places* of the bodies that pass *check*; the others get their verdict."""
+    good = []
+    for place in places:
+        try:
+            check(bodies[place].data)
+        except OtlpError as error:
+            verdicts[place] = Verdict(error=error)
+        else:
+            good.append(place)
+    return good

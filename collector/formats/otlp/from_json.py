@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from collector.formats.otlp.bounds import NO_JSON_REQUEST
 from collector.formats.otlp.errors import OtlpError
 from collector.formats.otlp.from_protobuf import span_type
 from collector.formats.otlp.json_shapes import (
@@ -114,7 +115,7 @@ def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
             part = read_part(resource.get("resource"), ResourcePart)
             by_resource.append({"resource": part, "scopeSpans": by_scope})
     except (ValueError, TypeError, RecursionError) as error:
-        raise OtlpError(f"The body is no ExportTraceServiceRequest in JSON: {error}.") from error
+        raise OtlpError(f"{NO_JSON_REQUEST}: {error}.") from error
     return {"resourceSpans": by_resource}, wrong
 
 

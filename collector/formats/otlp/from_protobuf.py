@@ -19,6 +19,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from ptars import HandlerPool
 
+from collector.formats.otlp.bounds import FEW, NO_REQUEST, hollow
 from collector.formats.otlp.errors import OtlpError, panics_as_otlp_errors
 from collector.formats.otlp.pairs import of_pairs
 from collector.formats.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
@@ -52,13 +53,14 @@ class _Handler(Protocol):
 def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     """All spans of *bodies*, `Rows.body` counting from 0; raise `OtlpError` if a body cannot be read.
 
+    `bounds.require_framed` has found nothing wrong with them.
     Nothing is refused here: whatever protobuf can parse has the right types.
     """
     try:
-        with panics_as_otlp_errors():  # a length near 2^64 overflows its sums
+        with panics_as_otlp_errors():  # none is known, as bodies were checked
             batch = _handler(LEFT_ENCODED).list_to_record_batch(list(bodies))
     except ValueError as error:
-        raise OtlpError(f"The body is no ExportTraceServiceRequest: {error}.") from error
+        raise OtlpError(f"{NO_REQUEST}: {error}.") from error
     by_body = batch.column(0)
     by_resource = by_body.flatten()
     by_scope = by_resource.field("scope_spans").flatten()
@@ -66,8 +68,10 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
     body = repeat(body, by_resource.field("scope_spans"))
     resource = repeat(range(len(by_resource)), by_resource.field("scope_spans"))
     spans = by_scope.field("spans")
+    each = spans.flatten()
+    _require_filled(each, sum(map(len, bodies)))
     rows = Rows(
-        spans=with_fields(spans.flatten(), {"attributes": lambda lists: with_entries(lists, of_pairs)}),
+        spans=with_fields(each, {"attributes": lambda lists: with_entries(lists, of_pairs)}),
         body=repeat(body, spans),
         resources=by_resource.field("resource"),
         resource=repeat(resource, spans),
@@ -75,6 +79,14 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
         scope=repeat(range(len(by_scope)), spans),
     )
     return rows, {}
+
+
+def _require_filled(spans: pa.StructArray, size: int) -> None:
+    """Raise `OtlpError` if bodies of *size* bytes have more attributes or links than can mean anything."""
+    for name, smallest in (("attributes", 4), ("links", 16)):  # bytes: a short key; half of the ids
+        found = len(spans.field(name).flatten())
+        if found > max(FEW, size // smallest):
+            raise hollow(found, name, size)
 
 
 def span_type() -> pa.StructType:

@@ -100,7 +100,8 @@ class _Receiver:
             raise self._refused("media_type", 415, f"Content-Type is '{found}': expected {kinds}.")
         limit = self._config.max_body_bytes
         try:
-            if int(request.headers.get("content-length", "0")) > limit:
+            length = request.headers.get("content-length", "")
+            if length.isascii() and length.isdigit() and int(length[:20]) > limit:
                 raise TooLargeError(f"The body has more than {limit:,} bytes: send less at once.")
             self._intake.refuse_early()
             coding = request.headers.get("content-encoding", "")

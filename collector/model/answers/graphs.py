@@ -86,7 +86,7 @@ class StitchedFlow(Answer, frozen=True, kw_only=True):
 
     id: str
     key: str | None
-    traces: list[str]
+    traces: Annotated[list[str], says("at most 1,000 of them")]
     messages: int
     reactions: int
 
@@ -106,6 +106,11 @@ class Stitched(Answer, frozen=True, kw_only=True):
     """A causal graph."""
 
     spans: int
+    shown: Annotated[int, says("as many of the spans are in messages, reactions, edges and notes")]
+    before: Annotated[int, says("as many of the spans come before those, in the order of their start")]
+    next_cursor: Annotated[str | None, says("of the earlier part; with order=oldest, of the later one")]
+    earlier_cursor: Annotated[str | None, says("of the part before this one; null on the first")]
+    later_cursor: Annotated[str | None, says("of the part after this one; null on the last")]
     traces: int
     messages: list[Message]
     reactions: list[Reaction]
@@ -119,6 +124,7 @@ class Stitched(Answer, frozen=True, kw_only=True):
 class ShownFlow(StitchedFlow, frozen=True, kw_only=True):
     """A flow of a causal graph, with what lists say of it."""
 
+    set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
     state: StateWord
     started_unix_nano: int
     last_unix_nano: int
@@ -139,7 +145,8 @@ class Flow(Stitched, frozen=True, kw_only=True):
     """One flow: its graph, and what is wrong with it."""
 
     flows: Sequence[ShownFlow]
-    findings: list[Finding]
+    findings: Annotated[list[Finding], says("the oldest, at most 1,000")]
+    findings_total: int
 
 
 class Spans(Answer, frozen=True, kw_only=True):

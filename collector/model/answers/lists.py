@@ -29,7 +29,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     last_service: str | None
     waiting_for: Annotated[str | None, says("the service that owes a reaction")]
     waiting_for_event: str | None
-    traces: list[str]
+    traces: Annotated[list[str], says("at most 1,000 of them")]
     outcome: Annotated[str | None, says("the event type that ended it")]
     messages: int
     reactions: int
@@ -39,6 +39,7 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     overdue_s: float | None
     spans_kept: Annotated[SpansKept, says("whether retention has dropped spans of it")]
     dismissed: Annotated[Dismissed | None, says("null unless it stopped and nobody needs to look")]
+    set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
 
 
 class Flows(Answer, frozen=True, kw_only=True):
@@ -133,18 +134,20 @@ class Cohort(Answer, frozen=True, kw_only=True):
     oldest_unix_nano: int
 
 
-class Explained(Answer, frozen=True, kw_only=True):
-    """What is overdue, and why."""
+class Overdue(Answer, frozen=True, kw_only=True):
+    """Findings, oldest first, and the incidents that they belong to."""
 
     stuck: list[Finding]
     cohorts: list[Cohort]
     replayed: Annotated[bool, says("false for moments after a start: what was stuck is not known yet")]
+    total: int
 
 
-class Why(Explained, frozen=True, kw_only=True):
+class Why(Overdue, frozen=True, kw_only=True):
     """The findings of one flow."""
 
     notes: Annotated[list[Note], says("what of it is no longer kept")]
+    set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
 
 
 class Unlisted(Answer, frozen=True, kw_only=True):
@@ -155,10 +158,9 @@ class Unlisted(Answer, frozen=True, kw_only=True):
     sentence: str
 
 
-class Stuck(Explained, frozen=True, kw_only=True):
+class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
-    total: int
     flows: int
     dismissed: Annotated[int, says("flows that stopped and are left out here, in memory and in the store")]
     next_cursor: str | None

@@ -2,16 +2,20 @@
 
 import contextlib
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
-from collector.store.contracts import StoreError
+from collector.store.clickhouse import landed
+from collector.store.contracts import StoreError, TooMuchError
 
 READERS = 4  # connections: one slow query must not hold up the next
 
@@ -23,11 +27,35 @@ SETTINGS = {
 }
 
 
+# What stops a query: its time, its memory, or the size of its answer.
+_STOPPED = {159, 160, 241, 396}
+_CODE = re.compile(r"Code: (\d+)")
+
 _FOREIGN = "Does a proxy answer in its place?"
 
 
 class _ForeignError(Exception):
     """An answer that ClickHouse does not give."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one query of a reader may cost: what many ask may not stop what is stored meanwhile."""
+
+    seconds: float = 10
+    memory: int = 384 * 1024 * 1024  # bytes, in the engine
+    answer: int = 256 * 1024 * 1024  # bytes of its rows
+    threads: int = 1  # the others are for ingest
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Them in ClickHouse's words."""
+        return {
+            "max_execution_time": self.seconds,
+            "max_memory_usage": self.memory,
+            "max_result_bytes": self.answer,
+            "max_threads": self.threads,
+        }
 
 
 class Database:
@@ -37,9 +65,22 @@ class Database:
     """
 
     def __init__(
-        self, connect: Callable[[], Any], readers: int = READERS, *, over_http: bool = False
+        self,
+        connect: Callable[[], Any],
+        readers: int = READERS,
+        *,
+        over_http: bool = False,
+        limits: Limits | None = None,
+        folder: Path | None = None,
     ) -> None:
+        """*limits* are those of each query; without, there are none.
+
+        *folder* has a folder for each table, if the files are ours to look at.
+        """
         self._connect = connect
+        self._limits = limits.settings if limits else {}
+        self._folder = folder
+        self._short: list[tuple[str, str]] = []  # tables and parts that no query can read
         self._over_http = over_http  # what answers need not be ClickHouse
         self._writing: Any = None  # connections are opened on first use
         self._write_lock = threading.Lock()
@@ -56,7 +97,27 @@ class Database:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""
         with self._writer() as writer, _failing_as_store_error(f"insert into {table}"):
-            self._check_answered(writer.insert_arrow(table, rows))
+            if self._folder is None:
+                self._check_answered(writer.insert_arrow(table, rows))
+            else:
+                self._insert_and_look(writer, table, rows, self._folder / table)
+
+    def _insert_and_look(self, writer: Any, table: str, rows: pa.Table, files: Path) -> None:
+        self._drop_short(writer)  # as long as one cannot be dropped, nothing is taken
+        before = landed.parts(files)
+        writer.insert_arrow(table, rows)
+        try:
+            landed.require_landed(files, before)
+        except landed.ShortError as error:
+            self._short.append((table, error.part))
+            self._drop_short(writer)
+            raise
+
+    def _drop_short(self, writer: Any) -> None:
+        while self._short:
+            table, part = self._short[-1]
+            writer.command(f"ALTER TABLE `{table}` DROP PART '{part}'")
+            self._short.pop()
 
     def query(
         self, question: str, parameters: Mapping[str, Any] | None = None, columns: Sequence[str] = ()
@@ -66,7 +127,9 @@ class Database:
         Values go into `{name:Type}` placeholders of *question*, never into its text.
         """
         with self._reader() as reader, _failing_as_store_error("answer a query"):
-            answer = reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
+            answer = reader.query_arrow(
+                question, settings=self._limits, parameters=dict(parameters or {}), use_strings=True
+            )
             if missing := [name for name in columns if name not in answer.column_names]:
                 raise _ForeignError(f"the answer has no column {missing[0]}. {_FOREIGN}")
             return answer
@@ -145,6 +208,11 @@ def _first_of(error: BaseException) -> BaseException:
 def _failing_as_store_error(what: str) -> Iterator[None]:
     try:
         yield
-    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError) as error:
+    except (ClickHouseError, OSError, pa.ArrowException, _ForeignError, landed.ShortError) as error:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        if (code := _CODE.search(first_line)) and int(code[1]) in _STOPPED:
+            raise TooMuchError(
+                "The store stopped a query that took too long or too much memory: ask for less"
+                f" ({first_line[:120]})."
+            ) from error
         raise StoreError(f"The store could not {what}: {first_line[:300]}") from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import clickhouse_connect
 
 from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
-from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.clickhouse.connections import SETTINGS, Database, Limits
 from collector.store.clickhouse.data_folder import DataFolder, require_room
 from collector.store.clickhouse.mending import kept_of, mend
 from collector.store.clickhouse.migrations import VERSION, definition
@@ -90,14 +91,15 @@ class Engine:
         self._known_settings = client.server_settings = self._known_settings or client.server_settings
         return client
 
-    def database(self, name: str) -> Database:
+    def database(self, name: str, limits: Limits | None = None) -> Database:
         """Open the database *name*; create it if it does not exist."""
         if not int(
             self._first.command("SELECT count() FROM system.databases WHERE name = {n:String}", {"n": name})
         ):
             self.require_room()
             self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
-        return Database(lambda: self.connect(name))
+        folder = None if self.place is None else self.place / "data" / name
+        return Database(lambda: self.connect(name), limits=limits, folder=folder)
 
     def require_room(self) -> None:
         """Raise `FolderError` if the disk is too full to change a table."""
@@ -185,11 +187,14 @@ class Engine:
 
 def unusable(folder: Path | None, error: Exception) -> FolderError:
     """The error that says that *folder* cannot be opened, because of *error*, and what to do."""
-    first_line = (str(error).splitlines() or [type(error).__name__])[0]
-    return FolderError(
-        f"The data folder {folder} cannot be opened: {first_line[:300]}"
-        " 'choreoscope store restore' makes a new one of a backup; nothing was removed."
-    )
+    said = str(error) or type(error).__name__
+    # The driver puts the address of the engine before what the engine says.
+    code = re.search(r"Code: \d+\. .*", said)
+    reason = (code[0] if code else said.splitlines()[0])[:300].rstrip(". ")
+    todo = "'choreoscope store restore' makes a new one of a backup"
+    if "No space left" in said:
+        todo = "Free some space and start again"
+    return FolderError(f"The data folder {folder} cannot be opened: {reason}. {todo}; nothing was removed.")
 
 
 def _identity(place: Path) -> tuple[int, int]:

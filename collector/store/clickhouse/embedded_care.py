@@ -1,8 +1,11 @@
 """Takes care of the embedded store while it is in use: looks for damage, counts, makes backups."""
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from collector.store.care import Damage, Figures
@@ -13,6 +16,20 @@ from collector.store.clickhouse.mending import described, set_aside_before
 from collector.store.clickhouse.part_files import PartError, check_part, part_name
 from collector.store.clickhouse.table_files import TableFolder, tables
 from collector.store.contracts import StoreError
+
+_WRONG = "its checksums are wrong"
+# What makes a check fail, and says nothing of the part.
+_NOT_ITS_FAULT = (
+    "ABORTED",
+    "MEMORY_LIMIT",
+    "NO_SUCH_DATA_PART",
+    "QUERY_WAS_CANCELLED",
+    "TIMEOUT",
+    "Too many open files",
+)
+_LOOK_S = 0.3  # how often a check looks whether it shall stop
+
+log = logging.getLogger(__name__)
 
 
 class EmbeddedCare:
@@ -31,13 +48,10 @@ class EmbeddedCare:
         with self._lock:
             stored = [table for table in tables(self._place) if table.database == self._database]
             if full:
-                database = self._connected()
-                try:
+                with self._checking(stop) as database:
                     for table in stored:
                         for damage in _broken(database, table, stop):
                             self._known[damage.table, damage.part] = damage
-                finally:
-                    database.close()
             for damage in (one for table in stored for one in set_aside_before(table)):
                 self._known.setdefault((damage.table, damage.part), damage)
             return list(self._known.values())
@@ -74,6 +88,26 @@ class EmbeddedCare:
             finally:
                 database.close()
 
+    @contextlib.contextmanager
+    def _checking(self, stop: Callable[[], bool]) -> Iterator[Database]:
+        """A connection whose check is cancelled once *stop* says so: one large part may take many seconds."""
+        database, ended = self._connected(), threading.Event()
+
+        def cancel() -> None:
+            while not ended.wait(_LOOK_S):
+                if stop():
+                    with contextlib.suppress(StoreError):
+                        database.execute("KILL QUERY WHERE query LIKE 'CHECK TABLE %' ASYNC")
+
+        looking = threading.Thread(target=cancel, name="check", daemon=True)
+        looking.start()
+        try:
+            yield database
+        finally:
+            ended.set()
+            looking.join()
+            database.close()
+
     def _connected(self) -> Database:
         return Database(lambda: self.engine.connect(self._database), readers=1)
 
@@ -84,24 +118,26 @@ def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) ->
         if stop():
             return
         started = time.monotonic()
-        reason = _reason(database, table, part)
-        if reason and part in _active(database, table):  # it may have been merged, or removed, meanwhile
-            damage = described(table, table.folder / part, reason)
-            try:
-                database.execute(f"ALTER TABLE `{table.name}` DETACH PART '{part}'")
-            except StoreError as error:
-                reason = f"{reason}; it could not be set aside: {error}"
-                yield Damage(
-                    table.name, part, damage.begins_unix_nano, damage.ends_unix_nano, damage.rows, reason
-                )
-                continue
-            yield damage
+        # Twice: nothing that passes by may set a part aside.
+        reason = _reason(database, table, part) and _reason(database, table, part)
+        # It may have been merged, or removed, meanwhile; and a check that is told to stop fails.
+        if reason and not stop() and part in _active(database, table):
+            yield _detached(database, table, part, reason)
         # Half of the time belongs to others, whatever the disk can do.
         time.sleep(min(time.monotonic() - started, 1.0))
 
 
+def _detached(database: Database, table: TableFolder, part: str, reason: str) -> Damage:
+    damage = described(table, table.folder / part, reason)
+    try:
+        database.execute(f"ALTER TABLE `{table.name}` DETACH PART '{part}'")
+    except StoreError as error:
+        return replace(damage, reason=f"{reason}; it could not be set aside: {error}")
+    return damage
+
+
 def _reason(database: Database, table: TableFolder, part: str) -> str:
-    """Why *part* is broken; empty if it is not."""
+    """Why *part* is broken; empty if it is not, or if that cannot be told now."""
     try:
         check_part(table.folder / part, table.columns)
         answer = database.query(
@@ -109,10 +145,19 @@ def _reason(database: Database, table: TableFolder, part: str) -> str:
             " SETTINGS check_query_single_value_result = 0, max_threads = 1",
             columns=["is_passed", "message"],
         )
-    except (PartError, StoreError) as error:
-        return str(error)
-    failed = [row["message"] for row in answer.to_pylist() if not row["is_passed"]]
-    return (failed[0].splitlines() or ["its checksums are wrong"])[0][:200] if failed else ""
+        failed = [row["message"] or _WRONG for row in answer.to_pylist() if not row["is_passed"]]
+    except PartError as error:
+        failed = [str(error)]
+    except StoreError as error:
+        failed = [str(error)]
+    except OSError as error:
+        log.warning("The part %s of %s could not be checked: %s", part, table.name, error.strerror)
+        return ""
+    said = failed[0].splitlines()[0][:300] if failed else ""
+    if any(word in said for word in _NOT_ITS_FAULT):
+        log.warning("The part %s of %s could not be checked: %s", part, table.name, said)
+        return ""
+    return said
 
 
 def _active(database: Database, table: TableFolder) -> list[str]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
-from collector.model.flows import FLOWS, STORED_FLOWS
+from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
 from collector.model.spans import SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
@@ -19,7 +19,8 @@ from collector.store.contracts import Known, Place, Search, SpanStore, begins_tr
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 _STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
-_COLUMNS = ", ".join(_STATE if name == "state" else name for name in STORED_FLOWS.names)
+_COMPUTED = {"state": _STATE, "set_aside": f"stuck_from = {SET_ASIDE} AS set_aside"}
+_COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in STORED_FLOWS.names)
 _TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
 # The parameter `listed` holds its values as JSON: an array parameter takes time that grows with the square of
 # its length, minutes for 100,000 ids.
@@ -166,7 +167,11 @@ class ClickHouseFlows:
 
     def unfinished(self, limit: int) -> pa.Table:
         """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
-        return self._ask("state IN (3, 4)", {}, limit=limit)
+        return self._ask(f"state IN (3, 4) AND stuck_from != {SET_ASIDE}", {}, limit=limit)
+
+    def set_aside(self, limit: int) -> pa.Table:
+        """STORED_FLOWS that were set aside, newest first."""
+        return self._ask(f"stuck_from = {SET_ASIDE}", {}, limit=limit)
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""

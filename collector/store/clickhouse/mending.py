@@ -26,6 +26,8 @@ from collector.store.contracts import FolderError
 
 BROKEN = "broken-on-start_"  # the engine's own prefix for parts that it cannot load
 
+# What the engine writes before it changes rows.
+_CHANGE = re.compile(r"format version: 1\ncreate time: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\ncommands: [ -~]+\n?")
 # From a table's name and UUID to the definition that this program gives it; None if it knows no such table.
 Definition = Callable[[str, str], str | None]
 
@@ -39,7 +41,9 @@ def mend(folder: Path, place: Path, definition: Definition) -> list[Damage]:
         return []  # a new folder
     try:
         mended = list(_mended_definitions(folder, place, definition))
-        return mended + [damage for table in tables(place) for damage in set_aside(table)]
+        for table in tables(place):
+            mended += [*set_aside(table), *_without_changes(table)]
+        return mended
     except OSError as error:
         raise FolderError(
             f"The data folder {folder} is damaged, and could not be mended: {error.strerror}"
@@ -72,6 +76,26 @@ def set_aside(table: TableFolder) -> Iterator[Damage]:
         path.rename(where)
         sync(where.parent)
         yield described(table, where, reason, rows_missing=missing)
+
+
+def _without_changes(table: TableFolder) -> Iterator[Damage]:
+    """Remove the files of changes of rows that are done, and set aside those that cannot be read.
+
+    The engine does not start with a damaged one, and keeps those that are done for nobody.
+    """
+    names = [name for path in table.parts() if (name := part_name(path.name))]
+    current = [name for name in names if not any(other.covers(name) for other in names)]
+    for path in entries(table.folder):
+        number = re.fullmatch(r"mutation_(\d+)\.txt", path.name)
+        if number is None:
+            continue
+        if all(name.mutation >= int(number[1]) or name.first > int(number[1]) for name in current):
+            path.unlink()
+        elif not _CHANGE.fullmatch(path.read_text(encoding="utf-8", errors="replace")):
+            path.rename(path.with_name(f"damaged_{path.name}"))
+            yield Damage(
+                table.name, path.name, None, None, 0, "a change of rows that was under way is left undone"
+            )
 
 
 def set_aside_before(table: TableFolder) -> list[Damage]:
@@ -125,19 +149,19 @@ def _rows_lost(part: Path, name: PartName, whole: list[Path]) -> int | None:
 
 def _mended_definitions(folder: Path, place: Path, definition: Definition) -> Iterator[Damage]:
     kept = kept_tables.read(folder)
-    found = definitions(place)
     if kept is None:
         if (folder / kept_tables.NAME).exists():
             yield Damage(
                 "", kept_tables.NAME, None, None, 0, "the copy of the tables' definitions was damaged"
             )
-        yield from _made_again(place, found, definition)
+        yield from _made_again(place, definitions(place), definition)
         return
     for link, target in kept.links.items():
         if not (place / link).is_symlink() and not (place / link).exists():
             (place / link).parent.mkdir(parents=True, exist_ok=True)
             (place / link).symlink_to(target)
             yield _restored(link)
+    found = definitions(place)  # to which the links lead
     for path, text in kept.files.items():
         if found.get(path) != text and not (kept.changing and is_whole(path, found.get(path, ""))):
             (place / path).parent.mkdir(parents=True, exist_ok=True)

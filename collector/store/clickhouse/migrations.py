@@ -46,18 +46,20 @@ VERSION = MIGRATIONS[-1].number
 
 
 _CREATES = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+)\n")
+_ADDS_COLUMN = re.compile(r"ALTER TABLE (\w+) ADD COLUMN IF NOT EXISTS (\w+) (.+?)(?: AFTER \w+)?")
 
 
 def definition(table: str, uuid: str) -> str | None:
     """What the engine's own file says of *table*, whose UUID is *uuid*; None if no migration creates it."""
-    for statement in (one for migration in MIGRATIONS for one in migration.statements):
-        found = _CREATES.match(statement)
-        if found and found[1] == table:
-            quoted = re.sub(
-                r"^ +(?!INDEX\b)(\w+) +", r"    `\1` ", statement[found.end() :], flags=re.MULTILINE
-            )
-            return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}, index_granularity = 8192\n"
-    return None
+    statements = [one for migration in MIGRATIONS for one in migration.statements]
+    created = next((one for one in statements if (m := _CREATES.match(one)) and m[1] == table), None)
+    if created is None:
+        return None
+    quoted = re.sub(r"^ +(?!INDEX\b)(\w+) +", r"    `\1` ", created.partition("\n")[2], flags=re.MULTILINE)
+    for added in (m for one in statements if (m := _ADDS_COLUMN.fullmatch(one)) and m[1] == table):
+        if f"    `{added[2]}` " not in quoted:
+            quoted = quoted.replace("(\n", f"(\n    `{added[2]}` {added[3]},\n", 1)
+    return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}, index_granularity = 8192\n"
 
 
 def migrate(database: Database, before: Callable[[], None] = lambda: None) -> None:

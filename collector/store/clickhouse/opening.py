@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from collector.columns.keys import Secret
 from collector.store.care import BackupError, Repaired, StoreCare
 from collector.store.clickhouse import server, store_settings
-from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.connections import Database, Limits
 from collector.store.clickhouse.decision_store import ClickHouseDecisions
 from collector.store.clickhouse.deletion_store import ClickHouseDeletions
 from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
@@ -28,7 +29,7 @@ class ClickHouseStore:
     def __init__(
         self,
         place: str,
-        connected: Callable[[], Database],
+        connected: Callable[[Limits | None], Database],
         closed: Callable[[], None],
         clock: Callable[[], int],
         require_there: Callable[[], None] = lambda: None,
@@ -49,7 +50,7 @@ class ClickHouseStore:
 
         *kept* are the settings that were known before: those that the store has lost are restored from them.
         """
-        database = self._connected()
+        database = self._connected(None)
         try:
             written = store_settings.schema_version(database) if "settings" in there(database) else 0
             if written > VERSION:
@@ -64,9 +65,9 @@ class ClickHouseStore:
         finally:
             database.close()
 
-    def stores(self) -> Stores:
-        """Stores over connections of their own."""
-        database = self._connected()
+    def stores(self, *, bounded: bool = False) -> Stores:
+        """Stores over connections of their own; *bounded*: no query may take long, or much memory."""
+        database = self._connected(Limits() if bounded else None)
         self._databases.append(database)
         return stores_over(database, self._clock)
 
@@ -76,7 +77,7 @@ class ClickHouseStore:
 
     def retention(self) -> ClickHouseRetention:
         """What removes from these stores, over connections of its own."""
-        self._databases.append(self._connected())
+        self._databases.append(self._connected(None))
         return ClickHouseRetention(self._databases[-1], self._folder)
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ def on_folder(
     backups = backups or folder / "backups"
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), lambda: engine.database(DATABASE), engine.close, clock, engine.require_there, folder
+        str(folder), partial(engine.database, DATABASE), engine.close, clock, engine.require_there, folder
     )
     try:
         store.prepare(engine.before_change, engine.kept_settings())

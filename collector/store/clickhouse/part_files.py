@@ -6,6 +6,7 @@ them, but takes small files as they are: a flipped bit in the number of rows or 
 give wrong answers. So these are verified before the engine sees them.
 """
 
+import errno
 import re
 import struct
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ class PartName:
     first: int  # the first and the last block of rows in it
     last: int
     level: int  # how often its rows were merged
+    mutation: int  # the last change of rows that is in it
 
     def covers(self, other: "PartName") -> bool:
         """Whether the rows of *other* are in this one, which is newer."""
@@ -49,7 +51,7 @@ class PartName:
             self.partition == other.partition
             and self.first <= other.first
             and self.last >= other.last
-            and self.level > other.level
+            and (self.level, self.mutation) > (other.level, other.mutation)
         )
 
 
@@ -75,13 +77,15 @@ def part_name(folder: str) -> PartName | None:
     found = _NAME.fullmatch(folder)
     if found is None:
         return None
-    return PartName(found["partition"], int(found["first"]), int(found["last"]), int(found["level"]))
+    numbers = (int(found[name] or 0) for name in ("first", "last", "level", "mutation"))
+    return PartName(found["partition"], *numbers)
 
 
 def check_part(part: Path, columns: Mapping[str, str]) -> None:
     """Raise `PartError` if a file of *part* is damaged or missing; *columns* are the types of the table's.
 
-    Of large files, only the size is checked. The engine's CHECK TABLE does the rest.
+    Of large files, only the size is checked. The engine's CHECK TABLE does the rest. Raise `OSError` if a
+    file cannot be read for a reason that is not its own, such as too many open files.
     """
     listed = checksums(part)
     check_columns(part, columns)
@@ -207,11 +211,17 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise PartError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
 
 
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PartError(f"{path.name} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> Exception:
+    """What is damaged if *path* cannot be read; *error* itself if that is not the file's fault."""
+    damaged = error.errno in (errno.ENOENT, errno.EIO, errno.EISDIR, errno.ENOTDIR)
+    return PartError(f"{path.name} cannot be read: {error.strerror}") if damaged else error

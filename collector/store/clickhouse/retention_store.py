@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from collector.store.clickhouse import store_settings
 from collector.store.clickhouse.connections import Database
-from collector.store.contracts import Day, Room, StoreError
+from collector.store.contracts import StoreError
+from collector.store.removal import Day, Room
 
 # Of what was stored before message ids had a time, those whose spans are gone.
 _LEADS_NOWHERE = (
@@ -63,11 +65,18 @@ class ClickHouseRetention:
 
     def drop_day(self, number: int) -> None:
         """Remove all spans of this day."""
+        # Its parts go one by one: if the process is killed meanwhile, the next one has to know.
+        store_settings.write_half_dropped(self._database, number)
         # A server refuses to drop more than 50 GB unless it is told that this is meant.
         self._database.execute(
             f"ALTER TABLE spans DROP PARTITION ID '{_partition(number)}'"
             " SETTINGS max_partition_size_to_drop = 0"
         )
+        store_settings.write_half_dropped(self._database, None)
+
+    def half_dropped(self) -> int | None:
+        """The day whose drop was interrupted, also in a process before; None if there is none."""
+        return store_settings.half_dropped(self._database)
 
     def forget_ids(self, before: int) -> None:
         """Remove message ids that were stored before then, when the oldest day that is kept began."""

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 import clickhouse_connect
 
-from collector.store.clickhouse.connections import SETTINGS, Database
+from collector.store.clickhouse.connections import SETTINGS, Database, Limits
 from collector.store.contracts import AddressError
 
 _SCHEMES = {"clickhouse": ("http", 8123), "clickhouses": ("https", 8443)}
@@ -113,6 +113,6 @@ class Server:
             send_receive_timeout=_PATIENCE_S,
         )
 
-    def database(self) -> Database:
+    def database(self, limits: Limits | None = None) -> Database:
         """The database, over connections of its own."""
-        return Database(lambda: self.connect(self._where.database), over_http=True)
+        return Database(lambda: self.connect(self._where.database), over_http=True, limits=limits)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector.model.spans import SPANS
-from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.span_parts import BEST, SpanParts
 from collector.store.contracts import NEVER, StoreError
 
 _COLUMNS = ", ".join(SPANS.names)
@@ -15,16 +15,10 @@ _COLUMNS = ", ".join(SPANS.names)
 # and their day has a partition of its own.
 _PROOFS = 19_700_101
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
-# The copy that counts is the first in this order. READINGS hold no times after `_LAST`.
-_LAST = 2**63 - 1
-_BEST = f"least(end_unix_nano, {_LAST}) DESC, least(start_unix_nano, {_LAST}) DESC, received_unix_nano"
 
 
-class ClickHouseSpans:
+class ClickHouseSpans(SpanParts):
     """The spans in *database*, which must be migrated."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def write(self, spans: pa.Table) -> None:
         """Return once *spans* (SPANS) are durable."""
@@ -38,7 +32,7 @@ class ClickHouseSpans:
         question = (
             f"SELECT {_COLUMNS} FROM spans WHERE trace_id IN"
             " (SELECT toFixedString(unhex(arrayJoin(splitByChar(',', {ids:String}))), 16))"
-            f" ORDER BY {_BEST} LIMIT 1 BY trace_id, span_id"
+            f" ORDER BY {BEST} LIMIT 1 BY trace_id, span_id"
         )
         return _joined([self._ask(question, ids=",".join(some)) for some in asked])
 

@@ -10,11 +10,23 @@ from collector.columns.keys import Secret
 from collector.store.clickhouse.connections import Database
 
 _SCHEMA, _IDS, _TEXTS = "schema_version", "key_secret_ids", "key_secret_texts"
+_DROPPING = "dropping_day"
 
 
 def schema_version(database: Database) -> int:
     """The version of the schema that was recorded last; 0 if none was."""
     return int(_read(database).get(_SCHEMA, "0"))
+
+
+def half_dropped(database: Database) -> int | None:
+    """The day, in days since 1970-01-01, whose spans are being dropped; None if no day is."""
+    number = _read(database).get(_DROPPING, "")
+    return int(number) if number else None
+
+
+def write_half_dropped(database: Database, number: int | None) -> None:
+    """Record that the spans of this day are being dropped, or (None) that no day's are."""
+    _write(database, {_DROPPING: "" if number is None else str(number)})
 
 
 def write_schema_version(database: Database, version: int) -> None:

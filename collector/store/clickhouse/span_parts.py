@@ -1,0 +1,209 @@
+"""How is a part of a flow read, when the whole is too large? By places, which are light, and then by ids."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from collector.columns.joins import Ints
+from collector.model.spans import SPANS
+from collector.store.clickhouse.connections import Database
+from collector.store.contracts import PLACES, Cut, SpanPlace
+
+_MOST_BYTES = 99_000  # of one parameter: a server accepts 128 KiB
+_IDS_AT_ONCE = 10_000
+
+# The copy that counts is the first in this order. READINGS hold no times after `_LAST`.
+_LAST = 2**63 - 1
+BEST = f"least(end_unix_nano, {_LAST}) DESC, least(start_unix_nano, {_LAST}) DESC, received_unix_nano"
+
+_PLACE = "(start_unix_nano, trace_id, span_id)"
+_BOUND = "({start:UInt64}, toFixedString(unhex({trace:String}), 16), toFixedString(unhex({span:String}), 8))"
+_OCTETS = (
+    "length(name) + length(status_message) + length(resource) + length(scope) + length(trace_state)"
+    " + arraySum(x -> length(x), attribute_keys) + arraySum(x -> length(x), attribute_values)"
+    " + arraySum(x -> length(x), events) + 24 * length(link_trace_ids)"
+    " + arraySum(x -> arraySum(y -> length(y), x), link_attributes) AS octets"
+)
+
+# Which attributes a cut span keeps, as their numbers. A span may have the same name a million times.
+_KEPT = (
+    "arraySlice(arrayFilter((i, k) -> i <= {most:UInt32} OR has({keep:Array(String)}, toString(k)),"
+    " arrayEnumerate(attribute_keys), attribute_keys), 1, {most:UInt32} + 200)"
+)
+_WORD = "'(cut: ', toString(length(v)), ' bytes)'"
+_CUT: Mapping[str, str] = {
+    "name": "leftUTF8(toString(name), {longest:UInt32})",
+    "status_message": "leftUTF8(status_message, {longest:UInt32})",
+    "trace_state": "leftUTF8(toString(trace_state), {longest:UInt32})",
+    "attribute_keys": f"arrayMap(i -> leftUTF8(toString(attribute_keys[i]), {{longest:UInt32}}), {_KEPT})",
+    "attribute_types": (
+        "arrayMap((t, v) -> if(length(v) > {longest:UInt32}, 1, t),"
+        f" arrayMap(i -> attribute_types[i], {_KEPT}), arrayMap(i -> attribute_values[i], {_KEPT}))"
+    ),
+    "attribute_values": (
+        "arrayMap((t, v) -> if(length(v) <= {longest:UInt32}, v,"
+        f" if(t = 1, concat(leftUTF8(v, {{longest:UInt32}}), '... ', {_WORD}), concat({_WORD}))),"
+        f" arrayMap(i -> attribute_types[i], {_KEPT}), arrayMap(i -> attribute_values[i], {_KEPT}))"
+    ),
+    "link_trace_ids": "arraySlice(link_trace_ids, 1, {links:UInt32})",
+    "link_span_ids": "arraySlice(link_span_ids, 1, {links:UInt32})",
+    "link_attributes": (
+        "arrayMap(x -> CAST([], 'Array(String)'), arraySlice(link_attributes, 1, {links:UInt32}))"
+    ),
+    "events": "arraySlice(arrayFilter(e -> length(e) <= {longest:UInt32}, events), 1, {most:UInt32})",
+    "resource": "if(length(resource) <= {longest:UInt32}, toString(resource), '')",
+    "scope": "if(length(scope) <= {longest:UInt32}, toString(scope), '')",
+}
+
+
+class SpanParts:
+    """Parts of the spans in *database*: see `contracts.SpanStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
+        """At most *limit* spans (SPANS, *cut*) of these traces, of each trace the *each* received first."""
+        where, parameters = _of_traces(sorted(set(trace_ids)))
+        ids = self._database.query(
+            f"SELECT trace_id, span_id FROM spans WHERE {where}"
+            " LIMIT {each:UInt32} BY trace_id LIMIT {limit:UInt64}",
+            {**parameters, "each": each, "limit": limit},
+            ["trace_id", "span_id"],
+        )
+        return self.spans_at(ids, cut)
+
+    def copies_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many copies of spans there are of these traces."""
+        where, parameters = _of_traces(trace_ids)
+        answer = self._database.query(f"SELECT count() AS n FROM spans WHERE {where}", parameters, ["n"])
+        return int(answer["n"][0].as_py())
+
+    def count_of(self, trace_ids: Sequence[bytes]) -> int:
+        """How many distinct spans these traces have."""
+        where, parameters = _of_traces(trace_ids)
+        answer = self._database.query(
+            f"SELECT uniqExact({_identity(trace_ids)}) AS n FROM spans WHERE {where}", parameters, ["n"]
+        )
+        return int(answer["n"][0].as_py())
+
+    def count_before(self, trace_ids: Sequence[bytes], place: SpanPlace, *, distinct: bool) -> int:
+        """How many spans of these traces come before *place*; without *distinct*, copies count."""
+        where, parameters = _of_traces(trace_ids)
+        counted = f"uniqExact({_identity(trace_ids)})" if distinct else "count()"
+        answer = self._database.query(
+            f"SELECT {counted} AS n FROM spans WHERE {where} AND start_unix_nano <= {{start:UInt64}}"
+            f" AND {_PLACE} < {_BOUND}",
+            {**parameters, **_bound(place)},
+            ["n"],
+        )
+        return int(answer["n"][0].as_py())
+
+    def part_of(
+        self,
+        trace_ids: Sequence[bytes],
+        limit: int,
+        *,
+        after: SpanPlace | None = None,
+        before: SpanPlace | None = None,
+    ) -> pa.Table:
+        """PLACES of at most *limit* copies: the first after *after*, or else the last before *before*."""
+        where, parameters = _of_traces(trace_ids)
+        way = "" if after else " DESC"
+        if (bound := after or before) is not None:
+            where += f" AND {_PLACE} {'>' if after else '<'} {_BOUND}"
+            # The same of the first column alone, which is what can be skipped by.
+            where += f" AND start_unix_nano {'>=' if after else '<='} {{start:UInt64}}"
+            parameters |= _bound(bound)
+        answer = self._database.query(
+            f"SELECT start_unix_nano, trace_id, span_id FROM spans WHERE {where}"
+            f" ORDER BY start_unix_nano{way}, trace_id{way}, span_id{way} LIMIT {{limit:UInt64}}",
+            {**parameters, "limit": limit},
+            PLACES.names,
+        )
+        table = pa.table([answer[field.name].cast(field.type) for field in PLACES], schema=PLACES)
+        return table if after else table.take(pa.array(np.arange(table.num_rows)[::-1]))
+
+    def octets_at(self, trace_ids: Sequence[bytes], places: pa.Table) -> Ints:
+        """How many bytes each span at *places* (PLACES) has, about."""
+        found: dict[tuple[bytes, bytes], int] = {}
+        for ids in _in_portions(places.select(["trace_id", "span_id"])):
+            where, parameters = _at(ids)
+            answer = self._database.query(
+                f"SELECT trace_id, span_id, {_OCTETS} FROM spans WHERE {where}",
+                parameters,
+                ["trace_id", "span_id", "octets"],
+            )
+            for trace, span, octets in zip(
+                *(answer[n].to_pylist() for n in answer.column_names), strict=True
+            ):
+                found[trace, span] = max(found.get((trace, span), 0), octets)
+        ids = zip(places["trace_id"].to_pylist(), places["span_id"].to_pylist(), strict=True)
+        return np.array([found.get(pair, 0) for pair in ids], np.int64)
+
+    def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
+        """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
+        columns, parameters = _columns(cut)
+        tables = [SPANS.empty_table()]
+        for some in _in_portions(ids):
+            where, named = _at(some)
+            answer = self._database.query(
+                f"SELECT {columns} FROM spans WHERE {where} ORDER BY {BEST} LIMIT 1 BY trace_id, span_id",
+                {**parameters, **named},
+                [_read_as(name, cut) for name in SPANS.names],
+            )
+            read = [answer[_read_as(one.name, cut)].cast(one.type) for one in SPANS]
+            tables.append(pa.table(read, schema=SPANS))
+        return pa.concat_tables(tables)
+
+
+def listed(name: str, octets: Iterable[bytes]) -> tuple[str, dict[str, str]]:
+    """SQL for an array of strings of bytes, and its parameters: as many as it takes."""
+    text = ",".join(one.hex() for one in octets)
+    starts = range(0, max(len(text), 1), _MOST_BYTES)
+    parameters = {f"{name}_{start}": text[start : start + _MOST_BYTES] for start in starts}
+    parts = ", ".join(f"{{{part}:String}}" for part in parameters)
+    joined = parts if len(parameters) == 1 else f"concat({parts})"
+    return f"arrayMap(x -> unhex(x), splitByChar(',', {joined}))", parameters
+
+
+def _identity(trace_ids: Sequence[bytes]) -> str:
+    """What tells the spans of these traces apart. A hash of 8 bytes takes half the time of 24 bytes."""
+    return "span_id" if len(trace_ids) == 1 else "sipHash64(trace_id, span_id)"
+
+
+def _of_traces(trace_ids: Sequence[bytes]) -> tuple[str, dict[str, Any]]:
+    sql, parameters = listed("traces", trace_ids)
+    return f"trace_id IN (SELECT toFixedString(arrayJoin({sql}), 16))", dict(parameters)
+
+
+def _at(ids: pa.Table) -> tuple[str, dict[str, Any]]:
+    pairs = zip(ids["trace_id"].to_pylist(), ids["span_id"].to_pylist(), strict=True)
+    sql, parameters = listed("ids", (trace + span for trace, span in pairs))
+    traces, more = _of_traces(sorted(set(ids["trace_id"].to_pylist())))
+    both = "toFixedString(substring(id, 1, 16), 16), toFixedString(substring(id, 17, 8), 8)"
+    pairs_named = f"(SELECT {both} FROM (SELECT arrayJoin({sql}) AS id))"
+    return f"{traces} AND (trace_id, span_id) IN {pairs_named}", {**parameters, **more}
+
+
+def _in_portions(ids: pa.Table) -> Iterator[pa.Table]:
+    for start in range(0, ids.num_rows, _IDS_AT_ONCE):
+        yield ids.slice(start, _IDS_AT_ONCE)
+
+
+def _read_as(name: str, cut: Cut | None) -> str:
+    """The name of a column in answers: a name that stands for two things would be looked up in itself."""
+    return f"cut_{name}" if cut is not None and name in _CUT else name
+
+
+def _bound(place: SpanPlace) -> dict[str, Any]:
+    return {"start": place.start, "trace": place.trace_id.hex(), "span": place.span_id.hex()}
+
+
+def _columns(cut: Cut | None) -> tuple[str, dict[str, Any]]:
+    if cut is None:
+        return ", ".join(SPANS.names), {}
+    shown = ", ".join(f"{_CUT[name]} AS cut_{name}" if name in _CUT else name for name in SPANS.names)
+    return shown, {"longest": cut.longest, "most": cut.most, "keep": list(cut.keep), "links": cut.links}

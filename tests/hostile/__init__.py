@@ -1,0 +1,1 @@
+"""Payloads that attack: each goes through every door, and afterwards all others are served as before."""
