@@ -107,7 +107,8 @@ def write_errors(minutes: float, seed: int) -> Outcome:
         ready = on.collector.get("/readyz").status_code  # may be 503 until the next probe, within a minute
         ended = on.collector.stop()
         found = account(on.folder, on.toll)
-    said = f"{at} calls: {found}; takes spans again after {slowest:.2f} s at worst; ended with {ended}, readyz {ready}"
+    said = f"{at} calls: {found}; takes spans again after {slowest:.2f} s at worst"
+    said += f"; ended with {ended}, readyz {ready}"
     return Outcome(found.is_right and ended == 0, said)
 
 
