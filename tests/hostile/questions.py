@@ -24,7 +24,7 @@ TEXTS = {
     "5,000 digits": "9" * 5_000,
     "NaN": "nan",
     "1e9": "1e9",
-    "a list": "[1,2,3]",
+    "a list in text": "[1,2,3]",
     "a cursor of elsewhere": "eyJhIjogMX0=",
 }
 NUMBERS = (
@@ -35,7 +35,7 @@ NUMBERS = (
     "5,000 digits",
     "NaN",
     "1e9",
-    "a list",
+    "a list in text",
     "a script",
     "digits of elsewhere",
 )
