@@ -66,8 +66,7 @@ class EmbeddedCare:
                 columns=["table", "n", "bytes"],
             )
             oldest = database.query(
-                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans"
-                " WHERE received_unix_nano > 0",
+                "SELECT min(received_unix_nano) AS oldest, count() AS n FROM spans",
                 columns=["oldest", "n"],
             )
         finally:
