@@ -2,6 +2,8 @@
 
 import threading
 
+from collector.conventions import DEFAULT_NAMING
+from collector.live import trimmed
 from collector.live.replay import Replay
 from collector.model.flows import State
 from collector.queries import Page, Reader
@@ -37,6 +39,19 @@ def test_flow_that_was_set_aside_is_found_and_not_called_well(watch: Watch) -> N
     assert watch.flows.named(BIG)["taught"].to_pylist() == [False]
     watch.wait(60)
     assert watch.state(BIG) == State.RUNNING  # and never stuck by what had been owed then
+
+
+def test_spans_that_waited_for_a_flow_do_not_become_it_again(watch: Watch) -> None:
+    """New spans of a large flow wait. Afterwards they would be a flow of that name, and look well."""
+    set_aside(watch)
+    rest = watch.tick._read(watch.store(shared(8, watch.now)))
+    assert [rows.num_rows for rows in rest] == [0]
+    waiting = trimmed.read(watch.store(shared(9, watch.now)), DEFAULT_NAMING)
+    watch.tick._memory.hold_at_once(waiting)
+    watch.wait(60)
+
+    assert BIG not in watch.snapshot.flows["id"].to_pylist()
+    assert watch.flows.named(BIG)["set_aside"].to_pylist() == [True]
 
 
 def test_flow_that_was_set_aside_stays_so_after_a_restart(watch: Watch) -> None:

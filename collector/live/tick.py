@@ -232,6 +232,7 @@ class Tick:
 
     def _add(self, rows: pa.Table, now: int) -> None:
         """Stitch *rows* (READINGS) with the flows that they touch, in memory or in the store."""
+        rows = self.archive.without_aside(rows)  # some may have waited until their flow was set aside
         believed = self._memory.believed(once(identifiers_of(rows)[0]))
         self._stitch(rows, self.archive.restore(rows, believed, self._naming, now), now)
 
