@@ -39,6 +39,23 @@ class TestEmbedded(RetentionStoreContract):
         return ClickHouseRetention(database, engine.folder)
 
 
+def test_a_proof_that_spans_can_be_stored_is_never_the_oldest_span(
+    engine: Engine, database: Database, clock: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was, for a moment: then all flows seemed to be gone, and what was stuck left the memory."""
+    stores, retention = stores_in(database, clock), ClickHouseRetention(database, engine.folder)
+    day_of_spans(stores, TODAY, 3)
+    before, seen, execute = (retention.oldest(), retention.days()), [], database.execute
+
+    def removing(statement: str) -> None:
+        seen.append((retention.oldest(), retention.days()))
+        execute(statement)
+
+    monkeypatch.setattr(database, "execute", removing)
+    stores.spans.prove()
+    assert seen == [before]
+
+
 def test_a_day_is_dropped_while_others_write_and_read(
     engine: Engine, database: Database, clock: list[int]
 ) -> None:

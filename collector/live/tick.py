@@ -64,8 +64,7 @@ class Tick:
         self.snapshot: Snapshot = EMPTY
         self.archive = Archive(store)
         self.kept_since = 0  # when the oldest span that is kept was received, nanoseconds
-        self._naming = naming
-        self._pacing = pacing
+        self._naming, self._pacing = naming, pacing
         names = Names()
         self.learner = Learner(names, habits)
         self._memory = Memory(Demands(self.learner.expected()), keying)

@@ -20,7 +20,10 @@ class ShortError(Exception):
 
 def parts(table: Path) -> frozenset[str]:
     """The names of the parts in the folder of a *table*."""
-    return frozenset(path.name for path in table.iterdir() if part_name(path.name))
+    try:
+        return frozenset(path.name for path in table.iterdir() if part_name(path.name))
+    except FileNotFoundError:  # the engine says what is wrong with it
+        return frozenset()
 
 
 def require_landed(table: Path, before: frozenset[str]) -> None:
