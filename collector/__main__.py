@@ -97,7 +97,7 @@ async def run(config: Config) -> int:
     checks = _checks(store, troubles, counters, rounds)
     removing = store.retention()
     limits = _limits(config, removing)
-    dropping = Dropping(removing, limits, counters, clock=clock.now)
+    dropping = Dropping(removing, limits, counters, clock=clock.now, also=writing.dismissals.forget_gone)
     dropping.look()
     disk = DiskWatch(store.retention(), dropping, troubles, counters, limits)
     live = Live(
@@ -171,7 +171,8 @@ async def run(config: Config) -> int:
 
     rounds.every("presence", presence.EVERY_S, presence.Presence(store.require_there, troubles).once)
     rounds.every("pulse", pulse.EVERY_S, pulse.Pulse(live, troubles, end).once)
-    rounds.every("probe", probe.EVERY_S, probe.Probe(intake.prove, troubles, end).once)
+    prober = probe.Probe(intake.prove, troubles, end)
+    rounds.every("probe", prober.pause_s, prober.once)
     rounds.every("doors", 2, Doors(access, tls, troubles).check)
     rounds.every("disk", SERVER_EVERY_S if config.store else HERE_EVERY_S, disk.look)
     rounds.every("retention", EVERY_S, dropping.round)

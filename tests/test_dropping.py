@@ -28,6 +28,7 @@ class Shelf:
     def __init__(self, *ago: int) -> None:
         self.kept = [Day(TODAY - one, 1_000, 10 * MIB) for one in sorted(ago, reverse=True)]
         self.free = 500 * MIB
+        self.merges: list[bool] = []
         self.rows = self.rows_size = 0
         self.ids_before: list[int] = []
         self.rows_before: list[int] = []
@@ -41,6 +42,9 @@ class Shelf:
 
     def size(self) -> int:
         return sum(day.bytes for day in self.kept) + self.rows_size
+
+    def allow_merges(self, allowed: bool) -> None:
+        self.merges.append(allowed)
 
     def room(self) -> Room:
         if self.fails:
@@ -213,6 +217,7 @@ def test_a_short_disk_refuses_until_there_is_clearly_more(made: Made) -> None:
     assert [disk.at(free * MIB) for free in (50, 11, 9, 10, 12, 13, 11, 9)] == [
         False, False, True, True, True, False, False, True,
     ]  # fmt: skip
+    assert shelf.merges == [False, True, False]
     (trouble,) = disk.troubles.now()
     assert trouble.kind == TroubleKind.DISK_SHORT
     assert "CHOREOSCOPE_MIN_FREE_BYTES" in trouble.text

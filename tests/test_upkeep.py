@@ -54,7 +54,7 @@ async def test_rounds_go_on_after_work_that_dies(caplog: pytest.LogCaptureFixtur
         if len(called) == 3:
             done.set()
 
-    rounds.every("care", 0.01, work)
+    rounds.every("care", lambda: 0.01, work)
     with caplog.at_level(logging.CRITICAL):
         rounds.start()
         assert await asyncio.to_thread(done.wait, 10)
@@ -95,9 +95,11 @@ async def test_probe_tells_what_fails_and_when_it_is_over() -> None:
     assert "the disk does not answer" in trouble.text
     assert troubles.unready() == trouble
     assert troubles.refusing() is None  # it is tried
+    assert probe.pause_s() == 5
     failing = False
     await asyncio.to_thread(probe.once)
     assert troubles.now() == ()
+    assert probe.pause_s() == 60
 
 
 async def test_what_hangs_again_and_again_ends_the_collector() -> None:

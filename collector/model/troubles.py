@@ -16,7 +16,6 @@ class TroubleKind(StrEnum):
     CLOCK_SET = "clock_set"  # the machine's clock was set, and ours comes near it only slowly
     TOKENS = "tokens"  # the file of tokens has a mistake: the last good version is in force
     CERTIFICATE = "certificate"  # the new one cannot be used, or the one in force ends soon
-    CUT = "cut"  # retention removed the beginning of flows that are still open
 
 
 @dataclass(frozen=True, slots=True)

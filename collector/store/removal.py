@@ -35,6 +35,9 @@ class RetentionStore(Protocol):
     again would join its flows again, and a person's word has no date at which it ends. Both are few.
     """
 
+    def allow_merges(self, allowed: bool) -> None:
+        """Let what is stored be merged in the background, or stop that; a server's owner decides himself."""
+
     def days(self) -> list[Day]:
         """The days that have spans, oldest first."""
 

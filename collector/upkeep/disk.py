@@ -41,7 +41,10 @@ class DiskWatch:
         self._counters.disk_free.set(free)
         # What is short stays so until there is clearly more: merges take room for a while.
         enough = self._limits.least_free * (5 if self._short else 4) // 4
-        self._short = free < enough
+        short = free < enough
+        if short != self._short:
+            self._allow_merges(not short)
+        self._short = short
         if self._short:
             self._troubles.report(
                 TroubleKind.DISK_SHORT,
@@ -58,3 +61,13 @@ class DiskWatch:
         if near and not self._near:
             self._dropping.round()
         self._near = near
+
+    def _allow_merges(self, allowed: bool) -> None:
+        """Stop, or allow again, what writes without being asked.
+
+        The engine takes a write of a part that failed for done, so a merge that finds no room may lose rows.
+        """
+        try:
+            self._store.allow_merges(allowed)
+        except StoreError as error:
+            log.warning("%s. Whether parts are merged is as before.", error)

@@ -43,12 +43,16 @@ class Dropping:
         limits: Limits,
         counters: Counters,
         *,
+        also: Callable[[int], None] = lambda before: None,
         clock: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """By *clock*, spans are received; *monotonic* is never set. Both tell nanoseconds."""
+        """*also* forgets what hangs on flows that were stored before the time that it is given.
+
+        By *clock*, spans are received; *monotonic* is never set. Both tell nanoseconds.
+        """
         self._store, self._limits, self._counters = store, limits, counters
-        self._clock, self._monotonic = clock, monotonic
+        self._clock, self._monotonic, self._also = clock, monotonic, also
         self._even = EvenTime(clock, monotonic)
         self._alone: int | None = None  # when a day went because only one witness said so
         self._rows: int | None = None  # and when rows of flows went
@@ -108,6 +112,7 @@ class Dropping:
 
     def _forget_flows(self, before: int, because: str) -> None:
         self._store.forget_flows(before)
+        self._also(before)
         log.warning("Forgot the flows that were stored before %s. They were %s.", day_of(before), because)
 
     def _looked(self, *, rows: bool = False) -> Looked:

@@ -8,7 +8,8 @@ from collector.model.troubles import TroubleKind
 from collector.store.contracts import StoreError
 from collector.upkeep.health import Troubles
 
-EVERY_S = 60.0
+_EVERY_S = 60.0
+_AGAIN_S = 5.0  # after one that failed: whoever waits for us should not wait a minute longer
 _PATIENCE_S = 30.0  # under overload, a span waits for some seconds
 _MOST_HANGS = 3  # in a row: what hangs for so long goes on only after a restart
 
@@ -31,6 +32,11 @@ class Probe:
         self._patience_s = patience_s
         self._loop = asyncio.get_running_loop()
         self._hangs = 0
+        self._failing = False
+
+    def pause_s(self) -> float:
+        """How long to wait before the next proof, in seconds."""
+        return _AGAIN_S if self._failing else _EVERY_S
 
     def once(self) -> None:
         """Prove it once, from a thread of one's own."""
@@ -49,12 +55,13 @@ class Probe:
         except CancelledError:  # the process stops
             return
         else:
-            self._hangs = 0
+            self._hangs, self._failing = 0, False
             self._troubles.over(TroubleKind.NOT_STORING)
 
     async def _proven(self) -> None:
         await self._prove()
 
     def _failed(self, why: str) -> None:
+        self._failing = True
         text = f"A span of the collector's own could not be stored and found again: {why.rstrip('.')}."
         self._troubles.report(TroubleKind.NOT_STORING, text)

@@ -18,7 +18,7 @@ class Rounds:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._planned: list[tuple[str, float, Callable[[], None]]] = []
+        self._planned: list[tuple[str, float | Callable[[], float], Callable[[], None]]] = []
         self._stopping = threading.Event()
         self._stopped = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -28,8 +28,11 @@ class Rounds:
         """Set once the rounds are told to stop: work that takes long looks at it."""
         return self._stopping
 
-    def every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
-        """Call *work* at the start and *seconds* after each call has ended. Call this before `start`."""
+    def every(self, name: str, seconds: float | Callable[[], float], work: Callable[[], None]) -> None:
+        """Call *work* at the start and *seconds* after each call has ended. Call this before `start`.
+
+        How many seconds may depend on what the call before has found.
+        """
         self._planned.append((name, seconds, work))
 
     def start(self) -> None:
@@ -45,14 +48,16 @@ class Rounds:
         self._stopped.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)  # exceptions were logged already
 
-    async def _round(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+    async def _round(self, name: str, seconds: float | Callable[[], float], work: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
         # A thread of its own: work that hangs must not hold up other work.
         with ThreadPoolExecutor(1, name) as thread:
             while not self._stopping.is_set():
                 await loop.run_in_executor(thread, work)
                 try:
-                    async with asyncio.timeout(seconds):  # by the monotonic clock
+                    async with asyncio.timeout(
+                        seconds() if callable(seconds) else seconds
+                    ):  # by the monotonic clock
                         await self._stopped.wait()
                 except TimeoutError:
                     continue

@@ -24,6 +24,11 @@ class ClickHouseRetention:
         self._database = database
         self._folder = folder
 
+    def allow_merges(self, allowed: bool) -> None:
+        """Let what is stored be merged in the background, or stop that."""
+        if self._folder is not None:
+            self._database.execute(f"SYSTEM {'START' if allowed else 'STOP'} MERGES")
+
     def days(self) -> list[Day]:
         """The days that have spans, oldest first."""
         answer = self._database.query(
