@@ -138,7 +138,10 @@ def test_unknown_flow_ends_with_one(collector: Collector) -> None:
 @pytest.mark.parametrize(
     ("words", "about"),
     [
-        (["flows", "--state", "asleep"], "state is 'asleep': expected done, running, late, stuck, failed, dismissed."),
+        (
+            ["flows", "--state", "asleep"],
+            "state is 'asleep': expected done, running, late, stuck, failed, dismissed.",
+        ),
         (["flows", "--limit", "0"], "'--limit'"),
         (["stuck", "--format", "xml"], "'--format'"),
         (["flow"], "'KEY'"),

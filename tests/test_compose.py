@@ -101,7 +101,7 @@ def test_the_collector_would_refuse_to_start_without_the_token() -> None:
 def test_the_collectors_health_is_asked_where_it_is_told_without_a_token() -> None:
     program = service("collector")["healthcheck"]["test"][-1]
     address = urlsplit(re.findall(r"http://[^']+", program)[0])
-    asked = SimpleNamespace(sources=SimpleNamespace(troubles=Troubles()))  # nothing else is asked for
+    asked = SimpleNamespace(sources=SimpleNamespace(troubles=Troubles()), live_flows=dict)
     app = api_app(cast("Any", asked), cast("Any", None), Counters(), Config())
     paths = {route.path for route in app.routes if isinstance(route, Route)}
 

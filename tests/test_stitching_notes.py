@@ -127,6 +127,11 @@ def test_times_of_nothing_and_beyond_the_calendar_are_times() -> None:
 def test_nothing_is_a_graph() -> None:
     assert tell().document == {
         "spans": 0,
+        "shown": 0,
+        "before": 0,
+        "next_cursor": None,
+        "earlier_cursor": None,
+        "later_cursor": None,
         "traces": 0,
         "messages": [],
         "reactions": [],

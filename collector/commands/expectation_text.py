@@ -39,7 +39,7 @@ def calm(document: Document) -> list[str]:
     else:
         # What a limit leaves out may be stuck, and nobody would know.
         crowded = any(note["kind"] == "crowded" for note in rests["notes"])
-        newer = "Nothing newer is stuck." if document["unlisted"] else "Nothing is stuck."
+        newer = "Nothing newer is stuck." if document.get("unlisted") else "Nothing is stuck."
         calm = "Nothing is known to be stuck." if crowded else newer
         head = [calm if rests["expected"] else "Nothing can be called stuck yet."]
     return [*head, *_unlisted(document), clean(rests["sentence"]), *_notes(document)]
@@ -78,7 +78,7 @@ def expectations(document: Document, now: int, event_type: str = "", service: st
 
 
 def _unlisted(document: Document) -> list[str]:
-    left = document["unlisted"]
+    left = document.get("unlisted")
     return [f"{clean(left['sentence'])} 'choreoscope flows --state stuck' shows them."] if left else []
 
 

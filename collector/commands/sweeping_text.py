@@ -26,7 +26,7 @@ def dismissed(document: Document) -> str:
 
 def beside(document: Document) -> list[str]:
     """What is said wherever stuck flows are counted: how many are dismissed."""
-    if not document["dismissed"]:
+    if not document.get("dismissed"):
         return []
     return [f"{document['dismissed']:,} dismissed: {called('flows', '--state', 'dismissed')}"]
 

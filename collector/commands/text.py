@@ -68,7 +68,7 @@ def flows(document: Document, now: int) -> str:
             short(item["key"] or item["id"]),
             short(item["last_event_type"] or ""),
             by_whom(item["dismissed"])
-            if item["dismissed"]
+            if item.get("dismissed")
             else short(item["waiting_for"] or item["outcome"] or ""),
             f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
             _took(item),
@@ -140,7 +140,7 @@ def stitched(document: Document) -> str:
 
 def why(document: Document, key: str) -> str:
     """The findings of one flow with their evidence."""
-    lines = [clean(note["text"]) for note in document["notes"]]
+    lines = [clean(note["text"]) for note in document.get("notes", [])]  # an older collector has none
     if document.get("set_aside"):
         lines.append(f"{short(key)}: {SET_ASIDE}")
     if not document["stuck"]:
