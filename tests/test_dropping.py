@@ -196,6 +196,14 @@ def test_a_store_that_fails_is_asked_again(made: Made, caplog: pytest.LogCapture
     assert len(shelf.kept) == 15
 
 
+def test_what_is_being_stored_while_nothing_is_there_is_not_gone(made: Made, time: Time) -> None:
+    """The first flows of a collector seemed to be gone for a minute: received before, and found after a look."""
+    dropping = made(Shelf())
+    dropping.look()
+
+    assert dropping.retained.since <= time.wall - 60 * 10**9
+
+
 def watched(shelf: Shelf, dropping: Dropping) -> SimpleNamespace:
     """A watch of the disk of *shelf*, and what it says."""
     troubles = Troubles()

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.torture import disks, fuzzing
 
-# Those that find most for their time; the others take longer than a test may.
-SHORT = {name: part for name, part in disks.PARTS.items() if name in ("write-errors", "power-losses")}
+# What finds most for its time; the others take longer than a test may.
+SHORT = {name: part for name, part in disks.PARTS.items() if name == "write-errors"}
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="the disk is broken by a library that gcc builds")

@@ -64,7 +64,7 @@ def test_process_is_killed_once_nobody_waits(workers: Workers) -> None:
     began = time.monotonic()
 
     with pytest.raises(GivenUpError):
-        roomy.ask("file", job(b"{}\n" * 1_000_000), errand)
+        roomy.ask("file", job(b'{"name": "work"}\n' * 1_000_000), errand)
 
     assert time.monotonic() - began < 20
     assert process not in roomy.pids()

@@ -34,6 +34,9 @@ _BECAUSE = {
 }
 
 
+_ARRIVING = 600 * 10**9  # nanoseconds: no span takes so long from its arrival until a query finds it
+
+
 class Dropping:
     """Drops from *store* what *limits* do not allow. `retained` may be asked from any thread."""
 
@@ -80,8 +83,8 @@ class Dropping:
 
     def look(self) -> None:
         """Look what is kept now; raise `StoreError` if the store does not answer."""
-        # Without any span, what comes from now on is the oldest.
-        since = self._store.oldest() or self._clock()
+        # Without any span, whatever was received is gone, but for what is being stored at this moment.
+        since = self._store.oldest() or self._clock() - _ARRIVING
         self.retained = Retained(since, len(self._store.days()), self._store.size(), self._limits)
 
     def _drop(self) -> None:
