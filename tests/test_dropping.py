@@ -197,7 +197,7 @@ def test_a_store_that_fails_is_asked_again(made: Made, caplog: pytest.LogCapture
 
 
 def test_what_is_being_stored_while_nothing_is_there_is_not_gone(made: Made, time: Time) -> None:
-    """The first flows of a collector seemed to be gone for a minute: received before, and found after a look."""
+    """The first flows of a collector seemed to be gone for a minute: received before a look, found after."""
     dropping = made(Shelf())
     dropping.look()
 
