@@ -62,7 +62,13 @@ function group(data, dismiss) {
   return el(
     "section",
     { class: `group ${data.state}`, "aria-label": `${service} owes ${event}` },
-    el("header", el("div", owed, el("p", said(data.why))), el("dl", listed), open, el("button.plain", press(dismiss), "Dismiss")),
+    el(
+      "header",
+      el("div", owed, el("p", said(data.why))),
+      el("dl", listed),
+      open,
+      el("button.plain", press(dismiss), "Dismiss"),
+    ),
     data.rows.length > 0 && el("table", headed(COLUMNS), el("tbody", data.rows.map(stuckRow))),
     more && el("p.more", link(more.target, {}, more.text)),
   );
