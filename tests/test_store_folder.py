@@ -147,7 +147,7 @@ def test_a_folder_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> Non
 def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(FolderError, match=r"can not be used: Not a directory.*CHOREOSCOPE_DATA"):
+    with pytest.raises(FolderError, match=r"cannot be used: Not a directory.*CHOREOSCOPE_DATA"):
         Engine(tmp_path / "file" / "data", 2**29)
 
 

@@ -94,7 +94,7 @@ def _read(path: Path) -> bytes:
         return inflate_file(data, _MOST_BYTES) if data[:2] == b"\x1f\x8b" else data
     except (OSError, BodyError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "it is too large for the memory"
-        msg = _line(f"{path} can not be read: {reason}. Expected a file with {EXPECTED}.")
+        msg = _line(f"{path} cannot be read: {reason}. Expected a file with {EXPECTED}.")
         raise CommandError(msg) from error
 
 

@@ -87,7 +87,7 @@ def _lock(folder: Path) -> int:
         lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE_FILE)
     except OSError as error:
         raise FolderError(
-            f"The data folder {folder} can not be used: {error.strerror}. CHOREOSCOPE_DATA names another."
+            f"The data folder {folder} cannot be used: {error.strerror}. CHOREOSCOPE_DATA names another."
         ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
