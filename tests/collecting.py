@@ -16,6 +16,7 @@ import httpx
 
 from tests.factories import protobuf, request
 from tests.scenes import Sent
+from tests.spawning import Fork, Running, collect
 
 _READY_S = 60  # allows for a machine that is busy with other tests
 
@@ -41,9 +42,11 @@ def free_ports(count: int) -> list[int]:
 
 
 class Collector:
-    """`python -m collector` on *folder*, from `start` to `stop`."""
+    """A collector on *folder*, from `start` to `stop`; with *anew*, it is `python -m collector`."""
 
-    def __init__(self, folder: Path, *, trusted: ssl.SSLContext | None = None, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, *, trusted: ssl.SSLContext | None = None, anew: bool = False, **settings: str
+    ) -> None:
         self.grpc_port, self.http_port, self.api_port = free_ports(3)
         scheme = "https" if trusted else "http"
         self.api = f"{scheme}://127.0.0.1:{self.api_port}"
@@ -59,17 +62,12 @@ class Collector:
             **settings,
         }
         self._log = folder / "collector.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self._anew = anew
+        self.process: Running | None = None
 
     def start(self) -> "Collector":
         """Return once the collector answers and has replayed."""
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "collector"],
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        self.process = self._process()
         until = time.monotonic() + _READY_S
         while time.monotonic() < until and self.process.poll() is None:
             with contextlib.suppress(httpx.HTTPError):
@@ -79,6 +77,13 @@ class Collector:
         self.process.kill()  # the caller does not have it yet, so it cannot stop it
         self.process.wait()
         raise AssertionError(f"the collector is not ready after {_READY_S} s: {self._log.read_text()}")
+
+    def _process(self) -> Running:
+        if not self._anew:
+            return Fork(collect, (), self.environment, stdout=self._log, stderr=self._log)
+        command = [sys.executable, "-m", "collector"]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the process a signal and return its exit code."""

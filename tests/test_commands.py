@@ -11,6 +11,7 @@ import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -19,6 +20,7 @@ from sample_services import services as sample_services
 from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
 from tests.scenes import order
+from tests.spawning import Fork, call
 
 Done = subprocess.CompletedProcess[str]
 
@@ -41,16 +43,12 @@ STUCK = "A-17\x1b[31m x"
 
 def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Done:
     """Run `choreoscope` with *words*; its output is decoded."""
-    command = [sys.executable, "-c", "from collector.commands import main; main()", *words]
-    done = subprocess.run(
-        command,
-        env=environment,
-        input=given,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return Done(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+    with TemporaryDirectory() as folder:
+        stdin, stdout, stderr = (Path(folder) / name for name in ("in", "out", "errors"))
+        stdin.write_bytes(given)
+        files = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        code = Fork(call, words, os.environ if environment is None else environment, **files).wait(60)
+        return Done(["choreoscope", *words], code, stdout.read_bytes().decode(), stderr.read_bytes().decode())
 
 
 def said(done: Done) -> str:

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.collecting import free_ports
+from tests.test_commands import run
 
 RATE = 5
 MARK = "CHOREOSCOPE_E2E_MARK"
@@ -31,10 +32,7 @@ class Demo:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `choreoscope` with *words*."""
-        command = [sys.executable, "-c", "from collector.commands import main; main()", *words]
-        return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        return run(*words, environment=self.environment)
 
     def answer(self, *words: str) -> Any:
         """The JSON that a command prints."""

@@ -3,8 +3,6 @@
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from collector.store.clickhouse.store_settings import secret
 from collector.store.clickhouse.table_files import definitions, is_whole
 from collector.store.contracts import FolderError
 from tests.factories import request, span, table
+from tests.test_commands import run
 from tests.test_part_files import flip
 
 ROOT = Path(__file__).parents[1]
@@ -224,8 +223,7 @@ def test_what_cannot_be_mended_is_one_line(folder: Path, harm: Callable[[Path], 
     """No traceback at start, whatever is damaged: whoever runs it must learn what to do."""
     harm(folder)
     environment = {**os.environ, "CHOREOSCOPE_DATA": str(folder), "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", "from collector.commands import main; main()", "store", "check"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = run("store", "check", environment=environment)
 
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr

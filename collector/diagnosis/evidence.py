@@ -7,11 +7,11 @@ first three are examples. An outage leaves a run of misses: one that the share d
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import lgamma
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln, gammaln
 
 from collector.columns.joins import Ints
 from collector.diagnosis.habits import Habits, Regularity
@@ -283,7 +283,13 @@ def chance_of(found: int, window: int, hits: float, n: float) -> float:
 
     By the beta-binomial distribution: that the share itself is only known from *n* examples counts, too.
     """
-    x = np.arange(found + 1)
     a, b = hits + 0.5, n - hits + 0.5
-    ways = gammaln(window + 1) - gammaln(x + 1) - gammaln(window - x + 1)
-    return float(np.exp(ways + betaln(x + a, window - x + b) - betaln(a, b)).sum())
+    none = _log_beta(a, window + b) - _log_beta(a, b)  # the logarithm of how probable none at all is
+    x = np.arange(found)
+    steps = np.log((window - x) * (x + a)) - np.log((x + 1) * (window - x - 1 + b))
+    return float(np.exp(none + np.concatenate([[0.0], np.cumsum(steps)])).sum())
+
+
+def _log_beta(a: float, b: float) -> float:
+    # The standard library's: scipy.special takes half a second to import, at each start.
+    return lgamma(a) + lgamma(b) - lgamma(a + b)

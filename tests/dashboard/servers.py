@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.sample_services.harness import free_port, until
+from tests.spawning import Fork, Running, collect
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,19 +24,22 @@ class Process:
         self._folder = folder
         self._settings = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default", **settings}
         self.log = folder / f"{command[1]}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     def start(self, alive: str, within_s: float = 60.0) -> None:
         """Start it and wait until the address *alive* answers."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command, cwd=self._folder, env=self._settings, stdout=log, stderr=log
-            )
+        self._process = self._started()
         try:
             until(lambda: self._answers(alive), within_s, f"an answer of {alive} ({self.log.read_text()})")
         except BaseException:
             self.stop()  # the caller has nothing yet that it could stop
             raise
+
+    def _started(self) -> Running:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self._command, cwd=self._folder, env=self._settings, stdout=log, stderr=log
+            )
 
     def _answers(self, address: str) -> bool:
         assert self._process is None or self._process.poll() is None, self.log.read_text()
@@ -46,13 +51,13 @@ class Process:
     def stop(self) -> None:
         """Stop it, as a service manager would."""
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGTERM)
             self._process.wait(timeout=20)
             self._process = None
 
 
 class Collector(Process):
-    """`python -m collector` on free ports, with a data folder of its own."""
+    """A collector on free ports, with a data folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.api_port, self.http_port = free_port(), free_port()
@@ -61,6 +66,9 @@ class Collector(Process):
         ports = {"API": self.api_port, "HTTP": self.http_port, "GRPC": free_port()}
         settings = {f"CHOREOSCOPE_{name}_PORT": str(port) for name, port in ports.items()}
         super().__init__(["-m", "collector"], folder, {**settings, "CHOREOSCOPE_DATA": str(folder / "data")})
+
+    def _started(self) -> Running:
+        return Fork(collect, (), self._settings, stdout=self.log, stderr=self.log)
 
     def run(self) -> None:
         """Start it and wait until it answers questions."""

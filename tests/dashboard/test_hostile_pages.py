@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -16,6 +14,7 @@ from tests.dashboard.servers import Collector, Dashboard
 from tests.factories import protobuf, trace_id
 from tests.hostile.span_texts import KEY, TEXTS, attacks
 from tests.sample_services.harness import free_port, until
+from tests.test_commands import run
 
 ACTIVE = (
     "iframe, base, object, embed, meta[http-equiv=refresh], [onerror], [onload], [onmouseover], [onfocus]"
@@ -79,14 +78,8 @@ def test_no_text_runs_in_a_page_or_asks_another_site(shown: Dashboard, page: Pag
 @pytest.mark.parametrize("command", ["flow", "why", "flows", "map", "stuck", "expectations"])
 def test_no_text_reaches_a_terminal_as_more_than_text(attacked: Collector, command: str) -> None:
     words = [command, KEY] if command in ("flow", "why") else [command]
-    done = subprocess.run(
-        [sys.executable, "-c", "from collector.commands import main; main()", *words],
-        env={**os.environ, "CHOREOSCOPE_API": attacked.api},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    said = (done.stdout + done.stderr).decode()
+    done = run(*words, environment={**os.environ, "CHOREOSCOPE_API": attacked.api})
+    said = done.stdout + done.stderr
 
     assert done.returncode in (0, 1)
     assert "Traceback" not in said
