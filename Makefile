@@ -39,7 +39,7 @@ $(BIN)/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || { \
 	  echo "$$("$(PYTHON)" -V 2>&1) is not one of 3.11 to 3.14: name one that is, such as make PYTHON=python3.12 demo"; exit 2; } >&2
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { \
-	  echo "$(PYTHON) can not make a virtual environment: install what your system leaves out of it (Debian and Ubuntu: apt install python3-venv)"; exit 2; } >&2
+	  echo "$(PYTHON) cannot make a virtual environment: install what your system leaves out of it (Debian and Ubuntu: apt install python3-venv)"; exit 2; } >&2
 	@"$(PYTHON)" -m venv --clear .venv
 
 # A stamp for each set of packages, so that pip runs only when something has changed.

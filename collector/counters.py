@@ -4,7 +4,24 @@ The counters add up: received = stored + duplicate + refused, over all reasons. 
 are in a request that cannot be read, so it is counted as a request.
 """
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+# Each is exported from the start, as 0: `rate()` cannot see an increase from nothing to 1.
+_SPANS_REFUSED = ("invalid", "store")
+_REQUESTS_REFUSED = (
+    "undecodable",
+    "overloaded",
+    "store",
+    "trouble",
+    "slow",
+    "too_large",
+    "media_type",
+    "unauthorized",
+    "forbidden",
+    "no_traces",
+)
 
 
 class Counters:
@@ -12,74 +29,47 @@ class Counters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.received = Counter(
-            "choreoscope_spans_received", "Spans in requests that could be read.", registry=self.registry
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        self.received = counter("choreoscope_spans_received", "Spans in requests that could be read.")
+        self.stored = counter("choreoscope_spans_stored", "Spans stored for the first time.")
+        self.duplicate = counter(
+            "choreoscope_spans_duplicate", "Spans that had been stored already: an exporter sent them again."
         )
-        self.stored = Counter(
-            "choreoscope_spans_stored", "Spans stored for the first time.", registry=self.registry
+        self.refused = counter("choreoscope_spans_refused", "Spans not stored, by reason.", ["reason"])
+        self.requests_refused = counter(
+            "choreoscope_requests_refused", "Requests not taken, by reason.", ["reason"]
         )
-        self.duplicate = Counter(
-            "choreoscope_spans_duplicate",
-            "Spans that had been stored already: an exporter sent them again.",
-            registry=self.registry,
-        )
-        self.refused = Counter(
-            "choreoscope_spans_refused", "Spans not stored, by reason.", ["reason"], registry=self.registry
-        )
-        self.requests_refused = Counter(
-            "choreoscope_requests_refused",
-            "Requests not taken, by reason.",
-            ["reason"],
-            registry=self.registry,
-        )
-        self.connections_closed = Counter(
+        self.connections_closed = counter(
             "choreoscope_connections_closed",
             "HTTP connections that were closed because of what came from the other side, by door and reason.",
             ["door", "reason"],
-            registry=self.registry,
         )
-        self.task_deaths = Counter(
-            "choreoscope_task_deaths",
-            "Long-lived tasks that died and were started again, by task.",
-            ["task"],
-            registry=self.registry,
+        self.task_deaths = counter(
+            "choreoscope_task_deaths", "Long-lived tasks that died and were started again, by task.", ["task"]
         )
-        self.dropped_spans = Counter(
+        self.dropped_spans = counter(
             "choreoscope_retention_spans",
             "Stored spans (every copy) that retention dropped, by reason.",
             ["reason"],
-            registry=self.registry,
         )
-        self.dropped_days = Counter(
-            "choreoscope_retention_days",
-            "Days of spans that retention dropped, by reason.",
-            ["reason"],
-            registry=self.registry,
+        self.dropped_days = counter(
+            "choreoscope_retention_days", "Days of spans that retention dropped, by reason.", ["reason"]
         )
-        self.disk_free = Gauge(
-            "choreoscope_disk_free_bytes",
-            "Bytes that are free on the disk of the store.",
-            registry=self.registry,
-        )
-        self.damaged_parts = Gauge(
+        self.disk_free = gauge("choreoscope_disk_free_bytes", "Bytes that are free on the disk of the store.")
+        self.damaged_parts = gauge(
             "choreoscope_store_damaged_parts",
             "Parts and files of the store that are damaged, or were mended.",
-            registry=self.registry,
         )
-        self.damaged_rows = Gauge(
-            "choreoscope_store_damaged_rows",
-            "Rows that cannot be read, as far as their number is known.",
-            registry=self.registry,
+        self.damaged_rows = gauge(
+            "choreoscope_store_damaged_rows", "Rows that cannot be read, as far as their number is known."
         )
-        self.waiting_bytes = Gauge(
-            "choreoscope_intake_waiting_bytes",
-            "Bytes of requests that wait for an insert.",
-            registry=self.registry,
+        self.waiting_bytes = gauge(
+            "choreoscope_intake_waiting_bytes", "Bytes of requests that wait for an insert."
         )
-        self.admitted_bytes = Gauge(
+        self.admitted_bytes = gauge(
             "choreoscope_intake_admitted_bytes",
             "Bytes of requests that may wait, by how fast they are stored at present.",
-            registry=self.registry,
         )
         self.commit_seconds = Histogram(
             "choreoscope_commit_seconds",
@@ -87,21 +77,9 @@ class Counters:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=self.registry,
         )
-        for reason in ("invalid", "store"):
+        for reason in _SPANS_REFUSED:
             self.refused.labels(reason)
-        reasons = (
-            "undecodable",
-            "overloaded",
-            "store",
-            "trouble",
-            "slow",
-            "too_large",
-            "media_type",
-            "unauthorized",
-            "forbidden",
-            "no_traces",
-        )
-        for reason in reasons:
+        for reason in _REQUESTS_REFUSED:
             self.requests_refused.labels(reason)
 
     def spans(self) -> dict[str, int]:

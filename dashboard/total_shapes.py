@@ -162,6 +162,7 @@ class Deletion(Answer, frozen=True, kw_only=True):
     flows: int
     flows_stitched: int | None
     whole_flows: int | None
+    cut_flows: int | None
     examples: list[str]
     services: dict[str, int]
     days: dict[str, int]

@@ -89,7 +89,7 @@ def test_each_kind_of_setting_is_read() -> None:
         ("CHOREOSCOPE_DEADLINE_S", "never"),
     ],
 )
-def test_a_value_that_can_not_be_used_is_named(name: str, value: str) -> None:
+def test_a_value_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name} is '{value}': expected a .*number above 0"):
         Config.from_env({name: value})
 

@@ -86,7 +86,7 @@ def test_what_a_person_says_is_stored_applied_and_shown(asked: Asked) -> None:
     assert asked.get()["decisions"] == [answer.json()]
 
 
-def test_what_can_not_be_stored_is_not_applied(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_stored_is_not_applied(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a restart would take back what a person was told is done."""
 
     def failing(decision: Decision) -> None:

@@ -39,7 +39,7 @@ def delete(watch: Watch, **conditions: Any) -> Deletion:
     until = watch.spans.arrival_of_newest(1, 0) + 1
     one = Deletion(watch.now, until, **conditions, author="ada", reason="a test")
     if one.flow:
-        one, spans = reader.deleting._of_flow(one)
+        one, spans, _ = reader.deleting._of_flow(one)
         watch.stores.deletions.doom(one, spans)
     run(reader.sources, one, Progress(), lambda: False)
     watch.stores.deletions.write(_begun(one))

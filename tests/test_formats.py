@@ -45,7 +45,7 @@ def test_bad_lines_are_named_and_the_good_ones_used() -> None:
     found = read(b'"cut off"}', GOOD, b"hello", b'{"unknown": 1}', b'{"resourceSpans": 7}', GOOD, b"{")
 
     assert found.spans.num_rows == 2
-    assert [problem.text.split(" can not")[0] for problem in found.problems] == [
+    assert [problem.text.split(" cannot")[0] for problem in found.problems] == [
         f"Line {line} of 7" for line in (1, 3, 4, 5, 7)
     ]
     assert {(problem.kind.value, problem.ref) for problem in found.problems} == {("unreadable", None)}

@@ -174,7 +174,7 @@ def test_what_answers_but_is_no_collector_is_one_line(
     assert (code, said.count("\n"), "no OTLP" in said) == (2, 1, True)
 
 
-def test_records_that_can_not_be_used_are_counted(
+def test_records_that_cannot_be_used_are_counted(
     taker: Taker, tmp_path: Path, run_here: Callable[..., Any]
 ) -> None:
     file = tmp_path / "file"
@@ -182,7 +182,7 @@ def test_records_that_can_not_be_used_are_counted(
     code, document, said = run_here(file, "--to", taker.address, "--format", "json")
 
     assert (code, document) == (0, {"spans": 1, "sent": 1, "refused": 0, "unusable": 1})
-    assert "1 record can not be used" in said
+    assert "1 record cannot be used" in said
     assert ref("trace", "good") not in said
 
 

@@ -134,7 +134,7 @@ def test_the_largest_settings_can_be_used(tmp_path: Path) -> None:
         assert running.stop() == 0
 
 
-def test_a_setting_that_can_not_be_used_is_named(tmp_path: Path) -> None:
+def test_a_setting_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     line = refused(tmp_path, CHOREOSCOPE_HTTP_PORT="soon")
 
     assert "CHOREOSCOPE_HTTP_PORT is 'soon'" in line

@@ -243,14 +243,14 @@ def test_file_that_is_not_there_and_folders_are_refused(run: Run, tmp_path: Path
         assert str(name) in answer.err
 
 
-def test_spans_that_can_not_be_used_are_counted_and_the_others_stitched(run: Run, tmp_path: Path) -> None:
+def test_spans_that_cannot_be_used_are_counted_and_the_others_stitched(run: Run, tmp_path: Path) -> None:
     """One span's broken id must not hide other orders."""
     file = tmp_path / "file"
     file.write_bytes(protobuf(request(publish("placed").span, span(id=b"short"))))
     answer = run(file, "--format", "json")
 
     assert (answer.code, len(answer.document["messages"])) == (0, 1)
-    assert "1 record can not be used" in answer.err
+    assert "1 record cannot be used" in answer.err
 
 
 def test_bad_records_are_notes_beside_the_graph_of_the_good_ones(run: Run, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_bad_records_are_notes_beside_the_graph_of_the_good_ones(run: Run, tmp_p
         ("unreadable", None),
     ]
     assert all(note["text"].startswith(f"{file}: Line ") for note in answer.document["notes"])
-    assert answer.err.startswith(f"choreoscope: {file}: 2 records can not be used.")
+    assert answer.err.startswith(f"choreoscope: {file}: 2 records cannot be used.")
     assert len(answer.err.splitlines()) == 1
     assert "\x1b" not in answer.err + run(file).out
 

@@ -1,6 +1,7 @@
 """Is the store of a collector taken care of by command and API, while it runs and when it is stopped?"""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.collecting import Collector, until
+from tests.collecting import Collector, free_ports, until
 from tests.factories import protobuf, request, span
 from tests.test_commands import Done, run
 from tests.test_part_files import flip
@@ -46,10 +47,12 @@ def test_a_store_is_saved_restored_broken_and_repaired(collector: Collector, tmp
     found = collector.ask("/store")
     assert (found["kind"], found["rows"]["spans"], found["damages"]) == ("embedded", SPANS, [])
     checked = store(collector, "check")
-    assert (checked.returncode, "can be read" in checked.stdout) == (0, True)
+    assert checked.returncode == 0
+    assert checked.stdout.startswith(f"Everything that is stored by the collector at {collector.api} can be")
 
     saved = store(collector, "backup", "monday")
-    assert (saved.returncode, saved.stdout) == (0, f"Saved in {data(collector)}/backups/monday.\n")
+    place = data(collector) / "backups" / "monday"
+    assert (saved.returncode, saved.stdout) == (0, f"Saved in {place} by the collector at {collector.api}.\n")
     again = store(collector, "backup", "monday")
     assert (again.returncode, "name another" in again.stderr) == (1, True)
     busy = store(collector, "repair", "--yes")
@@ -71,7 +74,9 @@ def test_a_store_is_saved_restored_broken_and_repaired(collector: Collector, tmp
     )
     mended = store(collector, "repair", "--yes")
     assert (mended.returncode, f"{SPANS} were brought back" in mended.stdout) == (0, True)
-    assert store(collector, "check").returncode == 0
+    whole = store(collector, "check")
+    assert whole.returncode == 0
+    assert whole.stdout.startswith(f"Everything that is stored in the folder {data(collector)} can be read")
 
     restored = store(collector, "restore", "monday", "--into", str(tmp_path / "new"), "--format", "json")
     assert json.loads(restored.stdout)["rows"]["spans"] == SPANS
@@ -124,10 +129,10 @@ def test_the_api_takes_a_plain_name_from_a_program_only(
 @pytest.mark.parametrize(
     ("words", "environment", "said"),
     [
-        (["check"], {"CHOREOSCOPE_DATA": "/nonexistent/data"}, "There is no data folder /nonexistent/data"),
         (["check"], {"CHOREOSCOPE_STORE": "clickhouse://h/d"}, "its own tools check, save and restore"),
         (["backup", "a/b"], {}, "NAME is 'a/b': expected 1 to 100 letters"),
-        (["restore", "nobody"], {}, "is not empty"),
+        (["restore", "/etc"], {}, "is not empty"),
+        (["restore", "nobody"], {}, "There is no backup nobody in "),
         (["restore", "/etc", "--into", "/nonexistent/x"], {}, "/etc is no backup"),
     ],
 )
@@ -138,6 +143,45 @@ def test_bad_input_ends_with_two(
 
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_collector_whose_folder_is_elsewhere_is_asked(collector: Collector, tmp_path: Path) -> None:
+    """Beside `make demo` there is no data folder where a command is called, but a collector that knows."""
+    elsewhere = {**collector.environment, "CHOREOSCOPE_DATA": str(tmp_path / "none")}
+    until(lambda: collector.ask("/store")["checked_fully_unix_nano"])
+    checked = run("store", "check", "--format", "json", environment=elsewhere)
+    saved = run("store", "backup", "tuesday", "--format", "json", environment=elsewhere)
+
+    assert (checked.returncode, saved.returncode) == (0, 0), checked.stderr + saved.stderr
+    document = json.loads(checked.stdout)
+    assert (document["folder"], document["collector"], document["damages"]) == (None, collector.api, [])
+    assert json.loads(saved.stdout) == {
+        "name": "tuesday",
+        "folder": str(data(collector) / "backups" / "tuesday"),
+        "collector": collector.api,
+    }
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_only_the_folder_allows_says_which_folder(collector: Collector, tmp_path: Path) -> None:
+    elsewhere = {**collector.environment, "CHOREOSCOPE_DATA": str(tmp_path / "none")}
+    done = run("store", "repair", environment=elsewhere)
+
+    assert done.returncode == 2
+    assert (
+        f"There is no data folder {tmp_path / 'none'}, but a collector runs at {collector.api}" in done.stderr
+    )
+
+
+@pytest.mark.parametrize("words", [["check"], ["backup", "a"], ["repair"]])
+def test_with_neither_folder_nor_collector_both_are_named(tmp_path: Path, words: list[str]) -> None:
+    nobody = f"http://127.0.0.1:{free_ports(1)[0]}"
+    environment = {"CHOREOSCOPE_DATA": str(tmp_path / "none"), "CHOREOSCOPE_API": nobody}
+    done = run("store", *words, environment={**os.environ, **environment})
+
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert f"There is no data folder {tmp_path / 'none'}" in done.stderr
+    assert (nobody in done.stderr) == (words != ["repair"])  # which no collector could do
 
 
 def test_flipped_bits_are_detected_or_harmless() -> None:

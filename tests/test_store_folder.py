@@ -144,7 +144,7 @@ def test_a_folder_of_a_newer_version_is_refused_untouched(tmp_path: Path) -> Non
         assert (tmp_path / "schema-version").read_text() == stamp
 
 
-def test_a_folder_that_can_not_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(FolderError, match=r"cannot be used: Not a directory.*CHOREOSCOPE_DATA"):

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from collector.commands import choreoscope
+from collector.commands.sweeping_text import deleted
 from collector.diagnosis.standing import Standings
 from collector.model import answers as shapes
 from collector.store.contracts import Stores
@@ -68,9 +69,18 @@ def test_a_broom_sweeps_what_it_is_told_and_no_more(collector: Collector, tmp_pa
     ledger = refs()
     dry = json.loads(said("delete", "--service", "mailer", "--format", "json"))
     fields(shapes.Deletion, dry)
-    assert (dry["state"], dry["spans"], dry["flows"], dry["whole_flows"]) == ("dry_run", 33, 33, 0)
+    assert (dry["state"], dry["spans"], dry["flows"], dry["whole_flows"], dry["cut_flows"]) == (
+        "dry_run",
+        33,
+        33,
+        0,
+        33,
+    )
     done = said("delete", "--service", "mailer", "--yes", "--reason", "a test")
     assert done.startswith("Deleted 33 spans of mailer in ")
+    assert "33 stored flows lose some of their spans." in done
+    assert "1 stored flow loses some of its spans." in said("delete", "--flow", "A-2", "--service", "order")
+    assert "1 stored flow loses all its spans." in said("delete", "--flow", "A-2", "--before", "0s")
     assert len(ledger - (left := refs())) == 4
     assert left < ledger
     assert "note: spans of mailer were deleted at " in said("flow", "L-3")
@@ -162,3 +172,32 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_asked(words: list[st
 
     assert done.exit_code == 2
     assert error in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("whole", "cut", "said"),
+    [
+        (0, 0, "No stored flow loses spans."),
+        (1, 0, "1 stored flow loses all its spans."),
+        (2, 1, "2 stored flows lose all their spans, 1 loses some of its spans."),
+        (0, 2_000, "2,000 stored flows lose some of their spans."),
+    ],
+)
+def test_flows_that_go_are_told_from_flows_that_are_cut(whole: int, cut: int, said: str) -> None:
+    """The command said "1 stored flow loses spans" of a flow of which nothing stayed."""
+    document = {
+        "state": "dry_run",
+        "spans": 9,
+        "flows": whole + cut,
+        "whole_flows": whole,
+        "service": None,
+        "before_unix_nano": None,
+        "flow": "A-1",
+        "services": {},
+        "days": {},
+        "examples": [],
+    }
+
+    head = deleted(document).splitlines()[0]
+
+    assert head == f"Would delete 9 spans of the flow A-1: nothing was changed. {said}"

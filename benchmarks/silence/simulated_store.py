@@ -14,12 +14,13 @@ from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.decisions import Decision
 from collector.model.deletions import Recorded
-from collector.model.flows import SET_ASIDE, STORED_FLOWS, State
+from collector.model.flows import SET_ASIDE, STORED_FLOWS
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
 from collector.store.contracts import (
     NEVER,
     PLACES,
+    RANKS,
     Cut,
     Known,
     Place,
@@ -46,9 +47,7 @@ class SimulatedSpans:
 
     def spans_of(self, trace_ids: Iterable[bytes]) -> pa.Table:
         """The spans (SPANS) of these traces, deduplicated."""
-        wanted = pa.array(sorted(set(trace_ids)), pa.binary(16))
-        every = self._every()
-        found = every.filter(pc.is_in(every["trace_id"], value_set=wanted)).combine_chunks()
+        found = self._copies(trace_ids).combine_chunks()
         return each_once(found, span_keys(trace_keys(found["trace_id"]), found["span_id"]))
 
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
@@ -318,8 +317,7 @@ def _matches(search: Search) -> Callable[[Row], bool]:
 
 def _order(row: Row) -> tuple[int, int, str]:
     """As `Place` has it."""
-    rank = {State.DONE: 3, State.RUNNING: 2, State.LATE: 1}.get(row["state"], 0)
-    return rank, -row["last"], row["id"]
+    return RANKS[row["state"]], -row["last"], row["id"]
 
 
 def simulated_stores() -> tuple[Stores, SimulatedFlows]:

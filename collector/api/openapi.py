@@ -1,5 +1,6 @@
 """Describes the API: for programs by OpenAPI, with the shapes of `model.answers`; for people by one page."""
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -54,6 +55,11 @@ def response(answer: type[Answer], description: str = "Successful Response") -> 
     """The OpenAPI entry of a response with the shape of *answer*."""
     schema = {"$ref": _TEMPLATE.format(name=answer.__name__)}
     return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def question(app: FastAPI, address: str, answer: type[Answer]) -> Callable[[Any], Any]:
+    """Decorates what answers a GET of *address* below /api/v1 with an *answer*."""
+    return app.get(f"/api/v1{address}", response_model=None, responses={200: response(answer)})
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

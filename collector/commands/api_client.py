@@ -9,7 +9,7 @@ import httpx
 
 from collector.commands.calling import called
 from collector.commands.connecting import bearer, connection, hint
-from collector.commands.failure import CommandError
+from collector.commands.failure import CommandError, NoAnswerError
 
 Document: TypeAlias = dict[str, Any]
 
@@ -85,8 +85,8 @@ def _url(path: str) -> str:
     return f"{address()}/api/v1{path}"
 
 
-def _nobody(error: Exception) -> CommandError:
-    return CommandError(
+def _nobody(error: Exception) -> NoAnswerError:
+    return NoAnswerError(
         f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
         f"that runs in CHOREOSCOPE_API ({error}){hint(error, address())}."
     )

@@ -7,3 +7,7 @@ class CommandError(Exception):
     def __init__(self, text: str, code: int = 2) -> None:
         super().__init__(text)
         self.code = code
+
+
+class NoAnswerError(CommandError):
+    """Nobody answers at the address of the API."""

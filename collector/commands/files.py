@@ -65,7 +65,7 @@ def _summary(path: Path, found: Found) -> str:
     """What to report about a file; empty if all is well."""
     if found.problems:
         much = counted(len(found.problems), "record")
-        return f"{path}: {much} can not be used. {found.problems[0].text}"
+        return f"{path}: {much} cannot be used. {found.problems[0].text}"
     return "" if found.spans.num_rows else f"{path}: no spans in it. Expected {EXPECTED}."
 
 

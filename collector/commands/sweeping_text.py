@@ -39,26 +39,31 @@ def by_whom(said: Document) -> str:
 def deleted(document: Document) -> str:
     """What would go, or what has gone."""
     spans, what = counted(document["spans"], "span"), _conditions(document)
-    flows = counted(document["flows"], "stored flow")
-    whole = document["whole_flows"]
-    parts = (
-        f"{flows} lose spans, {whole:,} of them all." if document["flows"] != 1 else f"{flows} loses spans."
-    )
+    flows = _flows(document["whole_flows"], document["flows"] - document["whole_flows"])
     lines = [*_counts("by service", document["services"]), *_counts("by day of arrival", document["days"])]
     if document["examples"]:
         lines.append(f"  such as: {', '.join(map(short, document['examples']))}")
     if document["state"] == "dry_run":
-        head = f"Would delete {spans} {what}: nothing was changed. {parts}"
+        head = f"Would delete {spans} {what}: nothing was changed. {flows}"
         return "\n".join([head, *lines, "", "To do it, add --yes and --reason TEXT."])
     if document["state"] == "failed":
         return f"Failed: {clean(document['error'] or '')} Some spans {what} may be gone; delete them again."
     took = duration((document["ended_unix_nano"] - document["time_unix_nano"]) / 1e9)
-    lines = [f"Deleted {spans} {what} in {took}. {parts}", *lines]
+    lines = [f"Deleted {spans} {what} in {took}. {flows}", *lines]
     lines.append("They leave the disk within minutes, when the store drops the files that held them.")
     if document["service"]:
         forget = called("expectations", "--service", document["service"])
         lines.append(f"What is expected of it stays: {harmless(forget)} shows it, and 'forget' ends it.")
     return "\n".join(lines)
+
+
+def _flows(whole: int, cut: int) -> str:
+    """How many flows go as a whole, and how many stay without a part."""
+    gone = f"{counted(whole, 'stored flow')} {'loses all its' if whole == 1 else 'lose all their'} spans"
+    left = f"{'loses' if cut == 1 else 'lose'} some of {'its' if cut == 1 else 'their'} spans"
+    if not cut:
+        return f"{gone}." if whole else "No stored flow loses spans."
+    return f"{gone}, {cut:,} {left}." if whole else f"{counted(cut, 'stored flow')} {left}."
 
 
 def _conditions(document: Document) -> str:

@@ -67,7 +67,7 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
         line, why = next(iter(failed.items()))
         raise FormatError(why, line if len(bodies) > 1 else None, len(bodies))
     for line, why in failed.items():
-        text = f"Line {line} of {len(bodies)} can not be read: {why}"
+        text = f"Line {line} of {len(bodies)} cannot be read: {why}"
         reading.problems.append(Problem(Trouble.UNREADABLE, None, text))
     return Begun(tables, reading, halves, received_unix_nano)
 

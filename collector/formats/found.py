@@ -71,7 +71,7 @@ class Reading:
             except UnusableError as error:
                 self.problems.append(Problem(error.kind, error.ref, str(error)))
             except RecursionError:
-                text = "A span can not be read: its values are nested too deeply."
+                text = "A span cannot be read: its values are nested too deeply."
                 self.problems.append(Problem(Trouble.UNREADABLE, None, text))
 
     def spans(self, received_unix_nano: int) -> pa.Table:

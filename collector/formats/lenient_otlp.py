@@ -64,7 +64,7 @@ def _read_span(written: Any, origin: ResourcePart, scope: ScopePart, reading: Re
         error.ref = ref
         raise
     except (ValueError, TypeError) as error:
-        msg = f"A span can not be read: {error}."
+        msg = f"A span cannot be read: {error}."
         raise UnusableError(msg, ref=ref) from error
 
 
@@ -113,7 +113,7 @@ def _part(holder: Record, names: tuple[str, ...], kind: type[PartT]) -> PartT:
     try:
         return read_part(written, kind) or kind()
     except (ValueError, TypeError) as error:
-        msg = f"A {names[0]} can not be read: {error}."
+        msg = f"A {names[0]} cannot be read: {error}."
         raise UnusableError(msg) from error
 
 

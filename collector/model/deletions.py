@@ -77,6 +77,6 @@ class Counted:
 
     days: Mapping[int, int]  # copies of spans by day of arrival, such as 20261130
     services: Mapping[str, int]  # those with most copies
-    flows: int  # stored flows that lose spans
-    whole: int  # of these, those of which no trace has other spans
-    examples: tuple[str, ...]  # ids of such flows
+    flows: int  # stored flows that lose spans, all or some
+    whole: int  # of these, those of which nothing stays
+    examples: tuple[str, ...]  # ids of flows that lose spans

@@ -106,10 +106,11 @@ class Deleting:
         said = (wish.author, wish.reason)
         deletion = Deletion(at, newest, wish.service, wish.before, "", *said)
         if wish.flow:
-            deletion, spans = self._of_flow(replace(deletion, flow=wish.flow))
+            deletion, spans, own = self._of_flow(replace(deletion, flow=wish.flow))
+            counted = _counted(deletion, spans, own)
         else:
             spans = None
-        counted = self._counted(deletion, spans)
+            counted = self._sources.deletions.count(deletion)
         recorded = Recorded(deletion, "begun", at, sum(counted.days.values()), counted.flows)
         if wish.dry_run:
             return _answered(recorded, "dry_run", counted=counted)
@@ -149,8 +150,8 @@ class Deleting:
             found.append(_answered(begun, state, ended, mine[1] if mine else None))
         return Deletions(deletions=found, total=len(records))
 
-    def _of_flow(self, deletion: Deletion) -> tuple[Deletion, pa.Table]:
-        """*deletion* of the flow that it names, by its id, and the spans that this is."""
+    def _of_flow(self, deletion: Deletion) -> tuple[Deletion, pa.Table, int]:
+        """*deletion* of the flow that it names, by its id, the spans that this is, and how many it has."""
         name = deletion.flow
         item = item_of(self._sources, name)
         if item is None:
@@ -168,17 +169,7 @@ class Deleting:
         spans = self._sources.spans.spans_of([]) if found is None else found.own_spans()
         deletion = replace(deletion, flow=item.id)
         keys = np.unique(span_keys(trace_keys(spans["trace_id"]), spans["span_id"]))
-        return deletion, spans.filter(pa.array(Doomed(deletion, keys).among(spans)))
-
-    def _counted(self, deletion: Deletion, spans: pa.Table | None) -> Counted:
-        if spans is None:
-            return self._sources.deletions.count(deletion)
-        days = np.asarray(spans["received_unix_nano"].to_numpy(), "datetime64[ns]").astype("datetime64[D]")
-        dated = Counter(int(str(day).replace("-", "")) for day in days)
-        services = Counter(spans["service"].to_pylist())
-        whole = not (deletion.service or deletion.before)
-        flows = 1 if spans.num_rows else 0
-        return Counted(dated, services, flows, flows * whole, (deletion.flow,) * flows)
+        return deletion, spans.filter(pa.array(Doomed(deletion, keys).among(spans))), spans.num_rows
 
     def _begin(self, recorded: Sequence[Recorded]) -> None:
         """Begin to work on these, one after the other. Call it under the lock."""
@@ -222,6 +213,16 @@ class Deleting:
         self._sources.deletions.write(replace(ended, at=max(time.time_ns(), recorded.at + 1)))
 
 
+def _counted(deletion: Deletion, spans: pa.Table, own: int) -> Counted:
+    """What *deletion* would remove of a flow that has so many spans of its *own*: these *spans*."""
+    days = np.asarray(spans["received_unix_nano"].to_numpy(), "datetime64[ns]").astype("datetime64[D]")
+    dated = Counter(int(str(day).replace("-", "")) for day in days)
+    services = Counter(spans["service"].to_pylist())
+    flows = 1 if spans.num_rows else 0
+    whole = flows if spans.num_rows == own else 0
+    return Counted(dated, services, flows, whole, (deletion.flow,) * flows)
+
+
 def _end_of(ended: Recorded | None) -> DeletionState:
     if ended is None:
         return "waiting"
@@ -251,6 +252,7 @@ def _answered(
         flows=begun.flows,
         flows_stitched=progress.flows if progress else None,
         whole_flows=counted.whole if counted else None,
+        cut_flows=counted.flows - counted.whole if counted else None,
         examples=list(counted.examples) if counted else [],
         services=_texts(counted.services) if counted else {},
         days=_dated(counted.days) if counted else {},

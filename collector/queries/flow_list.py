@@ -20,10 +20,9 @@ from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
-from collector.store.contracts import Place, Search, begins_trace_id
+from collector.store.contracts import RANKS, Place, Search, begins_trace_id
 
-# The rank of each state in lists: stuck and failed come first.
-_RANK = np.array([3, 2, 1, 0, 0])
+_RANK = np.array(RANKS)
 
 
 def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed = NOTHING_DISMISSED) -> Flows:

@@ -69,10 +69,14 @@ class Known(NamedTuple):
     traces: frozenset[bytes]  # 16 bytes each
 
 
+# By state, what is stuck or failed is listed first.
+RANKS = (3, 2, 1, 0, 0)
+
+
 class Place(NamedTuple):
     """A place in the list of all flows, the same whether a flow is in memory or stored."""
 
-    rank: int  # 0: stuck or failed, 1: late, 2: running, 3: done
+    rank: int  # of its state, by RANKS
     last: int  # the flow's last activity
     id: str
 

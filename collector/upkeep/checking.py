@@ -81,7 +81,7 @@ class StoreChecks:
 
     def _backed_up(self, name: str) -> None:
         try:
-            made = Backup(name, "done", str(self.care.back_up(name)))
+            made = Backup(name, "done", str(self.care.back_up(name).absolute()))
             log.warning("The backup %s was made: %s", name, made.said)
         except (BackupError, StoreError) as error:
             made = Backup(name, "failed", str(error))

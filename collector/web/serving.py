@@ -27,7 +27,7 @@ class PortError(Exception):
     def __init__(self, bind: str, port: int, variable: str, reason: str) -> None:
         holder = _HOLDERS.get(port, "another collector or another program holds it")
         super().__init__(
-            f"Port {port} on {bind} can not be opened ({reason}): probably {holder}."
+            f"Port {port} on {bind} cannot be opened ({reason}): probably {holder}."
             f" Stop that one, or choose another port for ours with {variable}."
         )
 

@@ -67,6 +67,15 @@ class DeletionStoreContract:
         assert stores.spans.span_count() == 13
         assert stores.deletions.count(deletion(service="nobody")).flows == 0
 
+    def test_a_flow_with_a_trace_that_loses_nothing_stays(self, stores: Stores) -> None:
+        """A flow of two traces was counted as gone when one of them goes."""
+        both = flows("t00").to_pylist()[0] | {"id": "both", "traces": [trace_id("t00"), trace_id("other")]}
+        put(stores.flows, pa.Table.from_pylist([both], flows("t00").schema))
+
+        counted = stores.deletions.count(deletion(service="", before=NOW + 7))
+
+        assert (counted.flows, counted.whole) == (4, 3)
+
     @pytest.mark.parametrize(
         ("more", "left"),
         [

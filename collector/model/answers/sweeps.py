@@ -21,10 +21,11 @@ class Deletion(Answer, frozen=True, kw_only=True):
     time_unix_nano: Annotated[int, says("when it was asked for")]
     ended_unix_nano: int | None
     spans: Annotated[int, says("how many are stored; one that was sent again counts again")]
-    flows: Annotated[int, says("stored flows that lose spans")]
+    flows: Annotated[int, says("stored flows that lose spans, all or some")]
     flows_stitched: Annotated[int | None, says("how many of them are stitched again, while it runs")]
     whole_flows: Annotated[int | None, says("those of which nothing stays; null where it was not counted")]
-    examples: Annotated[list[str], says("ids of such flows, at most 20")]
+    cut_flows: Annotated[int | None, says("those that lose a part only, and stay without it; null likewise")]
+    examples: Annotated[list[str], says("ids of flows that lose spans, at most 20")]
     services: Annotated[dict[str, int], says("spans by service, at most 20")]
     days: Annotated[dict[str, int], says("spans by day of arrival, UTC")]
     error: str | None

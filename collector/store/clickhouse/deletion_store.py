@@ -89,8 +89,10 @@ class ClickHouseDeletions:
             "n",
         )
         some = f"(SELECT DISTINCT trace_id {spans})"
-        rest = f"(SELECT DISTINCT trace_id FROM spans WHERE NOT ({condition}) AND trace_id IN {some})"
         touched = f"arrayExists(t -> t IN {some}, traces) AND state != 255"
+        theirs = f"(SELECT arrayJoin(traces) FROM flows FINAL WHERE {touched})"
+        # A flow may have traces that lose nothing.
+        rest = f"(SELECT DISTINCT trace_id FROM spans WHERE NOT ({condition}) AND trace_id IN {theirs})"
         ((flows, whole),) = self._ask(
             f"SELECT count() AS flows, countIf(NOT arrayExists(t -> t IN {rest}, traces)) AS whole"
             f" FROM flows FINAL WHERE {touched}",

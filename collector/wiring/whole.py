@@ -1,0 +1,122 @@
+"""Which parts does a collector consist of, and which of them does each one know?"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.config import Config
+from collector.conventions import Naming
+from collector.declaring import DeclaredFile
+from collector.diagnosis import Habits
+from collector.ingest.intake import Intake
+from collector.live.runner import Live
+from collector.queries import Reader, Sources, Workers
+from collector.stitching import Keying
+from collector.upkeep.doors import Doors
+from collector.upkeep.rounds import Rounds
+from collector.wiring.entrances import Guard, Servers, guard_of, open_ports, otlp_of, servers_of
+from collector.wiring.routines import StoreUpkeep, look_after_parts, look_after_store
+from collector.wiring.signs import Signs, signs_of
+from collector.wiring.storage import Storage, open_storage
+
+_DOORS_EVERY_S, _IDLE_EVERY_S = 2, 15
+
+
+@dataclass(frozen=True)
+class Collector:
+    """What is started and stopped, in the order of the data flow."""
+
+    servers: Servers
+    intake: Intake
+    storage: Storage
+    live: Live
+    reader: Reader
+    workers: Workers
+    rounds: Rounds
+    signs: Signs
+
+
+def assemble(config: Config) -> Collector:
+    """All parts, none of them started. Call it in the event loop.
+
+    Raise one of the errors that `__main__.main` lists if the collector cannot start with *config*.
+    """
+    # What is wrong with the settings is said before the store is opened, which takes a second.
+    guard = guard_of(config)
+    declared = DeclaredFile(Path(config.expectations)) if config.expectations else None
+    ports = open_ports(config)
+    storage = open_storage(config)
+    signs = signs_of(storage.clock.now)
+    rounds = Rounds(signs.watch)
+    upkeep = look_after_store(rounds, config, storage, signs)
+    naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
+    live = _live(config, storage, upkeep, naming, declared)
+    intake = _intake(config, storage, signs, live)
+    sources = _sources(config, storage, signs, upkeep, naming, declared, live)
+    workers = Workers(config.worker_memory_bytes)
+    reader = Reader(sources, workers)
+    servers = servers_of(config, ports, guard, signs, intake, reader, live)
+    look_after_parts(rounds, intake, live, signs)
+    _look_after_others(rounds, guard, workers, signs)
+    return Collector(servers, intake, storage, live, reader, workers, rounds, signs)
+
+
+def _live(
+    config: Config, storage: Storage, upkeep: StoreUpkeep, naming: Naming, declared: DeclaredFile | None
+) -> Live:
+    return Live(
+        storage.ticking,
+        naming=naming,
+        keying=Keying(config.key_flows),
+        habits=Habits(flows=config.learn_flows, deadline_floor_ms=config.deadline_s * 1000),
+        replay_s=config.replay_s,
+        declared=declared,
+        clock=storage.clock.now,
+        kept_since=lambda: upkeep.dropping.retained.since,
+    )
+
+
+def _intake(config: Config, storage: Storage, signs: Signs, live: Live) -> Intake:
+    return Intake(
+        storage.writing.spans,
+        config,
+        signs.counters,
+        on_stored=live.feed,
+        behind=live.behind,
+        clock=storage.clock.now,
+        require_there=storage.store.require_there,
+        watch=signs.watch,
+        troubles=signs.troubles,
+    )
+
+
+def _sources(
+    config: Config,
+    storage: Storage,
+    signs: Signs,
+    upkeep: StoreUpkeep,
+    naming: Naming,
+    declared: DeclaredFile | None,
+    live: Live,
+) -> Sources:
+    stores = storage.reading
+    return Sources(
+        stores.spans,
+        stores.flows,
+        stores.decisions,
+        live,
+        signs.counters,
+        naming,
+        otlp_of(config),
+        declared,
+        signs.troubles,
+        storage.clock.now,
+        lambda: upkeep.dropping.retained,
+        upkeep.checks,
+        dismissals=stores.dismissals,
+        deletions=stores.deletions,
+    )
+
+
+def _look_after_others(rounds: Rounds, guard: Guard, workers: Workers, signs: Signs) -> None:
+    rounds.every("doors", _DOORS_EVERY_S, Doors(guard.access, guard.tls, signs.troubles).check)
+    rounds.every("idle workers", _IDLE_EVERY_S, workers.end_idle)
