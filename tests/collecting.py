@@ -42,11 +42,9 @@ def free_ports(count: int) -> list[int]:
 
 
 class Collector:
-    """A collector on *folder*, from `start` to `stop`; with *anew*, it is `python -m collector`."""
+    """A collector on *folder*, from `start` to `stop`."""
 
-    def __init__(
-        self, folder: Path, *, trusted: ssl.SSLContext | None = None, anew: bool = False, **settings: str
-    ) -> None:
+    def __init__(self, folder: Path, *, trusted: ssl.SSLContext | None = None, **settings: str) -> None:
         self.grpc_port, self.http_port, self.api_port = free_ports(3)
         scheme = "https" if trusted else "http"
         self.api = f"{scheme}://127.0.0.1:{self.api_port}"
@@ -62,7 +60,6 @@ class Collector:
             **settings,
         }
         self._log = folder / "collector.log"
-        self._anew = anew
         self.process: Running | None = None
 
     def start(self) -> "Collector":
@@ -79,11 +76,7 @@ class Collector:
         raise AssertionError(f"the collector is not ready after {_READY_S} s: {self._log.read_text()}")
 
     def _process(self) -> Running:
-        if not self._anew:
-            return Fork(collect, (), self.environment, stdout=self._log, stderr=self._log)
-        command = [sys.executable, "-m", "collector"]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)
+        return Fork(collect, (), self.environment, stdout=self._log, stderr=self._log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the process a signal and return its exit code."""
@@ -115,3 +108,12 @@ class Collector:
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         """The API's response, whatever its status."""
         return httpx.get(f"{self.api}{path}", params=parameters or None, timeout=30, **self.connecting)
+
+
+class Program(Collector):
+    """`python -m collector`, as people start it."""
+
+    def _process(self) -> Running:
+        command = [sys.executable, "-m", "collector"]
+        with self._log.open("ab") as log:
+            return subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)

@@ -14,10 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+_COMMANDS = ("caring", "imports", "reading", "stitch", "sweeping")
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(
-    ["collector.__main__", "collector.commands.caring", "collector.commands.imports"]
-)
+_FORKS.set_forkserver_preload(["collector.__main__", *(f"collector.commands.{name}" for name in _COMMANDS)])
 
 
 class Running(Protocol):
@@ -112,7 +111,7 @@ def _become(
         file = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT if stream else os.O_RDONLY, 0o600)
         os.dup2(file, stream)
         os.close(file)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # multiprocessing closed it
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # multiprocessing closed it
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

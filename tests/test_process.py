@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from collector.config import Config, variable
-from tests.collecting import Collector, free_ports, until
+from tests.collecting import Collector, Program, free_ports, until
 from tests.crashing import SPANS, Toll, load, stored
 from tests.factories import protobuf, request, span
 from tests.scenes import order
@@ -26,7 +26,7 @@ from tests.scenes import order
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     """A running collector."""
-    running = Collector(tmp_path_factory.mktemp("collector")).start()
+    running = Program(tmp_path_factory.mktemp("collector")).start()
     yield running
     running.stop()
 
@@ -82,7 +82,7 @@ def test_an_address_that_others_reach_needs_a_token(tmp_path: Path, address: str
 @pytest.mark.parametrize("address", ["127.0.0.2", "[::1]"])
 def test_any_loopback_address_can_be_asked(tmp_path: Path, address: str) -> None:
     """An address that needs no token must be one that readers can name, too."""
-    running = Collector(tmp_path, CHOREOSCOPE_BIND=address.strip("[]"))
+    running = Program(tmp_path, CHOREOSCOPE_BIND=address.strip("[]"))
     running.api = f"http://{address}:{running.api_port}"
     if not can_listen(address.strip("[]")):
         pytest.skip(f"this machine has no {address}")
