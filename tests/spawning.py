@@ -53,6 +53,8 @@ class Fork:
         stderr: Path,
     ) -> None:
         """Run *program* with *words* in a process with *environment*; it appends what it says to files."""
+        for file in (stdout, stderr):
+            file.touch()
         files = (str(stdin), str(stdout), str(stderr))
         given = (program, list(words), dict(environment), files, str(Path.cwd()))
         self._process = _FORKS.Process(target=_become, args=given, daemon=True)
