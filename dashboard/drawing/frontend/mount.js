@@ -82,9 +82,15 @@ function theme(host) {
   return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
 }
 
-// Drawings fill the window down to its bottom edge. A small window scrolls instead.
+// Drawings fill the window down to its bottom edge. A small window scrolls instead, and a narrow one has the
+// panel below the drawing, where it is as tall as its text.
 function stretch(root, room) {
+  const narrow = matchMedia("(max-width: 900px)").matches;
   for (const node of root.querySelectorAll("[data-height=fill]")) {
+    if (narrow && node.localName === "aside") {
+      node.style.height = "";
+      continue;
+    }
     const top = node.getBoundingClientRect().top + (room.closest("section")?.scrollTop || 0);
     const height = `${Math.max(380, Math.floor(innerHeight - top - 24))}px`;
     if (node.style.height !== height) node.style.height = height;

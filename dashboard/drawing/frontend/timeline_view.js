@@ -118,20 +118,21 @@ function wide(from, to) {
   return { left: percent(from), width: `max(${percent(to - from)}, 2px)` };
 }
 
+// Where a label goes: after its bar, before it, or on it; and its style there.
+function beside(from, to) {
+  if (to <= 0.82) return ["after", { left: `calc(${percent(to)} + 8px)` }];
+  if (from > 0.3) return ["before", { right: `calc(${percent(1 - from)} + 8px)` }];
+  return ["inside", { right: `calc(${percent(1 - to)} + 8px)` }];
+}
+
 function track({ kind, state, wait, work, end, since, took }) {
+  const [room, css] = beside(wait, end);
   if (kind === "ghost") {
-    return el("i.bar.due", { css: wide(wait, end) }, el("b", ageText(since, "overdue %")));
+    return [el("i.bar.due", { css: wide(wait, end) }), el("b.took", { css }, ageText(since, "overdue %"))];
   }
-  // The duration goes where there is room: after the bar, before it, or on it.
-  const room = end <= 0.82 ? "after" : wait > 0.12 ? "before" : "inside";
-  const beside = {
-    after: { left: `calc(${percent(end)} + 8px)` },
-    before: { right: `calc(${percent(1 - wait)} + 8px)` },
-    inside: { right: `calc(${percent(1 - end)} + 8px)` },
-  };
   return [
     work > wait && el("i.bar.hatch", { css: wide(wait, work) }),
     el("i", { class: `bar solid ${state}`, css: wide(work, end) }),
-    el("b", { class: `took ${room} ${state}`, css: beside[room] }, took),
+    el("b", { class: `took ${room} ${state}`, css }, took),
   ];
 }
