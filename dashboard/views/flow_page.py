@@ -238,22 +238,28 @@ def story(key: str) -> None:
     """Show the flow, refreshed while the page is open."""
     with page.guarded("flow"):
         api = page.api()
+        part = st.query_params.get("part", "")
+        # The switch is drawn before the question, so that it stays and keeps what was chosen, however long
+        # the answer takes.
+        words_, buttons = st.columns([5, 1], vertical_alignment="top")
+        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+            dismissing = st.container(key="offer")
+            view = switch()
         try:
-            part = st.query_params.get("part", "")
-            _, flow = page.ask_both(api.summary, lambda: api.flow(key, part=part), height=HEIGHT)
+            _, flow = page.ask_both(
+                api.summary, lambda: api.flow(key, part=part), "flow", about=f"{key} {part}", height=HEIGHT
+            )
         except NotFoundError:
             unknown(key)
             return
         item = flow.flows[0] if flow.flows else None
         name = (item.key or item.id) if item else key
         now = api.now()
-        words_, buttons = st.columns([5, 1], vertical_alignment="top")
         with words_:
             mount("head", head(flow, item, name, now), key="head")
-        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+        with dismissing:
             if item:
                 offer(item, name)
-            view = switch()
         turn(flow, part)
         found = steps(flow)
         if not found.steps:

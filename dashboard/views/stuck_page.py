@@ -35,7 +35,7 @@ def news() -> None:
     """Show what is stuck now, refreshed every second."""
     with page.guarded("stuck"):
         api = page.api()
-        summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
+        summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), "stuck", height=560)
         now = api.now()
         known = found.rests_on.expected or found.rests_on.learning or sum(summary.states.values())
         if summary.replayed and not summary.spans.received and not known:
