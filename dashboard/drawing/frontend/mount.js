@@ -60,8 +60,11 @@ function create(parent, kind) {
   const painter = new KINDS[kind](root, act);
   const room = (parent.host || parent).closest("[data-testid=stMainBlockContainer]") || document.body;
   const fitting = () => stretch(root, room);
-  const timer = setInterval(() => grow(root), 1000);
-  // The content above may grow later.
+  const timer = setInterval(() => {
+    grow(root);
+    fitting();
+  }, 1000);
+  // What is above may grow later. That it moves, nothing tells: the timer looks.
   const watch = new ResizeObserver(fitting);
   watch.observe(room);
   addEventListener("resize", fitting);
