@@ -25,6 +25,10 @@ _DECLARED = re.compile(r"^(export )?(?:async )?(?:const|let|function|class) (\w+
 _UNKNOWN = re.compile(r"^(?:import\b|export\b|var\b|(?:const|let) [{\[]).*", re.MULTILINE)
 
 
+# In a sheet: the space of a declaration, and line breaks within a rule.
+_SPACED = re.compile(r"^([\w-]+): (?=.*;$)")
+_INSIDE = re.compile(r"(?<=[{;])\n|\n(?=\})")
+
 _FORMS = (
     'write import { a, b } from "./module.js", and declare or export one const, function or class at a time'
 )
@@ -150,7 +154,8 @@ def _css(name: str, text: str) -> str:
             lines.append(line)
         elif line.find("*/") != len(line) - 2:
             _refuse(name, f"cannot leave out {line!r}", "keep a comment on a line of its own")
-    return "\n".join(lines)
+    # A rule on each line: the formatter's line breaks and spaces are a seventh of a sheet.
+    return _INSIDE.sub("", "\n".join(_SPACED.sub(r"\1:", line).replace(" {", "{") for line in lines))
 
 
 def _stripped(text: str) -> Iterable[str]:

@@ -53,7 +53,7 @@ def test_a_sheet_comes_where_its_module_does() -> None:
     modules = {"main.js": 'import { a } from "./a.js";\n' + MAIN, "a.js": "export const a = 1;\n"}
     sheets = {"main.css": ".a {\n  color: red;\n}\n", "a.css": "/* All. */\n.a {\n  color: blue;\n}\n"}
 
-    assert assemble(modules, sheets, "main.js").sheet == (".a {\ncolor: blue;\n}\n.a {\ncolor: red;\n}\n")
+    assert assemble(modules, sheets, "main.js").sheet == ".a{color:blue;}\n.a{color:red;}\n"
 
 
 USES_A = 'import { a } from "./a.js";\n' + MAIN
