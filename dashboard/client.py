@@ -21,6 +21,7 @@ import msgspec
 
 from dashboard.demo_shop import Shop, ShopService
 from dashboard.expectation_shapes import Decision, Expectations
+from dashboard.problems import ApiError, NotFoundError, RefusedError, SlowError, UnreachableError
 from dashboard.shapes import Dismissal, Flow, Flows, Stuck
 from dashboard.total_shapes import Map, Summary
 from dashboard.trust import TrustError, verifying
@@ -52,26 +53,6 @@ SHOP_ABSENT_S = 5.0
 _EXPECTATIONS = "/api/v1/expectations"
 
 T = TypeVar("T")
-
-
-class ApiError(Exception):
-    """The question could not be answered; `str()` is one sentence to show the reader."""
-
-
-class UnreachableError(ApiError):
-    """Nothing answered at the address in time, whatever was asked."""
-
-
-class SlowError(ApiError):
-    """The collector answers, but not this question in time."""
-
-
-class RefusedError(ApiError):
-    """The collector does not let the token in, or not for that."""
-
-
-class NotFoundError(ApiError):
-    """The collector does not know what was asked for."""
 
 
 @dataclass(frozen=True)

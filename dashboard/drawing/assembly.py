@@ -25,9 +25,9 @@ _DECLARED = re.compile(r"^(export )?(?:async )?(?:const|let|function|class) (\w+
 _UNKNOWN = re.compile(r"^(?:import\b|export\b|var\b|(?:const|let) [{\[]).*", re.MULTILINE)
 
 
-# In a sheet: the space of a declaration, and line breaks within a rule.
+# In a sheet: the space of a declaration, and line breaks that end nothing.
 _SPACED = re.compile(r"^([\w-]+): (?=.*;$)")
-_INSIDE = re.compile(r"(?<=[{;])\n|\n(?=\})")
+_INSIDE = re.compile(r"(?<=[{;},:])\n")
 
 _FORMS = (
     'write import { a, b } from "./module.js", and declare or export one const, function or class at a time'
@@ -144,7 +144,16 @@ def _js(name: str, text: str) -> str:
             _refuse(name, f"cannot leave out {line!r}", "begin each line of a comment with //")
         if line.count("`") % 2:
             _refuse(name, f"a template goes on after {line!r}", "keep it on one line")
-    return "\n".join(lines)
+    spare = [line.replace(") => ", ")=>") for line in lines]
+    return "".join(line if _goes_on(line) else f"{line}\n" for line in spare).rstrip("\n")
+
+
+def _goes_on(line: str) -> bool:
+    """Whether the line break after *line* means nothing, not even the end of a statement or of a comment.
+
+    The formatter ends every statement with a semicolon, so a brace at the end of a line ends a block.
+    """
+    return line.endswith(("(", "[", "{", ",", ";", "}")) and "//" not in line
 
 
 def _css(name: str, text: str) -> str:
@@ -154,8 +163,10 @@ def _css(name: str, text: str) -> str:
             lines.append(line)
         elif line.find("*/") != len(line) - 2:
             _refuse(name, f"cannot leave out {line!r}", "keep a comment on a line of its own")
-    # A rule on each line: the formatter's line breaks and spaces are a seventh of a sheet.
-    return _INSIDE.sub("", "\n".join(_SPACED.sub(r"\1:", line).replace(" {", "{") for line in lines))
+    # The formatter's line breaks and spaces are a seventh of a sheet.
+    return _INSIDE.sub(
+        "", "\n".join(_SPACED.sub(r"\1:", line).replace(" {", "{").replace(", ", ",") for line in lines)
+    )
 
 
 def _stripped(text: str) -> Iterable[str]:

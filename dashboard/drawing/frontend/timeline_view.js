@@ -4,6 +4,7 @@ import { ageText } from "./ages.js";
 import { el } from "./elements.js";
 import { LEGEND_OF_A_FLOW, legend } from "./legend.js";
 import { stripe } from "./phrases.js";
+import { shown } from "./plain_text.js";
 import { keyed } from "./reconcile.js";
 import { nextOf, problemsOf } from "./selection.js";
 
@@ -51,7 +52,7 @@ export class TimelineView {
       on: { click: () => this.choose(data.key) },
     };
     const indent = { css: { "padding-left": `${Math.min(data.depth, 12) * 9}px` } };
-    const what = [stripe(data.colour), el("span.what", data.title), el("small.muted", data.service)];
+    const what = [stripe(data.colour), el("span.what", ends(data.title)), el("small.muted", data.service)];
     return el("div", props, el("span.name", indent, what), el("span.track", track(data)));
   }
 
@@ -96,6 +97,12 @@ export class TimelineView {
     const problems = problemsOf(this.data.rows).map((row) => row.key);
     return nextOf(problems, this.selected);
   }
+}
+
+// A name that has no room loses its middle: its last letters are an element that does not shrink.
+function ends(name) {
+  const signs = [...shown(name)];
+  return [el("span", signs.slice(0, -6).join("")), signs.slice(-6).join("")];
 }
 
 function tickLabel({ x, label }) {
