@@ -16,6 +16,7 @@ from dashboard.shapes import Flow, ShownFlow
 
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
+MOST_LINES = 4  # findings said above the drawing, which shows all of them
 CUT = "cut"  # the note that spans of the flow are no longer kept
 INCOMPLETE = "Spans are missing: what is drawn may not be all."
 SET_ASIDE = (
@@ -75,8 +76,10 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
             codes=names | {finding.missing.next_event_type},
             strongs=services | {finding.missing.service},
         )
-        for finding in flow.findings
+        for finding in flow.findings[:MOST_LINES]
     ]
+    if (unsaid := max(flow.findings_total, len(flow.findings)) - len(lines)) > 0:
+        lines.append([{"text": f"{words.count(unsaid, 'more finding')}: the drawing has a mark for each."}])
     cut: list[list[words.Part]] = [[{"text": note.text}] for note in flow.notes if note.kind == CUT]
     notes = [
         {"text": words.times(kind.replace("_", " "), len(texts)), "title": "\n".join(dict.fromkeys(texts))}

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from dashboard.shapes import Cohort, Stuck
 from tests.dashboard.factories import SECOND, finding, made
 from tests.dashboard.servers import Dashboard
-from tests.dashboard.staging import Stage, summary
+from tests.dashboard.staging import Stage, of, short_story, summary
 
 
 def incidents(count: int) -> Stuck:
@@ -67,3 +67,21 @@ def test_an_incident_is_a_row_and_opens_on_demand(page: Page, theatre: Dashboard
     expect(page.get_by_role("link", name="0-0", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="9-0", exact=True)).to_be_hidden()
     expect(opened).to_have_count(3)
+
+
+def test_a_flow_with_many_findings_still_shows_its_drawing(
+    page: Page, theatre: Dashboard, stage: Stage
+) -> None:
+    """A sentence for each of 24 pushed the drawing out of the window."""
+    story = short_story()
+    ref = story.messages[0].ref
+    owed = [finding(ref, f"service{number}", f"Event{number}") for number in range(24)]
+    stage.flow("owing", of(story, "owing", state="stuck", findings=owed))
+    page.goto(theatre.url + "/flow?flow=owing")
+    page.locator("[data-ready=true] .stage").wait_for()
+
+    expect(page.get_by_text("20 more findings: the drawing has a mark for each.")).to_be_visible()
+    expect(page.locator(".node.ghost")).to_have_count(24)
+    box = page.locator(".stage").bounding_box()
+    assert box
+    assert box["y"] < 300

@@ -26,7 +26,7 @@ const DRAW = {
       n.title,
       21,
       n.h / 2 + 3.8,
-      n.w - (n.state ? 40 : 28) - (n.attempts > 1 ? 20 : 0),
+      n.w - (SIGNS[n.state] ? 40 : 28) - (n.attempts > 1 ? 20 : 0),
       SMALL,
     ),
     signs(n, n.h / 2 + 3.8),

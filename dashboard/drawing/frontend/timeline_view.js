@@ -61,7 +61,7 @@ export class TimelineView {
   }
 
   show(id) {
-    this.node(id)?.scrollIntoView({ block: "nearest" });
+    this.node(id)?.scrollIntoView({ block: "nearest", container: "nearest" });
   }
 
   // Adopts Python's selection, but only if Python sends a new one: the reader may be ahead of it.
