@@ -2,8 +2,8 @@
 
 Streamlit takes a component as the text of one module, so the modules are joined
 here: each after the ones it imports, in the order in which a browser would run
-them. Imports, exports, comments and indentation are left out, because both texts
-are sent with every refresh.
+them. Imports, exports, comments, indentation and spare line breaks are left out,
+because both texts are sent with every refresh.
 
 This is not a parser. It knows the few forms that our modules use, refuses
 everything else and says what to write instead. Biome, which does parse the
