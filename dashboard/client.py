@@ -21,6 +21,7 @@ import msgspec
 
 from dashboard.demo_shop import Shop, ShopService
 from dashboard.expectation_shapes import Decision, Expectations
+from dashboard.problems import ApiError, NotFoundError, RefusedError, SlowError, UnreachableError
 from dashboard.shapes import Dismissal, Flow, Flows, Stuck
 from dashboard.total_shapes import Map, Summary
 from dashboard.trust import TrustError, verifying
@@ -40,6 +41,9 @@ DRAWN = 2_000
 PART_AGE_S = 10.0
 KEPT_PARTS = 4
 
+# For the question whether the collector is there at all.
+ALIVE = httpx.Timeout(1.0)
+
 # How many answers are cached. One flow can be megabytes.
 KEPT_ANSWERS = 128
 
@@ -51,33 +55,18 @@ _EXPECTATIONS = "/api/v1/expectations"
 T = TypeVar("T")
 
 
-class ApiError(Exception):
-    """The question could not be answered; `str()` is one sentence to show the reader."""
-
-
-class UnreachableError(ApiError):
-    """Nothing answered at the address in time."""
-
-
-class RefusedError(ApiError):
-    """The collector does not let the token in, or not for that."""
-
-
-class NotFoundError(ApiError):
-    """The collector does not know what was asked for."""
-
-
 @dataclass(frozen=True)
 class Answered(Generic[T]):
-    """An answer and its age.
+    """An answer. With a `problem` it is an old one, `age_s` seconds old, to the question *about*.
 
-    `silent_s` is 0.0 while the collector answers. Otherwise it is the seconds since
-    the collector last answered, and `problem` says why.
+    `silent_s` is for how long the collector has answered nothing at all: 0.0 while it answers anything.
     """
 
     value: T
     silent_s: float = 0.0
     problem: ApiError | None = None
+    age_s: float = 0.0
+    about: str = ""
 
 
 @dataclass
@@ -124,6 +113,8 @@ class Api:
         self._held: OrderedDict[tuple[object, ...], _Held] = OrderedDict()
         self._lock = threading.Lock()
         self._ahead = 0
+        # When the first question was asked that nobody has answered; None while the collector answers.
+        self._silent_from: float | None = None
         self._parts: list[tuple[object, ...]] = []  # questions for parts of large flows, oldest first
 
     def close(self) -> None:
@@ -132,7 +123,7 @@ class Api:
 
     def summary(self) -> Answered[Summary]:
         """Ask for the five figures and the state of ingest."""
-        return self._ask("/api/v1/summary", Summary, max_age=0.5, then=self._set_clock)
+        return self._ask("/api/v1/summary", Summary, about="the figures", max_age=0.5, then=self._set_clock)
 
     def try_access(self) -> None:
         """Raise `RefusedError` if the collector does not answer our questions."""
@@ -147,7 +138,8 @@ class Api:
 
     def stuck(self, *, each: int = 6) -> Answered[Stuck]:
         """Ask for all cohorts of open findings, each with at most its *each* oldest findings."""
-        return self._ask("/api/v1/stuck", Stuck, {"each": each, "limit": 1000}, max_age=0.5)
+        params = {"each": each, "limit": 1000}
+        return self._ask("/api/v1/stuck", Stuck, params, about="what is stuck", max_age=0.5)
 
     def flows(
         self,
@@ -166,7 +158,7 @@ class Api:
             "window_s": window_s,
             "limit": limit,
         }
-        return self._ask("/api/v1/flows", Flows, params, max_age=0.5)
+        return self._ask("/api/v1/flows", Flows, params, about="the flows", max_age=0.5)
 
     def flow(self, key: str, *, part: str = "") -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*.
@@ -178,8 +170,9 @@ class Api:
         step = quote(key, safe="").replace(".", "%2E")
         where = {"order": "oldest"} if part == "first" else {"cursor": part}
         params = {"limit": DRAWN, **where}
-        answer = self._ask(f"/api/v1/flows/{step}", Flow, params, max_age=_age_of_flow, timeout=SLOW)
-        self._bound_parts((f"/api/v1/flows/{step}", *sorted(_said(params).items())), answer.value)
+        path = f"/api/v1/flows/{step}"
+        answer = self._ask(path, Flow, params, about="this flow", max_age=_age_of_flow, timeout=SLOW)
+        self._bound_parts((path, *sorted(_said(params).items())), answer.value)
         return answer
 
     def _bound_parts(self, question: tuple[object, ...], flow: Flow) -> None:
@@ -192,12 +185,13 @@ class Api:
 
     def map(self, *, window_s: int = 900) -> Answered[Map]:
         """Ask for the choreography of the last *window_s* seconds."""
-        return self._ask("/api/v1/map", Map, {"window_s": window_s}, max_age=2.0)
+        params = {"window_s": window_s}
+        return self._ask("/api/v1/map", Map, params, about="the choreography", max_age=2.0)
 
     def expectations(self, *, event_type: str = "", service: str = "") -> Answered[Expectations]:
         """Ask for what is expected; names, in full, narrow it to one event type or one service."""
         params = {"event_type": event_type, "service": service}
-        return self._ask(_EXPECTATIONS, Expectations, params, max_age=1.0)
+        return self._ask(_EXPECTATIONS, Expectations, params, about="what is expected", max_age=1.0)
 
     def decide(self, word: str, *, event_type: str, service: str, author: str, reason: str) -> Decision:
         """Say *word* ("forget" or "keep"); raise `ApiError` with the collector's sentence if it refuses."""
@@ -238,6 +232,7 @@ class Api:
         kind: type[T],
         params: Mapping[str, object] | None = None,
         *,
+        about: str,
         max_age: float | Callable[[T | None], float],
         then: Callable[[T], None] | None = None,
         timeout: httpx.Timeout = TIMEOUT,
@@ -246,34 +241,65 @@ class Api:
         held = self._remembered((path, *sorted(wanted.items())))
         with held.lock:
             age = max_age(held.value) if callable(max_age) else max_age
-            if time.monotonic() - held.asked >= age:
-                self._renew(held, path, kind, wanted, timeout)
+            # What nobody answered is asked again as soon as anything is answered.
+            again = isinstance(held.problem, UnreachableError) and self._silent_from is None
+            if again or time.monotonic() - held.asked >= age:
+                self._renew(held, path, kind, wanted, timeout, about)
                 if then and held.problem is None:
                     then(held.value)
             if held.problem is None:
                 return Answered(cast("T", held.value))
             if held.value is None or isinstance(held.problem, (NotFoundError, RefusedError)):
                 raise held.problem
-            return Answered(held.value, time.monotonic() - held.answered, held.problem)
+            now, began = time.monotonic(), self._silent_from
+            silent = now - began if began is not None else 0.0
+            return Answered(held.value, silent, held.problem, now - held.answered, about)
 
     def _renew(
-        self, held: _Held, path: str, kind: type[T], params: Mapping[str, str], timeout: httpx.Timeout
+        self,
+        held: _Held,
+        path: str,
+        kind: type[T],
+        params: Mapping[str, str],
+        timeout: httpx.Timeout,
+        about: str,
     ) -> None:
         try:
-            held.value, held.problem = self._fetch(path, kind, params, timeout), None
+            held.value, held.problem = self._fetch(path, kind, params, timeout, about), None
             held.answered = time.monotonic()
         except ApiError as problem:
             held.problem = problem
         held.asked = time.monotonic()
 
     def _fetch(
-        self, path: str, kind: type[T], params: Mapping[str, str], timeout: httpx.Timeout = TIMEOUT
+        self,
+        path: str,
+        kind: type[T],
+        params: Mapping[str, str],
+        timeout: httpx.Timeout = TIMEOUT,
+        about: str = "",
     ) -> T:
+        began = time.monotonic()
         try:
             response = self._http.get(path, params=params, timeout=timeout)
         except httpx.HTTPError as error:
+            if self._is_alive():
+                said = f"No answer about {about} within {timeout.read:g} s. Asking again."
+                raise SlowError(said) from error
+            if self._silent_from is None:
+                self._silent_from = began
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
+        self._silent_from = None
         return _decoded(response, kind)
+
+    def _is_alive(self) -> bool:
+        """Ask what costs the collector nothing, to tell one slow answer from a collector that is gone."""
+        try:
+            self._http.get("/healthz", timeout=ALIVE)
+        except httpx.HTTPError:
+            return False
+        self._silent_from = None
+        return True
 
     def _remembered(self, question: tuple[object, ...]) -> _Held:
         with self._lock:
@@ -358,6 +384,7 @@ __all__ = [
     "NotFoundError",
     "RefusedError",
     "ShopControl",
+    "SlowError",
     "UnreachableError",
     "address",
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard import page
 from dashboard.guarding import GUARD, has_provider, may_enter
 
 HERE = Path(__file__).parent
@@ -43,4 +44,5 @@ if has_provider() or GUARD.wants_token():
             st.button("Sign out", on_click=st.logout, type="tertiary")
         else:
             st.html('<a href="logout" target="_self">Sign out</a>')
+page.entered(chosen.title)
 chosen.run()

@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import streamlit as st
 
 from dashboard import words
-from dashboard.client import Answered, Api, ApiError, ShopControl, UnreachableError
+from dashboard.client import Answered, Api, ApiError, ShopControl, SlowError, UnreachableError
 from dashboard.doorway import cookie_name
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
@@ -85,42 +85,80 @@ def stripes() -> Stripes:
     return Stripes()
 
 
-def ask(question: Callable[[], Answered[T]], *, height: int) -> T:
-    """Return the answer to *question*, with a skeleton of *height* pixels while it is slow.
+def entered(name: str) -> None:
+    """Note that the page *name* runs: what was shown on another one is gone."""
+    if st.session_state.get("page_entered") != name:
+        st.session_state.page_entered = name
+        st.session_state.page_shows = set()
 
-    If the answer is an old one, the page says so and shows it. If the collector cannot
-    be reached and nothing is cached, the page says so and the fragment stops here.
+
+def ask(question: Callable[[], Answered[T]], place: str, *, about: str = "", height: int) -> T:
+    """Return the answer to *question*, to be shown at this *place* of the page.
+
+    While it is slow, a skeleton of *height* pixels stands there, but only if nothing *about* the same was
+    shown there before: what the reader has in front of them stays until there is something newer.
+
+    If the answer is an old one, the page says so and shows it. If there is none, the page
+    says why and the fragment stops here.
     """
-    answer = _asked(question, height)
-    if answer.problem:
-        _silent(answer.silent_s)
+    answer = _asked(question, place, about, height)
+    _admit(place, answer)
     return answer.value
 
 
 def ask_both(
-    first: Callable[[], Answered[T]], second: Callable[[], Answered[U]], *, height: int
+    first: Callable[[], Answered[T]],
+    second: Callable[[], Answered[U]],
+    place: str,
+    *,
+    about: str = "",
+    height: int,
 ) -> tuple[T, U]:
     """Return two answers, as `ask` does; a problem that affects both is reported once."""
-    one, other = _asked(first, height), _asked(second, height)
-    if one.problem or other.problem:
-        _silent(max(one.silent_s, other.silent_s))
+    one, other = _asked(lambda: (first(), second()), place, about, height)
+    _admit(place, one, other)
     return one.value, other.value
 
 
-def _asked(question: Callable[[], Answered[T]], height: int) -> Answered[T]:
-    with st.skeleton(height):
+def _asked(question: Callable[[], T], place: str, about: str, height: int) -> T:
+    shows: set[tuple[str, str]] = st.session_state.setdefault("page_shows", set())
+    # Always there, so that what follows keeps its place.
+    with st.container(key=f"asking-{place}"):
         try:
-            return question()
+            if (place, about) in shows:
+                return question()
+            with st.skeleton(height):
+                return question()
         except UnreachableError as problem:
-            nobody(problem)
+            nobody(problem, place)
+        except SlowError as problem:
+            title: list[words.Part] = [{"text": "The collector takes long to answer."}]
+            lines = [[{"text": str(problem)}]]
+            mount("notice", {"title": title, "waiting": True, "lines": lines}, key=f"slow-{place}")
+            st.stop()
+        finally:
+            shows.add((place, about))
 
 
-def _silent(seconds: float) -> None:
-    said = f"No answer from the collector for {words.duration(seconds * 1000)}, retrying."
-    mount("notice", {"tone": "amber", "lines": [[{"text": said}]]}, key="silent")
+def _admit(place: str, *answers: Answered[Any]) -> None:
+    """Say which of *answers* are old, and why. The strip lies over the page and moves nothing."""
+    said = list(dict.fromkeys(_old(answer) for answer in answers if answer.problem))
+    with st.container(key=f"silence-{place}"):
+        if said:
+            lines = [[{"text": sentence}] for sentence in said]
+            mount("notice", {"tone": "amber", "lines": lines}, key=f"silent-{place}")
 
 
-def nobody(problem: ApiError) -> NoReturn:
+def _old(answer: Answered[Any]) -> str:
+    old = words.duration(answer.age_s * 1000)
+    if isinstance(answer.problem, UnreachableError) and answer.silent_s:
+        return f"No answer from the collector for {words.duration(answer.silent_s * 1000)}, retrying."
+    if isinstance(answer.problem, ApiError) and not isinstance(answer.problem, (UnreachableError, SlowError)):
+        return f"{answer.problem} What is shown of {answer.about} is {old} old."
+    return f"The answer about {answer.about} is slow: what is shown is {old} old."
+
+
+def nobody(problem: ApiError, place: str) -> NoReturn:
     """Say that no collector answers and how to start one, and stop the run."""
     mount(
         "notice",
@@ -136,7 +174,7 @@ def nobody(problem: ApiError) -> NoReturn:
                 {"label": "or everything", "text": command("demo")},
             ],
         },
-        key="nobody",
+        key=f"nobody-{place}",
     )
     st.stop()
 

@@ -91,6 +91,31 @@ def offset(ns: int) -> str:
     return said if ns < 0 else "+" + said
 
 
+def offsets(moments: Iterable[int]) -> dict[int, str]:
+    """Format times (ns) after the start of a flow, each as exactly as tells it from its neighbours.
+
+    Four steps at `+2 m` are `+2 m 3.41 s`, `+2 m 3.43 s` and so on; one that is alone stays `+2 m`.
+    """
+    found = sorted(set(moments))
+    ways = [[offset(ns), *(_exact(ns, digits) for digits in range(4))] for ns in found]
+    said = {}
+    for at, ns in enumerate(found):
+        beside = [ways[other] for other in (at - 1, at + 1) if 0 <= other < len(found)]
+        way = next((n for n in range(5) if all(ways[at][n] != other[n] for other in beside)), 4)
+        said[ns] = ways[at][way]
+    return said
+
+
+def _exact(ns: int, digits: int) -> str:
+    """Format an offset to *digits* of a second: `+1 h 2 m 3.41 s`. Milliseconds are as exact as they get."""
+    if ns < SECOND:
+        return offset(ns)
+    minutes, seconds = divmod(round(ns / SECOND, digits), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = [f"{hours} h"] * bool(hours) + [f"{minutes} m"] * bool(hours or minutes)
+    return "+" + " ".join([*parts, f"{seconds:.{digits}f} s"])
+
+
 def number(value: float) -> str:
     """Format a count or a rate: `12,480`, `3.4`."""
     if value == int(value) or value >= 100:

@@ -2,8 +2,8 @@
 
 Streamlit takes a component as the text of one module, so the modules are joined
 here: each after the ones it imports, in the order in which a browser would run
-them. Imports, exports, comments and indentation are left out, because both texts
-are sent with every refresh.
+them. Imports, exports, comments, indentation and spare line breaks are left out,
+because both texts are sent with every refresh.
 
 This is not a parser. It knows the few forms that our modules use, refuses
 everything else and says what to write instead. Biome, which does parse the
@@ -24,6 +24,10 @@ _DEFAULT = re.compile(r"^export default (?=(?:async )?(?:function|class) \w)", r
 _DECLARED = re.compile(r"^(export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
 _UNKNOWN = re.compile(r"^(?:import\b|export\b|var\b|(?:const|let) [{\[]).*", re.MULTILINE)
 
+
+# In a sheet: the space of a declaration, and line breaks that end nothing.
+_SPACED = re.compile(r"^([\w-]+): (?=.*;$)")
+_INSIDE = re.compile(r"(?<=[{;},:])\n")
 
 _FORMS = (
     'write import { a, b } from "./module.js", and declare or export one const, function or class at a time'
@@ -140,7 +144,16 @@ def _js(name: str, text: str) -> str:
             _refuse(name, f"cannot leave out {line!r}", "begin each line of a comment with //")
         if line.count("`") % 2:
             _refuse(name, f"a template goes on after {line!r}", "keep it on one line")
-    return "\n".join(lines)
+    spare = [line.replace(") => ", ")=>") for line in lines]
+    return "".join(line if _goes_on(line) else f"{line}\n" for line in spare).rstrip("\n")
+
+
+def _goes_on(line: str) -> bool:
+    """Whether the line break after *line* means nothing, not even the end of a statement or of a comment.
+
+    The formatter ends every statement with a semicolon, so a brace at the end of a line ends a block.
+    """
+    return line.endswith(("(", "[", "{", ",", ";", "}")) and "//" not in line
 
 
 def _css(name: str, text: str) -> str:
@@ -150,7 +163,10 @@ def _css(name: str, text: str) -> str:
             lines.append(line)
         elif line.find("*/") != len(line) - 2:
             _refuse(name, f"cannot leave out {line!r}", "keep a comment on a line of its own")
-    return "\n".join(lines)
+    # The formatter's line breaks and spaces are a seventh of a sheet.
+    return _INSIDE.sub(
+        "", "\n".join(_SPACED.sub(r"\1:", line).replace(" {", "{").replace(", ", ",") for line in lines)
+    )
 
 
 def _stripped(text: str) -> Iterable[str]:

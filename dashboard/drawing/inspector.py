@@ -11,9 +11,15 @@ from dashboard.drawing.steps import Link, Step, Steps
 
 Data = dict[str, Any]
 
-# An attribute can be megabytes, and its beginning is usually enough.
-LONGEST_VALUE = 600
-MOST_ATTRIBUTES = 120
+# An attribute can be megabytes, and more than this stalls a browser. The API has all of it.
+LONGEST_VALUE = 200_000
+# Which attributes matter first, by the beginnings of their names. What is in no row is the service's own, and
+# comes after the first; the last rows say where and by what a span was made.
+RANKS = (
+    ("error.", "exception.", "messaging.message.", "messaging."),
+    ("rpc.", "http.", "url.", "db.", "net.", "network.", "server.", "client.", "peer.", "user_agent."),
+    ("code.", "thread.", "telemetry.", "otel.", "process.", "host.", "os.", "container.", "k8s.", "cloud."),
+)
 MOST_NOTES = 60
 
 
@@ -25,12 +31,11 @@ def worth_reading(steps: Steps) -> Step:
 
 def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
     """Collect everything that is known about *step*."""
-    start = steps.steps[0].at
     data: Data = {
         "title": step.title,
         "service": step.service,
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
-        "at": words.offset(step.at - start),
+        "at": steps.offset(step),
         "time": step.at,
         "timed": step.kind in {"message", "reaction"},
         "waited": waited(step),
@@ -38,9 +43,9 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         "remarks": list(_remarks(step)),
         "rootless": "nothing in this part of the flow" if steps.part else None,
         "facts": [*_clocks(steps, step), *_settled(step)],
-        "causes": [_neighbour(steps, link, link.source, start, colour) for link in steps.causes(step.id)],
+        "causes": [_neighbour(steps, link, link.source, colour) for link in steps.causes(step.id)],
         "effects": [
-            _neighbour(steps, link, link.target, start, colour)
+            _neighbour(steps, link, link.target, colour)
             for link in steps.effects(step.id)
             if steps.by_id[link.target].kind != "blocked"
         ],
@@ -57,11 +62,8 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         data["badge"] = {"state": "", "text": "published nothing"}
     if step.kind == "blocked":
         data["blocked"] = list(step.names)
-    attributes = _merged(step, "attributes")
-    data["attributes"] = list(_pairs(attributes))
-    data["resource"] = list(_pairs(_merged(step, "resource")))
-    if len(attributes) > MOST_ATTRIBUTES:
-        data["capped"] = f"showing {MOST_ATTRIBUTES} of {len(attributes):,} attributes"
+    data["attributes"] = _pairs(step, "attributes")
+    data["resource"] = _pairs(step, "resource")
     return data
 
 
@@ -72,10 +74,14 @@ def _owed(steps: Steps, step: Step) -> Data:
     expected = finding.expectation
     usual = None
     if expected and expected.p50_ms is not None:
+        flows = words.count(expected.n, "flow")
         usual = (
-            f"Normally within {words.duration(expected.p50_ms)} (half of {words.count(expected.n, 'flow')}) "
+            f"Normally within {words.duration(expected.p50_ms)} (half of {flows}) "
             f"to {words.duration(expected.p99_ms)} (99 of 100); {expected.source}."
         )
+        # A handler that publishes while it works has no time of its own to be late by.
+        if not expected.p99_ms:
+            usual = f"Normally at once, while it handles what it took ({flows}; {expected.source})."
     evidence = []
     for item in finding.evidence:
         proof = steps.find(item.ref)
@@ -173,20 +179,20 @@ def _notes(steps: Steps, step: Step) -> Data:
     return {"notes": here, "elsewhere": elsewhere}
 
 
-def _neighbour(steps: Steps, link: Link, other: str, start: int, colour: Callable[[str], str]) -> Data:
+def _neighbour(steps: Steps, link: Link, other: str, colour: Callable[[str], str]) -> Data:
     step = steps.by_id[other]
     because = words.BECAUSES.get(link.because, link.because.replace("_", " "))
     return {
         "id": step.id,
         "title": step.title,
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
-        "at": words.offset(step.at - start) if step.kind in {"message", "reaction"} else "not seen",
+        "at": steps.offset(step) if step.kind in {"message", "reaction"} else "not seen",
         "because": because + (" \u00b7 inferred" if link.certainty == "inferred" else ""),
         "certainty": link.certainty,
     }
 
 
-def _ids(step: Step) -> list[tuple[str, str, str]]:
+def _ids(step: Step) -> list[tuple[str, str]]:
     ids: list[tuple[str, str]] = []
     for name, part in (("message", step.message), ("reaction", step.reaction)):
         if part:
@@ -198,23 +204,37 @@ def _ids(step: Step) -> list[tuple[str, str, str]]:
         ids.append(("destination", step.reaction.destination))
     if step.reaction and step.reaction.group:
         ids.append(("consumer group", step.reaction.group))
-    return [(name, value, value) for name, value in dict.fromkeys(ids)]
+    return list(dict.fromkeys(ids))
 
 
-def _merged(step: Step, what: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part in (step.reaction, step.message):
-        if part:
-            found |= getattr(part, what)
-    return found
+def _pairs(step: Step, what: str) -> list[tuple[str, str]]:
+    """Return the attributes of the message and of the reaction, those that matter first."""
+    sides = {
+        name: getattr(part, what)
+        for name, part in (("message", step.message), ("reaction", step.reaction))
+        if part is not None
+    }
+    names = {name for attributes in sides.values() for name in attributes}
+    pairs: list[tuple[str, str]] = []
+    for name in sorted(names, key=lambda name: (*_rank(name), name)):
+        said = {side: _text(attributes[name]) for side, attributes in sides.items() if name in attributes}
+        if len(set(said.values())) == 1:
+            pairs.append((name, next(iter(said.values()))))
+        else:  # such as what each of the two did: "send", and "process"
+            pairs += [(f"{name} ({side})", text) for side, text in said.items()]
+    return pairs
 
 
-def _pairs(values: dict[str, Any]) -> Iterable[tuple[str, str, str | None]]:
-    for name in sorted(values)[:MOST_ATTRIBUTES]:
-        whole = (
-            values[name] if isinstance(values[name], str) else json.dumps(values[name], ensure_ascii=False)
-        )
-        if len(whole) > LONGEST_VALUE:
-            yield name, f"{whole[:LONGEST_VALUE]}\u2026 ({len(whole):,} characters)", None
-        else:
-            yield name, whole, whole if len(whole) > 24 else None
+def _rank(name: str) -> tuple[int, int]:
+    for rank, beginnings in enumerate(RANKS):
+        for place, beginning in enumerate(beginnings):
+            if name.startswith(beginning):
+                return (rank if rank == 0 else rank + 1), (place if rank == 0 else 0)
+    return 1, 0
+
+
+def _text(value: object) -> str:
+    whole = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(whole) <= LONGEST_VALUE:
+        return whole
+    return f"{whole[:LONGEST_VALUE]}\u2026 (the first {LONGEST_VALUE:,} of {len(whole):,} characters)"

@@ -40,13 +40,12 @@ def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> D
     ends = [(link.source, link.target) for link in steps.links]
     placed = _best(boxes, ends)
     longest = max((_spent(step) for step in steps.steps), default=0.0)
-    start = steps.steps[0].at if steps.steps else 0
     sizes = {box.id: box for box in boxes}
     nodes = []
     for step in steps.steps:
         x, y = placed.places[step.id]
         box = sizes[step.id]
-        nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(step, start, longest, colour)})
+        nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(steps, step, longest, colour)})
     edges = [_edge(link, placed, place, steps) for place, link in enumerate(steps.links)]
     return {
         "nodes": nodes,
@@ -85,21 +84,19 @@ def _spent(step: Step) -> float:
     return (step.wait_ms or 0.0) + (step.work_ms or 0.0)
 
 
-def _node(step: Step, start: int, longest: float, colour: Colour) -> Data:
+def _node(steps: Steps, step: Step, longest: float, colour: Colour) -> Data:
     spent = _spent(step)
     data: Data = {
         "id": step.id,
         "kind": step.kind,
         "title": step.title,
         "service": step.service,
-        "sub": step.service
-        if step.kind == "unseen"
-        else f"{step.service} \u00b7 {words.offset(step.at - start)}",
+        "at": steps.offset(step) if step.kind == "message" else "",
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
         "state": step.state if step.kind != "blocked" else "",
         "attempts": step.attempts,
         "problem": problem(step),
-        "label": label(step, start),
+        "label": label(step, steps.offset(step)),
     }
     if step.kind == "message" and spent > 0 and longest > 0:
         # The square root keeps short steps visible beside one that took a hundred times longer.
@@ -121,7 +118,7 @@ def problem(step: Step) -> int:
     return {"failed": 2, "late": 3}.get(step.state, 0)
 
 
-def label(step: Step, start: int) -> str:
+def label(step: Step, at: str) -> str:
     """Describe a step in words, for screen readers."""
     if step.kind == "ghost":
         return f"{step.title}, expected from {step.service}, not seen"
@@ -130,7 +127,7 @@ def label(step: Step, start: int) -> str:
     if step.kind == "unseen":
         return "cause not seen: before retention, or lost"
     what = "published by" if step.kind == "message" else "reaction of"
-    said = f"{step.title}, {what} {step.service}, {words.offset(step.at - start)}"
+    said = f"{step.title}, {what} {step.service}, {at}"
     if step.wait_ms is not None:
         said += f", waited {'about ' * step.across_clocks}{words.duration(step.wait_ms)}"
     if step.work_ms is not None:
@@ -154,7 +151,6 @@ def _edge(link: Link, placed: Layout, place: int, steps: Steps) -> Data:
 
 def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | None) -> Data:
     """Draw a flow as rows: hatched while it waited, solid while it worked."""
-    start = min((step.at for step in steps.steps), default=0)
     rows = []
     for bar in times.bars:
         step = bar.step
@@ -173,7 +169,7 @@ def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | N
                 "since": step.due,
                 "colour": colour(step.service) if step.kind != "unseen" else None,
                 "problem": problem(step),
-                "label": label(step, start),
+                "label": label(step, steps.offset(step)),
             }
         )
     idle = [

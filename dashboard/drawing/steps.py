@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dashboard import words
 from dashboard.expectation_shapes import Note
 from dashboard.shapes import Clocks, Edge, Finding, Flow, Message, Reaction
 
@@ -74,6 +75,11 @@ class Steps:
     notes: tuple[Note, ...] = ()
     clocks: tuple[Clocks, ...] = ()
     part: bool = False  # of a larger flow: what a step follows from may lie in another part
+    offsets: dict[int, str] = field(default_factory=dict)  # how far after the first step, by its time
+
+    def offset(self, step: Step) -> str:
+        """Say how long after the first one *step* was."""
+        return self.offsets.get(step.at, "")
 
     def causes(self, step: str) -> list[Link]:
         """Return the links that lead to *step*."""
@@ -131,7 +137,14 @@ def steps(flow: Flow) -> Steps:
         tuple(flow.notes),
         tuple(flow.clocks),
         part=flow.shown < flow.spans,
+        offsets=_offsets(drawn),
     )
+
+
+def _offsets(drawn: list[Step]) -> dict[int, str]:
+    start = drawn[0].at if drawn else 0
+    said = words.offsets(step.at - start for step in drawn)
+    return {step.at: said[step.at - start] for step in drawn}
 
 
 def _card(message: Message, reaction: Reaction | None) -> Step:

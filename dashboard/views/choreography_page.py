@@ -84,11 +84,12 @@ def whole() -> None:
     """Show the map of the window, refreshed while the page is open."""
     with page.guarded("map"):
         api = page.api()
-        found = page.ask(lambda: api.map(window_s=WINDOW_S), height=640)
+        # Before the question, so that they stay and keep what was chosen, however long its answer takes.
         title, switches = st.columns([3, 2], vertical_alignment="top")
         with switches, st.container(horizontal=True, horizontal_alignment="right"):
             level = chosen("level", LEVELS, "Level")
             by = chosen("by", BY, "Colour by")
+        found = page.ask(lambda: api.map(window_s=WINDOW_S), "map", height=640)
         with title:
             mount("head", {"title": [{"text": "Choreography"}], "lines": [line(found, by)]}, key="head")
         if not found.events:

@@ -59,7 +59,7 @@ def asked() -> Any:
 def news() -> None:
     """Show what is expected now, refreshed while the page is open."""
     with page.guarded("expectations"):
-        found: Expectations = page.ask(asked, height=560)
+        found: Expectations = page.ask(asked, "expected", height=560)
         now = page.api().now()
         if found.problem:
             title: list[Part] = [{"text": "The declared expectations are not those of the file."}]
@@ -277,7 +277,7 @@ def filters() -> None:
 def word() -> None:
     """Let a person say that what is chosen is gone, or that it stays; forgetting is asked once more."""
     with page.guarded("word"):
-        found: Expectations = page.ask(asked, height=120)
+        found: Expectations = page.ask(asked, "word", height=120)
         if not found.expectations and not found.decisions:
             return
         with st.form("expected_word", enter_to_submit=False):

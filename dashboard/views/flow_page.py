@@ -16,6 +16,7 @@ from dashboard.shapes import Flow, ShownFlow
 
 VIEWS = {"graph": "Graph", "timeline": "Timeline"}
 HEIGHT = 640
+MOST_LINES = 4  # findings said above the drawing, which shows all of them
 CUT = "cut"  # the note that spans of the flow are no longer kept
 INCOMPLETE = "Spans are missing: what is drawn may not be all."
 SET_ASIDE = (
@@ -75,8 +76,10 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
             codes=names | {finding.missing.next_event_type},
             strongs=services | {finding.missing.service},
         )
-        for finding in flow.findings
+        for finding in flow.findings[:MOST_LINES]
     ]
+    if (unsaid := max(flow.findings_total, len(flow.findings)) - len(lines)) > 0:
+        lines.append([{"text": f"{words.count(unsaid, 'more finding')}: the drawing has a mark for each."}])
     cut: list[list[words.Part]] = [[{"text": note.text}] for note in flow.notes if note.kind == CUT]
     notes = [
         {"text": words.times(kind.replace("_", " "), len(texts)), "title": "\n".join(dict.fromkeys(texts))}
@@ -238,22 +241,28 @@ def story(key: str) -> None:
     """Show the flow, refreshed while the page is open."""
     with page.guarded("flow"):
         api = page.api()
+        part = st.query_params.get("part", "")
+        # The switch is drawn before the question, so that it stays and keeps what was chosen, however long
+        # the answer takes.
+        words_, buttons = st.columns([5, 1], vertical_alignment="top")
+        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+            dismissing = st.container(key="offer")
+            view = switch()
         try:
-            part = st.query_params.get("part", "")
-            _, flow = page.ask_both(api.summary, lambda: api.flow(key, part=part), height=HEIGHT)
+            _, flow = page.ask_both(
+                api.summary, lambda: api.flow(key, part=part), "flow", about=f"{key} {part}", height=HEIGHT
+            )
         except NotFoundError:
             unknown(key)
             return
         item = flow.flows[0] if flow.flows else None
         name = (item.key or item.id) if item else key
         now = api.now()
-        words_, buttons = st.columns([5, 1], vertical_alignment="top")
         with words_:
             mount("head", head(flow, item, name, now), key="head")
-        with buttons, st.container(horizontal=True, horizontal_alignment="right"):
+        with dismissing:
             if item:
                 offer(item, name)
-            view = switch()
         turn(flow, part)
         found = steps(flow)
         if not found.steps:

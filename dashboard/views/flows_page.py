@@ -65,6 +65,7 @@ def table() -> None:
                 window_s=int(state.flows_window) if state.flows_window else None,
                 limit=state.flows_limit,
             ),
+            "flows",
             height=560,
         )
         now = api.now()

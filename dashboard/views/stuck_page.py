@@ -14,6 +14,7 @@ from dashboard.shapes import Cohort, Finding, Stuck
 from dashboard.total_shapes import Summary
 
 ROWS = 6  # flows shown in each group: the rest is one click away
+OPEN = 3  # groups that are open at first: the others are a row each
 
 LEARNING = (
     "Still learning what normally follows: nothing can be called stuck before about 20 flows of a kind "
@@ -35,7 +36,7 @@ def news() -> None:
     """Show what is stuck now, refreshed every second."""
     with page.guarded("stuck"):
         api = page.api()
-        summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), height=560)
+        summary, found = page.ask_both(api.summary, lambda: api.stuck(each=ROWS), "stuck", height=560)
         now = api.now()
         known = found.rests_on.expected or found.rests_on.learning or sum(summary.states.values())
         if summary.replayed and not summary.spans.received and not known:
@@ -204,12 +205,13 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
 
 
 def groups(found: Stuck) -> list[dict[str, Any]]:
-    """Describe the groups, the one with the oldest flow first, each with its oldest flows."""
+    """Describe the groups, the one with the most harm first, each with its oldest flows."""
     members: dict[str | None, dict[str, Finding]] = {}
     for finding in found.stuck:  # oldest first; a flow may owe the same thing twice
         members.setdefault(finding.cohort, {}).setdefault(finding.flow, finding)
-    ordered = sorted(found.cohorts, key=lambda cohort: cohort.oldest_unix_nano or cohort.first_unix_nano)
-    return [group(cohort, [*members.get(cohort.id, {}).values()]) for cohort in ordered]
+    described = [group(cohort, [*members.get(cohort.id, {}).values()]) for cohort in found.cohorts]
+    described.sort(key=lambda one: (one["state"] == "late", -one["harmed"], one["oldest"]))
+    return [{**one, "open": place < OPEN} for place, one in enumerate(described)]
 
 
 def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
@@ -228,6 +230,7 @@ def group(cohort: Cohort, findings: list[Finding]) -> dict[str, Any]:
         "cause": words.cause(cohort.cause),
         "why": words.marked(sentence, codes=[*cohort.triggers, owed], strongs=[service]),
         "flows": words.number(cohort.flows),
+        "harmed": cohort.flows,
         "oldest": cohort.oldest_unix_nano or cohort.first_unix_nano,
         "first": cohort.first_unix_nano,
         "target": page.to_flow(first.key or first.flow) if first else waiting(state, service),

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, s
 
 from tests.dashboard.servers import Collector, Dashboard
 from tests.dashboard.shop import Shop, declined_by_error, place, shipped, unanswered, unpaid
+from tests.dashboard.staging import Stage, staged
 from tests.sample_services.harness import free_port, until
 
 CHROMIUM = os.environ.get("CHOREOSCOPE_CHROMIUM", "/usr/bin/chromium")
@@ -134,3 +135,26 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     assert errors == failed
     assert len(failed) <= len(probes)
     assert [url for url in asked if not url.startswith(("http://127.0.0.1:", "blob:", "data:"))] == []
+
+
+@pytest.fixture(scope="session")
+def opened_stage() -> Iterator[Stage]:
+    """A collector that answers what a test wants."""
+    with staged() as stage:
+        yield stage
+
+
+@pytest.fixture
+def stage(opened_stage: Stage) -> Stage:
+    """The same, without what the test before wanted."""
+    opened_stage.reset()
+    return opened_stage
+
+
+@pytest.fixture(scope="session")
+def theatre(opened_stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
+    """The dashboard of that collector; its shop is on the stage too."""
+    dashboard = Dashboard(tmp_path_factory.mktemp("theatre"), opened_stage.url, opened_stage.url)
+    dashboard.run()
+    yield dashboard
+    dashboard.stop()

@@ -36,7 +36,7 @@ def test_comments_and_leading_spaces_are_left_out() -> None:
     """They help only readers of the modules, but every refresh would send them to the browser."""
     script = joined(main="// Why.\nexport default function mount() {\n  // How.\n  return 1;\n}\n")
 
-    assert script == "// main.js\nexport default function mount() {\nreturn 1;\n}\n"
+    assert script == "// main.js\nexport default function mount() {return 1;}\n"
 
 
 def test_an_import_may_take_several_lines() -> None:
@@ -46,14 +46,14 @@ def test_an_import_may_take_several_lines() -> None:
     )
 
     assert "import" not in script
-    assert "function one() {}\nclass two {}" in script
+    assert "function one() {}class two {}" in script
 
 
 def test_a_sheet_comes_where_its_module_does() -> None:
     modules = {"main.js": 'import { a } from "./a.js";\n' + MAIN, "a.js": "export const a = 1;\n"}
     sheets = {"main.css": ".a {\n  color: red;\n}\n", "a.css": "/* All. */\n.a {\n  color: blue;\n}\n"}
 
-    assert assemble(modules, sheets, "main.js").sheet == (".a {\ncolor: blue;\n}\n.a {\ncolor: red;\n}\n")
+    assert assemble(modules, sheets, "main.js").sheet == ".a{color:blue;}\n.a{color:red;}\n"
 
 
 USES_A = 'import { a } from "./a.js";\n' + MAIN
@@ -112,9 +112,7 @@ def test_every_view_is_sent() -> None:
     names = re.findall(r"^// (\w+\.js)$", sent, re.MULTILINE)
     assert sorted(names) == sorted(path.name for path in FRONTEND.glob("*.js"))
     assert names[-1] == ENTRY
-    assert re.findall(r"^export .*", sent, re.MULTILINE) == [
-        "export default function mount({ parentElement, data, setTriggerValue }) {"
-    ]
+    assert re.findall(r"\bexport .*?\(", sent) == ["export default function mount("]
 
 
 def test_a_module_can_be_read_at_once() -> None:

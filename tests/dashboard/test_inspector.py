@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from dashboard.drawing.inspector import LONGEST_VALUE, MOST_ATTRIBUTES, MOST_NOTES, inspect, worth_reading
+from dashboard.drawing.inspector import LONGEST_VALUE, MOST_NOTES, inspect, worth_reading
 from dashboard.drawing.steps import steps
 from dashboard.expectation_shapes import Note
 from dashboard.shapes import Clocks, Evidence, Expectation, Flow, Message
@@ -32,7 +32,7 @@ def test_a_step_names_its_causes_and_effects() -> None:
     assert [(item["title"], item["because"]) for item in seen["effects"]] == [
         ("payment", "span link \u00b7 inferred")
     ]
-    assert ("trace", "t", "t") in seen["ids"]
+    assert ("trace", "t") in seen["ids"]
 
 
 def test_a_ghost_shows_the_proof() -> None:
@@ -68,26 +68,57 @@ def test_long_values_are_cut_and_say_so() -> None:
                 event_type="OrderPlaced",
                 service="order",
                 time_unix_nano=START,
-                attributes={"body": "x" * 5000, "lines": ["a", 1, True], "n": 3},
+                attributes={"body": "x" * 300_000, "lines": ["a", 1, True], "n": 3},
             )
         ]
     )
 
-    seen = {name: value for name, value, _ in shown(story, "OrderPlaced")["attributes"]}
+    seen = dict(shown(story, "OrderPlaced")["attributes"])
 
-    assert seen["body"] == "x" * LONGEST_VALUE + "\u2026 (5,000 characters)"
+    assert seen["body"] == "x" * LONGEST_VALUE + "\u2026 (the first 200,000 of 300,000 characters)"
     assert seen["lines"] == '["a", 1, true]'
     assert seen["n"] == "3"
 
 
-def test_many_attributes_are_capped_and_say_so() -> None:
-    many = {f"a{number}": number for number in range(10_000)}
+def test_a_handler_that_publishes_at_once_has_no_usual_time() -> None:
+    """It said "Normally within 0 ms to 0 ms"."""
+    story = Story()
+    placed = story.publish("OrderPlaced")
+    usual = made(Expectation, n=60, p50_ms=0.0, p99_ms=0.0, source="learned")
+
+    seen = inspected(story.flow(finding(placed, expectation=usual)), "PaymentCaptured")
+
+    assert seen["expected"] == "Normally at once, while it handles what it took (60 flows; learned)."
+
+
+def test_all_attributes_can_be_had_and_those_that_matter_come_first() -> None:
+    """Of more than 120, in alphabetical order, `messaging.message.body` was cut off."""
+    many: dict[str, Any] = {f"a{number}": number for number in range(1_000)}
+    many |= {"thread.id": 7, "messaging.message.body": "{}", "http.route": "/", "error.type": "timeout"}
     story = Story(messages=[made(Message, ref="t:m", event_type="Big", service="order", attributes=many)])
 
-    seen = shown(story, "Big")
+    names = [name for name, _ in shown(story, "Big")["attributes"]]
 
-    assert len(seen["attributes"]) == MOST_ATTRIBUTES
-    assert seen["capped"] == "showing 120 of 10,000 attributes"
+    assert len(names) == 1_004
+    assert names[:3] == ["error.type", "messaging.message.body", "a0"]
+    assert names[-2:] == ["http.route", "thread.id"]
+
+
+def test_what_the_two_spans_of_a_card_say_differently_is_said_by_both() -> None:
+    """The message's own value hid that of the reaction which published it."""
+    story = Story()
+    placed = story.publish("OrderPlaced")
+    by = story.react(placed, "payment", attributes={"operation": "process", "order.id": "A-1"})
+    story.publish("PaymentCaptured", "payment", 20.0, by)
+    story.messages[-1] = msgspec.structs.replace(
+        story.messages[-1], attributes={"operation": "send", "order.id": "A-1"}
+    )
+
+    assert shown(story, "PaymentCaptured")["attributes"] == [
+        ("operation (message)", "send"),
+        ("operation (reaction)", "process"),
+        ("order.id", "A-1"),
+    ]
 
 
 def test_a_clock_skew_is_said() -> None:

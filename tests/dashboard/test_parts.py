@@ -61,7 +61,7 @@ def test_parts_are_asked_for_seldom_and_few_are_kept(monkeypatch: pytest.MonkeyP
     """Each takes a second of the collector's time, and tens of megabytes of this process."""
     asked = []
 
-    def fetch(self: Api, path: str, kind: Any, params: Any, timeout: Any) -> Any:
+    def fetch(self: Api, path: str, kind: Any, params: Any, *more: Any) -> Any:
         asked.append(params.get("cursor") or params.get("order"))
         return large()
 

@@ -63,6 +63,22 @@ def test_offsets_count_from_the_start() -> None:
     assert words.offset(-5_000_000) == "\u22125.0 ms"
 
 
+@pytest.mark.parametrize(
+    ("moments", "said"),
+    [
+        ([0, 15, 2_850], ["+0 ms", "+15 ms", "+2.85 s"]),
+        ([123_410, 123_430, 123_900, 240_000], ["+2 m 3.41 s", "+2 m 3.43 s", "+2 m 4 s", "+4 m"]),
+        ([41_200, 41_203], ["+41.200 s", "+41.203 s"]),
+        ([3_723_000, 3_724_000], ["+1 h 2 m 3 s", "+1 h 2 m 4 s"]),
+    ],
+)
+def test_offsets_are_as_exact_as_tells_them_apart(moments: list[int], said: list[str]) -> None:
+    """Four steps in a row at "+2 m" say nothing about which came first."""
+    found = words.offsets(ms * 1_000_000 for ms in reversed(moments))
+
+    assert [found[ms * 1_000_000] for ms in moments] == said
+
+
 def test_counts_agree_with_their_noun() -> None:
     assert [words.count(number, "flow") for number in (0, 1, 12480)] == ["0 flows", "1 flow", "12,480 flows"]
 

@@ -31,8 +31,13 @@ export function moment(ns) {
   return `${utc}\n${date.toLocaleString()} here`;
 }
 
+// The time of day, with its date if that is not today.
 export function hour(ns) {
-  return el("time", { title: moment(ns) }, new Date(ns / 1e6).toLocaleTimeString([], { hour12: false }));
+  const [date, today] = [new Date(ns / 1e6), new Date(Date.now() + ahead)];
+  const time = date.toLocaleTimeString([], { hour12: false });
+  const same = date.toDateString() === today.toDateString();
+  const day = same ? "" : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, `;
+  return el("time", { title: moment(ns) }, day + time);
 }
 
 // An age in a sentence: "%" in `words` stands for it. `grow` keeps it up to date.

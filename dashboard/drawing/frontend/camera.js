@@ -3,8 +3,14 @@
 
 const LEAST = 0.08;
 const MOST = 3;
+// A drawing that would have to shrink below READABLE opens at OPENING instead.
+const READABLE = 0.66;
+const OPENING = 0.8;
 // A revealed box keeps this distance from the edge.
 const PADDING = 40;
+// What is at the edge of a drawing that does not fit keeps clear of the buttons and of the small copy.
+const TOP = 52;
+const BOTTOM = 132;
 
 // The scale at which the whole drawing is visible.
 export function fitScale([w, h], [x0, y0, x1, y1]) {
@@ -15,13 +21,35 @@ export function fitScale([w, h], [x0, y0, x1, y1]) {
 export function fitted(size, bounds) {
   const [w, h] = size;
   const [x0, y0, x1, y1] = bounds;
-  const k = Math.max(fitScale(size, bounds), 0.1);
+  const k = fitScale(size, bounds);
   return { k, x: w / 2 - (k * (x0 + x1)) / 2, y: Math.max(28, (h - k * (y1 - y0)) * 0.3) - k * y0 };
+}
+
+// How a drawing opens: as a whole if it can be read like that, else with `box` in view and with as little
+// emptiness beside the drawing as possible.
+export function opened(size, bounds, box) {
+  if (fitScale(size, bounds) >= READABLE || !box) return fitted(size, bounds);
+  const [w, h] = size;
+  const [x0, y0, x1, y1] = bounds.map((edge) => edge * OPENING);
+  const { x, y } = centred({ k: OPENING }, size, box);
+  return { k: OPENING, x: held(x, w, x0, x1, PADDING, PADDING), y: held(y, h, y0, y1, TOP, BOTTOM) };
+}
+
+// Moves `at` so that what lies `from` one edge `to` the other fills the room, or is in its middle.
+function held(at, room, from, to, before, after) {
+  const [least, most] = [room - after - to, before - from];
+  return least > most ? (least + most) / 2 : Math.min(most, Math.max(least, at));
+}
+
+// The same part of the drawing in a window of another size.
+export function resized({ k, x, y }, [w0, h0], [w, h]) {
+  return { k, x: x + (w - w0) / 2, y: y + (h - h0) / 2 };
 }
 
 // Zooms so that the point [x, y] of the window stays where it is.
 export function zoomed(view, by, [x, y]) {
-  const k = Math.min(MOST, Math.max(LEAST, view.k * by));
+  // A drawing that was fitted may be smaller than LEAST.
+  const k = Math.min(MOST, Math.max(Math.min(LEAST, view.k), view.k * by));
   const ratio = k / view.k;
   return { k, x: x - (x - view.x) * ratio, y: y - (y - view.y) * ratio };
 }

@@ -1,5 +1,7 @@
 // How wide is a text, and what are the numbers of a colour? A canvas answers; nothing is drawn on it.
 
+import { shown } from "./plain_text.js";
+
 const PEN = document.createElement("canvas").getContext("2d");
 const MOST_CUTS = 5000;
 const cuts = new Map();
@@ -9,19 +11,23 @@ export function widthOf(text, font) {
   return PEN.measureText(text).width;
 }
 
-// Shortens `text` to `width` pixels, because SVG has no ellipsis.
+// Shortens `text` to `width` pixels, because SVG has no ellipsis. Both ends stay: they tell names apart. What
+// is measured is what is shown: a control character is spelled out.
 export function cut(text, width, font) {
   const key = `${font}|${width}|${text}`;
   if (cuts.has(key)) return cuts.get(key);
-  let shortened = text;
-  if (widthOf(text, font) > width) {
-    let [low, high] = [0, text.length];
+  const signs = [...shown(text)];
+  const kept = (count) =>
+    `${signs.slice(0, Math.ceil(count / 2)).join("")}\u2026${signs.slice(signs.length - (count >> 1)).join("")}`;
+  let shortened = signs.join("");
+  if (widthOf(shortened, font) > width) {
+    let [low, high] = [0, signs.length - 1];
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (widthOf(`${text.slice(0, middle)}\u2026`, font) <= width) low = middle;
+      if (widthOf(kept(middle), font) <= width) low = middle;
       else high = middle - 1;
     }
-    shortened = `${text.slice(0, low)}\u2026`;
+    shortened = kept(low);
   }
   if (cuts.size > MOST_CUTS) cuts.clear();
   cuts.set(key, shortened);

@@ -1,6 +1,6 @@
 // What is inside each kind of box. Python sends the size and the words.
 
-import { cut } from "./canvas_pen.js";
+import { cut, widthOf } from "./canvas_pen.js";
 import { sv } from "./elements.js";
 import { ICONS } from "./icons.js";
 
@@ -14,7 +14,7 @@ const DRAW = {
     outline(n, 8),
     side(n),
     words("title", n.title, 12, 15.5, n.w - (n.state || n.attempts > 1 ? 50 : 22), TITLE),
-    words("second", n.sub, 12, 28, n.w - 22, SECOND),
+    second(n, n.at),
     waitBar(n, 32.5, n.w - 24),
     signs(n, 15.5),
   ],
@@ -26,7 +26,7 @@ const DRAW = {
       n.title,
       21,
       n.h / 2 + 3.8,
-      n.w - (n.state ? 40 : 28) - (n.attempts > 1 ? 20 : 0),
+      n.w - (SIGNS[n.state] ? 40 : 28) - (n.attempts > 1 ? 20 : 0),
       SMALL,
     ),
     signs(n, n.h / 2 + 3.8),
@@ -35,15 +35,11 @@ const DRAW = {
     outline(n, 8),
     side(n),
     words("title", n.title, 12, 15.5, n.w - 38, TITLE),
-    sv("text", { class: "second", x: 12, y: 28 }, n.service, " \u00b7 ", overdue(n)),
+    second(n, "overdue 9 h 59 m", overdue(n)),
     words("query", "?", n.w - 17, 17),
   ],
   blocked: (n) => [outline(n, 8), words("second", n.title, 12, n.h / 2 + 3.6, n.w - 22, SECOND)],
-  unseen: (n) => [
-    outline(n, 8),
-    words("title", n.title, 12, 15.5, n.w - 22, TITLE),
-    words("second", n.sub, 12, 28, n.w - 22, SECOND),
-  ],
+  unseen: (n) => [outline(n, 8), words("title", n.title, 12, 15.5, n.w - 22, TITLE), second(n, "")],
   event: (n) => [
     outline(n, 8),
     side(n),
@@ -76,6 +72,14 @@ function side(n) {
 
 function words(kind, text, x, y, width, font) {
   return sv("text", { class: kind, x, y }, width ? cut(text, width, font) : text);
+}
+
+// The service, as much of it as fits beside a time. Each has an element of its own: a name that is written
+// from right to left would take the time along.
+function second(n, time, shownTime = time) {
+  const room = n.w - 22 - (time && widthOf(time, SECOND) + 10);
+  const service = sv("tspan", {}, cut(n.service, room, SECOND));
+  return sv("text", { class: "second", x: 12, y: 28 }, service, time && [" \u00b7 ", shownTime]);
 }
 
 function overdue(n) {

@@ -2,7 +2,7 @@
 // Python places the boxes. A refresh keeps every drawn element, and the part that the reader is looking at.
 
 import { arrow, arrowClass, pill } from "./arrows.js";
-import { centred, fitScale, fitted, followed, revealed, zoomed } from "./camera.js";
+import { fitted, followed, opened, resized, revealed, zoomed } from "./camera.js";
 import { card } from "./cards.js";
 import { el, sv } from "./elements.js";
 import { LEGEND_OF_A_FLOW, legend } from "./legend.js";
@@ -12,9 +12,6 @@ import { keyed } from "./reconcile.js";
 import { neighbour, nextOf, problemsOf, related } from "./selection.js";
 import { Variants } from "./variants.js";
 
-// A drawing that would have to shrink below READABLE opens at OPENING instead, with its problem in view.
-const READABLE = 0.66;
-const OPENING = 0.8;
 // Below this scale the boxes' second lines are hidden.
 const FAR = 0.5;
 const CLOSER = 1.25;
@@ -55,7 +52,7 @@ export class GraphView {
     this.pointer = new Pointer(this.svg, {
       view: () => this.view,
       pan: (x, y) => this.pan(x, y),
-      zoomAt: (by, point) => this.zoomAt(by, point),
+      zoomAt: (by, point) => this.zoom(by, point),
     });
     this.svg.addEventListener("click", () => {
       if (!this.pointer.dragged && this.selected) this.select(null, true);
@@ -69,6 +66,8 @@ export class GraphView {
   }
 
   update(data) {
+    // Once a drawing has grown, it stays where it is.
+    this.kept ||= Boolean(this.view) && String(this.data.bounds) !== String(data.bounds);
     this.data = data;
     this.stage.setAttribute("aria-label", data.label);
     const items = data.legend || LEGEND_OF_A_FLOW;
@@ -156,6 +155,7 @@ export class GraphView {
   // ---- selection
 
   pick(id) {
+    this.kept = true;
     this.select(id, true);
     this.nodes.get(id)?.g.focus({ preventScroll: true });
   }
@@ -241,55 +241,47 @@ export class GraphView {
     return [this.stage.clientWidth, this.stage.clientHeight];
   }
 
+  // Opens at the selection, else at the problem, else at the beginning: see `camera.js`.
   open() {
     const size = this.size();
     if (!size[0] || !size[1]) return;
-    const problem = this.data.soft ? this.problems[0] : null;
-    if (problem && !this.selected) this.select(problem, false, true);
-    this.fit();
-    if (fitScale(size, this.data.bounds) < READABLE) {
-      this.view = { ...this.view, k: OPENING };
-      this.reveal(this.selected || problem || this.data.nodes[0]?.id, centred);
-    } else if (this.selected) this.reveal(this.selected);
+    const [problem] = this.problems;
+    if (problem && this.data.soft && !this.selected) this.select(problem, false, true);
+    const at = this.selected || problem || this.data.nodes[0]?.id;
+    this.look(opened(size, this.data.bounds, this.nodes.get(at)?.node));
   }
 
   fit() {
+    this.kept = true;
     this.look(fitted(this.size(), this.data.bounds));
   }
 
   zoom(by, at) {
+    this.kept = true;
     const [w, h] = this.size();
     this.look(zoomed(this.view, by, at || [w / 2, h / 2]));
   }
 
-  reveal(id, how = revealed) {
+  reveal(id) {
     const node = this.nodes.get(id)?.node;
-    if (node) this.look(how(this.view, this.size(), node));
+    if (node) this.look(revealed(this.view, this.size(), node));
   }
 
   pan(x, y) {
-    this.moved = true;
+    this.kept = true;
     this.look({ ...this.view, x, y });
   }
 
-  zoomAt(by, point) {
-    this.moved = true;
-    this.zoom(by, point);
-  }
-
-  // Fits the drawing to a new size, unless the reader has moved it.
+  // A drawing that its reader has not touched opens anew, by the same rule; else only its frame changes.
   resize() {
-    if (!this.data) return;
-    if (!this.view) this.open();
-    else if (this.moved) this.apply();
-    else {
-      this.fit();
-      if (this.selected) this.reveal(this.selected);
-    }
+    if (!this.data || !this.stage.clientHeight) return;
+    if (this.view && this.kept) this.look(resized(this.view, this.seen, this.size()));
+    else this.open();
   }
 
   look(view) {
     this.view = view;
+    this.seen = this.size();
     this.apply();
   }
 

@@ -1,19 +1,36 @@
 // Everything about the selected step, beside the drawing.
 
 import { moment } from "./ages.js";
-import { copyButton, press } from "./buttons.js";
+import { Attributes } from "./attributes.js";
+import { press } from "./buttons.js";
 import { el } from "./elements.js";
-import { badge, said, stripe } from "./phrases.js";
+import { badge, named, said, stripe } from "./phrases.js";
 import { TextView } from "./text_view.js";
 
 export class InspectorView extends TextView {
+  constructor(root, act) {
+    super(root, act);
+    this.lists = ["ids", "attributes", "resource"].map((name) => new Attributes(name));
+  }
+
+  // What its reader types, and where they are, outlives a refresh.
+  update(data) {
+    const typing = this.root.getRootNode().activeElement;
+    const down = this.root.firstChild?.scrollTop;
+    super.update(data);
+    const step = JSON.stringify([data.title, data.ids]);
+    if (step === this.step) this.root.firstChild.scrollTop = down;
+    this.step = step;
+    if (this.root.contains(typing)) typing.focus();
+  }
+
   draw(data) {
     const at = data.at && el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`);
     return el(
       "aside.inspector",
       { "aria-label": "Inspector", data: { height: "fill" } },
-      el("h2", data.title, " ", data.badge && badge(data.badge.state, data.badge.text)),
-      el("p.by", stripe(data.colour), data.service, at),
+      el("h2", named(data.title, 60), " ", data.badge && badge(data.badge.state, data.badge.text)),
+      el("p.by", stripe(data.colour), named(data.service), at),
       data.sentence && el("p", said(data.sentence)),
       data.expected && el("p.muted", data.expected),
       data.timed &&
@@ -31,10 +48,7 @@ export class InspectorView extends TextView {
           data.blocked.map((name) => el("li", el("code", name))),
         ),
       ],
-      pairs("Ids", data.ids),
-      pairs("Attributes", data.attributes),
-      pairs("Resource", data.resource),
-      data.capped && el("p.muted", data.capped),
+      this.lists.map((list) => list.update(data[list.name])),
       this.proofs("Notes on other steps", data.elsewhere),
     );
   }
@@ -64,14 +78,4 @@ export class InspectorView extends TextView {
 
 function metric(name, value, kind) {
   return el("div", el("dt", el("i", { class: kind }), name), el("dd", value || "\u2014"));
-}
-
-// Names and values, with a button that copies the whole value if Python sends it.
-function pairs(title, items) {
-  if (!items.length) return null;
-  const listed = items.map(([name, value, whole]) => [
-    el("dt", name),
-    el("dd", value, whole && copyButton(whole, name)),
-  ]);
-  return [el("h3", title), el("dl.pairs", listed)];
 }

@@ -60,8 +60,11 @@ function create(parent, kind) {
   const painter = new KINDS[kind](root, act);
   const room = (parent.host || parent).closest("[data-testid=stMainBlockContainer]") || document.body;
   const fitting = () => stretch(root, room);
-  const timer = setInterval(() => grow(root), 1000);
-  // The content above may grow later.
+  const timer = setInterval(() => {
+    grow(root);
+    fitting();
+  }, 1000);
+  // What is above may grow later. That it moves, nothing tells: the timer looks.
   const watch = new ResizeObserver(fitting);
   watch.observe(room);
   addEventListener("resize", fitting);
@@ -82,9 +85,15 @@ function theme(host) {
   return 0.3 * r + 0.6 * g + 0.1 * b < 128 ? "dark" : "light";
 }
 
-// Drawings fill the window down to its bottom edge. A small window scrolls instead.
+// Drawings fill the window down to its bottom edge. A small window scrolls instead, and a narrow one has the
+// panel below the drawing, where it is as tall as its text.
 function stretch(root, room) {
+  const narrow = matchMedia("(max-width: 900px)").matches;
   for (const node of root.querySelectorAll("[data-height=fill]")) {
+    if (narrow && node.localName === "aside") {
+      node.style.height = "";
+      continue;
+    }
     const top = node.getBoundingClientRect().top + (room.closest("section")?.scrollTop || 0);
     const height = `${Math.max(380, Math.floor(innerHeight - top - 24))}px`;
     if (node.style.height !== height) node.style.height = height;

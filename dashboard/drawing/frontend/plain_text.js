@@ -10,6 +10,7 @@ export function shown(text) {
 
 // A name may be as long as a page. Its beginning and its end distinguish it from others.
 export function brief(text, most = 44) {
-  if (text.length <= most) return text;
-  return `${text.slice(0, most / 2)}\u2026${text.slice(1 - most / 2)}`;
+  const signs = [...shown(text)];
+  if (signs.length <= most) return text;
+  return `${signs.slice(0, most / 2).join("")}\u2026${signs.slice(1 - most / 2).join("")}`;
 }

@@ -1,4 +1,5 @@
-// The first page: the headline, five figures, and a group for each reaction that is owed.
+// The first page: the headline, five figures, and a row for each reaction that is owed, with its flows if it
+// is open.
 
 import { ageText, hour } from "./ages.js";
 import { press } from "./buttons.js";
@@ -16,6 +17,8 @@ export class StuckView {
   constructor(root, act) {
     const top = el("div");
     this.act = act;
+    // Which groups are open: as each was when it came, until its reader opens or closes it.
+    this.open = new Map();
     this.head = new HeadView(top, act);
     this.tiles = el("div.tiles");
     this.groups = el("div.groups");
@@ -25,8 +28,24 @@ export class StuckView {
   update(data) {
     this.head.update(data.head);
     keyed(this.tiles, data.tiles, tile);
-    keyed(this.groups, data.groups, (item) =>
-      item.calm ? el("p.calm", item.calm) : group(item, () => this.act.trigger("act", item.key)),
+    keyed(this.groups, data.groups, (item) => (item.calm ? el("p.calm", item.calm) : this.group(item)));
+  }
+
+  group(data) {
+    if (!this.open.has(data.key)) this.open.set(data.key, data.open);
+    const open = this.open.get(data.key);
+    const inside = el("div", { hidden: !open }, flowsOf(data));
+    const toggle = (event) => {
+      inside.hidden = !inside.hidden;
+      this.open.set(data.key, !inside.hidden);
+      event.currentTarget.setAttribute("aria-expanded", String(!inside.hidden));
+    };
+    const dismiss = press(() => this.act.trigger("act", data.key));
+    return el(
+      "section",
+      { class: `group ${data.state}`, "aria-label": `${data.service} owes ${data.event}` },
+      el("header", owing(data, press(toggle, { "aria-expanded": String(open) })), ...facts(data, dismiss)),
+      inside,
     );
   }
 }
@@ -37,41 +56,31 @@ function tile({ label, value, hint, state, target }) {
   return target ? link(target, { class: kind }, inside) : el("div", { class: kind }, inside);
 }
 
-function group(data, dismiss) {
-  const { service, event, more } = data;
-  const owed = el(
-    "h2",
-    stripe(data.colour),
-    el("span", named(service), " ", data.cause),
-    el("span.cause", "missing:"),
-    el("span.owed", named(event)),
-  );
-  const facts = [
-    ["flows", data.flows],
-    ["oldest", ageText(data.oldest)],
-    ["first seen", hour(data.first)],
-  ];
-  const listed = facts.map(([name, value]) => el("div", el("dt", name), el("dd", value)));
-  const oldest = `Open the oldest flow that waits for ${service}`;
-  const open = link(
-    data.target,
-    { class: "plain open", "aria-label": oldest },
-    "Open oldest",
-    icon("arrow", 13),
-  );
-  return el(
-    "section",
-    { class: `group ${data.state}`, "aria-label": `${service} owes ${event}` },
+function owing({ colour, service, cause, event }, toggle) {
+  const missing = [el("span.cause", "missing:"), el("span.owed", named(event))];
+  const who = el("span", named(service), " ", cause);
+  return el("h2", el("button", toggle, icon("chevron", 12), stripe(colour), who, missing));
+}
+
+function facts({ flows, oldest, first, service, target }, dismiss) {
+  const known = Object.entries({ flows, oldest: ageText(oldest), "first seen": hour(first) });
+  const title = `Open the oldest flow that waits for ${service}`;
+  return [
     el(
-      "header",
-      el("div", owed, el("p", said(data.why))),
-      el("dl", listed),
-      open,
-      el("button.plain", press(dismiss), "Dismiss"),
+      "dl",
+      known.map(([name, value]) => el("div", el("dt", name), el("dd", value))),
     ),
-    data.rows.length > 0 && el("table", headed(COLUMNS), el("tbody", data.rows.map(stuckRow))),
+    link(target, { class: "plain open", "aria-label": title }, "Open oldest", icon("arrow", 13)),
+    el("button.plain", dismiss, "Dismiss"),
+  ];
+}
+
+function flowsOf({ why, rows, more }) {
+  return [
+    el("p.why", said(why)),
+    rows.length > 0 && el("table", headed(COLUMNS), el("tbody", rows.map(stuckRow))),
     more && el("p.more", link(more.target, {}, more.text)),
-  );
+  ];
 }
 
 function stuckRow(data) {

@@ -4,6 +4,7 @@ import { ageText } from "./ages.js";
 import { el } from "./elements.js";
 import { LEGEND_OF_A_FLOW, legend } from "./legend.js";
 import { stripe } from "./phrases.js";
+import { shown } from "./plain_text.js";
 import { keyed } from "./reconcile.js";
 import { nextOf, problemsOf } from "./selection.js";
 
@@ -51,7 +52,7 @@ export class TimelineView {
       on: { click: () => this.choose(data.key) },
     };
     const indent = { css: { "padding-left": `${Math.min(data.depth, 12) * 9}px` } };
-    const what = [stripe(data.colour), el("span.what", data.title), el("small.muted", data.service)];
+    const what = [stripe(data.colour), el("span.what", ends(data.title)), el("small.muted", data.service)];
     return el("div", props, el("span.name", indent, what), el("span.track", track(data)));
   }
 
@@ -60,7 +61,7 @@ export class TimelineView {
   }
 
   show(id) {
-    this.node(id)?.scrollIntoView({ block: "nearest" });
+    this.node(id)?.scrollIntoView({ block: "nearest", container: "nearest" });
   }
 
   // Adopts Python's selection, but only if Python sends a new one: the reader may be ahead of it.
@@ -98,6 +99,12 @@ export class TimelineView {
   }
 }
 
+// A name that has no room loses its middle: its last letters are an element that does not shrink.
+function ends(name) {
+  const signs = [...shown(name)];
+  return [el("span", signs.slice(0, -6).join("")), signs.slice(-6).join("")];
+}
+
 function tickLabel({ x, label }) {
   return el("span", { css: { left: percent(x) }, class: x > 0.97 ? "last" : "" }, label);
 }
@@ -118,20 +125,21 @@ function wide(from, to) {
   return { left: percent(from), width: `max(${percent(to - from)}, 2px)` };
 }
 
+// Where a label goes: after its bar, before it, or on it; and its style there.
+function beside(from, to) {
+  if (to <= 0.82) return ["after", { left: `calc(${percent(to)} + 8px)` }];
+  if (from > 0.3) return ["before", { right: `calc(${percent(1 - from)} + 8px)` }];
+  return ["inside", { right: `calc(${percent(1 - to)} + 8px)` }];
+}
+
 function track({ kind, state, wait, work, end, since, took }) {
+  const [room, css] = beside(wait, end);
   if (kind === "ghost") {
-    return el("i.bar.due", { css: wide(wait, end) }, el("b", ageText(since, "overdue %")));
+    return [el("i.bar.due", { css: wide(wait, end) }), el("b.took", { css }, ageText(since, "overdue %"))];
   }
-  // The duration goes where there is room: after the bar, before it, or on it.
-  const room = end <= 0.82 ? "after" : wait > 0.12 ? "before" : "inside";
-  const beside = {
-    after: { left: `calc(${percent(end)} + 8px)` },
-    before: { right: `calc(${percent(1 - wait)} + 8px)` },
-    inside: { right: `calc(${percent(1 - end)} + 8px)` },
-  };
   return [
     work > wait && el("i.bar.hatch", { css: wide(wait, work) }),
     el("i", { class: `bar solid ${state}`, css: wide(work, end) }),
-    el("b", { class: `took ${room} ${state}`, css: beside[room] }, took),
+    el("b", { class: `took ${room} ${state}`, css }, took),
   ];
 }

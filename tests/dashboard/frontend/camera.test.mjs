@@ -5,6 +5,8 @@ import {
   fitScale,
   fitted,
   followed,
+  opened,
+  resized,
   revealed,
   seesAll,
   zoomed,
@@ -84,4 +86,54 @@ test("a drawing that does not move leaves the view alone", () => {
     followed(view, [], () => undefined),
     view,
   );
+});
+
+const inside = (view, [w, h], box) => {
+  const [left, top] = onScreen(view, [box.x, box.y]);
+  const [right, bottom] = onScreen(view, [box.x + box.w, box.y + box.h]);
+  return left >= 0 && top >= 0 && right <= w && bottom <= h;
+};
+
+test("a drawing opens readable, with its box in view, whatever its shape and size", () => {
+  const card = { w: 192, h: 39 };
+  for (const size of [WINDOW, [350, 560], [1040, 640], [2200, 700]]) {
+    for (const [w, h] of [
+      [192, 39],
+      [192, 3000],
+      [9000, 39],
+      [9000, 7000],
+      [700, 700],
+    ]) {
+      for (const box of [
+        { x: 0, y: 0, ...card },
+        { x: w - 192, y: h - 39, ...card },
+        { x: (w - 192) / 2, y: h / 2 - 20, ...card },
+      ]) {
+        const view = opened(size, [0, 0, w, h], box);
+        assert.ok(view.k >= 0.66, `${size} ${w} ${h}`);
+        assert.ok(inside(view, size, box), `${size} ${w} ${h} ${box.x} ${box.y}`);
+      }
+    }
+  }
+});
+
+test("a chain that opens at its root begins at the edge, and not in the middle of an empty view", () => {
+  const [, top] = onScreen(opened(WINDOW, [0, 0, 192, 3000], { x: 0, y: 0, w: 192, h: 39 }), [0, 0]);
+  assert.equal(Math.round(top), 52);
+});
+
+test("hundreds of cards are fitted as a whole", () => {
+  const bounds = [0, 0, 450, 60_000];
+  assert.ok(seesAll(fitted(WINDOW, bounds), WINDOW, bounds));
+});
+
+test("zooming in from a whole that is tiny has no jump, and there is no way further out", () => {
+  assert.equal(zoomed({ k: 0.01, x: 0, y: 0 }, 1.25, [0, 0]).k, 0.0125);
+  assert.equal(zoomed({ k: 0.01, x: 0, y: 0 }, 0.8, [0, 0]).k, 0.01);
+});
+
+test("a window of another size has the same middle", () => {
+  const [before, after] = [{ k: 0.7, x: 30, y: -80 }, resized({ k: 0.7, x: 30, y: -80 }, WINDOW, [400, 900])];
+  const middle = [(400 - before.x) / 0.7, (300 - before.y) / 0.7];
+  assert.deepEqual(onScreen(after, middle).map(Math.round), [200, 450]);
 });
