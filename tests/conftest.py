@@ -98,9 +98,13 @@ def module_database(engines: Engines) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def new_database(engine: Engine) -> Iterator[Database]:
-    """An empty database, for as long as the context lasts."""
-    with _lent(engine) as name:
+def new_database(engine: Engine, *, own: bool = False) -> Iterator[Database]:
+    """An empty database, for as long as the context lasts.
+
+    One of its *own* is for a test that changes settings of tables, or looks into their folders: parts that
+    another test left may still be there for a while.
+    """
+    with _lent(engine, own=own) as name:
         database = engine.database(name)
         yield database
         database.close()
@@ -125,19 +129,19 @@ _spare: WeakKeyDictionary[Engine, list[tuple[str, frozenset[str]]]] = WeakKeyDic
 
 
 @contextlib.contextmanager
-def _lent(engine: Engine) -> Iterator[str]:
+def _lent(engine: Engine, *, own: bool = False) -> Iterator[str]:
     """The name of an empty database, for one test after another: to empty it takes a thirtieth of making it.
 
     It is dropped instead if its test failed, or changed its tables.
     """
     spare = _spare.setdefault(engine, [])
-    name, tables = spare.pop() if spare else _made(engine)
+    name, tables = spare.pop() if spare and not own else _made(engine)
     whole = False
     try:
         yield name
         whole = True
     finally:
-        if whole and _emptied(engine, name, tables):
+        if whole and not own and _emptied(engine, name, tables):
             spare.append((name, tables))
         else:
             engine.drop(name)

@@ -5,13 +5,15 @@ them, and as many commands. `python -m collector` and `choreoscope` themselves a
 about that.
 """
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 _COMMANDS = ("caring", "imports", "reading", "stitch", "sweeping")
@@ -58,7 +60,8 @@ class Fork:
         files = (str(stdin), str(stdout), str(stderr))
         given = (program, list(words), dict(environment), files, str(Path.cwd()))
         self._process = _FORKS.Process(target=_become, args=given, daemon=True)
-        self._process.start()
+        with _no_main():
+            self._process.start()
 
     @property
     def pid(self) -> int:
@@ -100,6 +103,17 @@ def call() -> None:
     from collector.commands import main
 
     main()
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keep multiprocessing from running the main module in the new process: Streamlit's tests set theirs."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _become(

@@ -25,7 +25,7 @@ DAY = "20261118"  # of NOW
 def spans(engines: Engines) -> Iterator[TableFolder]:
     """A table with two parts: a small one, all in one file, and one with files for each column."""
     engine = engines.on_folder()
-    with new_database(engine) as database:
+    with new_database(engine, own=True) as database:
         write(database, "a")
         database.execute("ALTER TABLE spans MODIFY SETTING min_bytes_for_wide_part = 0")
         write(database, "b")

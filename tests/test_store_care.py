@@ -23,8 +23,16 @@ from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import StoreError
 from collector.store.open import restore_backup
 from collector.upkeep.checking import damage_line, damage_text
+from tests.conftest import new_database
 from tests.factories import NOW
 from tests.test_part_files import flip, stored, write
+
+
+@pytest.fixture
+def database(engine: Engine) -> Iterator[Database]:
+    """A database in whose folder nothing is left of another test."""
+    with new_database(engine, own=True) as database:
+        yield database
 
 
 @pytest.fixture
