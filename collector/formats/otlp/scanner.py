@@ -11,7 +11,7 @@ what holds it, nor written before its place was compared with its array, so no b
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -23,7 +23,8 @@ from collector.model.spans import ValueType
 
 try:
     import numba
-    from numba.extending import register_jitable
+    from llvmlite import ir
+    from numba.extending import intrinsic, register_jitable
 except ImportError:  # there are no wheels for Macs with Intel processors
     numba = None
 
@@ -89,9 +90,36 @@ class Walk(NamedTuple):
     decimal_ends: npt.NDArray[np.int32]
 
 
+def _copies(size: int) -> Any:
+    """An instruction for compiled code: copy *size* bytes, between places that need not be aligned."""
+
+    def copy(_: Any, to: Any, place: Any, data: Any, begin: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            wide = ir.IntType(8 * size).as_pointer()
+            to_there, from_there = (
+                builder.bitcast(builder.gep(array, [index]), wide)
+                for array, index in ((given[0], given[1]), (given[2], given[3]))
+            )
+            builder.store(builder.load(from_there, align=1), to_there, align=1)
+            return context.get_dummy_value()
+
+        return numba.types.void(to, place, data, begin), code
+
+    return intrinsic(copy)
+
+
 def _jitable(function: FunctionT) -> FunctionT:
     """*function*, such that compiled code can call it."""
     return function if numba is None else register_jitable(function)  # type: ignore[no-any-return]
+
+
+def _inlined(function: FunctionT) -> FunctionT:
+    """*function*, such that it becomes a part of the compiled code that calls it."""
+    return function if numba is None else register_jitable(forceinline=True)(function)  # type: ignore[no-any-return]
+
+
+if numba is not None:
+    _copy_16, _copy_8, _copy_4 = map(_copies, (16, 8, 4))
 
 
 @_jitable
@@ -118,7 +146,7 @@ def _small(data: Octets, place: int, end: int, most: int) -> tuple[int, int]:
     return np.int64(value), place
 
 
-@_jitable
+@_inlined
 def _part(data: Octets, place: int, end: int) -> tuple[int, int]:
     """Where the part begins and stops whose length is at *place*."""
     if place >= end:
@@ -142,7 +170,7 @@ def _part(data: Octets, place: int, end: int) -> tuple[int, int]:
     return place, place + size
 
 
-@_jitable
+@_inlined
 def _tag(data: Octets, place: int, end: int) -> tuple[int, int]:
     """The tag at *place*, which is before *end*, and the place behind it."""
     tag = np.int64(data[place])
@@ -176,7 +204,7 @@ def _behind(data: Octets, tag: int, place: int, end: int) -> int:
     return _ODD  # a group
 
 
-@_jitable
+@_inlined
 def _little(data: Octets, place: int, size: int) -> np.uint64:
     """The *size* bytes at *place*, which are there, as a number."""
     value = np.uint64(0)
@@ -185,7 +213,7 @@ def _little(data: Octets, place: int, size: int) -> np.uint64:
     return value
 
 
-@_jitable
+@_inlined
 def _set(array: Any, size: int, place: int, value: Any, walk: Walk) -> None:
     """Write one entry of an array of *size* entries."""
     if 0 <= place < size:
@@ -194,7 +222,7 @@ def _set(array: Any, size: int, place: int, value: Any, walk: Walk) -> None:
         walk.at[_WRONG] += 1
 
 
-@_jitable
+@_inlined
 def _set_int(walk: Walk, area: int, place: int, value: int) -> None:
     if 0 <= place < walk.starts[area + 1] - walk.starts[area]:
         walk.ints[walk.starts[area] + place] = np.int32(value)
@@ -202,28 +230,32 @@ def _set_int(walk: Walk, area: int, place: int, value: int) -> None:
         walk.at[_WRONG] += 1
 
 
-@_jitable
+@_inlined
 def _end_text(walk: Walk, text: int, row: int) -> None:
     """Say that the text of *row* ends here."""
     _set_int(walk, text - _FIRST_TEXT + _FIRST_OFFSETS, row + 1, walk.at[text])
 
 
-@_jitable
+@_inlined
 def _copy(data: Octets, length: int, begin: int, size: int, to: Octets, place: int, end: int) -> bool:
     """Copy *size* bytes from *begin* to *place*; whether they are there, and have their place."""
     if begin < 0 or place < 0 or size > length - begin or size > end - place:
         return False
     if size <= _PIECE and begin + _PIECE <= length and place + _PIECE <= end:
         # One instruction. What is copied too much is overwritten by what is put behind it.
-        for octet in range(_PIECE):
-            to[place + octet] = data[begin + octet]
+        _copy_16(to, place, data, begin)
     else:
-        for octet in range(size):
-            to[place + octet] = data[begin + octet]
+        done = 0
+        while size - done >= _PIECE:
+            _copy_16(to, place + done, data, begin + done)
+            done += _PIECE
+        while done < size:
+            to[place + done] = data[begin + done]
+            done += 1
     return True
 
 
-@_jitable
+@_inlined
 def _put(walk: Walk, text: int, begin: int, stop: int) -> None:
     """Add bytes of the body to a text."""
     if walk.fill:
@@ -233,7 +265,7 @@ def _put(walk: Walk, text: int, begin: int, stop: int) -> None:
     walk.at[text] += stop - begin
 
 
-@_jitable
+@_inlined
 def _put_letter(walk: Walk, place: int, letter: int) -> None:
     """Write a letter of the value that is *place* bytes behind the values so far."""
     area = _VALUE - _FIRST_TEXT
@@ -295,7 +327,7 @@ def _put_double(walk: Walk, place: int) -> None:
         walk.at[_WRONG] += 1
 
 
-@_jitable
+@_inlined
 def _put_id(walk: Walk, begin: int, size: int, place: int) -> None:
     """Copy an id to its place."""
     if walk.fill:
@@ -303,11 +335,11 @@ def _put_id(walk: Walk, begin: int, size: int, place: int) -> None:
         if begin < 0 or place < 0 or size > walk.length - begin or size > all_ids - place:
             walk.at[_WRONG] += 1
         else:
-            for octet in range(size):
-                walk.ids[place + octet] = walk.data[begin + octet]
+            for octet in range(0, size, 8):
+                _copy_8(walk.ids, place + octet, walk.data, begin + octet)
 
 
-@_jitable
+@_inlined
 def _is_zero(data: Octets, place: int, size: int) -> bool:
     """Whether all of the *size* bytes at *place*, which are there, are zeros."""
     found = 0
@@ -316,7 +348,7 @@ def _is_zero(data: Octets, place: int, size: int) -> bool:
     return found == 0
 
 
-@_jitable
+@_inlined
 def _value(walk: Walk, place: int, end: int) -> int:
     """Add an `AnyValue` as `ValueType` says; return its type, or `_ODD`."""
     if place == end:
@@ -345,13 +377,13 @@ def _value(walk: Walk, place: int, end: int) -> int:
     return kind
 
 
-@_jitable
+@_inlined
 def _is_short(data: Octets, place: int, begin: int) -> bool:
     """Whether the length from *place* to *begin* has no digits that it does not need."""
     return begin - place == 1 or data[begin - 1] != 0
 
 
-@_jitable
+@_inlined
 def _attribute(walk: Walk, place: int, end: int) -> bool:
     """Add a `KeyValue`; whether it can be taken."""
     if place < end and walk.data[place] == 0x0A:
@@ -650,10 +682,9 @@ def _is_filled(at: Counts, before: Counts, length: int) -> bool:
 
 
 def _scan(
-    data: Octets,
-    length: int,
-    bounds: Counts,
-    bodies: int,
+    bodies: Sequence[Octets],
+    lengths: Counts,
+    count: int,
     taken: Octets,
     fill: int,
     most_attributes: int,
@@ -673,32 +704,32 @@ def _scan(
     decimals: Octets,
     decimal_ends: npt.NDArray[np.int32],
 ) -> None:
-    """Walk the bodies that lie in *data* between *bounds*.
+    """Walk *count* bodies of *lengths*.
 
     First without *fill*: say in *taken* which bodies can be taken, count in *at* what they have, and keep
     their doubles in *bits*. Then with *fill*, and the *size* that was counted: fill the other arrays.
     """
-    walk = Walk(
-        data, length, fill != 0, most_attributes, at, size, limits, starts, ids, kinds, ints, halves, words,
-        texts, bits, most_bits, decimals, decimal_ends,
-    )  # fmt: skip
-    for body in range(bodies):
-        begin, end = bounds[body], bounds[body + 1]
-        if begin < 0 or end > length or (fill != 0 and not taken[body]):
+    for body in range(count):
+        if fill != 0 and not taken[body]:
             continue
-        for count in range(_WRONG):
-            before[count] = at[count]
-        good = _body(walk, begin, end)
+        length = lengths[body]
+        walk = Walk(
+            bodies[body], length, fill != 0, most_attributes, at, size, limits, starts, ids, kinds, ints,
+            halves, words, texts, bits, most_bits, decimals, decimal_ends,
+        )  # fmt: skip
+        for one in range(_WRONG):
+            before[one] = at[one]
+        good = _body(walk, 0, length)
         if fill != 0:
             for row in range(before[_SPANS], at[_SPANS]):
                 _set_int(walk, _BODY_OF, row, body)
             if not good:
                 at[_WRONG] += 1
-        elif good and _is_filled(at, before, end - begin):
+        elif good and _is_filled(at, before, length):
             taken[body] = 1
         else:
-            for count in range(_WRONG):
-                at[count] = before[count]
+            for one in range(_WRONG):
+                at[one] = before[one]
 
 
 Scan: TypeAlias = Callable[..., None]
@@ -730,7 +761,7 @@ def prepare() -> None:
     octets, counts = pointer(numba.types.uint8), pointer(number)
     ints, halves, words = map(pointer, (numba.types.int32, numba.types.uint32, numba.types.uint64))
     kinds = (
-        octets, number, counts, number, octets, number, number, counts, counts, counts, counts, counts,
+        pointer(octets), counts, number, octets, number, number, counts, counts, counts, counts, counts,
         octets, octets, ints, halves, words, octets, words, number, octets, ints,
     )  # fmt: skip
     _Compiled.code = numba.cfunc(numba.types.void(*kinds), nopython=True, cache=True)(_scan)

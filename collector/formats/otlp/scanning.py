@@ -1,5 +1,6 @@
 """Makes the span table of what the scanner finds: allocates its columns, and hands their memory to Arrow."""
 
+import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,11 @@ class Scanned:
     spans: pa.Table
     body_of: Ints
 
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many spans each body has that was taken."""
+        counts: npt.NDArray[np.int64] = np.bincount(self.body_of, minlength=len(self.taken))[self.taken]
+        return counts
+
 
 def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: int) -> Scanned:
     """Scan *bodies*: take those in which everything is usual. None is while the scanner is not compiled."""
@@ -34,11 +40,8 @@ def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: in
     scan = scanner.ready()
     if scan is None or not bodies:
         return nothing
-    data = np.frombuffer(bodies[0] if len(bodies) == 1 else b"".join(bodies), np.uint8)
-    bounds = np.zeros(len(bodies) + 1, np.int64)
-    np.cumsum([len(body) for body in bodies], out=bounds[1:])
-    found = _Columns(data, bounds, max_attributes)
-    if not found.fit:
+    found = _Columns(bodies, max_attributes)
+    if not found.sound:
         return nothing
     return Scanned(found.taken.view(np.bool_), found.table(received_unix_nano), found.ints(Area.BODY_OF))
 
@@ -46,48 +49,36 @@ def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: in
 class _Columns:
     """The columns of the spans in *data*, as the scanner fills them."""
 
-    def __init__(self, data: Octets, bounds: Counts, max_attributes: int) -> None:
-        self.taken = np.zeros(len(bounds) - 1, np.uint8)
+    def __init__(self, bodies: Sequence[bytes], max_attributes: int) -> None:
+        lengths = np.array([len(body) for body in bodies], np.int64)
+        # Arrow keeps freed memory for a while; new pages cost more than all that is done to them here.
+        bits = _array(np.uint64, int(lengths.sum()) // _DOUBLE_BYTES)
+        self.taken = np.zeros(len(bodies), np.uint8)
         self._size = size = np.zeros(len(Count), np.int64)
-        self._before = np.zeros(len(Count), np.int64)
-        bits = np.empty(len(data) // _DOUBLE_BYTES, np.uint64)  # pages that are not used cost nothing
-        none = _NO_COUNTS
-        run = (data, len(data), bounds, len(self.taken), self.taken)
-        self._scan(*run, 0, max_attributes, size, size, none, none, *_arrays((0,) * 6), bits, *_NO_DECIMALS)
+        pointers = (ctypes.c_char_p * len(bodies))(*bodies)
+        run = (ctypes.addressof(pointers), lengths, len(bodies), self.taken)
+        _scan(*run, 0, max_attributes, size, size.copy(), size, *[_NOTHING] * 8, bits, len(bits), *[_NOTHING] * 2)
         decimals = pa.array(bits[: size[Count.DOUBLES]].view(np.float64)).cast(pa.string())
         ends, digits = _parts(decimals)
         size[Count.VALUE] += ends[-1]
         self._limits = _running(size[Count.NAME : Count.WRONG])
         self._starts = _running(_lengths(size))
-        self.fit = max(self._limits[-1], self._starts[-1]) <= _MOST
-        if not self.fit:
+        self.sound = max(self._limits[-1], self._starts[-1]) <= _MOST
+        if not self.sound:
             return
         spans, links = self.count(Count.SPANS), self.count(Count.LINKS)
-        arrays = _arrays(
-            (
-                32 * spans + 24 * links,
-                2 * spans + self.count(Count.ATTRIBUTES),
-                int(self._starts[-1]),
-                4 * spans,
-                2 * spans,
-                int(self._limits[-1]),
-            )
-        )
-        self._ids, self._kinds, self._ints, self._halves, self._words, self._texts = arrays
+        # What is not written is zero.
+        self._ids = _array(np.uint8, 32 * spans + 24 * links, zeros=True)
+        self._kinds = _array(np.uint8, 2 * spans + self.count(Count.ATTRIBUTES), zeros=True)
+        self._ints = _array(np.int32, int(self._starts[-1]), zeros=True)
+        self._halves = _array(np.uint32, 4 * spans, zeros=True)
+        self._words = _array(np.uint64, 2 * spans, zeros=True)
+        self._texts = _array(np.uint8, int(self._limits[-1]))
+        arrays = (self._ids, self._kinds, self._ints, self._halves, self._words, self._texts)
         at = np.zeros(len(Count), np.int64)
-        self._scan(
-            *run, 1, max_attributes, at, size, self._limits, self._starts, *arrays, bits[:0], digits, ends
-        )
-        if (at != size).any():
-            raise AssertionError(f"The scanner counted {size.tolist()} and filled {at.tolist()}.")
-
-    def _scan(self, data: Octets, length: int, bounds: Counts, bodies: int, *others: Any) -> None:
-        taken, fill, most_attributes, at, *arrays, bits, decimals, ends = others
-        scan = scanner.ready()
-        assert scan is not None
-        given = (data, length, bounds, bodies, taken, fill, most_attributes, at, self._before, *arrays)
-        given = (*given, bits, len(bits), decimals, ends)
-        scan(*(one if isinstance(one, int) else one.ctypes.data for one in given))
+        places = (at, at.copy(), size, self._limits, self._starts)
+        _scan(*run, 1, max_attributes, *places, *arrays, _NOTHING, 0, digits, ends)
+        self.sound = bool((at == size).all())
 
     def table(self, received_unix_nano: int) -> pa.Table:
         """The spans as SPANS."""
@@ -95,7 +86,7 @@ class _Columns:
         ids, kinds = self._ids, self._kinds
         resource, scope = pa.array(self.ints(Area.RESOURCE_OF)), pa.array(self.ints(Area.SCOPE_OF))
         resources = self._binary(Count.RESOURCE)
-        held = typed(kinds[2 * spans :], self._binary(Count.VALUE))
+        kinds_of_values, held = self._values()
         starts, dropped_events, dropped_links, flags = self._halves.reshape(4, -1)
         columns = {
             "trace_id": octets.fixed(ids[: 16 * spans].reshape(-1, 16)),
@@ -109,8 +100,8 @@ class _Columns:
             "status_message": self._text(Count.MESSAGE),
             "service": services(resources).take(resource),
             "attribute_keys": self._lists(Area.ATTRIBUTES, self._text(Count.KEY)),
-            "attribute_types": self._lists(Area.ATTRIBUTES, held.field("type")),
-            "attribute_values": self._lists(Area.ATTRIBUTES, held.field("octets")),
+            "attribute_types": self._lists(Area.ATTRIBUTES, kinds_of_values),
+            "attribute_values": self._lists(Area.ATTRIBUTES, held),
             "link_trace_ids": self._lists(
                 Area.LINKS, octets.fixed(ids[32 * spans : 32 * spans + 16 * links].reshape(-1, 16))
             ),
@@ -142,29 +133,46 @@ class _Columns:
         return found
 
     def _binary(self, what: Count) -> pa.BinaryArray:
-        bounds, place = self.ints(Area[what.name]), what - Count.NAME
-        data = self._texts[self._limits[place] : self._limits[place + 1]]
-        buffers = [None, pa.py_buffer(bounds), pa.py_buffer(data)]
+        bounds = self.ints(Area[what.name])
+        buffers = [None, pa.py_buffer(bounds), pa.py_buffer(self._data(what))]
         return pa.BinaryArray.from_buffers(pa.binary(), len(bounds) - 1, buffers)
 
     def _text(self, what: Count) -> pa.Array:
-        return text(self._binary(what))
+        octets = self._binary(what)
+        return octets.view(pa.string()) if self._is_ascii(what) else text(octets)
+
+    def _values(self) -> tuple[pa.Array, pa.Array]:
+        """The types of attributes' values, and the values."""
+        kinds, octets = self._kinds[2 * self.count(Count.SPANS) :], self._binary(Count.VALUE)
+        if self._is_ascii(Count.VALUE):
+            return pa.array(kinds), octets
+        return tuple(typed(kinds, octets).flatten())
+
+    def _is_ascii(self, what: Count) -> bool:
+        """Whether it is UTF-8 at a glance."""
+        return int(self._data(what).max(initial=0)) < 128
+
+    def _data(self, what: Count) -> Octets:
+        place = what - Count.NAME
+        data: Octets = self._texts[self._limits[place] : self._limits[place + 1]]
+        return data
 
     def _lists(self, area: Area, entries: pa.Array) -> pa.ListArray:
         return pa.ListArray.from_arrays(pa.array(self.ints(area)), entries)
 
 
-def _arrays(sizes: tuple[int, ...]) -> tuple[npt.NDArray[np.generic], ...]:
-    """Ids, kinds, integers, halves, words and texts. Zeros, where what is not written is zero."""
-    ids, kinds, ints, halves, words, texts = sizes
-    return (
-        np.zeros(ids, np.uint8),
-        np.zeros(kinds, np.uint8),
-        np.zeros(ints, np.int32),
-        np.zeros(halves, np.uint32),
-        np.zeros(words, np.uint64),
-        np.empty(texts, np.uint8),
-    )
+def _scan(*given: int | npt.NDArray[Any]) -> None:
+    scan = scanner.ready()
+    assert scan is not None
+    scan(*(one if isinstance(one, int) else one.ctypes.data for one in given))
+
+
+def _array(kind: type[np.generic], size: int, *, zeros: bool = False) -> npt.NDArray[Any]:
+    """An array in memory of Arrow's."""
+    array = np.frombuffer(pa.allocate_buffer(size * np.dtype(kind).itemsize), kind)
+    if zeros:
+        array[:] = 0
+    return array
 
 
 def _lengths(size: Counts) -> list[int]:
@@ -190,5 +198,4 @@ def _parts(texts: pa.StringArray) -> tuple[Ints, Octets]:
     return np.frombuffer(bounds, np.int32, len(texts) + 1), np.frombuffer(data, np.uint8)
 
 
-_NO_COUNTS = np.zeros(1, np.int64)
-_NO_DECIMALS = (np.zeros(0, np.uint8), np.zeros(1, np.int32))
+_NOTHING = np.zeros(1, np.int64)
