@@ -40,29 +40,30 @@ def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: in
     scan = scanner.ready()
     if scan is None or not bodies:
         return nothing
-    found = _Columns(bodies, max_attributes)
+    pointers = (ctypes.c_char_p * len(bodies))(*bodies)
+    found = Columns(pointers, np.array([len(body) for body in bodies], np.int64), max_attributes)
     if not found.sound:
         return nothing
     return Scanned(found.taken.view(np.bool_), found.table(received_unix_nano), found.ints(Area.BODY_OF))
 
 
-class _Columns:
-    """The columns of the spans in *data*, as the scanner fills them."""
+class Columns:
+    """The columns of the spans of all bodies that the scanner takes."""
 
-    def __init__(self, bodies: Sequence[bytes], max_attributes: int) -> None:
-        lengths = np.array([len(body) for body in bodies], np.int64)
+    def __init__(self, bodies: ctypes.Array[Any], lengths: Counts, max_attributes: int) -> None:
+        """*bodies* are pointers, which must stay valid meanwhile."""
         # Arrow keeps freed memory for a while; new pages cost more than all that is done to them here.
         bits = _array(np.uint64, int(lengths.sum()) // _DOUBLE_BYTES)
-        self.taken = np.zeros(len(bodies), np.uint8)
+        self.taken = np.zeros(len(lengths), np.uint8)
         self._size = size = np.zeros(len(Count), np.int64)
-        pointers = (ctypes.c_char_p * len(bodies))(*bodies)
-        run = (ctypes.addressof(pointers), lengths, len(bodies), self.taken)
+        run = (ctypes.addressof(bodies), lengths, len(lengths), self.taken)
         _scan(*run, 0, max_attributes, size, size.copy(), size, *[_NOTHING] * 8, bits, len(bits), *[_NOTHING] * 2)
         decimals = pa.array(bits[: size[Count.DOUBLES]].view(np.float64)).cast(pa.string())
         ends, digits = _parts(decimals)
         size[Count.VALUE] += ends[-1]
         self._limits = _running(size[Count.NAME : Count.WRONG])
         self._starts = _running(_lengths(size))
+        # False: they are too large for offsets of 32 bits, or there is a mistake in the scanner.
         self.sound = max(self._limits[-1], self._starts[-1]) <= _MOST
         if not self.sound:
             return
