@@ -32,7 +32,7 @@ from collector.stitching import Keying
 from collector.store.contracts import OpenError, OpenStore, StoreError
 from collector.store.open import open_store
 from collector.store.removal import RetentionStore
-from collector.upkeep import checking, presence, probe, pulse
+from collector.upkeep import checking, compiling, presence, probe, pulse
 from collector.upkeep.disk import HERE_EVERY_S, SERVER_EVERY_S, DiskWatch
 from collector.upkeep.doors import Doors
 from collector.upkeep.dropping import EVERY_S, Dropping
@@ -190,6 +190,7 @@ async def run(config: Config) -> int:
         f" API on {address(config.bind, config.api_port)},"
         f" data in {store.place}"
     )
+    compiling.begin()
     served = {
         "a task": watch.given_up.wait(),
         "OTLP/gRPC": grpc.wait_for_termination(),

@@ -130,7 +130,8 @@ def contradiction(body: bytes) -> str:
             if name == "attribute_values":
                 pairs = zip(value, seen[name], strict=True)
                 same = all(
-                    one is None or (repr(float(other)) == repr(one) if isinstance(one, float) else one == other)
+                    one is None
+                    or (repr(float(other)) == repr(one) if isinstance(one, float) else one == other)
                     for one, other in pairs
                 )
             else:
@@ -212,11 +213,26 @@ def _span(rng: random.Random) -> Span:
 
 
 def _id(rng: random.Random, size: int) -> bytes:
-    return rng.randbytes(size) if rng.random() < 0.98 else rng.choice((b"", bytes(size), rng.randbytes(size - 1)))
+    return (
+        rng.randbytes(size)
+        if rng.random() < 0.98
+        else rng.choice((b"", bytes(size), rng.randbytes(size - 1)))
+    )
 
 
 def _text(rng: random.Random) -> str:
-    return rng.choice(("", "a", "send shop.order.placed", "żółw", "x" * 15, "y" * 16, "z" * 17, "w" * rng.choice((127, 128, 300))))
+    return rng.choice(
+        (
+            "",
+            "a",
+            "send shop.order.placed",
+            "żółw",
+            "x" * 15,
+            "y" * 16,
+            "z" * 17,
+            "w" * rng.choice((127, 128, 300)),
+        )
+    )
 
 
 def _pairs(rng: random.Random) -> list[KeyValue]:
@@ -236,7 +252,9 @@ def _value(rng: random.Random) -> Any:
         lambda: rng.randrange(-(2**63), 2**63),
         lambda: rng.choice((0, 1, -1, 9, 10, 99, 100, -(2**63), 2**63 - 1, 127, 128)),
         lambda: rng.random() < 0.5,
-        lambda: rng.choice((0.1, -0.0, 1e300, 5e-324, 1.0, float("inf"), float("-inf"), float("nan"), rng.random())),
+        lambda: rng.choice(
+            (0.1, -0.0, 1e300, 5e-324, 1.0, float("inf"), float("-inf"), float("nan"), rng.random())
+        ),
         lambda: rng.randbytes(rng.choice((0, 3, 200))),
         lambda: None,
         lambda: [1, "x", [2.5]],

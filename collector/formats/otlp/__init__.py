@@ -94,8 +94,13 @@ def decode(
     usual = (found.spans, owners[found.body_of])
     for place, count in zip(owners[found.taken].tolist(), found.counts().tolist(), strict=True):
         verdicts[place] = Verdict(count)
-    others = _read(require_framed, from_protobuf.read, bodies, owners[~found.taken].tolist(), verdicts, limits)
-    tables = [_in_order(usual, others), _read(require_filled, from_json.read, bodies, json, verdicts, limits)[0]]
+    others = _read(
+        require_framed, from_protobuf.read, bodies, owners[~found.taken].tolist(), verdicts, limits
+    )
+    tables = [
+        _in_order(usual, others),
+        _read(require_filled, from_json.read, bodies, json, verdicts, limits)[0],
+    ]
     return Decoded(pa.concat_tables([table for table in tables if table.num_rows] or tables[:1]), verdicts)
 
 

@@ -7,23 +7,25 @@ have more digits than it needs (.NET's exporter reserves four).
 
 It is walked twice. The first time everything is counted, so that the columns can be allocated, and the second
 time they are filled. Both are the same code. Nothing is read before its place was compared with the end of
-what holds it, nor written before its place was compared with its array, so no bytes can lead it elsewhere.
+what holds it, nor written before its place was compared with its array: no bytes can lead it elsewhere.
+
+All that is compiled is in this file, and needs nothing of others: numba keeps the compiled form until this
+file changes, and looks at no other.
 """
 
 import ctypes
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from collector.formats.otlp.bounds import FEW, SMALLEST_ATTRIBUTE, SMALLEST_LINK, SMALLEST_SPAN
-from collector.model.spans import ValueType
-
 try:
     import numba
     from llvmlite import ir
+    from numba.core.caching import FunctionCache
+    from numba.core.registry import cpu_target
     from numba.extending import intrinsic, register_jitable
 except ImportError:  # there are no wheels for Macs with Intel processors
     numba = None
@@ -56,9 +58,9 @@ _NAME, _STATE, _MESSAGE, _KEY, _VALUE, _LINK_ATTRIBUTE, _EVENT, _RESOURCE, _SCOP
 _FIRST_TEXT, _FIRST_OFFSETS = int(Count.NAME), int(Area.NAME)
 _BODY_OF, _RESOURCE_OF, _SCOPE_OF = range(3)
 _OF_ATTRIBUTES, _OF_LINKS, _OF_EVENTS, _OF_LINK_ATTRIBUTES = range(12, 16)
-_EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = map(int, ValueType)
-_FEW, _SMALLEST_SPAN = FEW, SMALLEST_SPAN
-_SMALLEST_ATTRIBUTE, _SMALLEST_LINK = SMALLEST_ATTRIBUTE, SMALLEST_LINK
+_EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = range(8)  # as in ValueType
+_FEW, _SMALLEST_SPAN, _SMALLEST_ATTRIBUTE, _SMALLEST_LINK = 1_024, 30, 4, 16  # as in bounds
+_whole: Any = np.int64
 
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # wire types
 _PIECE = 16  # bytes that a processor copies at once
@@ -67,7 +69,7 @@ _ODD = -1  # a place that is none: leave the body to protobuf
 
 
 class Walk(NamedTuple):
-    """What a walk reads and fills. In compiled code arrays are pointers, and their sizes stand beside them."""
+    """What a walk reads and fills. In compiled code, arrays are pointers: their sizes stand beside them."""
 
     data: Octets
     length: int
@@ -110,12 +112,12 @@ def _copies(size: int) -> Any:
 
 def _jitable(function: FunctionT) -> FunctionT:
     """*function*, such that compiled code can call it."""
-    return function if numba is None else register_jitable(function)  # type: ignore[no-any-return]
+    return function if numba is None else cast("FunctionT", register_jitable(function))
 
 
 def _inlined(function: FunctionT) -> FunctionT:
     """*function*, such that it becomes a part of the compiled code that calls it."""
-    return function if numba is None else register_jitable(forceinline=True)(function)  # type: ignore[no-any-return]
+    return function if numba is None else cast("FunctionT", register_jitable(forceinline=True)(function))
 
 
 if numba is not None:
@@ -143,7 +145,7 @@ def _small(data: Octets, place: int, end: int, most: int) -> tuple[int, int]:
     value, place = _number(data, place, end)
     if place < 0 or value > np.uint64(most):
         return 0, _ODD
-    return np.int64(value), place
+    return _whole(value), place
 
 
 @_inlined
@@ -151,7 +153,7 @@ def _part(data: Octets, place: int, end: int) -> tuple[int, int]:
     """Where the part begins and stops whose length is at *place*."""
     if place >= end:
         return _ODD, _ODD
-    size = np.int64(data[place])
+    size = _whole(data[place])
     place += 1
     if size > 127:
         size &= 127
@@ -159,7 +161,7 @@ def _part(data: Octets, place: int, end: int) -> tuple[int, int]:
         while True:
             if place >= end or shift > 28:  # five digits: enough for anything that fits into a body
                 return _ODD, _ODD
-            octet = np.int64(data[place])
+            octet = _whole(data[place])
             place += 1
             size |= (octet & 127) << shift
             shift += 7
@@ -173,14 +175,14 @@ def _part(data: Octets, place: int, end: int) -> tuple[int, int]:
 @_inlined
 def _tag(data: Octets, place: int, end: int) -> tuple[int, int]:
     """The tag at *place*, which is before *end*, and the place behind it."""
-    tag = np.int64(data[place])
+    tag = _whole(data[place])
     place += 1
     if tag < 128:
         return tag, place if tag > 7 else _ODD  # there is no field 0
     tag &= 127
     shift = 7
     while place < end and shift <= 28:
-        octet = np.int64(data[place])
+        octet = _whole(data[place])
         place += 1
         tag |= (octet & 127) << shift
         shift += 7
@@ -292,7 +294,7 @@ def _put_decimal(walk: Walk, value: int) -> None:
         while True:
             more = rest // np.uint64(10)
             place -= 1
-            _put_letter(walk, place, 48 + np.int64(rest - more * np.uint64(10)))
+            _put_letter(walk, place, 48 + _whole(rest - more * np.uint64(10)))
             rest = more
             if rest == 0:
                 break
@@ -316,7 +318,7 @@ def _put_double(walk: Walk, place: int) -> None:
     if not walk.fill:
         _set(walk.bits, walk.most_bits, row, _little(walk.data, place, 8), walk)
     elif row < walk.size[_DOUBLES]:
-        begin, stop = np.int64(walk.decimal_ends[row]), np.int64(walk.decimal_ends[row + 1])
+        begin, stop = _whole(walk.decimal_ends[row]), _whole(walk.decimal_ends[row + 1])
         to, end = walk.limits[_VALUE - _FIRST_TEXT] + walk.at[_VALUE], walk.limits[_VALUE - _FIRST_TEXT + 1]
         if not _copy(
             walk.decimals, walk.decimal_ends[walk.size[_DOUBLES]], begin, stop - begin, walk.texts, to, end
@@ -353,13 +355,13 @@ def _value(walk: Walk, place: int, end: int) -> int:
     """Add an `AnyValue` as `ValueType` says; return its type, or `_ODD`."""
     if place == end:
         return _EMPTY
-    kind, wire = np.int64(walk.data[place]) >> 3, np.int64(walk.data[place]) & 7
+    kind, wire = _whole(walk.data[place]) >> 3, _whole(walk.data[place]) & 7
     place += 1
     if kind == _INT and wire == _VARINT:
         value, place = _number(walk.data, place, end)
         if place != end:
             return _ODD
-        _put_decimal(walk, np.int64(value))
+        _put_decimal(walk, _whole(value))
     elif kind == _DOUBLE and wire == _FIXED64 and end - place == 8:
         _put_double(walk, place)
     elif kind == _BOOL and wire == _VARINT and end - place == 1 and walk.data[place] <= 1:
@@ -674,7 +676,7 @@ def _body(walk: Walk, place: int, end: int) -> bool:
 def _is_filled(at: Counts, before: Counts, length: int) -> bool:
     """Whether a body of *length* bytes has no more parts than can mean anything: what `bounds` asks."""
     parts = at[_RESOURCES] - before[_RESOURCES] + at[_SCOPES] - before[_SCOPES]
-    return (
+    return bool(
         max(parts, at[_SPANS] - before[_SPANS]) <= max(_FEW, length // _SMALLEST_SPAN)
         and at[_ATTRIBUTES] - before[_ATTRIBUTES] <= max(_FEW, length // _SMALLEST_ATTRIBUTE)
         and at[_LINKS] - before[_LINKS] <= max(_FEW, length // _SMALLEST_LINK)
@@ -743,27 +745,45 @@ class _Compiled:
 
 
 def ready() -> Scan | None:
-    """The compiled walk, or None as long as `prepare` has not returned. It runs without Python's lock.
+    """The compiled walk, or None until it was loaded. It runs without Python's lock.
 
     Its arguments are those of `_scan`, arrays as addresses.
     """
     return _Compiled.scan
 
 
-def prepare() -> None:
-    """Compile the walk, or load what an earlier process has compiled; do nothing where there is no compiler.
+def can_compile() -> bool:
+    """Whether there is a compiler."""
+    return numba is not None
 
-    The first takes many seconds, the second half of one.
+
+def load() -> bool:
+    """Whether the walk is ready, now that it was loaded if an earlier process had compiled it."""
+    if _Compiled.scan is None and numba is not None:
+        known = FunctionCache(_scan).load_overload(_signature(), cpu_target.target_context)
+        if known is not None:
+            prepare()
+    return _Compiled.scan is not None
+
+
+def prepare() -> None:
+    """Compile the walk, which takes many seconds, or load it; do nothing where there is no compiler.
+
+    It is kept beside this file or, where that folder belongs to somebody else, in the user's own cache.
     """
     if numba is None or _Compiled.scan is not None:
         return
+    signature = _signature()
+    _Compiled.code = numba.cfunc(signature, nopython=True, cache=True)(_scan)
+    given = [ctypes.c_int64 if kind is numba.types.int64 else ctypes.c_void_p for kind in signature.args]
+    _Compiled.scan = ctypes.CFUNCTYPE(None, *given)(_Compiled.code.address)
+
+
+def _signature() -> Any:
     number, pointer = numba.types.int64, numba.types.CPointer
     octets, counts = pointer(numba.types.uint8), pointer(number)
     ints, halves, words = map(pointer, (numba.types.int32, numba.types.uint32, numba.types.uint64))
-    kinds = (
+    return numba.types.void(
         pointer(octets), counts, number, octets, number, number, counts, counts, counts, counts, counts,
         octets, octets, ints, halves, words, octets, words, number, octets, ints,
     )  # fmt: skip
-    _Compiled.code = numba.cfunc(numba.types.void(*kinds), nopython=True, cache=True)(_scan)
-    given = [ctypes.c_int64 if kind is number else ctypes.c_void_p for kind in kinds]
-    _Compiled.scan = ctypes.CFUNCTYPE(None, *given)(_Compiled.code.address)

@@ -57,7 +57,18 @@ class Columns:
         self.taken = np.zeros(len(lengths), np.uint8)
         self._size = size = np.zeros(len(Count), np.int64)
         run = (ctypes.addressof(bodies), lengths, len(lengths), self.taken)
-        _scan(*run, 0, max_attributes, size, size.copy(), size, *[_NOTHING] * 8, bits, len(bits), *[_NOTHING] * 2)
+        _scan(
+            *run,
+            0,
+            max_attributes,
+            size,
+            size.copy(),
+            size,
+            *[_NOTHING] * 8,
+            bits,
+            len(bits),
+            *[_NOTHING] * 2,
+        )
         decimals = pa.array(bits[: size[Count.DOUBLES]].view(np.float64)).cast(pa.string())
         ends, digits = _parts(decimals)
         size[Count.VALUE] += ends[-1]

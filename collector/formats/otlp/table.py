@@ -124,6 +124,7 @@ def _plus(column: pa.Array, more: npt.NDArray[np.int32]) -> pa.Array:
 
 
 def services(resources: pa.BinaryArray) -> pa.Array:
+    """The service of each encoded resource."""
     return pa.array([service_of(resource) for resource in resources.to_pylist()], pa.string())
 
 

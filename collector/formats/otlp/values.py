@@ -114,6 +114,7 @@ def text(column: pa.Array) -> pa.Array:
 
 
 def typed(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
+    """Structs of the *types* and *octets* of values; strings that are not UTF-8 are repaired."""
     # Nearly always, all of it is valid UTF-8, bytes included, and one check in compiled code is enough.
     try:
         octets.cast(pa.string())
