@@ -355,7 +355,8 @@ def _value(walk: Walk, place: int, end: int) -> int:
     """Add an `AnyValue` as `ValueType` says; return its type, or `_ODD`."""
     if place == end:
         return _EMPTY
-    kind, wire = _whole(walk.data[place]) >> 3, _whole(walk.data[place]) & 7
+    kind: int = _whole(walk.data[place]) >> 3
+    wire = _whole(walk.data[place]) & 7
     place += 1
     if kind == _INT and wire == _VARINT:
         value, place = _number(walk.data, place, end)
