@@ -1,8 +1,8 @@
 """What does it cost to decode a span of protobuf? `python -m benchmarks.decode [--rounds 15]`
 
-Groups of about 8,192 spans of `benchmarks.ingest`, in bodies of different sizes, decoded by turns: by protobuf
-and `ptars`, as without a compiler, and by the scanner. Printed are the medians of this thread's processor time,
-and how long the scanner's own two walks take.
+Groups of about 8,192 spans of `benchmarks.ingest`, in bodies of different sizes, decoded by turns: by
+protobuf and `ptars`, as where there is no compiler, and by the scanner. Printed are the medians of this thread's
+processor time, and how much of it the scanner's own two walks take.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import ingest
-from collector.formats.otlp import Body, Encoding, decode, scanner
+from collector.formats.otlp import Body, Encoding, decode, scanning
 
 _SIZES = (1, 10, 100, 512, 8_192)
 _GROUP = 8_192
@@ -26,8 +26,8 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=15)
     given = parser.parse_args()
-    scanner.prepare()
-    ready, walked = scanner.ready(), [0.0]
+    scanning.prepare()
+    ready, walked = scanning.ready(), [0.0]
     if ready is None:
         raise SystemExit("There is no compiler here: expected numba to be installed.")
 
@@ -42,9 +42,9 @@ def main() -> None:
         group = bodies(size)
         rounds = []
         for _ in range(given.rounds):
-            scanner.ready = lambda: None
+            scanning.ready = lambda: None
             old = took(group)
-            walked[0], scanner.ready = 0.0, lambda: timed
+            walked[0], scanning.ready = 0.0, lambda: timed
             rounds.append((old, took(group), walked[0] / _GROUP * 1e6))
         old, new, walks = map(statistics.median, zip(*rounds, strict=True))
         print(f"| {size:,} | {old:.2f} | {new:.2f} | {walks:.2f} | {old / new:.1f} |")
@@ -66,7 +66,8 @@ def took(group: Sequence[Body]) -> float:
     """Microseconds a span."""
     started = time.thread_time()
     decoded = decode(group, 1)
-    return (time.thread_time() - started) / decoded.spans.num_rows * 1e6
+    spans: int = decoded.spans.num_rows
+    return (time.thread_time() - started) / spans * 1e6
 
 
 if __name__ == "__main__":

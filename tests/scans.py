@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from collector.formats.otlp import Body, Decoded, Encoding, decode, scanner, scanning
+from collector.formats.otlp import Body, Decoded, Encoding, decode, scanning
 from collector.formats.otlp.table import service_of
 from tests.factories import NOW, any_value, field, span
 from tests.guarding import Guarded, Guards
@@ -23,11 +23,11 @@ MOST_ATTRIBUTES = 16_384
 @contextmanager
 def without_scanner() -> Iterator[None]:
     """Let everything be decoded as if there were no compiler."""
-    ready, scanner.ready = scanner.ready, lambda: None
+    ready, scanning.ready = scanning.ready, lambda: None
     try:
         yield
     finally:
-        scanner.ready = ready
+        scanning.ready = ready
 
 
 def read(bodies: Sequence[bytes], most: int = MOST_ATTRIBUTES) -> Decoded:

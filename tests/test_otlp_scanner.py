@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.formats.otlp import Body, Encoding, bounds, decode, scanner, scanning
+from collector.formats.otlp import Body, Encoding, bounds, decode, scanning
+from collector.formats.otlp.scanning import Area, Count
 from collector.model.spans import ValueType
 from collector.upkeep import compiling
 from tests.factories import NOW, field, json_body, protobuf, request, span
@@ -35,9 +36,9 @@ SOUND = inside(SPANS, sound_span())
 @pytest.fixture(scope="module", autouse=True)
 def scan() -> None:
     """The scanner, compiled."""
-    if not scanner.can_compile():
+    if not scanning.can_compile():
         pytest.skip("numba has no wheel for this platform")
-    scanner.prepare()
+    scanning.prepare()
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,15 @@ def test_usual_requests_are_taken_and_say_the_same(sent: Sequence[Span]) -> None
 
 def test_it_knows_what_others_know() -> None:
     """It may import nothing that is compiled into it: what was compiled before would not change."""
+    from collector.formats.otlp import scanner
+
+    for name in ("RESOURCES", "SPANS", "LINK_ATTRIBUTES", "DOUBLES", "NAME", "SCOPE", "WRONG"):
+        assert getattr(scanner, f"_{name}") == getattr(Count, name)
+    for name in ("BODY_OF", "SCOPE_OF"):
+        assert getattr(scanner, f"_{name}") == getattr(Area, name)
+    for name in ("ATTRIBUTES", "LINK_ATTRIBUTES"):
+        assert getattr(scanner, f"_OF_{name}") == getattr(Area, name)
+    assert scanner._FIRST_OFFSETS == Area.NAME
     assert [ValueType(number) for number in range(8)] == list(ValueType)
     assert (scanner._EMPTY, scanner._BYTES) == (ValueType.EMPTY, ValueType.BYTES)
     assert bounds.FEW == scanner._FEW
@@ -250,7 +260,7 @@ def test_noise(noise: bytes) -> None:
 
 def test_a_scanner_that_miscounts_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     """It cannot. If it did, nothing that it filled might be stored."""
-    scan, calls = scanner.ready(), []
+    scan, calls = scanning.ready(), []
     assert scan is not None
 
     def miscounting(*given: Any) -> None:
@@ -259,7 +269,7 @@ def test_a_scanner_that_miscounts_is_not_believed(monkeypatch: pytest.MonkeyPatc
         if len(calls) % 2 == 0:  # filled: as if one array had been too short
             scan(*given)
 
-    monkeypatch.setattr(scanner, "ready", lambda: miscounting)
+    monkeypatch.setattr(scanning, "ready", lambda: miscounting)
 
     assert taken([SOUND]) == [False]
     assert read([SOUND]).verdicts[0].spans == 1
@@ -268,7 +278,7 @@ def test_a_scanner_that_miscounts_is_not_believed(monkeypatch: pytest.MonkeyPatc
 def test_without_a_compiled_form_it_is_compiled_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes seconds of Python's lock, and requests come meanwhile."""
     ran: list[Sequence[str]] = []
-    monkeypatch.setattr(scanner, "load", lambda: bool(ran))
+    monkeypatch.setattr(scanning, "load", lambda: bool(ran))
     monkeypatch.setattr(subprocess, "run", lambda command, **_: ran.append(command))
 
     compiling.begin().join()
@@ -282,7 +292,7 @@ def test_what_can_not_be_compiled_is_said_in_one_line(
     def fail(command: Sequence[str], **_: Any) -> None:
         raise subprocess.CalledProcessError(1, command, stderr="Traceback\nRuntimeError: no locator\n")
 
-    monkeypatch.setattr(scanner, "load", lambda: False)
+    monkeypatch.setattr(scanning, "load", lambda: False)
     monkeypatch.setattr(subprocess, "run", fail)
 
     compiling.begin().join()

@@ -26,7 +26,7 @@ from benchmarks.torture.outcomes import Outcome
 from collector import formats
 from collector.config import Config
 from collector.counters import Counters
-from collector.formats.otlp import Body, Encoding, OtlpError, bounds, decode, scanner
+from collector.formats.otlp import Body, Encoding, OtlpError, bounds, decode, scanning
 from collector.ingest.intake import Accepted
 from collector.ingest.receivers.http import http_app
 from collector.web.bodies import BodyError, inflate
@@ -171,8 +171,8 @@ def _fuzz_scanner(minutes: float, seed: int) -> Outcome:
 
     Bodies and columns end at pages that nobody may touch: a read or write out of bounds ends the process.
     """
-    scanner.prepare()
-    if scanner.ready() is None:
+    scanning.prepare()
+    if scanning.ready() is None:
         return Outcome(True, "left out: there is no compiler here")
     rng, harness = random.Random(seed), Harness()
     until, sound, damaged, taken = time.monotonic() + minutes * 60, 0, 0, 0

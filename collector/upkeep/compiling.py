@@ -10,9 +10,9 @@ import subprocess
 import sys
 from threading import Thread
 
-from collector.formats.otlp import scanner
+from collector.formats.otlp import scanning
 
-_COMPILE = "from collector.formats.otlp import scanner; scanner.prepare()"
+_COMPILE = "from collector.formats.otlp import scanning; scanning.prepare()"
 _LONGEST_S = 600
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,10 @@ def begin() -> Thread:
 
 def _load() -> None:
     try:
-        if scanner.can_compile() and not scanner.load():
+        if scanning.can_compile() and not scanning.load():
             command = [sys.executable, "-c", _COMPILE]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=_LONGEST_S)  # noqa: S603  # our own words
-            if not scanner.load():
+            if not scanning.load():
                 raise OSError("its compiled form is not found again")
     except subprocess.CalledProcessError as error:
         _warn(error.stderr.strip().rpartition("\n")[2])

@@ -10,52 +10,33 @@ time they are filled. Both are the same code. Nothing is read before its place w
 what holds it, nor written before its place was compared with its array: no bytes can lead it elsewhere.
 
 All that is compiled is in this file, and needs nothing of others: numba keeps the compiled form until this
-file changes, and looks at no other.
+file changes, and looks at no other. Only `scanning` imports it, and only if it is used: numba takes a quarter
+of a second to import, and 50 MB.
 """
 
 import ctypes
 from collections.abc import Callable, Sequence
-from enum import IntEnum
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 
+import numba
 import numpy as np
 import numpy.typing as npt
-
-try:
-    import numba
-    from llvmlite import ir
-    from numba.core.caching import FunctionCache
-    from numba.core.registry import cpu_target
-    from numba.extending import intrinsic, register_jitable
-except ImportError:  # there are no wheels for Macs with Intel processors
-    numba = None
+from llvmlite import ir
+from numba.core.caching import FunctionCache
+from numba.core.registry import cpu_target
+from numba.extending import intrinsic, register_jitable
 
 Octets: TypeAlias = npt.NDArray[np.uint8]
 Counts: TypeAlias = npt.NDArray[np.int64]
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
-class Count(IntEnum):
-    """What is counted, by its place in an array of counts. From `NAME` on, these are bytes of texts."""
-
-    RESOURCES, SCOPES, SPANS, ATTRIBUTES, LINKS, LINK_ATTRIBUTES, EVENTS, DOUBLES = range(8)
-    NAME, STATE, MESSAGE, KEY, VALUE, LINK_ATTRIBUTE, EVENT, RESOURCE, SCOPE = range(8, 17)
-    WRONG = 17  # writes that would have been out of bounds: a mistake in this module
-
-
-class Area(IntEnum):
-    """The parts of the array of 32-bit integers: indices of what a span belongs to, and offsets."""
-
-    BODY_OF, RESOURCE_OF, SCOPE_OF = range(3)
-    NAME, STATE, MESSAGE, KEY, VALUE, LINK_ATTRIBUTE, EVENT, RESOURCE, SCOPE = range(3, 12)
-    ATTRIBUTES, LINKS, EVENTS, LINK_ATTRIBUTES = range(12, 16)
-
-
-# Compiled code knows numbers only.
+# As `Count` and `Area` in `scanning` say.
 _RESOURCES, _SCOPES, _SPANS, _ATTRIBUTES = range(4)
 _LINKS, _LINK_ATTRIBUTES, _EVENTS, _DOUBLES = range(4, 8)
 _NAME, _STATE, _MESSAGE, _KEY, _VALUE, _LINK_ATTRIBUTE, _EVENT, _RESOURCE, _SCOPE, _WRONG = range(8, 18)
-_FIRST_TEXT, _FIRST_OFFSETS = int(Count.NAME), int(Area.NAME)
+_FIRST_TEXT, _FIRST_OFFSETS = _NAME, 3
 _BODY_OF, _RESOURCE_OF, _SCOPE_OF = range(3)
 _OF_ATTRIBUTES, _OF_LINKS, _OF_EVENTS, _OF_LINK_ATTRIBUTES = range(12, 16)
 _EMPTY, _STRING, _BOOL, _INT, _DOUBLE, _ARRAY, _KVLIST, _BYTES = range(8)  # as in ValueType
@@ -112,16 +93,15 @@ def _copies(size: int) -> Any:
 
 def _jitable(function: FunctionT) -> FunctionT:
     """*function*, such that compiled code can call it."""
-    return function if numba is None else cast("FunctionT", register_jitable(function))
+    return cast("FunctionT", register_jitable(function))
 
 
 def _inlined(function: FunctionT) -> FunctionT:
     """*function*, such that it becomes a part of the compiled code that calls it."""
-    return function if numba is None else cast("FunctionT", register_jitable(forceinline=True)(function))
+    return cast("FunctionT", register_jitable(forceinline=True)(function))
 
 
-if numba is not None:
-    _copy_16, _copy_8, _copy_4 = map(_copies, (16, 8, 4))
+_copy_16, _copy_8 = _copies(16), _copies(8)
 
 
 @_jitable
@@ -735,49 +715,24 @@ def _scan(
                 at[one] = before[one]
 
 
-Scan: TypeAlias = Callable[..., None]
+def is_kept() -> bool:
+    """Whether an earlier process has compiled the walk on this machine."""
+    return FunctionCache(_scan).load_overload(_signature(), cpu_target.target_context) is not None
 
 
-class _Compiled:
-    """The walk, once it is compiled."""
+@cache
+def compiled() -> Callable[..., None]:
+    """The walk, compiled, which takes many seconds, or loaded. It runs without Python's lock.
 
-    code: Any = None  # owns the memory in which `scan` lies
-    scan: Scan | None = None
-
-
-def ready() -> Scan | None:
-    """The compiled walk, or None until it was loaded. It runs without Python's lock.
-
-    Its arguments are those of `_scan`, arrays as addresses.
+    Its arguments are those of `_scan`, arrays as addresses. It is kept beside this file or, where that folder
+    belongs to somebody else, in the user's own cache.
     """
-    return _Compiled.scan
-
-
-def can_compile() -> bool:
-    """Whether there is a compiler."""
-    return numba is not None
-
-
-def load() -> bool:
-    """Whether the walk is ready, now that it was loaded if an earlier process had compiled it."""
-    if _Compiled.scan is None and numba is not None:
-        known = FunctionCache(_scan).load_overload(_signature(), cpu_target.target_context)
-        if known is not None:
-            prepare()
-    return _Compiled.scan is not None
-
-
-def prepare() -> None:
-    """Compile the walk, which takes many seconds, or load it; do nothing where there is no compiler.
-
-    It is kept beside this file or, where that folder belongs to somebody else, in the user's own cache.
-    """
-    if numba is None or _Compiled.scan is not None:
-        return
     signature = _signature()
-    _Compiled.code = numba.cfunc(signature, nopython=True, cache=True)(_scan)
+    code = numba.cfunc(signature, nopython=True, cache=True)(_scan)
     given = [ctypes.c_int64 if kind is numba.types.int64 else ctypes.c_void_p for kind in signature.args]
-    _Compiled.scan = ctypes.CFUNCTYPE(None, *given)(_Compiled.code.address)
+    function: Any = ctypes.CFUNCTYPE(None, *given)(code.address)
+    function.code = code  # the memory in which it lies
+    return cast("Callable[..., None]", function)
 
 
 def _signature() -> Any:

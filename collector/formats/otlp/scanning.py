@@ -1,23 +1,75 @@
 """Makes the span table of what the scanner finds: allocates its columns, and hands their memory to Arrow."""
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import IntEnum
+from importlib.util import find_spec
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from collector.formats.otlp import octets, scanner
+from collector.formats.otlp import octets
 from collector.formats.otlp.rows import Bools, Ints, Octets
-from collector.formats.otlp.scanner import Area, Count, Counts
 from collector.formats.otlp.table import services
 from collector.formats.otlp.values import text, typed
 from collector.model.spans import SPANS
 
+Counts: TypeAlias = npt.NDArray[np.int64]
+Scan: TypeAlias = Callable[..., None]
+
 _MOST = 2**31 - 1  # of what an offset can say
 _DOUBLE_BYTES = 9  # in a body: its tag, and itself
+
+
+class Count(IntEnum):
+    """What is counted, by its place in an array of counts. From `NAME` on, these are bytes of texts."""
+
+    RESOURCES, SCOPES, SPANS, ATTRIBUTES, LINKS, LINK_ATTRIBUTES, EVENTS, DOUBLES = range(8)
+    NAME, STATE, MESSAGE, KEY, VALUE, LINK_ATTRIBUTE, EVENT, RESOURCE, SCOPE = range(8, 17)
+    WRONG = 17  # writes that would have been out of bounds: a mistake in this module
+
+
+class Area(IntEnum):
+    """The parts of the array of 32-bit integers: indices of what a span belongs to, and offsets."""
+
+    BODY_OF, RESOURCE_OF, SCOPE_OF = range(3)
+    NAME, STATE, MESSAGE, KEY, VALUE, LINK_ATTRIBUTE, EVENT, RESOURCE, SCOPE = range(3, 12)
+    ATTRIBUTES, LINKS, EVENTS, LINK_ATTRIBUTES = range(12, 16)
+
+
+class _Loaded:
+    scan: Scan | None = None
+
+
+def ready() -> Scan | None:
+    """The scanner's compiled walk, or None until it was loaded."""
+    return _Loaded.scan
+
+
+def can_compile() -> bool:
+    """Whether there is a compiler."""
+    return find_spec("numba") is not None
+
+
+def load() -> bool:
+    """Whether the scanner is ready, now that it was loaded if an earlier process had compiled it."""
+    if _Loaded.scan is None and can_compile():
+        from collector.formats.otlp import scanner  # noqa: PLC0415  # it imports a compiler
+
+        if scanner.is_kept():
+            _Loaded.scan = scanner.compiled()
+    return _Loaded.scan is not None
+
+
+def prepare() -> None:
+    """Load the scanner, or compile it, which takes many seconds; do nothing where there is no compiler."""
+    if _Loaded.scan is None and can_compile():
+        from collector.formats.otlp import scanner  # noqa: PLC0415  # it imports a compiler
+
+        _Loaded.scan = scanner.compiled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +89,7 @@ class Scanned:
 def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: int) -> Scanned:
     """Scan *bodies*: take those in which everything is usual. None is while the scanner is not compiled."""
     nothing = Scanned(np.zeros(len(bodies), np.bool_), SPANS.empty_table(), np.zeros(0, np.int32))
-    scan = scanner.ready()
-    if scan is None or not bodies:
+    if ready() is None or not bodies:
         return nothing
     pointers = (ctypes.c_char_p * len(bodies))(*bodies)
     found = Columns(pointers, np.array([len(body) for body in bodies], np.int64), max_attributes)
@@ -174,7 +225,7 @@ class Columns:
 
 
 def _scan(*given: int | npt.NDArray[Any]) -> None:
-    scan = scanner.ready()
+    scan = ready()
     assert scan is not None
     scan(*(one if isinstance(one, int) else one.ctypes.data for one in given))
 
