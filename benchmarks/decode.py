@@ -1,8 +1,8 @@
 """What does it cost to decode a span of protobuf? `python -m benchmarks.decode [--rounds 15]`
 
 Groups of about 8,192 spans of `benchmarks.ingest`, in bodies of different sizes, decoded by turns: by
-protobuf and `ptars`, as where there is no compiler, and by the scanner. Printed are the medians of this thread's
-processor time, and how much of it the scanner's own two walks take.
+protobuf and `ptars`, as where there is no compiler, and by the scanner. Printed are medians of this
+thread's time on a processor, and how much of it the scanner's own two walks take.
 """
 
 import argparse
