@@ -46,6 +46,7 @@ $(BIN)/python:
 .venv/demo.stamp: $(BIN)/python pyproject.toml instrumentation/pyproject.toml constraints.txt
 	@echo "Installing what it needs into .venv (once, a minute or two) ..."
 	@$(PIP) --editable './instrumentation[instruments]' --editable '.[dashboard,samples]'
+	@$(BIN)/python -c 'from collector.formats.otlp import scanning; scanning.prepare()' || true  # else at the first start
 	@touch $@
 
 .venv/test.stamp: .venv/demo.stamp

@@ -15,6 +15,7 @@ from collector import allocator, backends, log_lines
 from collector.config import Config, ConfigError
 from collector.declaring import DeclarationError
 from collector.store.contracts import OpenError, StoreError
+from collector.upkeep.compiling import Compiling
 from collector.web.serving import PortError, address
 from collector.wiring import Collector, assemble
 
@@ -44,7 +45,10 @@ async def run(config: Config) -> int:
     collector = assemble(config)
     await _start(collector)
     _say(_ready(config, collector.storage.store.place))
+    compiling = Compiling()
+    compiling.begin()
     failed = await _ended(told, _endings(collector))
+    await asyncio.to_thread(compiling.end)
     if failed:
         _say(f"{failed} ended by itself: the collector stops, to be started again", sys.stderr)
     try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from collector.formats.otlp import from_json, from_protobuf
@@ -16,6 +17,7 @@ from collector.formats.otlp.bounds import require_filled, require_framed
 from collector.formats.otlp.errors import OtlpError
 from collector.formats.otlp.json_shapes import Request
 from collector.formats.otlp.rows import Refusal, Rows
+from collector.formats.otlp.scanning import scanned
 from collector.formats.otlp.table import build
 from collector.formats.otlp.to_json import to_json
 from collector.model.spans import SPANS
@@ -82,29 +84,61 @@ def decode(
     A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`.
     """
     verdicts = [Verdict()] * len(bodies)
-    tables = []
-    for encoding, (check, reader) in _READERS.items():
-        places = [place for place, body in enumerate(bodies) if body.encoding is encoding]
-        # Before anything is decoded: what fails here costs its neighbours nothing.
-        places = _without(check, bodies, places, verdicts)
-        if not places:
-            continue
-        places, rows, refused = _readable(reader, bodies, places, verdicts)
-        table, body_of, invalid = build(rows, received_unix_nano, max_attributes)
-        tables.append(table)
-        kept = np.bincount(body_of, minlength=len(places)).tolist()
-        for number, (place, count) in enumerate(zip(places, kept, strict=True)):
-            why = [refusals[number] for refusals in (refused, invalid) if number in refusals]
-            verdicts[place] = Verdict(count, sum(r.spans for r in why), " ".join(r.message for r in why))
-    return Decoded(pa.concat_tables(tables) if tables else SPANS.empty_table(), verdicts)
+    protobuf, json = (
+        [place for place, body in enumerate(bodies) if body.encoding is encoding] for encoding in Encoding
+    )
+    limits = (received_unix_nano, max_attributes)
+    # Most bodies are usual, and the scanner is fast. What it leaves is read as ever.
+    found = scanned([bodies[place].data for place in protobuf], *limits)
+    owners = np.asarray(protobuf, np.int64)
+    usual = (found.spans, owners[found.body_of])
+    for place, count in zip(owners[found.taken].tolist(), found.counts().tolist(), strict=True):
+        verdicts[place] = Verdict(count)
+    others = _read(
+        require_framed, from_protobuf.read, bodies, owners[~found.taken].tolist(), verdicts, limits
+    )
+    tables = [
+        _in_order(usual, others),
+        _read(require_filled, from_json.read, bodies, json, verdicts, limits)[0],
+    ]
+    return Decoded(pa.concat_tables([table for table in tables if table.num_rows] or tables[:1]), verdicts)
 
 
 Check = Callable[[bytes], None]
 Reader = Callable[[Sequence[bytes]], tuple[Rows, dict[int, Refusal]]]
-_READERS: dict[Encoding, tuple[Check, Reader]] = {
-    Encoding.PROTOBUF: (require_framed, from_protobuf.read),
-    Encoding.JSON: (require_filled, from_json.read),
-}
+Owned = tuple[pa.Table, npt.NDArray[np.int64]]  # spans, and the place of the body of each
+
+
+def _read(
+    check: Check,
+    reader: Reader,
+    bodies: Sequence[Body],
+    places: list[int],
+    verdicts: list[Verdict],
+    limits: tuple[int, int],
+) -> Owned:
+    """The spans of the bodies at *places*, which get their verdicts."""
+    # Before anything is decoded: what fails here costs its neighbours nothing.
+    places = _without(check, bodies, places, verdicts)
+    if not places:
+        return SPANS.empty_table(), np.zeros(0, np.int64)
+    places, rows, refused = _readable(reader, bodies, places, verdicts)
+    table, body_of, invalid = build(rows, *limits)
+    kept = np.bincount(body_of, minlength=len(places)).tolist()
+    for number, (place, count) in enumerate(zip(places, kept, strict=True)):
+        why = [refusals[number] for refusals in (refused, invalid) if number in refusals]
+        verdicts[place] = Verdict(count, sum(r.spans for r in why), " ".join(r.message for r in why))
+    return table, np.asarray(places, np.int64)[body_of]
+
+
+def _in_order(first: Owned, second: Owned) -> pa.Table:
+    """The spans of both, in the order of their bodies."""
+    if not second[0].num_rows:
+        return first[0]
+    if not first[0].num_rows:
+        return second[0]
+    spans, owners = pa.concat_tables([first[0], second[0]]), np.concatenate([first[1], second[1]])
+    return spans.take(pa.array(np.argsort(owners, kind="stable"))).combine_chunks()
 
 
 def _readable(

@@ -24,10 +24,11 @@ from collector.formats.otlp.errors import OtlpError
 NO_REQUEST = "The body is no ExportTraceServiceRequest"
 NO_JSON_REQUEST = f"{NO_REQUEST} in JSON"
 FEW = 1_024  # so small a number of parts costs nothing, whatever they are
+SMALLEST_SPAN = 30  # bytes: both ids, their headers, and the header of the span
+SMALLEST_ATTRIBUTE, SMALLEST_LINK = 4, 16  # bytes: a short key; half of the ids
 
 _PACKAGE = "choreoscope.framing"
 _OPENED = ("resource_spans", "scope_spans", "spans", "links", "status")  # the fields that ptars follows
-_SMALLEST_SPAN = 30  # bytes: both ids, their headers, and the header of the span
 _SMALLEST_PART = 8  # bytes of JSON: a bracket pair, a comma and a short name
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)  # possessive: without backtracking
 
@@ -42,7 +43,7 @@ def require_framed(body: bytes) -> None:
     except DecodeError as error:
         msg = f"{NO_REQUEST}: a field in it is cut off, or longer than what holds it."
         raise OtlpError(msg) from error
-    most = max(FEW, len(body) // _SMALLEST_SPAN)
+    most = max(FEW, len(body) // SMALLEST_SPAN)
     parts = len(request.resource_spans)
     if parts <= most:
         scopes = [resource.scope_spans for resource in request.resource_spans]

@@ -19,7 +19,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 from ptars import HandlerPool
 
-from collector.formats.otlp.bounds import FEW, NO_REQUEST, hollow
+from collector.formats.otlp.bounds import FEW, NO_REQUEST, SMALLEST_ATTRIBUTE, SMALLEST_LINK, hollow
 from collector.formats.otlp.errors import OtlpError, panics_as_otlp_errors
 from collector.formats.otlp.pairs import of_pairs
 from collector.formats.otlp.rows import Refusal, Rows, repeat, with_entries, with_fields
@@ -83,7 +83,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
 
 def _require_filled(spans: pa.StructArray, size: int) -> None:
     """Raise `OtlpError` if bodies of *size* bytes have more attributes or links than can mean anything."""
-    for name, smallest in (("attributes", 4), ("links", 16)):  # bytes: a short key; half of the ids
+    for name, smallest in (("attributes", SMALLEST_ATTRIBUTE), ("links", SMALLEST_LINK)):
         found = len(spans.field(name).flatten())
         if found > max(FEW, size // smallest):
             raise hollow(found, name, size)

@@ -50,7 +50,7 @@ def _columns(rows: Rows, max_attributes: int) -> dict[str, pa.Array]:
         "end_unix_nano": number(spans.field("end_time_unix_nano"), pa.uint64()),
         "status_code": _octet(code),
         "status_message": text(message),
-        "service": _services(rows.resources).take(pa.array(rows.resource)),
+        "service": services(rows.resources).take(pa.array(rows.resource)),
         "events": _without_null_lists(spans.field("events")),
         "dropped_events": number(spans.field("dropped_events_count"), pa.uint32()),
         "trace_state": text(spans.field("trace_state")),
@@ -123,7 +123,8 @@ def _plus(column: pa.Array, more: npt.NDArray[np.int32]) -> pa.Array:
     return pa.array(np.minimum(total, 2**32 - 1).astype(np.uint32))
 
 
-def _services(resources: pa.BinaryArray) -> pa.Array:
+def services(resources: pa.BinaryArray) -> pa.Array:
+    """The service of each encoded resource."""
     return pa.array([service_of(resource) for resource in resources.to_pylist()], pa.string())
 
 

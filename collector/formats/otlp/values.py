@@ -81,7 +81,7 @@ def of_parts(data: Octets, begin: Ints, end: Ints) -> pa.StructArray:
         types[rows] = read_again.field("type")
         place[rows] = sum(map(len, texts)) + np.arange(len(rows))
         texts.append(read_again.field("octets"))
-    return _values(types, pa.concat_arrays(texts).take(pa.array(place)))
+    return typed(types, pa.concat_arrays(texts).take(pa.array(place)))
 
 
 def of_fields(values: pa.StructArray) -> pa.StructArray:
@@ -95,7 +95,7 @@ def of_fields(values: pa.StructArray) -> pa.StructArray:
             binary = pa.types.is_binary(column.type)
             spelled.append(column if binary else column.cast(pa.string()).cast(pa.binary()))
     octets = pc.coalesce(*spelled, _NO_BYTES) if spelled else pa.repeat(_NO_BYTES, len(values))
-    return _values(types, octets)
+    return typed(types, octets)
 
 
 def with_values(read: Callable[[pa.Array], pa.StructArray]) -> Callable[[pa.ListArray], pa.ListArray]:
@@ -113,7 +113,8 @@ def text(column: pa.Array) -> pa.Array:
         return pa.array((octets.decode(errors="replace") for octets in column.to_pylist()), pa.string())
 
 
-def _values(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
+def typed(types: Octets, octets: pa.BinaryArray) -> pa.StructArray:
+    """Structs of the *types* and *octets* of values; strings that are not UTF-8 are repaired."""
     # Nearly always, all of it is valid UTF-8, bytes included, and one check in compiled code is enough.
     try:
         octets.cast(pa.string())
