@@ -9,20 +9,29 @@ from xdist.workermanage import WorkerController
 # The groups that take longest begin first, in this order: else the last would keep one process busy while the
 # others have nothing left to do. Those that wait for processes are mixed with those that compute.
 _FIRST = (
+    "tests/dashboard",
     "tests/test_end_to_end.py",
     "tests/test_silence.py",
-    "tests/dashboard",
-    "tests/sample_services/test_lifecycle.py",
-    "tests/test_calm.py",
-    "tests/sample_services/test_faults.py",
     "tests/test_store_folder.py",
-    "tests/test_process.py",
-    "tests/test_outages.py",
+    "tests/test_verdicts.py",
+    "tests/sample_services/test_lifecycle.py",
     "tests/test_store_server.py",
-    "tests/test_api.py",
-    "tests/test_memory.py",
-    "tests/test_stitching_properties.py",
+    "tests/sample_services/test_faults.py",
+    "tests/test_process.py",
+    "tests/test_calm.py",
+    "tests/test_runner.py",
+    "tests/hostile/test_doors.py",
+    "tests/test_outages.py",
+    "tests/test_live_learning.py",
     "tests/test_crash.py",
+    "tests/test_api.py",
+    "tests/test_store_command.py",
+    "tests/test_sweeping.py",
+    "tests/test_memory.py",
+    "tests/test_torture.py",
+    "tests/test_live.py",
+    "tests/test_commands.py",
+    "tests/test_store_mending.py",
 )
 _TOGETHER = "tests/dashboard"
 

@@ -6,7 +6,7 @@ from itertools import permutations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector import conventions
@@ -16,6 +16,7 @@ from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from tests.factories import NOW, SECOND, Value, request, span, table, trace_id
 from tests.scenes import Watch, order
+from tests.strategies import examples
 
 Copy = tuple[str, int, int, int]  # event type, start, end, received
 
@@ -45,6 +46,7 @@ times = st.integers(0, 3)
 copies = st.lists(st.tuples(st.sampled_from(["A", "B"]), times, times), min_size=1, max_size=4)
 
 
+@settings(max_examples=examples(30))
 @given(copies)
 def test_memory_and_group_agree_whatever_came_first(found: list[tuple[str, int, int]]) -> None:
     numbered = [(event, start, end, at) for at, (event, start, end) in enumerate(found)]

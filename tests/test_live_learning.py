@@ -16,12 +16,12 @@ def test_outage_teaches_nothing(watch: Watch) -> None:
     before = watch.snapshot.expected
     assert before is not None
     placed = watch.now
-    for number in range(60):
+    for number in range(30):
         watch.receive(order(f"A-{number}", placed + number * MS, down={"payment"}), after_s=0.1)
     watch.wait(60, every_s=4)
-    assert len(findings(watch)) == 60
+    assert len(findings(watch)) == 30
     late = 90_000 * MS
-    for number in range(60):
+    for number in range(30):
         key = f"A-{number}"
         caught_up = [
             react("payment", "StockReserved", key, at=placed + late),
