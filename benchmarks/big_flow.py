@@ -83,10 +83,10 @@ async def load(port: int, templates: Sequence[Template], seconds: float, rate: i
     began = time.monotonic()
     pause = SPANS * len(templates) / rate
 
-    async def exporter(one: Template, seed: int) -> int:
-        random = np.random.Generator(np.random.SFC64(seed))
+    async def exporter(one: Template, number: int) -> int:
+        random = np.random.Generator(np.random.SFC64(time.time_ns() + number))
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        due = began + pause * seed / len(templates)
+        due = began + pause * number / len(templates)
         sent = 0
         while (now := time.monotonic()) < began + seconds:
             await asyncio.sleep(max(due - now, 0))
@@ -96,7 +96,7 @@ async def load(port: int, templates: Sequence[Template], seconds: float, rate: i
         writer.close()
         return sent
 
-    counts = await asyncio.gather(*(exporter(one, time.time_ns() + n) for n, one in enumerate(templates)))
+    counts = await asyncio.gather(*(exporter(one, number) for number, one in enumerate(templates)))
     return sum(counts), time.monotonic() - began
 
 
