@@ -14,6 +14,7 @@ import collections
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -55,10 +56,11 @@ def main() -> None:
         print(f"best: {best:,.0f} spans/s from senders that wait, peak {memory(process.pid, 'VmHWM'):,} MB")
         command = [sys.executable, "-m", "benchmarks.overload", "--seconds", str(given.seconds)]
         command += ["--offer", f"{http},{given.times * best / SPANS}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as offering:
+        # Not a pipe: who writes more than it holds waits for the reader, who waits here for the writer's end.
+        told = Path(folder) / "offered.json"
+        with told.open("w") as output, subprocess.Popen(command, stdout=output) as offering:
             asked = asyncio.run(reading(api, offering))
-            assert offering.stdout is not None
-            found: dict[str, Any] = json.loads(offering.stdout.read())
+        found: dict[str, Any] = json.loads(told.read_text())
         print_offered(found, best, given.seconds)
         for path, took in asked.items():
             print(f"{path}: {shown(took)} in {len(took)} answers")
@@ -69,47 +71,61 @@ def main() -> None:
 
 async def offered(port: int, rate: float, seconds: float) -> dict[str, Any]:
     """Post *rate* requests a second, whatever becomes of them; return what became of them."""
-    templates = itertools.cycle([template(seed) for seed in range(100, 108)])
+    bodies = itertools.cycle([template(seed) for seed in range(100, 108)])
     random = np.random.Generator(np.random.SFC64(int(time.time())))
     statuses: collections.Counter[str] = collections.Counter()
     took: dict[str, list[float]] = {"200": [], "503": []}
-    limits = httpx.Limits(max_connections=_CONNECTIONS)
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
     waiting: set[asyncio.Task[None]] = set()
-    async with httpx.AsyncClient(timeout=_LONGEST_S, limits=limits, trust_env=False) as client:
 
-        async def post(body: bytes) -> None:
-            begun = time.monotonic()
-            try:
-                answer = await client.post(
-                    f"http://127.0.0.1:{port}/v1/traces",
-                    content=body,
-                    headers={"content-type": "application/x-protobuf"},
-                )
-            except httpx.HTTPError as error:
-                statuses[type(error).__name__] += 1
-                return
-            statuses[str(answer.status_code)] += 1
-            took.setdefault(str(answer.status_code), []).append(time.monotonic() - begun)
+    async def post(body: bytes) -> None:
+        asked = time.monotonic()
+        try:
+            async with asyncio.timeout(_LONGEST_S):
+                line = idle.pop() if idle else await asyncio.open_connection("127.0.0.1", port)
+                status, stays = await answered(*line, body)
+        except (OSError, EOFError, TimeoutError) as error:
+            statuses[type(error).__name__] += 1
+            return
+        statuses[status] += 1
+        took.setdefault(status, []).append(time.monotonic() - asked)
+        idle.append(line) if stays else line[1].close()
 
-        begun = time.monotonic()
-        for number in itertools.count():
-            due = begun + number / rate
-            if due > begun + seconds:
-                break
-            await asyncio.sleep(max(due - time.monotonic(), 0))
-            if len(waiting) >= _CONNECTIONS:
-                statuses["not sent: too many wait"] += 1
-                continue
-            task = asyncio.create_task(post(next(templates).fresh(random)))
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
-        while waiting:
-            await asyncio.wait(waiting)
-    unknown = sum(count for status, count in statuses.items() if status.endswith(("Timeout", "Error")))
+    begun = time.monotonic()
+    for number in itertools.count():
+        if (now := time.monotonic()) > begun + seconds:
+            break
+        await asyncio.sleep(max(begun + number / rate - now, 0))
+        if len(waiting) >= _CONNECTIONS:
+            statuses["not sent: too many wait"] += 1
+            continue
+        task = asyncio.create_task(post(next(bodies).fresh(random)))
+        waiting.add(task)
+        task.add_done_callback(waiting.discard)
+    while waiting:
+        await asyncio.wait(waiting)
+    sure = {"200", "503", "429", "not sent: too many wait"}
+    unknown = sum(count for status, count in statuses.items() if status not in sure)
     return {"statuses": statuses, "took": took, "spans": SPANS * statuses["200"], "unknown": unknown}
 
 
-async def reading(api: int, offering: "subprocess.Popen[str]") -> dict[str, list[float]]:
+async def answered(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+) -> tuple[str, bool]:
+    """Post *body*; return the status of the answer, and whether the connection stays open."""
+    writer.write(
+        b"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-protobuf\r\n"
+        b"content-length: %d\r\n\r\n" % len(body)
+    )
+    writer.write(body)
+    await writer.drain()
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = re.search(rb"content-length: (\d+)", head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    return head[9:12].decode(), b"connection: close" not in head
+
+
+async def reading(api: int, offering: "subprocess.Popen[bytes]") -> dict[str, list[float]]:
     """Ask as a page does, until *offering* has ended; return how long each answer took."""
     took: dict[str, list[float]] = {"/api/v1/stuck": [], "/healthz": []}
     async with httpx.AsyncClient(timeout=_LONGEST_S, trust_env=False) as client:
@@ -153,7 +169,7 @@ def print_counters(api: int, sent: int, unknown: int) -> None:
     whole = counted["received"] == counted["stored"] + counted["duplicate"] + counted["refused"]
     print(f"counters: {counted}, {'they add up' if whole else 'THEY DO NOT ADD UP'};", end=" ")
     lone = counted["stored"] - sent
-    print(f"{lone:,} more than was answered, of lone requests ({unknown} unanswered)")
+    print(f"{lone:+,} to what was sent, of lone requests and of {unknown} without an answer")
 
 
 def shown(took: list[float]) -> str:
