@@ -2,7 +2,9 @@
 
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from collector.live.replay import Replay
@@ -10,6 +12,7 @@ from collector.model.flows import State
 from collector.model.wording import HOUR
 from collector.queries import Reader
 from collector.queries.paging import Page
+from collector.queries.stopped import UNLISTED, Stopped
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.contracts import Search
@@ -285,3 +288,21 @@ def test_a_restart_on_a_store_that_lost_all_its_days_is_quiet(
     again.receive(order("C-1", again.now))
     again.wait(70)
     assert again.state("C-1") == State.DONE
+
+
+def test_what_stops_between_two_questions_is_not_taken_for_gone(watch: Watch) -> None:
+    """Every new flow of a busy store was for a moment one "whose spans are not kept any longer"."""
+
+    class Growing:
+        stopped = 0
+
+        def counts_apart(self, _: Search) -> dict[tuple[int, bool], int]:
+            self.stopped += 2
+            return {(int(State.STUCK), False): self.stopped}
+
+    asked = replace(sources(watch), flows=Growing())  # type: ignore[arg-type]
+    hidden = np.zeros(watch.snapshot.flows.num_rows, np.bool_)
+    counts = Stopped(asked).counts(watch.snapshot, hidden, None)
+
+    assert counts[UNLISTED] == 0
+    assert counts[State.STUCK.word] == 2

@@ -45,13 +45,15 @@ class Stopped:
         with contextlib.suppress(StoreError):
             stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
             ask, since = self._sources.flows.counts_apart, self._sources.retained().since
+            every = ask(stopped)
+            # Asked last: what stops between the two questions would count as a flow whose spans are gone.
             whole = ask(replace(stopped, begun_since=since))
             found: Counter[str] = Counter()
-            for (state, gone), number in ask(stopped).items():
+            for (state, gone), number in every.items():
                 if gone:
                     found[DISMISSED] += number
                 else:
-                    kept = whole.get((state, False), 0)
+                    kept = min(number, whole.get((state, False), 0))
                     found[State(state).word] += kept
                     found[UNLISTED] += number - kept
             return dict(found)
