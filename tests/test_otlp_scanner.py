@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector.formats.otlp import Body, Encoding, bounds, decode, scanning
+from collector.formats.otlp import Body, Encoding, decode, scanning
 from collector.formats.otlp.scanning import Area, Count
 from collector.model.spans import ValueType
 from collector.upkeep import compiling
@@ -61,8 +61,8 @@ def test_usual_requests_are_taken_and_say_the_same(sent: Sequence[Span]) -> None
 
 
 def test_it_knows_what_others_know() -> None:
-    """What is compiled has numbers of its own, so that it changes only with its own files."""
-    from collector.formats.otlp import filling, part_walk, scanner
+    """What is compiled names the places of `Count` and `Area` by numbers of its own."""
+    from collector.formats.otlp import filling, part_walk
 
     for name in ("RESOURCES", "SPANS", "LINK_ATTRIBUTES", "DOUBLES", "NAME", "SCOPE", "WRONG"):
         assert getattr(filling, name) == getattr(Count, name)
@@ -73,10 +73,6 @@ def test_it_knows_what_others_know() -> None:
     assert filling.FIRST_OFFSETS == Area.NAME
     assert [ValueType(number) for number in range(8)] == list(ValueType)
     assert (part_walk.EMPTY, part_walk.BYTES) == (ValueType.EMPTY, ValueType.BYTES)
-    assert bounds.FEW == scanner._FEW
-    assert bounds.SMALLEST_SPAN == scanner._SMALLEST_SPAN
-    assert bounds.SMALLEST_ATTRIBUTE == scanner._SMALLEST_ATTRIBUTE
-    assert bounds.SMALLEST_LINK == scanner._SMALLEST_LINK
 
 
 def test_all_fields_are_taken() -> None:

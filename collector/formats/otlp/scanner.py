@@ -26,10 +26,9 @@ from numba.core.caching import FunctionCache
 from numba.core.registry import cpu_target
 
 from collector.formats.otlp import filling, part_walk, wire
+from collector.formats.otlp.bounds import FEW, SMALLEST_ATTRIBUTE, SMALLEST_LINK, SMALLEST_SPAN
 from collector.formats.otlp.filling import Counts, Walk
 from collector.formats.otlp.wire import Octets, jitable
-
-_FEW, _SMALLEST_SPAN, _SMALLEST_ATTRIBUTE, _SMALLEST_LINK = 1_024, 30, 4, 16  # as in bounds
 
 
 @jitable
@@ -133,64 +132,43 @@ def _span(walk: Walk, place: int, end: int) -> bool:
     return seen & 6 == 6 and walk.at[filling.ATTRIBUTES] - attributes <= walk.most_attributes
 
 
-@jitable
-def _scope_spans(walk: Walk, place: int, end: int) -> bool:
-    """Add a `ScopeSpans`; whether it can be taken."""
-    has_scope = False
-    while place < end:
-        tag, place = wire.tag(walk.data, place, end)
-        if place < 0:
-            return False
-        if tag == 0x12:
-            begin, place = wire.part(walk.data, place, end)
-            if begin < 0 or not _span(walk, begin, place):
-                return False
-        elif tag == 0x0A and not has_scope:
-            begin, place = wire.part(walk.data, place, end)
-            if begin < 0:
-                return False
-            filling.put(walk, filling.SCOPE, begin, place)
-            has_scope = True
-        elif tag >> 3 <= 2:
-            return False
-        else:
-            place = wire.behind(walk.data, tag, place, end)
+def _holding(
+    add: Callable[[Walk, int, int], bool], text: int, count: int
+) -> Callable[[Walk, int, int], bool]:
+    """What adds a part that consists of a header, kept as *text*, and of further parts that *add* adds."""
+
+    def holder(walk: Walk, place: int, end: int) -> bool:
+        has_header = False
+        while place < end:
+            tag, place = wire.tag(walk.data, place, end)
             if place < 0:
                 return False
-    if walk.fill:
-        filling.end_text(walk, filling.SCOPE, walk.at[filling.SCOPES])
-    walk.at[filling.SCOPES] += 1
-    return True
+            if tag == 0x12:
+                begin, place = wire.part(walk.data, place, end)
+                if begin < 0 or not add(walk, begin, place):
+                    return False
+            elif tag == 0x0A and not has_header:
+                begin, place = wire.part(walk.data, place, end)
+                if begin < 0:
+                    return False
+                filling.put(walk, text, begin, place)
+                has_header = True
+            elif tag >> 3 <= 2:
+                return False
+            else:
+                place = wire.behind(walk.data, tag, place, end)
+                if place < 0:
+                    return False
+        if walk.fill:
+            filling.end_text(walk, text, walk.at[count])
+        walk.at[count] += 1
+        return True
+
+    return jitable(holder)
 
 
-@jitable
-def _resource_spans(walk: Walk, place: int, end: int) -> bool:
-    """Add a `ResourceSpans`; whether it can be taken."""
-    has_resource = False
-    while place < end:
-        tag, place = wire.tag(walk.data, place, end)
-        if place < 0:
-            return False
-        if tag == 0x12:
-            begin, place = wire.part(walk.data, place, end)
-            if begin < 0 or not _scope_spans(walk, begin, place):
-                return False
-        elif tag == 0x0A and not has_resource:
-            begin, place = wire.part(walk.data, place, end)
-            if begin < 0:
-                return False
-            filling.put(walk, filling.RESOURCE, begin, place)
-            has_resource = True
-        elif tag >> 3 <= 2:
-            return False
-        else:
-            place = wire.behind(walk.data, tag, place, end)
-            if place < 0:
-                return False
-    if walk.fill:
-        filling.end_text(walk, filling.RESOURCE, walk.at[filling.RESOURCES])
-    walk.at[filling.RESOURCES] += 1
-    return True
+_scope_spans = _holding(_span, filling.SCOPE, filling.SCOPES)
+_resource_spans = _holding(_scope_spans, filling.RESOURCE, filling.RESOURCES)
 
 
 @jitable
@@ -218,9 +196,9 @@ def _is_filled(at: Counts, before: Counts, length: int) -> bool:
     """Whether a body of *length* bytes has no more parts than can mean anything: what `bounds` asks."""
     parts = at[filling.RESOURCES] - before[filling.RESOURCES] + at[filling.SCOPES] - before[filling.SCOPES]
     return bool(
-        max(parts, at[filling.SPANS] - before[filling.SPANS]) <= max(_FEW, length // _SMALLEST_SPAN)
-        and at[filling.ATTRIBUTES] - before[filling.ATTRIBUTES] <= max(_FEW, length // _SMALLEST_ATTRIBUTE)
-        and at[filling.LINKS] - before[filling.LINKS] <= max(_FEW, length // _SMALLEST_LINK)
+        max(parts, at[filling.SPANS] - before[filling.SPANS]) <= max(FEW, length // SMALLEST_SPAN)
+        and at[filling.ATTRIBUTES] - before[filling.ATTRIBUTES] <= max(FEW, length // SMALLEST_ATTRIBUTE)
+        and at[filling.LINKS] - before[filling.LINKS] <= max(FEW, length // SMALLEST_LINK)
     )
 
 
