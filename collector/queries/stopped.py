@@ -17,6 +17,7 @@ from collector.store.contracts import Search, StoreError
 # Beside the words of the states: flows that people dismissed, and those of which spans are no longer kept.
 DISMISSED, UNLISTED = "dismissed", "unlisted"
 _COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
+_OLDEST_S = 30.0  # counted anew meanwhile: by whoever asks all the time, nobody waits for it
 _STOPPED = (State.STUCK, State.FAILED)
 
 
@@ -31,7 +32,7 @@ class Stopped:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
-        self._elsewhere: Kept[dict[str, int]] = Kept(_COUNTED_FOR_S)
+        self._elsewhere: Kept[dict[str, int]] = Kept(_COUNTED_FOR_S, oldest_s=_OLDEST_S)
 
     def counts(self, snapshot: Snapshot, hidden: Mask, by: object) -> dict[str, int]:
         """How many flows are in each state, dismissed and unlisted; asked again when *by* is another."""
