@@ -221,6 +221,25 @@ async def test_rest_of_a_refused_body_is_not_waited_for(database: Database) -> N
         assert time.monotonic() - began < serving._LINGER_S + 3
 
 
+async def test_connection_whose_refused_body_came_whole_stays_open(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_LINGER_S", 0.3)
+    config = Config(max_body_bytes=2_000)
+    async with ingest(database, config) as receivers, connected(receivers.http_port) as connection:
+        reader, writer = connection
+        writer.write(http_head(4_000) + bytes(1_000))
+        refused = await reader.readuntil(b"\r\n\r\n")
+        assert refused.startswith(b"HTTP/1.1 413")
+        writer.write(bytes(3_000))
+        await asyncio.sleep(0.8)  # longer than the rest of a refused body is waited for
+        body = protobuf(request(span("after")))
+        writer.write(http_head(len(body)) + body)
+        async with asyncio.timeout(10):
+            while b"HTTP/1.1 200" not in await reader.readline():
+                assert not reader.at_eof(), "a sender that did all that HTTP asks for lost its connection"
+
+
 async def large(scope: Any, receive: Any, send: Any) -> None:
     """An application whose only answer is large."""
     await send({"type": "http.response.start", "status": 200, "headers": []})

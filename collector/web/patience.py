@@ -122,6 +122,8 @@ class _Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._whole = True
         super().on_message_complete()
+        if not self.transport.is_closing() and self._is_idle():  # it was answered before its end
+            self._wait(self.patience.idle_s)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
