@@ -15,7 +15,7 @@ from collector.diagnosis.record import terminated
 from collector.diagnosis.standing import Standings
 from collector.live.chunk import Chunk
 from collector.live.snapshot import EMPTY, Done, Effort, Snapshot
-from collector.model.flows import FLOWS, State
+from collector.model.flows import NO_FLOWS, State
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ def snapshot_of(
     flows = [one.chunk.flows.filter(pa.array(one.alive)) for one in judged]
     return Snapshot(
         now=now,
-        flows=pa.concat_tables([FLOWS.empty_table(), *flows]),
+        flows=pa.concat_tables([NO_FLOWS, *flows]),
         state=np.concatenate([EMPTY.state, *(one.state[one.alive] for one in judged)]),
         kept=np.concatenate([EMPTY.kept, *(one.may_be_kept[one.alive] for one in judged)]),
         coming=np.concatenate([EMPTY.coming, *(one.coming[one.alive] for one in judged)]),

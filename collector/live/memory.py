@@ -15,7 +15,7 @@ from collector.columns.joins import Ints, Mask, among, find, once
 from collector.columns.keys import Keys, text_keys
 from collector.diagnosis.owed import Demands
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
-from collector.model.readings import READINGS
+from collector.model.readings import NO_READINGS
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import Known
 
@@ -147,7 +147,7 @@ class Memory:
         if new.num_rows:
             parts.append((now, new))
         due, waiting = self._split_due(parts, large)
-        rows = pa.concat_tables([READINGS.empty_table(), *ripe, *due])
+        rows = pa.concat_tables([NO_READINGS, *ripe, *due])
         self._waiting = waiting
         if rows.num_rows:
             self._due.append(rows)

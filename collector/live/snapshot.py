@@ -13,8 +13,8 @@ from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life, together
 from collector.diagnosis.record import type_of
 from collector.diagnosis.standing import Standings
-from collector.model.flows import FLOWS
-from collector.model.readings import READINGS
+from collector.model.flows import NO_FLOWS
+from collector.model.readings import NO_READINGS
 from collector.model.wording import MINUTE
 
 RECENT = 15 * MINUTE  # what counts as recent in a summary
@@ -101,13 +101,13 @@ class Snapshot:
 
 EMPTY = Snapshot(
     now=None,
-    flows=FLOWS.empty_table(),
+    flows=NO_FLOWS,
     state=np.empty(0, np.int64),
     kept=np.empty(0, np.bool_),
     coming=np.empty(0, np.bool_),
     owed=NOTHING,
-    places=READINGS.empty_table(),
-    witnesses=READINGS.empty_table(),
+    places=NO_READINGS,
+    witnesses=NO_READINGS,
     slack=np.empty(0, np.int64),
     attempts=np.empty(0, np.int64),
     terminated=np.empty(0, np.bool_),

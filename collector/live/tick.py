@@ -36,7 +36,7 @@ from collector.model.decisions import Decision
 from collector.model.deletions import Doomed
 from collector.model.flows import SET_ASIDE, State
 from collector.model.identity import trace_keys
-from collector.model.readings import READINGS
+from collector.model.readings import NO_READINGS
 from collector.model.wording import SECOND
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import FlowStore, Known, StoreError
@@ -186,7 +186,7 @@ class Tick:
     def _take_in(self, spans: pa.Table | None, now: int) -> None:
         """Hold *spans*. From here on none of them is lost, whatever fails."""
         read = self._read(spans) if spans is not None and spans.num_rows else []
-        rows = pa.concat_tables([READINGS.empty_table(), *read])
+        rows = pa.concat_tables([NO_READINGS, *read])
         try:
             self._memory.take_in(rows, now)
         except Exception:

@@ -17,7 +17,7 @@ from collector.columns.keys import whole
 from collector.conventions import names_of
 from collector.model.answers import FlowItem, Note
 from collector.model.notes import LeftOut
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS
 from collector.queries.errand import Errand
 from collector.queries.paging import Part
 from collector.queries.sources import Sources
@@ -194,7 +194,7 @@ def _fair_share(octets: Ints, room: int) -> int:
 
 def _above(sources: Sources, held: pa.Table, shown: int, lean: Cut, errand: Errand) -> tuple[pa.Table, bool]:
     """What the first *shown* spans of *held* follow from, as far as it is not held; whether that is all."""
-    found, new = [SPANS.empty_table()], held.slice(0, shown)
+    found, new = [NO_SPANS], held.slice(0, shown)
     known = _ids(held)
     room, links = _MOST_ABOVE, True
     for _ in range(_ROUNDS):
@@ -228,7 +228,7 @@ def _meetings(sources: Sources, spans: pa.Table, traces: set[bytes]) -> pa.Table
     linked = whole(spans["link_trace_ids"]).flatten().unique().to_pylist()
     others = sorted(set(linked[: len(traces) + 10 * _MEETINGS]) - traces)[:_MEETINGS]
     if not others:
-        return SPANS.empty_table()
+        return NO_SPANS
     return sources.spans.first_of(others, _MEETING_SPANS, _MEETING_SPANS, cut_for(sources))
 
 

@@ -20,7 +20,7 @@ from collector.formats.otlp.rows import Refusal, Rows
 from collector.formats.otlp.scanning import scanned
 from collector.formats.otlp.table import build
 from collector.formats.otlp.to_json import to_json
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS
 
 __all__ = [
     "Body",
@@ -121,7 +121,7 @@ def _read(
     # Before anything is decoded: what fails here costs its neighbours nothing.
     places = _without(check, bodies, places, verdicts)
     if not places:
-        return SPANS.empty_table(), np.zeros(0, np.int64)
+        return NO_SPANS, np.zeros(0, np.int64)
     places, rows, refused = _readable(reader, bodies, places, verdicts)
     table, body_of, invalid = build(rows, *limits)
     kept = np.bincount(body_of, minlength=len(places)).tolist()

@@ -15,7 +15,7 @@ from collector.formats.otlp import octets
 from collector.formats.otlp.rows import Bools, Ints, Octets
 from collector.formats.otlp.table import services
 from collector.formats.otlp.values import text, typed
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS, SPANS
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 Scan: TypeAlias = Callable[..., None]
@@ -88,7 +88,7 @@ class Scanned:
 
 def scanned(bodies: Sequence[bytes], received_unix_nano: int, max_attributes: int) -> Scanned:
     """Scan *bodies*: take those in which everything is usual. None is while the scanner is not compiled."""
-    nothing = Scanned(np.zeros(len(bodies), np.bool_), SPANS.empty_table(), np.zeros(0, np.int32))
+    nothing = Scanned(np.zeros(len(bodies), np.bool_), NO_SPANS, np.zeros(0, np.int32))
     if ready() is None or not bodies:
         return nothing
     pointers = (ctypes.c_char_p * len(bodies))(*bodies)

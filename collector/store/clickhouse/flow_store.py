@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
 from collector.store.contracts import Known, Place, Search, SpanStore, begins_trace_id
@@ -123,7 +123,7 @@ class ClickHouseFlows:
                 begun[name] = min(begun.get(name) or first, first or begun.get(name, 0))
         traces.update(*theirs.values())
         found = {name: Known(begun[name], frozenset(some)) for name, some in theirs.items()}
-        return found, self._spans.spans_of(traces) if traces else SPANS.empty_table()
+        return found, self._spans.spans_of(traces) if traces else NO_SPANS
 
     def named(self, name: str) -> pa.Table:
         """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from collector.columns.joins import Ints
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.contracts import PLACES, Cut, SpanPlace
 
@@ -146,7 +146,7 @@ class SpanParts:
     def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
         """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
         columns, parameters = _columns(cut)
-        tables = [SPANS.empty_table()]
+        tables = [NO_SPANS]
         for some in _in_portions(ids):
             where, named = _at(some)
             answer = self._database.query(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.span_parts import BEST, SpanParts
 from collector.store.contracts import NEVER, StoreError
 
@@ -102,4 +102,4 @@ def _as_spans(answer: pa.Table) -> pa.Table:
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables) if tables else SPANS.empty_table()
+    return pa.concat_tables(tables) if tables else NO_SPANS
