@@ -74,5 +74,5 @@ def _refused_or_repaired(column: pa.BinaryArray, noise: bytes, place: int) -> No
     "octets", [b"\x0a\x05ab", b"\x0a\xff\xff\xff\xff\xff", b"\x0a\x01a\x12\x7f", b"\x0a"]
 )
 def test_a_length_beyond_the_end_is_said_to_be_unreadable(octets: bytes) -> None:
-    with pytest.raises(OtlpError, match="attribute can not be read"):
+    with pytest.raises(OtlpError, match="attribute cannot be read"):
         of_pairs(pa.array([KeyValue(key="before").SerializeToString(), octets], pa.binary()))

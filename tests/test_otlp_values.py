@@ -87,5 +87,5 @@ def test_unusual_ways_to_write(encoded: bytes | None, kind: ValueType, octets: b
     "broken", [b"\x0a", b"\x0a\x05ab", b"\x18", b"\x18\xff", b"\x21\x00", b"\x0b", b"\xff"]
 )
 def test_what_is_no_value_is_an_error(broken: bytes) -> None:
-    with pytest.raises(OtlpError, match="The value of an attribute can not be read"):
+    with pytest.raises(OtlpError, match="The value of an attribute cannot be read"):
         of_encoded(pa.array([b"", broken], pa.binary()))

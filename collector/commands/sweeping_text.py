@@ -8,6 +8,8 @@ from collector.model.wording import counted, duration, moment
 
 Document: TypeAlias = dict[str, Any]
 
+_FEW = 5  # names on one line
+
 
 def dismissed(document: Document) -> str:
     """What was stored, and how to take it back."""
@@ -42,7 +44,7 @@ def deleted(document: Document) -> str:
     flows = _flows(document["whole_flows"], document["flows"] - document["whole_flows"])
     lines = [*_counts("by service", document["services"]), *_counts("by day of arrival", document["days"])]
     if document["examples"]:
-        lines.append(f"  such as: {', '.join(map(short, document['examples']))}")
+        lines.append(f"  such as: {', '.join(map(short, document['examples'][:_FEW]))}")
     if document["state"] == "dry_run":
         head = f"Would delete {spans} {what}: nothing was changed. {flows}"
         return "\n".join([head, *lines, "", "To do it, add --yes and --reason TEXT."])

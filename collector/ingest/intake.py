@@ -22,13 +22,13 @@ from collector.counters import Counters
 from collector.formats.otlp import Body, Decoded, Encoding, OtlpError, Verdict, decode
 from collector.ingest.admission import Admission
 from collector.model.identity import each_once, spread_span_keys
-from collector.model.spans import SPANS
+from collector.model.spans import NO_SPANS
 from collector.store.contracts import SpanStore, StoreError
 from collector.upkeep.health import Troubles
 from collector.upkeep.watch import Watch
 from collector.web.budget import Budget, OverloadError, Share
 
-_GROUP_BYTES = 16 * 1024 * 1024  # 40,000 spans: larger groups are no cheaper per span, and take more memory
+_GROUP_BYTES = 8 * 1024 * 1024  # 20,000 spans: larger groups are no cheaper per span, and take more memory
 _AHEAD_BYTES = 4 * 1024 * 1024  # enough for a group: it may be decoded while the one before is stored
 _LINGER_S = 0.01
 _PATIENCE_S = 1.0  # longest wait for a live part that is behind: senders must not wait forever
@@ -36,7 +36,7 @@ _REMEMBERED_S = 600  # how far back duplicates are recognized after a start; exp
 _REMEMBERED_SPANS = 1_000_000
 
 _STOPPING = "The collector is stopping."
-_UNREADABLE = "The request can not be read"
+_UNREADABLE = "The request cannot be read"
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ class Intake:
         except Exception as error:  # our own bug: it must cost one request, not the others in its group
             if len(bodies) == 1:
                 log.exception("A request of %d bytes could not be read", len(bodies[0].data))
-                return Decoded(SPANS.empty_table(), [Verdict(error=OtlpError(f"{_UNREADABLE}: {error}"))])
+                return Decoded(NO_SPANS, [Verdict(error=OtlpError(f"{_UNREADABLE}: {error}"))])
         half = len(bodies) // 2
         parts = [self._decode(some, received_unix_nano) for some in (bodies[:half], bodies[half:])]
         spans = pa.concat_tables([part.spans for part in parts])

@@ -47,7 +47,7 @@ def read(bodies: Sequence[bytes]) -> tuple[Rows, dict[int, Refusal]]:
         except (ValueError, RecursionError):  # msgspec's errors and those of UTF-8 are ValueErrors
             request, wrong = _read_patiently(data)
             if wrong:
-                reason = f"{len(wrong)} span(s) refused. The first can not be read: {wrong[0]}."
+                reason = f"{len(wrong)} span(s) refused. The first cannot be read: {wrong[0]}."
                 refused[number] = Refusal(len(wrong), reason)
         gathered.add(number, request)
     return gathered.rows(), refused

@@ -62,7 +62,7 @@ def _usual(column: pa.BinaryArray, strange: Bools) -> pa.BinaryArray:
         try:
             pair = KeyValue.FromString(encoded[row])
         except DecodeError as error:
-            raise OtlpError(f"An attribute can not be read: {error}.") from error
+            raise OtlpError(f"An attribute cannot be read: {error}.") from error
         pair.DiscardUnknownFields()
         pair.ClearField("key_strindex")  # profiles only
         encoded[row] = pair.SerializeToString()

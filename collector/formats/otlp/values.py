@@ -144,7 +144,7 @@ def _usual(strange: Sequence[bytes]) -> pa.BinaryArray:
         try:
             value = AnyValue.FromString(encoded)
         except DecodeError as error:
-            raise OtlpError(f"The value of an attribute can not be read: {error}.") from error
+            raise OtlpError(f"The value of an attribute cannot be read: {error}.") from error
         value.DiscardUnknownFields()
         if value.HasField("string_value_strindex"):  # profiles only
             value.Clear()
