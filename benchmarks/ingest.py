@@ -173,8 +173,13 @@ async def exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, b
 
 
 @contextlib.contextmanager
-def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
-    """A collector on free ports, and these ports by the names of their settings."""
+def collector(
+    folder: Path, within: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
+    """A collector on free ports, and these ports by the names of their settings.
+
+    *within* is where the number of a process is written to put it into a control group.
+    """
     names = ("CHOREOSCOPE_HTTP_PORT", "CHOREOSCOPE_GRPC_PORT", "CHOREOSCOPE_API_PORT")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     environment = {
@@ -183,6 +188,8 @@ def collector(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, i
         "CHOREOSCOPE_DATA": str(folder),
     }
     command = [sys.executable, "-m", "collector"]
+    if within is not None:  # from its first byte on
+        command = ["sh", "-c", f'echo $$ > {within} && exec "$@"', "sh", *command]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         process.stdout.readline()

@@ -4,6 +4,7 @@ First, senders that wait for their answers show what it can take (its best goodp
 own, with a low priority, offers *--times* as much, on a timetable that waits for nobody, while a reader asks
 `/api/v1/stuck` and `/healthz`. Refused requests are not sent again: what is measured is what the collector
 does, not how patient its senders are. Last, it is seen how soon a lone request is answered as before.
+`--memory-limit 1536` lets the kernel end a collector that takes more megabytes (root, and Linux's cgroups).
 
 A figure, not a test: senders and collector share the processors.
 """
@@ -11,6 +12,7 @@ A figure, not a test: senders and collector share the processors.
 import argparse
 import asyncio
 import collections
+import contextlib
 import itertools
 import json
 import os
@@ -19,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +44,19 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of overload; a third of it for the best")
     parser.add_argument("--times", type=float, default=3.0, help="how many times the best is offered")
     parser.add_argument("--offer", help=argparse.SUPPRESS)  # the process that offers: port,requests a second
+    parser.add_argument("--memory-limit", type=int, metavar="MB", help="ended by the kernel beyond it")
     given = parser.parse_args()
     if given.offer:
         port, rate = given.offer.split(",")
         os.nice(5)
         print(json.dumps(asyncio.run(offered(int(port), float(rate), given.seconds))))
         return
-    with tempfile.TemporaryDirectory() as folder, collector(Path(folder)) as (process, ports):
+    limited = group(given.memory_limit) if given.memory_limit else contextlib.nullcontext()
+    with (
+        limited as within,
+        tempfile.TemporaryDirectory() as folder,
+        collector(Path(folder), within) as (process, ports),
+    ):
         http, api = ports["CHOREOSCOPE_HTTP_PORT"], ports["CHOREOSCOPE_API_PORT"]
         templates = [template(seed) for seed in range(16)]
         seconds = max(given.seconds / 3, 5)
@@ -59,14 +68,32 @@ def main() -> None:
         # Not a pipe: who writes more than it holds waits for the reader, who waits here for the writer's end.
         told = Path(folder) / "offered.json"
         with told.open("w") as output, subprocess.Popen(command, stdout=output) as offering:
-            asked = asyncio.run(reading(api, offering))
+            asked, own = asyncio.run(reading(api, offering, process.pid))
         found: dict[str, Any] = json.loads(told.read_text())
         print_offered(found, best, given.seconds)
         for path, took in asked.items():
             print(f"{path}: {shown(took)} in {len(took)} answers")
         normal = asyncio.run(back_to_normal(http, api, templates[0]))
-        print(f"peak memory {memory(process.pid, 'VmHWM'):,} MB, back to normal {normal}")
-        print_counters(api, before + found["spans"] + SPANS * found["unknown"], found["unknown"])
+        # What it can take falls with what it has stored: merges.
+        sent = asyncio.run(load(http, templates, seconds / 2))
+        print(f"best afterwards: {2 * sent / seconds:,.0f} spans/s from senders that wait")
+        peak = memory(process.pid, "VmHWM")
+        print(f"peak memory {peak:,} MB, {own:,} MB without the files it has mapped, back to normal {normal}")
+        print_counters(api, before + sent + found["spans"] + SPANS * found["unknown"], found["unknown"])
+
+
+@contextlib.contextmanager
+def group(megabytes: int) -> Iterator[Path]:
+    """A control group of processes that may have so many *megabytes* in all, and what they read of files."""
+    old = Path("/sys/fs/cgroup/memory")
+    root, limit = (old, "memory.limit_in_bytes") if old.is_dir() else (old.parent, "memory.max")
+    made = root / f"choreoscope-{os.getpid()}"
+    made.mkdir()
+    try:
+        (made / limit).write_text(str(megabytes * 2**20))
+        yield made / "cgroup.procs"
+    finally:
+        made.rmdir()
 
 
 async def offered(port: int, rate: float, seconds: float) -> dict[str, Any]:
@@ -125,17 +152,24 @@ async def answered(
     return head[9:12].decode(), b"connection: close" not in head
 
 
-async def reading(api: int, offering: "subprocess.Popen[bytes]") -> dict[str, list[float]]:
-    """Ask as a page does, until *offering* has ended; return how long each answer took."""
+async def reading(
+    api: int, offering: "subprocess.Popen[bytes]", pid: int
+) -> tuple[dict[str, list[float]], int]:
+    """Ask as a page does, until *offering* has ended.
+
+    Return how long each answer took, and the most megabytes of its own that process *pid* had.
+    """
     took: dict[str, list[float]] = {"/api/v1/stuck": [], "/healthz": []}
+    own = 0
     async with httpx.AsyncClient(timeout=_LONGEST_S, trust_env=False) as client:
         while offering.poll() is None:
             for path, times in took.items():
                 begun = time.monotonic()
                 (await client.get(f"http://127.0.0.1:{api}{path}")).raise_for_status()
                 times.append(time.monotonic() - begun)
+            own = max(own, memory(pid, "RssAnon"))
             await asyncio.sleep(0.2)
-    return took
+    return took, own
 
 
 async def back_to_normal(port: int, api: int, one: Template) -> str:
