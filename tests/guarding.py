@@ -12,6 +12,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
 
+def protect(address: int, size: int) -> None:
+    """End the process that touches these bytes, which must be whole pages."""
+    if _libc.mprotect(address, size, _NOBODY):
+        raise OSError(ctypes.get_errno(), "mprotect")
+
+
 class Guarded:
     """*size* bytes, of which the last is followed by the guard."""
 
@@ -21,8 +27,7 @@ class Guarded:
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self.end = start + pages * mmap.PAGESIZE
         self.size = pages * mmap.PAGESIZE
-        if _libc.mprotect(self.end, mmap.PAGESIZE, _NOBODY):
-            raise OSError(ctypes.get_errno(), "mprotect")
+        protect(self.end, mmap.PAGESIZE)
 
     def put(self, octets: bytes) -> int:
         """The address of *octets*, which end at the guard."""

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 
 # What breaks parsers: lengths that overflow, varints that do not end, groups, ends of text, nesting.
-_PIECES: Sequence[bytes] = (
+PIECES: Sequence[bytes] = (
     b"\xff" * 9 + b"\x01",
     b"\xf6" + b"\xff" * 8 + b"\x01",
     b"\xff" * 8 + b"\x7f",
@@ -40,9 +40,9 @@ def mutated(rng: random.Random, body: bytes, others: Sequence[bytes] = ()) -> by
             case 1 if made:
                 made[place % len(made)] ^= 1 << rng.randrange(8)
             case 2:
-                made[place:place] = rng.choice(_PIECES)
+                made[place:place] = rng.choice(PIECES)
             case 3:
-                made[place : place + rng.randint(1, 10)] = rng.choice(_PIECES)
+                made[place : place + rng.randint(1, 10)] = rng.choice(PIECES)
             case 4:
                 del made[place : place + rng.randint(1, 8)]
             case 5:

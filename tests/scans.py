@@ -4,9 +4,11 @@ import ctypes
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -117,27 +119,38 @@ def _octets(pair: KeyValue) -> bytes | float | None:
     return b""
 
 
-def contradiction(body: bytes) -> str:
-    """How what the scanner makes of *body* contradicts protobuf's own parser; empty if it does not."""
-    found = scanning.scanned([body], NOW, MOST_ATTRIBUTES)
-    rows = expected(body)
-    if not found.taken[0] or rows is None:
-        return ""
-    if len(rows) != found.spans.num_rows:
-        return f"{found.spans.num_rows} spans and not {len(rows)}: {body.hex()}"
-    for row, seen in zip(rows, found.spans.to_pylist(), strict=True):
-        for name, value in row.items():
-            if name == "attribute_values":
-                pairs = zip(value, seen[name], strict=True)
-                same = all(
-                    one is None
-                    or (repr(float(other)) == repr(one) if isinstance(one, float) else one == other)
-                    for one, other in pairs
-                )
-            else:
-                same = value == seen[name]
-            if not same:
-                return f"{name} is {seen[name]!r} and not {value!r}: {body.hex()}"
+def contradiction(bodies: Sequence[bytes]) -> str:
+    """How what the scanner makes of *bodies* contradicts protobuf's own parser; empty if it does not."""
+    found = scanning.scanned(bodies, NOW, MOST_ATTRIBUTES)
+    seen = found.spans.select(list(_row(Span(), b"", b""))).to_pylist()
+    for body, is_taken, place in zip(bodies, found.taken, _first_spans(found), strict=True):
+        rows = expected(body) if is_taken else None
+        if rows is None:
+            continue
+        if len(rows) != place.stop - place.start:
+            return f"{place.stop - place.start} spans and not {len(rows)}: {body.hex()}"
+        for row, one in zip(rows, seen[place], strict=True):
+            if row != one and (wrong := _contradicted(row, one)):
+                return f"{wrong}: {body.hex()}"
+    return ""
+
+
+def _first_spans(found: scanning.Scanned) -> list[slice]:
+    """Which spans each body has."""
+    ends = np.cumsum(np.bincount(found.body_of, minlength=len(found.taken))).tolist()
+    return [slice(begin, end) for begin, end in pairwise([0, *ends])]
+
+
+def _contradicted(row: dict[str, Any], seen: dict[str, Any]) -> str:
+    for name, value in row.items():
+        same = value == seen[name]
+        if name == "attribute_values":
+            same = all(
+                one is None or (repr(float(other)) == repr(one) if isinstance(one, float) else one == other)
+                for one, other in zip(value, seen[name], strict=True)
+            )
+        if not same:
+            return f"{name} is {seen[name]!r} and not {value!r}"
     return ""
 
 
@@ -149,15 +162,22 @@ class Harness:
 
     def scan(self, body: bytes, most: int = MOST_ATTRIBUTES) -> bool:
         """Whether the scanner takes *body*; the process dies if it touches a guard."""
+        found = self.scan_all(np.array([self._body.put(body)]), np.array([len(body)]), most)
+        return bool(found[0])
+
+    def scan_all(
+        self, places: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], most: int = MOST_ATTRIBUTES
+    ) -> npt.NDArray[np.bool_]:
+        """Which of the bodies at *places*, each at a guard of its own, the scanner takes."""
         self._guards.again()
         array, scanning._array = scanning._array, self._guards.array
         try:
-            pointers = (ctypes.c_void_p * 1)(self._body.put(body))
-            found = scanning.Columns(pointers, np.array([len(body)]), most)
+            pointers = (ctypes.c_void_p * len(places)).from_buffer_copy(places.tobytes())
+            found = scanning.Columns(pointers, lengths, most)
         finally:
             scanning._array = array
-        assert found.sound, body.hex()
-        return bool(found.taken[0])
+        assert found.sound, [ctypes.string_at(*one).hex() for one in zip(places, lengths, strict=True)]
+        return found.taken.view(np.bool_)
 
 
 def random_request(rng: random.Random) -> ExportTraceServiceRequest:

@@ -1,41 +1,41 @@
 """Does any input break a decoder? Mutations of sound inputs, and what protobuf's own parser says of the same.
 
-No input may raise anything but the decoder's own errors, or take longer than a tenth of a second of processor
-time. What protobuf takes, we take; where we take more (text that is not UTF-8, what stays encoded), each
-length in it is still right.
+Each decoder is tried by as many processes as there are processors, each with mutations of its own; one that
+ends is a finding. No input may raise anything but the decoder's own errors, or take longer than a tenth of a
+second of processor time. What protobuf takes, we take; where we take more (text that is not UTF-8, what stays
+encoded), each length in it is still right.
 """
 
 import asyncio
 import codecs
 import gzip
 import json
+import os
 import random
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
-from urllib.parse import quote
+from multiprocessing import get_context
 
-import httpx
 import pyarrow as pa
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from starlette.applications import Starlette
 
+from benchmarks.torture import http_requests
+from benchmarks.torture.mutants import Mutants
 from benchmarks.torture.outcomes import Outcome
 from collector import formats
-from collector.config import Config
-from collector.counters import Counters
 from collector.formats.otlp import Body, Encoding, OtlpError, bounds, decode, scanning
-from collector.ingest.intake import Accepted
-from collector.ingest.receivers.http import http_app
 from collector.web.bodies import BodyError, inflate
-from collector.web.budget import Budget, Share
 from tests.factories import NOW, as_json, protobuf, request, span
-from tests.mutating import mutated
-from tests.scans import Harness, contradiction, difference, padded, random_request
+from tests.scans import Harness, contradiction, difference, padded, random_request, without_scanner
 
 _LONG_S = 0.1
+_ROUNDS = 100  # of mutations, for each that is compared
 _SPANS = (
     span(
         id="a", parent="p", links=[("t", "b")], error="no", attributes={"n": -1, "s": "x", "l": [1, {"k": 2}]}
@@ -48,146 +48,191 @@ _JSON = [json.dumps(as_json(one)).encode() for one in _REQUESTS]
 _JAEGER = b'{"data":[{"traceID":"1","spans":[{"traceID":"1","spanID":"2","operationName":"x","references":[{"refType":"CHILD_OF","traceID":"1","spanID":"3"}],"startTime":1,"duration":2,"tags":[{"key":"a","type":"string","value":"b"}],"processID":"p1"}],"processes":{"p1":{"serviceName":"s","tags":[]}}}]}'  # noqa: E501
 _ZIPKIN = b'[{"traceId":"1","id":"2","parentId":"3","name":"x","timestamp":1,"duration":2,"kind":"CLIENT","localEndpoint":{"serviceName":"s"},"tags":{"a":"b"},"annotations":[{"timestamp":1,"value":"v"}]}]'  # noqa: E501
 
-Check = Callable[[bytes], str]  # what is wrong; empty if nothing is
+# What is wrong with the first of these bodies with which anything is; empty if nothing is.
+Check = Callable[[Sequence[bytes]], str]
 
 
-def _protobuf(body: bytes) -> str:
-    try:
-        bounds.require_framed(body)
-        framed = True
-    except OtlpError:
-        framed = False
-    try:
-        ExportTraceServiceRequest.FromString(body)
-        sound = True
-    except DecodeError:
-        sound = False
-    if sound and not framed:
-        return "protobuf takes it, and we do not" if b"empty" not in body else ""
-    (verdict,) = decode([Body(body, Encoding.PROTOBUF)], NOW).verdicts
-    if not framed:
-        return "" if verdict.error else "it was taken unframed"
-    return "the decoder panicked" if "decoder failed" in str(verdict.error) else ""
+@dataclass(frozen=True)
+class Tally:
+    """What one process tried, and what is wrong, if anything is."""
+
+    executions: int
+    wrong: str = ""
+    slowest_s: float = 0.0
+    compared: int = 0  # with what others say of the same
 
 
-def _json(body: bytes) -> str:
-    (verdict,) = decode([Body(body, Encoding.JSON)], NOW).verdicts
-    try:
-        # As lenient as our decoder about the text of names that it skips.
-        json.loads(body.removeprefix(codecs.BOM_UTF8).decode(errors="replace"), strict=False)
-    except (ValueError, RecursionError):
-        return "" if verdict.error else "it was taken, and is no JSON"
-    return ""
-
-
-def _packed(coding: str, body: bytes) -> str:
-    try:
-        out = inflate(body, coding, 2**20)
-    except BodyError:
-        return ""
-    return "" if len(out) <= 2**20 else "more came out than is allowed"
-
-
-def _file(body: bytes) -> str:
-    try:
-        formats.read(body, NOW)
-    except formats.FormatError as error:
-        return "" if len(str(error)) < 1_000 else "its error is a page long"
-    return ""
-
-
-class _Taking:
-    """An intake that takes everything: what is tried is what comes before it."""
-
-    def __init__(self) -> None:
-        self.budget = Budget(2**30)
-
-    def refuse_early(self) -> None:
-        """Refuse nothing."""
-
-    async def accept(self, data: bytes, encoding: Encoding, share: Share) -> Accepted:
-        """Say that all is kept."""
-        return Accepted()
-
-
-async def _http(client: httpx.AsyncClient, rng: random.Random) -> str:
-    headers = {
-        "content-type": "application/x-protobuf",
-        "content-encoding": rng.choice(["gzip", "zstd", "", "deflate"]),
-    }
-    name = rng.choice([*headers, "authorization", "content-length", "origin", "host", "x-other"])
-    value = mutated(rng, headers.get(name, "value").encode()).replace(b"\r", b"").replace(b"\n", b"")
-    path = mutated(rng, b"/v1/traces") if rng.random() < 0.3 else b"/v1/traces"
-    path = quote(path, safe="/%").encode()
-    body = mutated(rng, rng.choice(_PROTOBUF))
-    url = httpx.URL("http://localhost/").copy_with(raw_path=b"/" + path.lstrip(b"/"))
-    sent = [(key.encode(), text.encode()) for key, text in headers.items() if key != name] + [
-        (name.encode(), value)
-    ]
-    answer = await client.send(
-        client.build_request(rng.choice(["POST", "POST", "PUT", "GET"]), url, content=body, headers=sent)
-    )
-    return "" if answer.status_code < 500 else f"{answer.status_code}: {answer.text[:100]}"
-
-
-def _fuzz(check: Check, seeds: list[bytes], minutes: float, seed: int) -> Outcome:
-    rng = random.Random(seed)
-    until, count, slowest = time.monotonic() + minutes * 60, 0, 0.0
-    while time.monotonic() < until or count < 500:
-        body = mutated(rng, rng.choice(seeds), seeds)
-        started = time.thread_time()
+def _protobuf(bodies: Sequence[bytes]) -> str:
+    """The decoder behind the scanner, which alone refuses."""
+    with without_scanner():
+        verdicts = decode([Body(body, Encoding.PROTOBUF) for body in bodies], NOW).verdicts
+    for body, verdict in zip(bodies, verdicts, strict=True):
         try:
-            wrong = check(body)
-        except BaseException as error:  # a panic of compiled code is no Exception
-            wrong = f"{type(error).__name__}: {error}"
-        took = time.thread_time() - started
-        slowest = max(slowest, took)
-        count += 1
-        if not wrong and took > _LONG_S:
-            wrong = f"it took {took:.2f} s"
+            bounds.require_framed(body)
+            framed = True
+        except OtlpError:
+            framed = False
+        try:
+            ExportTraceServiceRequest.FromString(body)
+            sound = True
+        except DecodeError:
+            sound = False
+        wrong = ""
+        if sound and not framed:
+            wrong = "" if b"empty" in body else "protobuf takes it, and we do not"
+        elif not framed:
+            wrong = "" if verdict.error else "it was taken unframed"
+        elif "decoder failed" in str(verdict.error):
+            wrong = "the decoder panicked"
         if wrong:
-            return Outcome(False, f"execution {count:,}, {wrong[:200]}: {body[:200]!r}")
-    return Outcome(True, f"{count:,} executions, the longest {slowest * 1000:.0f} ms")
+            return _told(wrong, body)
+    return ""
 
 
-def _fuzz_http(minutes: float, seed: int) -> Outcome:
-    app: Starlette = http_app(_Taking(), Config(), Counters())  # type: ignore[arg-type]
+def _json(bodies: Sequence[bytes]) -> str:
+    verdicts = decode([Body(body, Encoding.JSON) for body in bodies], NOW).verdicts
+    for body, verdict in zip(bodies, verdicts, strict=True):
+        if verdict.error is None:
+            try:
+                # As lenient as our decoder about the text of names that it skips.
+                json.loads(body.removeprefix(codecs.BOM_UTF8).decode(errors="replace"), strict=False)
+            except (ValueError, RecursionError):
+                return _told("it was taken, and is no JSON", body)
+    return ""
+
+
+def _packed(coding: str, bodies: Sequence[bytes]) -> str:
+    for body in bodies:
+        try:
+            out = inflate(body, coding, 2**20)
+        except BodyError:
+            continue
+        if len(out) > 2**20:
+            return _told("more came out than is allowed", body)
+    return ""
+
+
+def _file(bodies: Sequence[bytes]) -> str:
+    for body in bodies:
+        try:
+            formats.read(body, NOW)
+        except formats.FormatError as error:
+            if len(str(error)) >= 1_000:
+                return _told("its error is a page long", body)
+    return ""
+
+
+def _told(wrong: str, body: bytes) -> str:
+    return f"{wrong}: {body.hex()}"
+
+
+def _fuzz(check: Check, seeds: list[bytes], minutes: float, seed: int) -> Tally:
+    mutants = _mutants(seeds, minutes, seed)
+    until, count, slowest, usual = time.monotonic() + minutes * 60, 0, 0.0, float("inf")
+    while time.monotonic() < until or not count:
+        bodies = mutants.bodies()
+        wrong, took = _tried(check, bodies)
+        count, usual = count + len(bodies), min(usual, took)
+        if wrong or took > 2 * usual + _LONG_S:  # which of them is it?
+            for body in bodies:
+                alone, took = _tried(check, [body])
+                if took > _LONG_S:  # a collection of garbage, or is it the body?
+                    took = min(took, *(_tried(check, [body])[1] for _ in range(3)))
+                slowest = max(slowest, took)
+                if alone or took > _LONG_S:
+                    return Tally(count, alone or _told(f"it took {took:.2f} s", body), slowest)
+        if wrong:
+            return Tally(count, f"only together with others: {wrong}", slowest)
+    return Tally(count, "", slowest)
+
+
+def _tried(check: Check, bodies: Sequence[bytes]) -> tuple[str, float]:
+    """What is wrong, and how long it took all of them."""
+    started = time.thread_time()
+    try:
+        wrong = check(bodies)
+    except BaseException as error:  # a panic of compiled code is no Exception
+        wrong = _told(f"{type(error).__name__}: {error}", bodies[0])
+    return wrong, time.thread_time() - started
+
+
+def _fuzz_http(minutes: float, seed: int) -> Tally:
+    mutants = _mutants(http_requests.requests(_PROTOBUF, _JSON[0]), minutes, seed)
     rng = random.Random(seed)
 
-    async def run() -> Outcome:
+    async def run() -> Tally:
         until, count = time.monotonic() + minutes * 60, 0
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-            while time.monotonic() < until or count < 200:
-                count += 1
-                if wrong := await _http(client, rng):
-                    return Outcome(False, f"execution {count:,}, {wrong}")
-        return Outcome(True, f"{count:,} requests")
+        with http_requests.connections() as connections:
+            while time.monotonic() < until or not count:
+                for body in mutants.bodies():
+                    count += 1
+                    if wrong := await connections.send(http_requests.in_pieces(rng, body)):
+                        return Tally(count, _told(wrong, body))
+        return Tally(count)
 
     return asyncio.run(run())
 
 
-def _fuzz_scanner(minutes: float, seed: int) -> Outcome:
+def _fuzz_scanner(minutes: float, seed: int) -> Tally:
     """Is what the scanner returns what is returned without it, and what protobuf's own parser says?
 
     Bodies and columns end at pages that nobody may touch: a read or write out of bounds ends the process.
     """
     scanning.prepare()
     if scanning.ready() is None:
-        return Outcome(True, "left out: there is no compiler here")
+        return Tally(0)
     rng, harness = random.Random(seed), Harness()
-    until, sound, damaged, taken = time.monotonic() + minutes * 60, 0, 0, 0
-    while time.monotonic() < until or not damaged:
-        seeds = [random_request(rng).SerializeToString() for _ in range(40)]
-        seeds += map(padded, seeds[:10])
-        bodies = [mutated(rng, rng.choice(seeds), seeds) for _ in range(400)]
-        taken += sum(map(harness.scan, bodies))
-        for group in (seeds, bodies[:100]):
-            if wrong := difference(group) or next(filter(None, map(contradiction, group)), ""):
-                return Outcome(False, f"after {sound + damaged:,}, {wrong[:2_000]}")
-        sound, damaged = sound + len(seeds), damaged + len(bodies)
-    return Outcome(
-        True, f"{sound:,} requests, {damaged:,} mutations ({taken:,} of them taken); a quarter was compared"
-    )
+    mutants = _mutants([b""], minutes, seed)
+    until, count, compared = time.monotonic() + minutes * 60, 0, 0
+    while time.monotonic() < until or not count:
+        seeds = [random_request(rng).SerializeToString() for _ in range(120)]
+        seeds += map(padded, seeds[:20])
+        mutants.use(seeds)
+        for group in (seeds, mutants.bodies()):
+            if wrong := difference(group) or contradiction(group):
+                return Tally(count, wrong, compared=compared)
+            compared += len(group)
+        for _ in range(_ROUNDS if minutes else 1):
+            harness.scan_all(mutants.draw(), mutants.lengths)
+            count += len(mutants.lengths)
+    return Tally(count, compared=compared)
+
+
+def _mutants(seeds: list[bytes], minutes: float, seed: int) -> Mutants:
+    """Without a time there are few, which are not worth a compiler's."""
+    return Mutants(seeds, seed, compiled=minutes > 0)
+
+
+def _by_all(name: str, minutes: float, seed: int) -> Outcome:
+    """What becomes of a decoder that as many processes try as there are processors."""
+    if not minutes:
+        return _outcome([TRIED[name](minutes, seed)])
+    many = os.cpu_count() or 1
+    with ProcessPoolExecutor(many, get_context("spawn")) as pool:
+        running = [pool.submit(_one, name, minutes, seed * 1_000 + number) for number in range(many)]
+        try:
+            return _outcome([one.result() for one in running])
+        except BrokenProcessPool:
+            return Outcome(False, "a process died of what it was given")
+
+
+def _one(name: str, minutes: float, seed: int) -> Tally:
+    return TRIED[name](minutes, seed)
+
+
+def _outcome(tallies: Sequence[Tally]) -> Outcome:
+    count = sum(one.executions for one in tallies)
+    for one in tallies:
+        if one.wrong:
+            return Outcome(False, f"execution {one.executions:,}: {one.wrong[:2_000]}")
+    if not count:
+        return Outcome(True, "left out: there is no compiler here")
+    said = f"{count:,} executions"
+    if compared := sum(one.compared for one in tallies):
+        said += f", {compared:,} more compared with the other decoders"
+    if slowest := max(one.slowest_s for one in tallies):
+        said += f", the longest {slowest * 1000:.0f} ms"
+    return Outcome(True, said)
 
 
 def _zstd(data: bytes) -> bytes:
@@ -195,7 +240,7 @@ def _zstd(data: bytes) -> bytes:
     return packed
 
 
-PARTS: dict[str, Callable[[float, int], Outcome]] = {
+TRIED: dict[str, Callable[[float, int], Tally]] = {
     "fuzz-protobuf": partial(_fuzz, _protobuf, _PROTOBUF),
     "fuzz-scanner": _fuzz_scanner,
     "fuzz-json": partial(_fuzz, _json, _JSON),
@@ -205,3 +250,5 @@ PARTS: dict[str, Callable[[float, int], Outcome]] = {
     "fuzz-files": partial(_fuzz, _file, [*_PROTOBUF, *_JSON, _JAEGER, _ZIPKIN, b"\n".join(_JSON)]),
     "fuzz-http": _fuzz_http,
 }
+
+PARTS: dict[str, Callable[[float, int], Outcome]] = {name: partial(_by_all, name) for name in TRIED}
