@@ -81,22 +81,25 @@ def snapshot_of(
 ) -> Snapshot:
     """The living flows of all chunks, numbered consecutively, and what is overdue in them."""
     offset = 0
-    entries, places, witnesses, attempts, ended, tried, pause = [], [], [], [], [], [], []
+    flows, entries, places, witnesses, attempts, ended, tried, pause = [], [], [], [], [], [], [], []
     for one in judged:
-        rank = np.cumsum(one.alive) - 1 + offset
-        mine = one.owed.where(one.overdue)
-        graph = one.chunk.stitched.graph
-        places.append(graph.spans.take(pa.array(mine.row)))
-        witnesses.append(graph.spans.take(pa.array(mine.witness, mask=mine.witness < 0)))
-        place = find(graph.reactions, mine.row)  # -1 for messages
-        attempts.append(np.append(graph.attempts, 1)[place])
-        ended.append(np.append(terminated(graph), False)[place])
-        tried.append(np.append(graph.end, 0)[place])
-        pause.append(np.append(graph.pause, 0)[place])
-        entries.append(replace(mine, flow=rank[mine.flow]))
-        offset += int(one.alive.sum())
+        alive = int(one.alive.sum())
+        if one.overdue.any():  # in most chunks nothing is
+            rank = np.cumsum(one.alive) - 1 + offset
+            mine = one.owed.where(one.overdue)
+            graph = one.chunk.stitched.graph
+            places.append(graph.spans.take(pa.array(mine.row)))
+            witnesses.append(graph.spans.take(pa.array(mine.witness, mask=mine.witness < 0)))
+            place = find(graph.reactions, mine.row)  # -1 for messages
+            attempts.append(np.append(graph.attempts, 1)[place])
+            ended.append(np.append(terminated(graph), False)[place])
+            tried.append(np.append(graph.end, 0)[place])
+            pause.append(np.append(graph.pause, 0)[place])
+            entries.append(replace(mine, flow=rank[mine.flow]))
+        all_flows = one.chunk.flows
+        flows.append(all_flows if alive == len(one.alive) else all_flows.filter(pa.array(one.alive)))
+        offset += alive
     owed = together(*entries) if entries else EMPTY.owed
-    flows = [one.chunk.flows.filter(pa.array(one.alive)) for one in judged]
     return Snapshot(
         now=now,
         flows=pa.concat_tables([NO_FLOWS, *flows]),
