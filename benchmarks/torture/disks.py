@@ -14,7 +14,7 @@ from benchmarks.torture.ledgers import account, loaded, takes
 from benchmarks.torture.outcomes import Outcome
 from benchmarks.torture.power_loss import lose_power
 from benchmarks.torture.preloading import ERRORS, KINDS, Control, built
-from tests.collecting import Collector
+from tests.collecting import Collector, Program
 from tests.crashing import Toll, kill_again_and_again
 
 _RESUMES_S = 10.0  # after the disk is well again
@@ -43,7 +43,7 @@ def bench(journal: bool = False) -> Iterator[Bench]:
         kept = workspace / "journal" if journal else None
         control = Control(library, workspace, folder / "data", kept)
         preloaded: dict[str, Any] = dict(control.environment)
-        made = Bench(folder, control, Collector(folder, **preloaded), Toll())
+        made = Bench(folder, control, Program(folder, **preloaded), Toll())
         try:
             yield made
         finally:
@@ -100,6 +100,8 @@ def write_errors(minutes: float, seed: int) -> Outcome:
                 while on.control.calls < at + 3 and time.monotonic() < patience:
                     time.sleep(0.02)
             on.control.heal()
+            if on.control.calls < at:
+                return Outcome(False, f"call {at} never came: was anything broken?")
             took = takes(on.collector, on.toll, f"{at}.after", _RESUMES_S)
             if took is None:
                 return Outcome(False, f"call {at}: it takes nothing {_RESUMES_S:.0f} s after the error")
