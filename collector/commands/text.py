@@ -185,7 +185,7 @@ def choreography(document: Document) -> str:
     ]
     head = counted(document["flows"], "flow")
     if document["flows"] < document.get("flows_in_window", 0):
-        head = f"the newest {head} of {document['flows_in_window']:,}"
+        head = f"a sample: {head} of {document['flows_in_window']:,}"
     lines = [head, "", *table(("AFTER", "REACTS", "COUNT", "SHARE", "WAIT P95", "WORK P95", "THEN"), rows)]
     lines += ["", "variants:"]
     for variant in document["variants"][:10]:

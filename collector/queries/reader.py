@@ -45,7 +45,7 @@ from collector.queries.summary import summary
 from collector.queries.workers import Workers
 from collector.store.contracts import Search, StoreError
 
-_MAP_KEPT_S = 4.0
+_MAP_KEPT_S, _MAP_OLDEST_S = 4.0, 30.0  # drawn anew meanwhile: nobody who looks at it waits
 _APART = 1_500  # spans: a smaller flow is answered sooner than it is handed to another process
 _LARGEST_FILE = 64 * 1024 * 1024
 _APART_BYTES = 256 * 1024  # of a file
@@ -59,7 +59,7 @@ class Reader:
         self.sources = sources
         self._workers = workers
         self._stuck: dict[bool, Kept[Findings]] = {late: Kept(meanwhile=True) for late in (False, True)}
-        self._maps: Kept[Map] = Kept(_MAP_KEPT_S)
+        self._maps: Kept[Map] = Kept(_MAP_KEPT_S, oldest_s=_MAP_OLDEST_S)
         self._stopped = Stopped(sources)
         self._deciding = Deciding(sources)
         self._dismissing = Dismissing(sources, self.nearest)
@@ -183,8 +183,10 @@ class Reader:
 
     def map(self, window_s: int) -> Map:
         """The choreography of the newest flows of the last *window_s* seconds."""
-        found = self._findings(self.sources.live.snapshot, self._dismissing.dismissed, late=False).found
-        return self._maps.get(window_s, lambda: choreography_map(self.sources, window_s, found))
+        dismissed = self._dismissing.dismissed
+        found = self._findings(self.sources.live.snapshot, dismissed, late=False).found
+        asked = (window_s, dismissed)  # what is dismissed is gone from it at once
+        return self._maps.get(asked, lambda: choreography_map(self.sources, window_s, found))
 
     def stitch(self, file: bytes, wanted: Part | None = None) -> Stitched:
         """The graph of the spans in *file*, or a part; raise `FormatError` if it is not a trace file."""

@@ -254,8 +254,8 @@ class FlowStore(Protocol):
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
 
-    def newest(self, since: int, limit: int) -> pa.Table:
-        """The newest *limit* STORED_FLOWS with any activity after *since*."""
+    def sampled(self, search: Search, every: int, run: int) -> pa.Table:
+        """The STORED_FLOWS that match *search*, by last activity: the first *run* of each *every*."""
 
 
 class DecisionStore(Protocol):

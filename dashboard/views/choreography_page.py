@@ -107,7 +107,7 @@ def line(found: Map, by: str) -> list[words.Part]:
     """Say what is drawn, and from how many flows."""
     flows = words.count(found.flows, "flow")
     if found.flows_in_window > found.flows:
-        flows = f"The newest {found.flows:,} of {words.count(found.flows_in_window, 'flow')}"
+        flows = f"A sample: {found.flows:,} of {words.count(found.flows_in_window, 'flow')}"
     return [{"text": f"{flows} in the last 15 minutes. Thickness: how often. Colour: {SAID[by]}."}]
 
 

@@ -396,5 +396,3 @@ class FlowStoreContract:
 
         keys, traces = store.newest_names(NOW + 1, 1)
         assert (keys.to_pylist(), traces.to_pylist()) == (["A-1"], [trace_id("A-1")])
-        assert names(store.newest(NOW - 1, 2)) == ["A-0", "A-1"]
-        assert names(store.newest(NOW, 2)) == []

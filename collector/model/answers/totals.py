@@ -70,7 +70,7 @@ class MapStuck(Answer, frozen=True, kw_only=True):
 class Map(Answer, frozen=True, kw_only=True):
     """The choreography of a window: who reacts to what, how often, how fast."""
 
-    flows: Annotated[int, says("of how many flows this is drawn: the newest")]
+    flows: Annotated[int, says("of how many flows this is drawn: all, or a sample of the whole window")]
     flows_in_window: int
     events: list[MapEvent]
     reactions: list[MapReaction]

@@ -30,6 +30,7 @@ _LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('S
 # The order of lists: stuck and failed, then late, running and done.
 _RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
 _GONE = 255  # the state of a row whose flow is part of another now
+_MOST_SAMPLED = 100_000
 _MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backslash is sent as two
 
 
@@ -204,9 +205,17 @@ class ClickHouseFlows:
         rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
         return {(state, bool(gone)): n for state, gone, n in rows}
 
-    def newest(self, since: int, limit: int) -> pa.Table:
-        """The newest *limit* STORED_FLOWS with any activity after *since*."""
-        return self._ask("last > {since:Int64}", {"since": since}, limit=limit)
+    def sampled(self, search: Search, every: int, run: int) -> pa.Table:
+        """The STORED_FLOWS that match *search*, by last activity: the first *run* of each *every*."""
+        condition, parameters = _condition(search)
+        # Which they are is decided by two columns; the others are read for these flows alone.
+        placed = "row_number() OVER (ORDER BY last, id) - 1 AS place"
+        chosen = f"SELECT id, {placed} FROM flows FINAL WHERE {condition} AND state != 255"
+        return self._ask(
+            f"id IN (SELECT id FROM ({chosen}) WHERE place % {{every:UInt64}} < {{run:UInt64}})",
+            {**parameters, "every": every, "run": run},
+            limit=_MOST_SAMPLED,
+        )
 
     def _next_version(self) -> int:
         """A version above that of every row written so far, even if the clock was set back."""

@@ -1,0 +1,96 @@
+"""Of which flows is the map drawn, and are its shares those of the whole window?"""
+
+import pyarrow as pa
+import pytest
+
+from collector.model.answers import Map
+from collector.model.flows import State
+from collector.queries import map as drawing
+from collector.queries.map import choreography_map
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.opening import stores_over
+from collector.store.contracts import Search
+from tests.documents import sources
+from tests.factories import NOW
+from tests.scenes import Watch, order
+from tests.stores.contract import flows, names, put
+
+_LONG_S = 10 * 365 * 86_400
+_DONE, _STOPPED = 120, 30
+
+
+@pytest.fixture(scope="module")
+def watch(module_database: Database) -> Watch:
+    """A fifth of its orders stop before payment; the others are in the store, these in memory."""
+    watch = Watch(module_database)
+    watch.learn(_DONE)
+    for number in range(_STOPPED):
+        watch.receive(order(f"S-{number}", watch.now, down={"payment"}))
+    watch.wait(12)
+    assert list(watch.snapshot.state).count(State.STUCK) == _STOPPED
+    return watch
+
+
+def drawn(watch: Watch, monkeypatch: pytest.MonkeyPatch, flows: int, runs: int = 5) -> Map:
+    monkeypatch.setattr(drawing, "_MAP_FLOWS", flows)
+    monkeypatch.setattr(drawing, "_RUNS", runs)
+    return choreography_map(sources(watch), _LONG_S, ())
+
+
+def share_of(found: Map, service: str) -> float:
+    """Of how many of the messages that *service* reacts to it took."""
+    (share,) = [one.share for one in found.reactions if one.service == service]
+    return share
+
+
+@pytest.mark.parametrize("wanted", [20, 50, 100])
+def test_shares_of_a_sample_are_those_of_the_window(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, wanted: int
+) -> None:
+    """As many of those that stopped were drawn as of all others, whatever their shares were."""
+    whole, some = (drawn(watch, monkeypatch, most) for most in (1_000, wanted))
+
+    assert whole.flows == whole.flows_in_window == some.flows_in_window == _DONE + _STOPPED
+    assert abs(some.flows - wanted) <= 5
+    assert share_of(whole, "payment") == pytest.approx(0.8, abs=0.01)
+    assert share_of(some, "payment") == pytest.approx(0.8, abs=0.06)
+
+
+def test_a_sample_reaches_over_the_whole_window(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handful of the newest would say nothing of what was before."""
+    asked: list[list[str]] = []
+    sampled = watch.flows.sampled
+
+    def noted(search: Search, every: int, run: int) -> pa.Table:
+        found = sampled(search, every, run)
+        asked.append(names(found))
+        return found
+
+    monkeypatch.setattr(watch.flows, "sampled", noted)
+    drawn(watch, monkeypatch, 20)
+
+    by_age = sampled(Search(), 1, 1).sort_by("last")["id"].to_pylist()
+    places = sorted(by_age.index(key) for key in asked[0])
+    assert places[0] < _DONE / 5
+    assert places[-1] >= _DONE * 3 / 5
+
+
+def test_few_are_not_made_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One flow in memory beside a thousand in the store is one in the sample, and not a run of them."""
+    monkeypatch.setattr(drawing, "_RUNS", 5)
+
+    assert drawing._spread(3, 0.1) == (3, 1)
+    assert drawing._spread(1_000, 0.1) == (200, 20)
+    assert drawing._spread(7, 1.0) == (2, 2), "all"
+
+
+def test_a_stored_sample_is_spread_and_counts_each_flow_once(database: Database) -> None:
+    store = stores_over(database).flows
+    for number in range(20):
+        put(store, flows(f"A-{number:02}", last=NOW + number))
+    put(store, flows("A-19", last=NOW + 19), State.STUCK)  # it counts once, as it is now
+    search = Search(since=NOW - 1, without=["A-00", "A-01"])
+
+    assert sorted(names(store.sampled(search, 6, 2))) == ["A-02", "A-03", "A-08", "A-09", "A-14", "A-15"]
+    assert sorted(names(store.sampled(search, 1, 1))) == [f"A-{number:02}" for number in range(2, 20)]
+    assert names(store.sampled(Search(since=NOW + 30), 1, 1)) == []
