@@ -57,6 +57,10 @@ class Counters:
             "choreoscope_retention_days", "Days of spans that retention dropped, by reason.", ["reason"]
         )
         self.disk_free = gauge("choreoscope_disk_free_bytes", "Bytes that are free on the disk of the store.")
+        self.undone_merges = counter(
+            "choreoscope_store_undone_merges",
+            "Merges of the store during which a write failed: the parts from which they were made are back.",
+        )
         self.damaged_parts = gauge(
             "choreoscope_store_damaged_parts",
             "Parts and files of the store that are damaged, or were mended.",

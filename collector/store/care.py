@@ -39,6 +39,17 @@ class Repaired:
 
 
 @dataclass(frozen=True)
+class UndoneMerge:
+    """A merged part that was not whole, and was replaced by the parts from which it was merged."""
+
+    table: str
+    part: str
+    reason: str
+    rows: int  # in it
+    is_covered: bool  # all of them are back
+
+
+@dataclass(frozen=True)
 class Figures:
     """How much is stored, and where it can be saved."""
 
@@ -59,6 +70,9 @@ class StoreCare(Protocol):
         Unless *full*, it looks only at what lies aside. A part that turns out broken is set aside, so that
         questions about everything else can be answered. If *stop* says so, it ends early.
         """
+
+    def undo_broken_merges(self) -> list[UndoneMerge]:
+        """Undo merges that failed without a word; raise `StoreError` if that fails, to be called again."""
 
     def figures(self) -> Figures:
         """How much is stored."""

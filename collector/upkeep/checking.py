@@ -16,6 +16,7 @@ from collector.store.contracts import StoreError
 from collector.upkeep.health import Troubles
 
 EVERY_S = 86_400.0
+MERGES_EVERY_S = 3.0  # several times while the parts of a merge are kept
 
 BackupState: TypeAlias = Literal["running", "done", "failed"]
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class StoreChecks:
         self._troubles, self._counters, self._stop = troubles, counters, stop
         self._lock = threading.Lock()
         self._checked = Checked()
+        self._is_merging_said = False  # that a merge could not be undone
 
     @property
     def checked(self) -> Checked:
@@ -67,6 +69,22 @@ class StoreChecks:
     def once(self) -> None:
         """Read everything that is stored; a store that does not answer is asked again the next time."""
         self._look(full=True)
+
+    def merges(self) -> None:
+        """Undo merges during which a write failed."""
+        try:
+            undone = self.care.undo_broken_merges()
+        except StoreError as error:
+            if not self._is_merging_said:  # it is tried again every few seconds
+                log.warning("A merge during which a write failed could not be undone yet: %s", error)
+            self._is_merging_said = True
+            return
+        self._is_merging_said = False
+        for one in undone:
+            self._counters.undone_merges.inc()
+            log.warning("A write failed while %s/%s was merged (%s): undone", one.table, one.part, one.reason)
+        if not all(one.is_covered for one in undone):
+            self.quickly()
 
     def back_up(self, name: str) -> Backup:
         """Begin a backup called *name*; raise `BackupError` if one is being made."""

@@ -53,6 +53,7 @@ def _check(rounds: Rounds, storage: Storage, signs: Signs) -> StoreChecks | None
     checks = StoreChecks(storage.store.care, signs.troubles, signs.counters, rounds.stopping.is_set)
     checks.quickly()
     rounds.every("store check", checking.EVERY_S, checks.once)
+    rounds.every("merges", checking.MERGES_EVERY_S, checks.merges)
     return checks
 
 

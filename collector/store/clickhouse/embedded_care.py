@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from collector.store.care import Damage, Figures
+from collector.store.care import Damage, Figures, UndoneMerge
 from collector.store.clickhouse.backing_up import back_up
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import DATABASE, Engine
 from collector.store.clickhouse.mending import described, set_aside_before
+from collector.store.clickhouse.merge_watch import MergeWatch
 from collector.store.clickhouse.part_files import PartError, check_part, part_name
 from collector.store.clickhouse.table_files import TableFolder, tables
 from collector.store.contracts import StoreError
@@ -40,6 +41,7 @@ class EmbeddedCare:
         self.engine, self._place, self._backups = engine, engine.place, backups
         self._database = database
         self._lock = threading.Lock()
+        self._merging, self._merges = threading.Lock(), MergeWatch(engine.place, database)
         # What is known of each damaged part or file: why a part was set aside is not written in it.
         self._known = {(one.table, one.part): one for one in engine.damages}
 
@@ -53,8 +55,17 @@ class EmbeddedCare:
                         for damage in _broken(database, table, stop):
                             self._known[damage.table, damage.part] = damage
             for damage in (one for table in stored for one in set_aside_before(table)):
-                self._known.setdefault((damage.table, damage.part), damage)
+                if (damage.table, damage.part) not in self._merges.returning:
+                    self._known.setdefault((damage.table, damage.part), damage)
             return list(self._known.values())
+
+    def undo_broken_merges(self) -> list[UndoneMerge]:
+        """Undo merges that failed without a word; raise `StoreError` if that fails."""
+        with self._merging:  # a check may take hours
+            try:
+                return self._merges.look(self._connected)
+            except OSError as error:
+                raise StoreError(f"A merge could not be undone: {error.strerror}") from error
 
     def figures(self) -> Figures:
         """How much is stored."""

@@ -7,7 +7,13 @@ reported.) So the new parts are compared with their own lists of sizes before an
 
 from pathlib import Path
 
-from collector.store.clickhouse.part_files import CHECKSUMS, PartError, checksums, part_name
+from collector.store.clickhouse.part_files import (
+    CHECKSUMS,
+    PartError,
+    checksums,
+    names_of_parts,
+    part_name,
+)
 
 
 class ShortError(Exception):
@@ -20,10 +26,7 @@ class ShortError(Exception):
 
 def parts(table: Path) -> frozenset[str]:
     """The names of the parts in the folder of a *table*."""
-    try:
-        return frozenset(path.name for path in table.iterdir() if part_name(path.name))
-    except FileNotFoundError:  # the engine says what is wrong with it
-        return frozenset()
+    return frozenset(names_of_parts(table))  # none: the engine says what is wrong with it
 
 
 def require_landed(table: Path, before: frozenset[str]) -> None:

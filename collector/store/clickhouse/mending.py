@@ -6,13 +6,21 @@ from a copy, or made again, and reported.
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from collector.store.care import Damage
 from collector.store.clickhouse import kept_tables
 from collector.store.clickhouse.kept_tables import Kept, replace, sync
-from collector.store.clickhouse.part_files import PartError, PartName, check_part, extent, part_name
+from collector.store.clickhouse.part_files import (
+    SUPERSEDED,
+    PartError,
+    PartName,
+    check_part,
+    extent,
+    part_name,
+)
 from collector.store.clickhouse.table_files import (
     TableFolder,
     definitions,
@@ -59,6 +67,9 @@ def kept_of(place: Path, version: int, settings: Mapping[str, str], *, changing:
 
 def set_aside(table: TableFolder) -> Iterator[Damage]:
     """Move the broken parts of *table* to where the engine leaves them alone; tell what was in them."""
+    for path in table.parts():
+        if (path / SUPERSEDED).exists():
+            shutil.rmtree(path)
     names = {path: name for path in table.parts() if (name := part_name(path.name))}
     broken: dict[Path, str] = {}
     for path in names:

@@ -15,6 +15,7 @@ from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
 from collector.store.clickhouse.embedded import DATABASE, Engine, unusable
 from collector.store.clickhouse.embedded_care import EmbeddedCare
 from collector.store.clickhouse.flow_store import ClickHouseFlows
+from collector.store.clickhouse.merge_watch import keep_sources
 from collector.store.clickhouse.migrations import VERSION, migrate, there
 from collector.store.clickhouse.repairing import repair
 from collector.store.clickhouse.restoring_backup import lay_out
@@ -59,6 +60,8 @@ class ClickHouseStore:
                     f" {VERSION}): use that version, or another database."
                 )
             migrate(database, before)
+            if self._folder is not None:
+                keep_sources(database, before)
             store_settings.write_schema_version(database, VERSION)
             self.secret = store_settings.secret(database, kept or {})
             self.settings = store_settings.settings(database)

@@ -7,6 +7,7 @@ give wrong answers. So these are verified before the engine sees them.
 """
 
 import errno
+import os
 import re
 import struct
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ _NAME = re.compile(
     r"(?P<partition>[0-9A-Za-z]+)_(?P<first>\d+)_(?P<last>\d+)_(?P<level>\d+)(?:_(?P<mutation>\d+))?"
 )
 CHECKSUMS, COLUMNS = "checksums.txt", "columns.txt"
+SUPERSEDED = "superseded"  # a file in parts whose rows are in others, which do not cover them by name
 _COLUMN = re.compile(r"`((?:[^`\\]|\\.)+)` (.+)")
 _CODECS = {0x82: "lz4_raw", 0x90: "zstd"}
 _PLAIN = 0x02  # a block that is not compressed
@@ -70,6 +72,15 @@ class Extent:
     begins: int | None
     ends: int | None
     rows: int | None
+
+
+def names_of_parts(table: Path) -> list[str]:
+    """The names of the folders of all parts in the folder of a *table*; none if there is no such folder."""
+    try:
+        found = os.listdir(table)  # noqa: PTH208  # at each insert, with hundreds of entries
+    except FileNotFoundError:
+        return []
+    return [name for name in found if _NAME.fullmatch(name)]
 
 
 def part_name(folder: str) -> PartName | None:

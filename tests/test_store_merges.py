@@ -1,0 +1,185 @@
+"""What becomes of merges during which a write failed, of which the engine says nothing?"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from collector.store.clickhouse import merge_watch
+from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.embedded import DATABASE, Engine
+from collector.store.clickhouse.embedded_care import EmbeddedCare
+from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.part_files import part_name
+from collector.store.clickhouse.span_store import ClickHouseSpans
+from collector.store.contracts import StoreError
+from tests.conftest import Engines, new_database
+from tests.factories import request, span, table
+
+PARTS = 4
+
+
+class Store:
+    """A table of spans with a merged part, and what looks after it."""
+
+    def __init__(self, engine: Engine, database: Database) -> None:
+        assert engine.place is not None
+        name = str(database.query("SELECT currentDatabase() AS name")["name"][0])
+        self.database, self.folder = database, engine.place / "data" / name / "spans"
+        self.care = EmbeddedCare(engine, self.folder, name)
+        self.spans = ClickHouseSpans(database)
+        for number in range(PARTS):
+            self.spans.write(table(request(span(id=f"s{number}"))))
+        database.execute("OPTIMIZE TABLE spans FINAL")
+
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.folder.iterdir() if part_name(path.name))
+
+    @property
+    def merged(self) -> Path:
+        (found,) = [path for path in self.folder.iterdir() if (n := part_name(path.name)) and n.level == 1]
+        return found
+
+    def aside(self) -> list[str]:
+        return sorted(path.name for path in (self.folder / "detached").iterdir())
+
+
+@pytest.fixture
+def store(engines: Engines) -> Iterator[Store]:
+    with new_database(engines.on_folder(), own=True) as database:
+        yield Store(engines.on_folder(), database)
+
+
+def test_sources_of_a_merge_stay_for_a_while(store: Store) -> None:
+    assert len(store.names()) == PARTS + 1
+    assert store.care.undo_broken_merges() == []
+    assert store.aside() == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "data.bin",
+        "data.cmrk4",
+        "columns.txt",
+        "serialization.json",
+        "primary.cidx",
+        "count.txt",
+        "checksums.txt",
+    ],
+)
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_short_part_is_replaced_by_what_it_was_made_of(store: Store, file: str, left: float) -> None:
+    """Each of these files was short after a write error during a merge, and all its spans were lost."""
+    path = store.merged / file
+    if not path.exists():
+        pytest.skip(f"parts have no {file} here")
+    os.truncate(path, int(path.stat().st_size * left))
+
+    (undone,) = store.care.undo_broken_merges()
+
+    assert (undone.table, undone.rows, undone.is_covered) == ("spans", PARTS, True)
+    assert store.spans.span_count() == PARTS
+    assert store.spans.spans_since(0, 10).num_rows == PARTS
+    assert store.care.undo_broken_merges() == []
+    assert store.aside() == []
+    assert store.care.check(full=True) == []
+
+
+def test_start_soon_after_it_finds_each_span_once(engines: Engines, tmp_path: Path) -> None:
+    """What was undone is still on the disk, and must neither be taken for lost nor be used again."""
+    folder = tmp_path / "data"
+    engines.close()  # a process can have only one
+    engine = Engine(folder, memory_limit=512 * 1024 * 1024)
+    try:
+        database = engine.database(DATABASE)
+        migrate(database)
+        store = Store(engine, database)
+        os.truncate(store.merged / "data.bin", 0)
+        assert len(store.care.undo_broken_merges()) == 1
+        database.close()
+    finally:
+        engine.close()
+    engine = Engine(folder, memory_limit=512 * 1024 * 1024)
+    try:
+        database = engine.database(DATABASE)
+        assert engine.damages == []
+        assert database.query("SELECT count() AS n FROM spans")["n"][0].as_py() == PARTS
+        database.close()
+    finally:
+        engine.close()
+
+
+def test_missing_source_is_said(store: Store) -> None:
+    """Then some of the merged part's spans are nowhere else."""
+    source = next(name for name in store.names() if name != store.merged.name)
+    os.truncate(store.folder / source / "data.bin", 0)
+    os.truncate(store.merged / "data.bin", 0)
+
+    (undone,) = store.care.undo_broken_merges()
+
+    assert not undone.is_covered
+    assert store.spans.span_count() == PARTS - 1
+    assert [one.part for one in store.care.check(full=False)] == store.aside()
+
+
+def test_what_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk that was too full for the merge may be too full for the mending, at any step."""
+    os.truncate(store.merged / "data.bin", 0)
+    execute, steps = Database.execute, iter(range(100))
+    failing = {0, 2, 3}  # dropping once, attaching twice
+
+    def maybe(self: Database, statement: str) -> None:
+        if next(steps) in failing:
+            raise StoreError("No space left on device")
+        execute(self, statement)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "execute", maybe)
+        for _ in failing:
+            with pytest.raises(StoreError):
+                store.care.undo_broken_merges()
+            assert store.care.check(full=False) == [], "what is on its way back is no damage"
+        store.care.undo_broken_merges()
+
+    assert store.spans.span_count() == PARTS
+    assert store.database.query("SELECT count() AS n FROM spans")["n"][0].as_py() == PARTS
+    assert store.aside() == []
+
+
+def test_linking_that_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.truncate(store.merged / "data.bin", 0)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
+        with pytest.raises(StoreError, match="could not be undone"):
+            store.care.undo_broken_merges()
+
+    store.care.undo_broken_merges()
+
+    assert store.spans.span_count() == PARTS
+
+
+def test_rows_that_were_changed_do_not_come_back(store: Store) -> None:
+    """What people had deleted is in the parts before: these stay away."""
+    store.database.execute("ALTER TABLE spans DELETE WHERE name = 'nothing' SETTINGS mutations_sync = 2")
+    (changed,) = [name for name in store.names() if (n := part_name(name)) and n.mutation]
+    os.truncate(store.folder / changed / "data.bin", 0)
+
+    (undone,) = store.care.undo_broken_merges()
+
+    assert not undone.is_covered
+    assert store.aside() == [changed]
+
+
+def test_tables_of_older_versions_keep_sources_too(store: Store) -> None:
+    asked: list[None] = []
+    store.database.execute("ALTER TABLE flows RESET SETTING old_parts_lifetime")
+
+    merge_watch.keep_sources(store.database, lambda: asked.append(None))
+    merge_watch.keep_sources(store.database, lambda: asked.append(None))
+
+    made = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+    answer = store.database.query(f"{made} AND create_table_query NOT LIKE '%old_parts_lifetime = 20%'")
+    assert answer.num_rows == 0
+    assert len(asked) == 1
