@@ -160,6 +160,13 @@ class Unlisted(Answer, frozen=True, kw_only=True):
     sentence: str
 
 
+class Unexplained(Answer, frozen=True, kw_only=True):
+    """Flows that are stuck or have failed, and for which nobody knows any more what they wait for."""
+
+    flows: int
+    sentence: str
+
+
 class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
@@ -169,6 +176,7 @@ class Stuck(Overdue, frozen=True, kw_only=True):
     drops: list[Drop]
     rests_on: RestsOn
     unlisted: Unlisted | None
+    unexplained: Unexplained | None
 
 
 class Dismissal(Answer, frozen=True, kw_only=True):

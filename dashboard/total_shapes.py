@@ -134,6 +134,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     tick_unix_nano: int | None
     tick_s: float
     replayed: bool
+    replay_share: float
     states: dict[str, int]
     done_per_minute: float
     p95_s: float | None

@@ -47,6 +47,7 @@ def sources(watch: Watch) -> Sources:
         keying=watch.tick.keying,
         tick_s=0.0,
         replayed=threading.Event(),
+        replay_share=0.5,
         expectations=0,
         decide=lambda decision: None,
         cut=lambda cut: _done(lambda: watch.tick.cut(cut)),

@@ -84,6 +84,7 @@ class Told:
 
     def __init__(self, standings: Standings) -> None:
         self.tick_s = 1.0
+        self.replay_share = 1.0
         self.replayed = threading.Event()
         self.replayed.set()
         self.keying = Keying()

@@ -3,15 +3,18 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from collector.live.replay import Replay
+from collector.live.snapshot import EMPTY
 from collector.model.flows import State
 from collector.model.wording import HOUR
 from collector.queries import Reader
 from collector.queries.paging import Page
+from collector.queries.sources import LiveView
 from collector.queries.stopped import UNLISTED, Stopped
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.retention_store import ClickHouseRetention
@@ -306,3 +309,29 @@ def test_what_stops_between_two_questions_is_not_taken_for_gone(watch: Watch) ->
 
     assert counts[UNLISTED] == 0
     assert counts[State.STUCK.word] == 2
+
+
+def test_a_flow_that_no_finding_explains_is_said(watch: Watch) -> None:
+    """The store has it as stuck, and this process has learned nothing of what it waits for."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(8)
+    explained = Reader(sources(watch))
+    explained.sources.live.replayed.set()
+    assert explained.stuck(Page(10), late=False).unexplained is None
+    assert explained.stuck(Page(10), late=True).unexplained is None
+
+    stored = Reader(replace(sources(watch), live=cast("LiveView", Nothing())))
+    left = stored.stuck(Page(10), late=False).unexplained
+    assert left is not None
+    assert left.flows == stored.summary().states["stuck"] == 1
+    assert left.sentence.startswith("1 flow is stuck or has failed, and what it waits for is not known")
+    assert stored.stuck(Page(10), late=True).unexplained == left
+
+
+class Nothing:
+    """A live part that has just come to the end of its replay, of nothing."""
+
+    def __init__(self) -> None:
+        self.snapshot, self.tick_s, self.expectations, self.replay_share = EMPTY, 1.0, 0, 1.0
+        self.replayed = threading.Event()
+        self.replayed.set()

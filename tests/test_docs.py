@@ -201,7 +201,7 @@ def test_the_findings_of_a_flow_are_those_of_the_list(collector: Collector) -> N
     shown = collector.ask(f"/flows/{STOPPED}")["findings"]
 
     more = {field for field in fields(listed) if field.startswith((".drops", ".rests_on"))}
-    more |= {".flows", ".next_cursor", ".unlisted", ".dismissed"}
+    more |= {".flows", ".next_cursor", ".unlisted", ".unexplained", ".dismissed"}
     assert set(fields(alone)) - {".notes", ".set_aside"} | more == set(fields(listed))
     assert set(fields(shown)) == set(fields(listed["stuck"]))
     assert json.loads(example("why")).keys() == alone.keys()

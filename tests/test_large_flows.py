@@ -67,6 +67,7 @@ class Stored:
             keying=BELIEVED,
             tick_s=0.0,
             replayed=threading.Event(),
+            replay_share=1.0,
             expectations=0,
             decide=lambda decision: None,
         )

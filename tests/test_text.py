@@ -11,6 +11,7 @@ CALM: dict[str, Any] = {
     "replayed": True,
     "drops": [],
     "unlisted": None,
+    "unexplained": None,
     "rests_on": {"expected": 12, "sentence": "Rests on 12 expected steps.", "notes": []},
 }
 HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
@@ -151,6 +152,29 @@ def test_nothing_is_called_well_while_flows_left_the_list_with_their_spans() -> 
     said = "3 flows that stopped are no longer listed here. 'choreoscope flows --state stuck' shows them."
 
     assert text.stuck(document, 0).splitlines()[:2] == ["Nothing newer is stuck.", said]
+    assert said in text.stuck(busy, 0).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("more", "first"),
+    [
+        ({}, "Nothing else is stuck."),
+        ({"rests_on": {**CALM["rests_on"], "expected": 0}}, "Nothing else can be called stuck yet."),
+        ({"drops": [{"sentence": "audit took 0 of 60."}]}, "No other flow is stuck, but less happens"),
+        ({"unlisted": {"sentence": "3 flows are gone."}}, "Nothing else is known to be stuck."),
+    ],
+    ids=["calm", "nothing learned", "a share fell", "some are gone"],
+)
+def test_flows_of_which_nobody_knows_why_they_stopped_come_first(more: dict[str, Any], first: str) -> None:
+    """A thousand were stuck, and it said that nothing can be called stuck."""
+    left = {"flows": 1_000, "sentence": "1,000 flows are stuck or have failed."}
+    document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "unexplained": left, **more}
+    busy = {**document, "stuck": [finding("A-1")], "total": 1, "flows": 1}
+    said = f"{left['sentence']} 'choreoscope flows --state stuck,failed' shows them."
+
+    shown = text.stuck(document, 0).splitlines()
+    assert shown[0] == said
+    assert shown[1].startswith(first)
     assert said in text.stuck(busy, 0).splitlines()
 
 

@@ -33,22 +33,29 @@ _DROPPED = "less happens than normally:"
 
 def calm(document: Document) -> list[str]:
     """What may be said if no flow is stuck: never that all is well while a share has fallen."""
-    rests = document["rests_on"]
+    rests, unexplained, unlisted = document["rests_on"], _unexplained(document), _unlisted(document)
+    nothing = "Nothing else" if unexplained else "Nothing"
     if document["drops"]:
-        head = [f"No flow is stuck, but {_DROPPED}", *_drops(document)]
+        head = [f"No{' other' if unexplained else ''} flow is stuck, but {_DROPPED}", *_drops(document)]
     else:
         # What a limit leaves out may be stuck, and nobody would know.
         crowded = any(note["kind"] == "crowded" for note in rests["notes"])
-        newer = "Nothing newer is stuck." if document.get("unlisted") else "Nothing is stuck."
-        calm = "Nothing is known to be stuck." if crowded else newer
-        head = [calm if rests["expected"] else "Nothing can be called stuck yet."]
-    return [*head, *_unlisted(document), clean(rests["sentence"]), *_notes(document)]
+        newer = "Nothing newer is stuck." if unlisted else f"{nothing} is stuck."
+        calm = f"{nothing} is known to be stuck." if crowded or (unexplained and unlisted) else newer
+        head = [calm if rests["expected"] else f"{nothing} can be called stuck yet."]
+    return [*unexplained, *head, *unlisted, clean(rests["sentence"]), *_notes(document)]
 
 
 def beside(document: Document) -> list[str]:
     """What is added to findings: the shares that have fallen, and what the rest's calm rests on."""
     drops = [f"{_DROPPED[0].upper()}{_DROPPED[1:]}", *_drops(document)] if document["drops"] else []
-    return [*_unlisted(document), clean(document["rests_on"]["sentence"]), *_notes(document), *drops]
+    return [
+        *_unexplained(document),
+        *_unlisted(document),
+        clean(document["rests_on"]["sentence"]),
+        *_notes(document),
+        *drops,
+    ]
 
 
 def expectations(document: Document, now: int, event_type: str = "", service: str = "") -> str:
@@ -75,6 +82,11 @@ def expectations(document: Document, now: int, event_type: str = "", service: st
         lines += ["", "Changes:" if narrowed else "Learned or changed in the last 24 h:"]
         lines += [f"  {_moment(at)}  {text}" for at, text in changes]
     return "\n".join([*lines, "", clean(document["rests_on"]["sentence"]), *_notes(document)])
+
+
+def _unexplained(document: Document) -> list[str]:
+    left = document.get("unexplained")  # an older collector has none
+    return [f"{clean(left['sentence'])} 'choreoscope flows --state stuck,failed' shows them."] if left else []
 
 
 def _unlisted(document: Document) -> list[str]:

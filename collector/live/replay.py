@@ -57,6 +57,7 @@ class Replay:
         self._seconds, self._most, self._clock = seconds, spans, clock
         self._stop = threading.Event()
         self._failure = ""  # of the last tick
+        self.share = 0.0  # of the time that is replayed, how much was
 
     def run(self, until: int, stop: threading.Event) -> None:
         """Replay up to *until*, in nanoseconds since the epoch; end early when *stop* is set.
@@ -94,6 +95,7 @@ class Replay:
                     resumed = True
                 self._replay_silence(min(arrivals[0].as_py(), until))
                 self._advance(moment, min(arrivals[-1].as_py(), until))
+                self.share = min(max((arrivals[-1].as_py() - since) / max(newest - since, 1), 0.0), 0.99)
         finally:
             tick.archive.replaying = False
         self._restore_unfinished(until)

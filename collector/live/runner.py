@@ -83,6 +83,11 @@ class Live:
         return self._tick.snapshot if self.replayed.is_set() else EMPTY
 
     @property
+    def replay_share(self) -> float:
+        """How much of what was stored before was replayed, from 0 to 1."""
+        return 1.0 if self.replayed.is_set() else self._replay.share
+
+    @property
     def keying(self) -> Keying:
         """Which flow keys are believed at present."""
         return self._tick.keying

@@ -37,9 +37,9 @@ from collector.queries.jobs import JOBS
 from collector.queries.kept import Kept
 from collector.queries.map import choreography_map
 from collector.queries.paging import Page, Part
-from collector.queries.remnants import unlisted
+from collector.queries.remnants import unexplained, unlisted
 from collector.queries.sources import Sources
-from collector.queries.stopped import DISMISSED, UNLISTED, Stopped, in_memory
+from collector.queries.stopped import DISMISSED, STOPPED, UNLISTED, Stopped, in_memory
 from collector.queries.stuck import Findings, all_findings, page_of
 from collector.queries.summary import summary
 from collector.queries.workers import Workers
@@ -87,8 +87,17 @@ class Reader:
         every = self._findings(snapshot, dismissed, late=late)
         counts = self._stopped.counts(snapshot, dismissed.hidden(snapshot), dismissed)
         left = unlisted(counts[UNLISTED], self.sources.retained().since)
-        gone = counts[DISMISSED]
-        return page_of(every, wanted, each=each, replayed=replayed, unlisted=left, dismissed=gone)
+        past = self._findings(snapshot, dismissed, late=False) if late else every
+        stopped = sum(counts[state.word] for state in STOPPED)
+        return page_of(
+            every,
+            wanted,
+            each=each,
+            replayed=replayed,
+            unlisted=left,
+            unexplained=unexplained(stopped - past.flows) if replayed else None,
+            dismissed=counts[DISMISSED],
+        )
 
     def expectations(self, only: Only) -> Expectations:
         """What is expected of whom after what, and what people said about it."""

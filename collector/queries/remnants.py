@@ -1,6 +1,6 @@
 """What is said of flows whose spans retention has dropped, some of them or all?"""
 
-from collector.model.answers import FlowItem, Note, Unlisted
+from collector.model.answers import FlowItem, Note, Unexplained, Unlisted
 from collector.model.answers.lists import SpansKept
 from collector.model.notes import NoteKind
 from collector.model.wording import counted, day_of
@@ -42,6 +42,20 @@ def unlisted(flows: int, kept_since: int) -> Unlisted | None:
         sentence=(
             f"{counted(flows, 'flow')} that stopped before {day_of(kept_since)} {verb} no longer listed here:"
             f" what {'its' if flows == 1 else 'their'} services sent before that day is not kept any longer."
+        ),
+    )
+
+
+def unexplained(flows: int) -> Unexplained | None:
+    """That so many flows stopped of which no finding tells why; None if there are none."""
+    if flows <= 0:
+        return None
+    verb, they = ("is stuck or has", "it waits") if flows == 1 else ("are stuck or have", "they wait")
+    return Unexplained(
+        flows=flows,
+        sentence=(
+            f"{counted(flows, 'flow')} {verb} failed, and what {they} for is not known any more: so it is"
+            " after a start with too little to learn from, and for what memory had no room for."
         ),
     )
 

@@ -36,6 +36,10 @@ class LiveView(Protocol):
         """What was known at the last tick."""
 
     @property
+    def replay_share(self) -> float:
+        """How much of what was stored before was replayed, from 0 to 1."""
+
+    @property
     def keying(self) -> Keying:
         """Which flow keys are believed at present."""
 

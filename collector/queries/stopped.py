@@ -18,7 +18,7 @@ from collector.store.contracts import Search, StoreError
 DISMISSED, UNLISTED = "dismissed", "unlisted"
 _COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
 _OLDEST_S = 30.0  # counted anew meanwhile: by whoever asks all the time, nobody waits for it
-_STOPPED = (State.STUCK, State.FAILED)
+STOPPED = (State.STUCK, State.FAILED)
 
 
 def in_memory(snapshot: Snapshot, hidden: Mask) -> dict[str, int]:
@@ -44,7 +44,7 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            stopped = in_store_alone(snapshot, Search(states=_STOPPED, dismissed=True))
+            stopped = in_store_alone(snapshot, Search(states=STOPPED, dismissed=True))
             ask, since = self._sources.flows.counts_apart, self._sources.retained().since
             every = ask(stopped)
             # Asked last: what stops between the two questions would count as a flow whose spans are gone.

@@ -29,6 +29,7 @@ from collector.model.answers import (
     RestsOn,
     StoppedAt,
     Stuck,
+    Unexplained,
     Unlisted,
 )
 from collector.model.flows import State
@@ -76,6 +77,7 @@ def page_of(
     each: int | None,
     replayed: bool,
     unlisted: Unlisted | None = None,
+    unexplained: Unexplained | None = None,
     dismissed: int = 0,
 ) -> Stuck:
     """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
@@ -94,6 +96,7 @@ def page_of(
         drops=list(every.drops),
         rests_on=every.rests_on,
         unlisted=unlisted,
+        unexplained=unexplained,
     )
 
 

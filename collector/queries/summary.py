@@ -38,6 +38,7 @@ def summary(sources: Sources, counts: dict[str, int], hidden: Mask) -> Summary:
         tick_unix_nano=snapshot.now,
         tick_s=live.tick_s,
         replayed=live.replayed.is_set(),
+        replay_share=live.replay_share,
         states=states,
         done_per_minute=float(per_minute),
         p95_s=_rounded(float(np.percentile(seconds, 95)) if len(seconds) else None),

@@ -20,7 +20,7 @@ LEARNING = (
     "Still learning what normally follows: nothing can be called stuck before about 20 flows of a kind "
     "have come to rest."
 )
-REPLAYING = "The collector has just started. What was unfinished before is shown in some seconds."
+UNEXPLAINED = "Which service each of them waits for is not known any more."
 
 KINDS = [
     {"id": "stopped", "label": "stopped"},
@@ -93,6 +93,9 @@ def headline(summary: Summary, found: Stuck) -> list[words.Part]:
     if failed:
         counted.append(words.count(failed, "has failed", "have failed") if stuck else _failed(failed))
     said = " and ".join(counted)
+    if not summary.replayed:  # they may have gone on
+        known = f"{said}, as far as it was known before." if said else "Nothing is known yet."
+        return [{"text": known}]
     oldest = min((finding.since_unix_nano for finding in found.stuck), default=None)
     if not said:
         return [{"text": calm(summary, found)}]
@@ -103,8 +106,6 @@ def headline(summary: Summary, found: Stuck) -> list[words.Part]:
 
 def calm(summary: Summary, found: Stuck) -> str:
     """Say that no flow is stuck; never that all is well while a share has fallen, or nothing is expected."""
-    if not summary.replayed:
-        return "Nothing is known yet."
     if found.drops:
         return "No flow is stuck, but less happens than normally."
     known = found.rests_on.expected or summary.learning.expectations
@@ -135,7 +136,16 @@ def grounds(found: Stuck) -> list[list[words.Part]]:
     notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
     if found.dismissed:
         notes.insert(0, never_mind.counted(found.dismissed))
-    return [*(page.dropped(drop) for drop in found.drops), *unlisted(found), *notes, rests]
+    drops = (page.dropped(drop) for drop in found.drops)
+    return [*drops, *unexplained(found), *unlisted(found), *notes, rests]
+
+
+def unexplained(found: Stuck) -> list[list[words.Part]]:
+    """Say how many flows stopped of which no finding tells why, with a link to them."""
+    if found.unexplained is None:
+        return []
+    target = {"page": "flows", "state": "stuck"}
+    return [[{"text": f"{found.unexplained.sentence} "}, {"text": "Show them", "target": target}]]
 
 
 def unlisted(found: Stuck) -> list[list[words.Part]]:
@@ -161,7 +171,9 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
 def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     """Explain why nothing is stuck: what has been learned, or that nothing is known yet."""
     if not summary.replayed:
-        return {"key": "calm", "calm": REPLAYING}
+        return {"key": "calm", "calm": replaying(summary)}
+    if found.unexplained is not None:  # of what stopped, nothing else may be claimed
+        return {"key": "calm", "calm": UNEXPLAINED}
     known = summary.learning
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
@@ -172,6 +184,13 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
     return {"key": "calm", "calm": said}
+
+
+def replaying(summary: Summary) -> str:
+    """Say how far the collector is with what was stored before it started."""
+    done = words.share(summary.replay_share)
+    went = f"The collector has just started, and goes through what it had stored: {done}."
+    return f"{went} Then it knows what is stuck."
 
 
 def tiles(summary: Summary) -> list[dict[str, Any]]:

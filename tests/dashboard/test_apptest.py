@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.client import Answered, Api
-from dashboard.shapes import Stuck
+from dashboard.shapes import Stuck, Unexplained
 from dashboard.total_shapes import SpanCounts, Summary
 from tests.dashboard.factories import made
 from tests.dashboard.servers import ROOT, Collector
@@ -69,10 +69,11 @@ def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
 ) -> None:
     """After a start nothing is known about what was stuck before, so an empty list is no good news."""
     summary, stuck = Api.summary, Api.stuck
+    states: dict[str, int] = {}
 
     def just_started(api: Api) -> Answered[Summary]:
         answered = summary(api)
-        nothing = {"replayed": False, "states": {}, "spans": made(SpanCounts)}
+        nothing = {"replayed": False, "replay_share": 0.45, "states": states, "spans": made(SpanCounts)}
         return replace(answered, value=msgspec.structs.replace(answered.value, **nothing))
 
     def none(api: Api, *, each: int = 6) -> Answered[Stuck]:
@@ -85,7 +86,41 @@ def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
 
     body = drawn(app, "stuck")
     assert said(body["head"]["title"]) == "Nothing is known yet."
-    assert "just started" in body["groups"][0]["calm"]
+    assert "goes through what it had stored: 45 %." in body["groups"][0]["calm"]
+
+    states["stuck"] = 1_000
+    app.run()
+    body = drawn(app, "stuck")
+    assert said(body["head"]["title"]) == "1,000 flows are stuck, as far as it was known before."
+    assert "goes through what it had stored: 45 %." in body["groups"][0]["calm"]
+
+
+def test_nothing_is_called_still_learned_beside_flows_that_stopped(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said "1,000 flows are stuck." and below that nothing can be called stuck yet."""
+    summary, stuck = Api.summary, Api.stuck
+    left = made(Unexplained, flows=1_000, sentence="1,000 flows are stuck or have failed.")
+
+    def little_known(api: Api) -> Answered[Summary]:
+        answered = summary(api)
+        learning = msgspec.structs.replace(answered.value.learning, expectations=0)
+        changed = msgspec.structs.replace(answered.value, states={"stuck": 1_000}, learning=learning)
+        return replace(answered, value=changed)
+
+    def none(api: Api, *, each: int = 6) -> Answered[Stuck]:
+        answered = stuck(api, each=each)
+        changed = msgspec.structs.replace(answered.value, stuck=[], cohorts=[], unexplained=left)
+        return replace(answered, value=changed)
+
+    monkeypatch.setattr(Api, "summary", little_known)
+    monkeypatch.setattr(Api, "stuck", none)
+    app.run()
+
+    body = drawn(app, "stuck")
+    assert said(body["head"]["title"]) == "1,000 flows are stuck."
+    assert any(said(line).startswith(left.sentence) for line in body["head"]["lines"])
+    assert body["groups"][0]["calm"] == "Which service each of them waits for is not known any more."
 
 
 def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:

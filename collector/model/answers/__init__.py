@@ -44,6 +44,7 @@ from collector.model.answers.lists import (
     Missing,
     StoppedAt,
     Stuck,
+    Unexplained,
     Unlisted,
     Why,
 )
@@ -120,6 +121,7 @@ __all__ = [
     "Stuck",
     "Summary",
     "Trouble",
+    "Unexplained",
     "Unlisted",
     "Variant",
     "Why",

@@ -158,6 +158,13 @@ class Unlisted(Answer, frozen=True, kw_only=True):
     sentence: str
 
 
+class Unexplained(Answer, frozen=True, kw_only=True):
+    """Flows that are stuck or have failed, and for which nobody knows any more what they wait for."""
+
+    flows: int
+    sentence: str
+
+
 class Stuck(Overdue, frozen=True, kw_only=True):
     """A page of findings, oldest first."""
 
@@ -167,6 +174,7 @@ class Stuck(Overdue, frozen=True, kw_only=True):
     drops: Annotated[list[Drop], says("shares that have fallen: no single flow is stuck by them")]
     rests_on: RestsOn
     unlisted: Annotated[Unlisted | None, says("flows that stopped, and are not listed here any more")]
+    unexplained: Annotated[Unexplained | None, says("flows that stopped, and are in no finding")]
 
 
 class Dismissal(Answer, frozen=True, kw_only=True):

@@ -131,6 +131,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     tick_unix_nano: int | None
     tick_s: float
     replayed: Annotated[bool, says("after a start: unfinished flows of before are known again")]
+    replay_share: Annotated[float, says("how much of what was stored before was replayed, from 0 to 1")]
     states: dict[str, int]
     done_per_minute: float
     p95_s: float | None
