@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -67,6 +68,7 @@ class Template:
     body: np.ndarray[tuple[int], np.dtype[np.uint8]]
     places: np.ndarray[tuple[int, int], np.dtype[np.int64]]  # of each span's trace, span, parent id and key
     order: int = TRACE_SPANS  # this many consecutive spans are one order
+    hexadecimal: bool = False  # ids are digits, as in JSON
 
     def fresh(self, random: np.random.Generator) -> bytes:
         """The body with fresh ids; each span is the child of the one before it in its order."""
@@ -78,13 +80,22 @@ class Template:
         # Every order is new: if an id were reused, all spans that have it would be one flow.
         digits = random.integers(ord("0"), ord("9") + 1, (orders, KEY_DIGITS), np.uint8)
         keys = np.repeat(digits, self.order, axis=0)
-        for column, octets in enumerate((traces, ids, parents, keys)):
+        written = (traces, ids, parents)
+        if self.hexadecimal:
+            written = tuple(_digits(octets) for octets in written)
+        for column, octets in enumerate((*written, keys)):
             self.body[self.places[:, column, None] + np.arange(octets.shape[1])] = octets
         return self.body.tobytes()
 
 
-def template(seed: int) -> Template:
-    """A body of `SPANS` spans of orders that go through a shop: messages and reactions alternately."""
+def _digits(octets: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> Any:
+    """*octets* in hexadecimal, row by row."""
+    halves = np.stack([octets >> 4, octets & 15], axis=-1).reshape(len(octets), -1)
+    return np.frombuffer(b"0123456789abcdef", np.uint8)[halves]
+
+
+def template(seed: int, spans: int = SPANS) -> Template:
+    """A body of so many *spans* of orders that go through a shop: messages and reactions alternately."""
     request = ExportTraceServiceRequest()
     by_resource = request.resource_spans.add()
     for key, value in (
@@ -98,7 +109,7 @@ def template(seed: int) -> Template:
     by_scope.scope.name = "opentelemetry.instrumentation.nats"
     now = time.time_ns()
     marks = []
-    for number in range(SPANS):
+    for number in range(spans):
         consumes = number % 2 == 1
         span = by_scope.spans.add(
             trace_id=mark(seed, number, 0, 16),
@@ -116,7 +127,8 @@ def template(seed: int) -> Template:
             setattr(span.attributes.add(key=name).value, kind, said)
     body = request.SerializeToString()
     places = np.array([[body.index(found) for found in ids] for ids in marks])
-    return Template(np.frombuffer(bytearray(body), np.uint8), places)
+    order = TRACE_SPANS if spans % TRACE_SPANS == 0 else 2
+    return Template(np.frombuffer(bytearray(body), np.uint8), places, order)
 
 
 def attributes(number: int, consumes: bool, key: str) -> list[tuple[str, str | int]]:
