@@ -59,7 +59,7 @@ class Counters:
         self.disk_free = gauge("choreoscope_disk_free_bytes", "Bytes that are free on the disk of the store.")
         self.undone_merges = counter(
             "choreoscope_store_undone_merges",
-            "Merges of the store during which a write failed: the parts from which they were made are back.",
+            "Merges of the store during which a write failed: they were undone, or set aside.",
         )
         self.damaged_parts = gauge(
             "choreoscope_store_damaged_parts",

@@ -23,7 +23,7 @@ from collector.queries.flow_list import in_store_alone
 from collector.queries.flow_parts import cut_for
 from collector.queries.sources import Sources
 from collector.stitching import stitch
-from collector.store.contracts import Search
+from collector.store.contracts import Sample, Search
 
 _MAP_FLOWS = 1_000  # a map is drawn from this many flows,
 _RUNS = 20  # in so many runs,
@@ -42,10 +42,11 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
     elsewhere = in_store_alone(snapshot, Search(since=since))
     many = sum(sources.flows.counts(elsewhere).values())
     share = min(_MAP_FLOWS / max(len(living) + many, 1), 1.0)
-    stored = sources.flows.sampled(elsewhere, *_spread(many, share))
-    every, run = _spread(len(living), share)
+    stored = sources.flows.sampled(elsewhere, _spread(many, share))
+    sample = _spread(len(living), share)
     by_age = living[np.argsort(last[living], kind="stable")]
-    chosen = by_age[np.arange(len(living)) % every < run]
+    run_of = np.arange(len(living)) // sample.run
+    chosen = by_age[run_of * sample.chosen % sample.runs < sample.chosen]
     unfinished = snapshot.flows.take(pa.array(chosen))
     state = dict(zip(stored["id"].to_pylist(), stored["state"].to_pylist(), strict=True))
     state.update(zip(unfinished["id"].to_pylist(), snapshot.state[chosen].tolist(), strict=True))
@@ -70,11 +71,11 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
     )
 
 
-def _spread(flows: int, share: float) -> tuple[int, int]:
-    """(every, run): the first *run* of each *every* are about that *share* of so many *flows*."""
-    runs = min(_RUNS, max(round(flows * share), 1))
-    every = max(-(-flows // runs), 1)
-    return every, max(round(every * share), 1)
+def _spread(flows: int, share: float) -> Sample:
+    """That *share* of so many *flows*, at least one of them, in about `_RUNS` runs; few flows one by one."""
+    wanted = max(round(flows * share), 1)
+    run = max(wanted // _RUNS, 1)
+    return Sample(run, max(-(-flows // run), 1), max(round(wanted / run), 1))
 
 
 def _stopped(found: Iterable[Finding]) -> list[MapStuck]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from collector.columns.joins import once
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
     Decision,
@@ -40,7 +41,7 @@ from collector.queries.paging import Page, Part
 from collector.queries.remnants import unexplained, unlisted
 from collector.queries.sources import Sources
 from collector.queries.stopped import DISMISSED, STOPPED, UNLISTED, Stopped, in_memory
-from collector.queries.stuck import Findings, all_findings, page_of
+from collector.queries.stuck import Findings, all_findings, entries_of, page_of
 from collector.queries.summary import summary
 from collector.queries.workers import Workers
 from collector.store.contracts import Search, StoreError
@@ -85,17 +86,19 @@ class Reader:
         dismissed = self._dismissing.dismissed
         snapshot = self.sources.live.snapshot
         every = self._findings(snapshot, dismissed, late=late)
-        counts = self._stopped.counts(snapshot, dismissed.hidden(snapshot), dismissed)
+        hidden = dismissed.hidden(snapshot)
+        counts = self._stopped.counts(snapshot, hidden, dismissed)
         left = unlisted(counts[UNLISTED], self.sources.retained().since)
-        past = self._findings(snapshot, dismissed, late=False) if late else every
-        stopped = sum(counts[state.word] for state in STOPPED)
+        # Of this snapshot: findings may be older, while new ones are made.
+        past = entries_of(snapshot, late=False, hidden=hidden)
+        stopped = sum(counts[state.word] for state in STOPPED) - len(once(snapshot.owed.flow[past]))
         return page_of(
             every,
             wanted,
             each=each,
             replayed=replayed,
             unlisted=left,
-            unexplained=unexplained(stopped - past.flows) if replayed else None,
+            unexplained=unexplained(stopped) if replayed else None,
             dismissed=counts[DISMISSED],
         )
 

@@ -17,7 +17,7 @@ from collector.store.contracts import Search, StoreError
 # Beside the words of the states: flows that people dismissed, and those of which spans are no longer kept.
 DISMISSED, UNLISTED = "dismissed", "unlisted"
 _COUNTED_FOR_S = 5.0  # counting takes longer with every stored flow
-_OLDEST_S = 30.0  # counted anew meanwhile: by whoever asks all the time, nobody waits for it
+_OLDEST_S = 10.0  # counted anew meanwhile: by whoever asks all the time, nobody waits for it
 STOPPED = (State.STUCK, State.FAILED)
 
 
@@ -37,7 +37,9 @@ class Stopped:
     def counts(self, snapshot: Snapshot, hidden: Mask, by: object) -> dict[str, int]:
         """How many flows are in each state, dismissed and unlisted; asked again when *by* is another."""
         counts = in_memory(snapshot, hidden) | {UNLISTED: 0}
-        for word, number in self._elsewhere.get(by, lambda: self._stored(snapshot)).items():
+        # During a replay everything is only in the store: what was counted then counts twice afterwards.
+        asked = (by, self._sources.live.replayed.is_set())
+        for word, number in self._elsewhere.get(asked, lambda: self._stored(snapshot)).items():
             counts[word] += number
         return counts
 

@@ -62,6 +62,14 @@ class Search:
     begun_since: int = 0  # nanoseconds: its first span was received then or later
 
 
+class Sample(NamedTuple):
+    """Which of many flows are chosen, by their places in an order: so many runs, evenly spread."""
+
+    run: int  # flows that follow one another
+    runs: int  # in all flows
+    chosen: int  # of them
+
+
 class Known(NamedTuple):
     """What a stored flow knows of itself, whether or not its spans are still there."""
 
@@ -254,8 +262,8 @@ class FlowStore(Protocol):
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
 
-    def sampled(self, search: Search, every: int, run: int) -> pa.Table:
-        """The STORED_FLOWS that match *search*, by last activity: the first *run* of each *every*."""
+    def sampled(self, search: Search, sample: Sample) -> pa.Table:
+        """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
 
 
 class DecisionStore(Protocol):

@@ -77,13 +77,18 @@ class StoreChecks:
         except StoreError as error:
             if not self._is_merging_said:  # it is tried again every few seconds
                 log.warning("A merge during which a write failed could not be undone yet: %s", error)
+                self.quickly()  # what lies aside meanwhile cannot be read
             self._is_merging_said = True
             return
+        recovered = self._is_merging_said
         self._is_merging_said = False
         for one in undone:
             self._counters.undone_merges.inc()
-            log.warning("A write failed while %s/%s was merged (%s): undone", one.table, one.part, one.reason)
-        if not all(one.is_covered for one in undone):
+            became = "undone" if one.is_covered else "set aside"
+            log.warning(
+                "A write failed while %s/%s was merged (%s): %s", one.table, one.part, one.reason, became
+            )
+        if recovered or not all(one.is_covered for one in undone):
             self.quickly()
 
     def back_up(self, name: str) -> Backup:

@@ -20,6 +20,7 @@ _CUT_FLOWS = f"(SELECT id FROM (SELECT id, arrayJoin(traces) AS trace FROM flows
 _SERVICES, _EXAMPLES = 20, 20  # shown of what would go
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
 _LOOK_S = 0.1  # between two looks at what runs in the background
+_MOST_ROUNDS = 5
 
 
 class ClickHouseDeletions:
@@ -175,10 +176,21 @@ class ClickHouseDeletions:
         self._remove("doomed_spans", "deletion = {id:Int64}", {"id": deletion.id}, stop)
 
     def _remove(self, table: str, condition: str, values: dict[str, Any], stop: Callable[[], bool]) -> None:
-        """Remove the rows of *table* for which *condition* holds: in the background, and wait for it."""
-        self._database.execute(
-            f"ALTER TABLE {table} DELETE WHERE {condition} SETTINGS mutations_sync = 0", values
-        )
+        """Remove the rows of *table* for which *condition* holds: in the background, and wait for it.
+
+        Parts that were attached meanwhile (`merge_watch`) escape it: it is looked whether all are gone.
+        """
+        for _ in range(_MOST_ROUNDS):
+            self._database.execute(
+                f"ALTER TABLE {table} DELETE WHERE {condition} SETTINGS mutations_sync = 0", values
+            )
+            self._wait(table, stop)
+            if stop() or not self._ask(f"SELECT 1 AS n FROM {table} WHERE {condition} LIMIT 1", values, "n"):
+                return
+        raise StoreError(f"The store could not delete from {table}: some rows are still there.")
+
+    def _wait(self, table: str, stop: Callable[[], bool]) -> None:
+        """Return when all removals from *table* have ended."""
         question = (
             "SELECT mutation_id, latest_fail_reason AS reason FROM system.mutations"
             " WHERE database = currentDatabase() AND table = {table:String} AND NOT is_done"

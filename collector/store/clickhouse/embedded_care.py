@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from collector.store.care import Damage, Figures, UndoneMerge
+from collector.store.care import BackupError, Damage, Figures, UndoneMerge
 from collector.store.clickhouse.backing_up import back_up
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.embedded import DATABASE, Engine
-from collector.store.clickhouse.mending import described, set_aside_before
+from collector.store.clickhouse.mending import SET_ASIDE, described, set_aside_before
 from collector.store.clickhouse.merge_watch import MergeWatch
 from collector.store.clickhouse.part_files import PartError, check_part, part_name
 from collector.store.clickhouse.table_files import TableFolder, tables
@@ -48,15 +48,18 @@ class EmbeddedCare:
     def check(self, *, full: bool, stop: Callable[[], bool] = lambda: False) -> list[Damage]:
         """All damage that is known of, after looking for more."""
         with self._lock:
-            stored = [table for table in tables(self._place) if table.database == self._database]
+            stored = self._tables()
             if full:
                 with self._checking(stop) as database:
                     for table in stored:
                         for damage in _broken(database, table, stop):
                             self._known[damage.table, damage.part] = damage
-            for damage in (one for table in stored for one in set_aside_before(table)):
-                if (damage.table, damage.part) not in self._merges.returning:
-                    self._known.setdefault((damage.table, damage.part), damage)
+            with self._merging:  # what it puts aside for a moment is no damage
+                aside = {(one.table, one.part): one for table in stored for one in set_aside_before(table)}
+            for place in [one for one, known in self._known.items() if known.reason == SET_ASIDE]:
+                if place not in aside:  # it is back
+                    del self._known[place]
+            self._known = {**aside, **self._known}
             return list(self._known.values())
 
     def undo_broken_merges(self) -> list[UndoneMerge]:
@@ -66,6 +69,9 @@ class EmbeddedCare:
                 return self._merges.look(self._connected)
             except OSError as error:
                 raise StoreError(f"A merge could not be undone: {error.strerror}") from error
+
+    def _tables(self) -> list[TableFolder]:
+        return [table for table in tables(self._place) if table.database == self._database]
 
     def figures(self) -> Figures:
         """How much is stored."""
@@ -91,6 +97,10 @@ class EmbeddedCare:
 
     def back_up(self, name: str) -> Path:
         """Make a backup called *name*; return its folder."""
+        with contextlib.suppress(StoreError):
+            self.undo_broken_merges()
+        if self._merges.is_waiting:
+            raise BackupError("Parts are on their way back after a write that failed: try again.")
         with self._lock:
             database = self._connected()
             try:

@@ -15,7 +15,7 @@ from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
 from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
-from collector.store.contracts import Known, Place, Search, SpanStore, begins_trace_id
+from collector.store.contracts import Known, Place, Sample, Search, SpanStore, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 _STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
@@ -205,15 +205,16 @@ class ClickHouseFlows:
         rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
         return {(state, bool(gone)): n for state, gone, n in rows}
 
-    def sampled(self, search: Search, every: int, run: int) -> pa.Table:
-        """The STORED_FLOWS that match *search*, by last activity: the first *run* of each *every*."""
+    def sampled(self, search: Search, sample: Sample) -> pa.Table:
+        """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
         condition, parameters = _condition(search)
         # Which they are is decided by two columns; the others are read for these flows alone.
         placed = "row_number() OVER (ORDER BY last, id) - 1 AS place"
         chosen = f"SELECT id, {placed} FROM flows FINAL WHERE {condition} AND state != 255"
         return self._ask(
-            f"id IN (SELECT id FROM ({chosen}) WHERE place % {{every:UInt64}} < {{run:UInt64}})",
-            {**parameters, "every": every, "run": run},
+            f"id IN (SELECT id FROM ({chosen})"
+            " WHERE intDiv(place, {run:UInt64}) * {chosen:UInt64} % {runs:UInt64} < {chosen:UInt64})",
+            {**parameters, **sample._asdict()},
             limit=_MOST_SAMPLED,
         )
 

@@ -32,6 +32,7 @@ from collector.store.clickhouse.table_files import (
 )
 from collector.store.contracts import FolderError
 
+SET_ASIDE = "it was set aside"  # what is said of a part of which only that is known
 BROKEN = "broken-on-start_"  # the engine's own prefix for parts that it cannot load
 
 # What the engine writes before it changes rows.
@@ -121,7 +122,7 @@ def reason_of(table: TableFolder, part: Path) -> str:
         check_part(part, table.columns)
     except PartError as error:
         return str(error)
-    return "it was set aside"
+    return SET_ASIDE
 
 
 def described(table: TableFolder, part: Path, reason: str, *, rows_missing: int | None = None) -> Damage:

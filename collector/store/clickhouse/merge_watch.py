@@ -8,8 +8,8 @@ lost. So sources stay for `KEPT_S` on the disk, and a short part is undone befor
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.store.care import UndoneMerge
@@ -19,7 +19,6 @@ from collector.store.clickhouse.part_files import (
     CHECKSUMS,
     SUPERSEDED,
     PartError,
-    PartName,
     check_part,
     checksums,
     extent,
@@ -27,15 +26,13 @@ from collector.store.clickhouse.part_files import (
     part_name,
 )
 from collector.store.clickhouse.table_files import TableFolder, tables
-from collector.store.contracts import FolderError
+from collector.store.contracts import FolderError, StoreError
 
-KEPT_S = 20  # as in the migrations
-
-Parts = Mapping[str, PartName]
+KEPT_S = 20
 
 
 def keep_sources(database: Database, before: Callable[[], None]) -> None:
-    """Let the tables of older versions keep merged parts, too; call *before* ahead of each change.
+    """Let all tables keep the parts that were merged for `KEPT_S`; call *before* ahead of the change.
 
     On a disk that is too full for that nothing is changed: the next start does it.
     """
@@ -44,26 +41,32 @@ def keep_sources(database: Database, before: Callable[[], None]) -> None:
         " AND create_table_query NOT LIKE '%old_parts_lifetime%'",
         columns=["name"],
     )
+    names = answer["name"].to_pylist()
     with contextlib.suppress(FolderError):
-        for name in answer["name"].to_pylist():
+        if names:
             before()
+        for name in names:
             database.execute(f"ALTER TABLE `{name}` MODIFY SETTING old_parts_lifetime = {KEPT_S}")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Broken:
-    """A merged part that is not whole, those of its sources that are, and all parts that were inside."""
+    """A merged part that is not whole."""
 
     table: TableFolder
     name: str
     reason: str
-    sources: tuple[str, ...]
-    inside: tuple[str, ...]
+    sources: tuple[str, ...]  # the largest parts inside that are whole
+    inside: tuple[str, ...]  # all parts inside
+    others_broken: bool  # not all of them are whole
+    rows: int = 0  # in it, as the engine counted
+    is_covered: bool = False  # its sources have all of them
+    waiting: set[str] = field(default_factory=set)  # sources that lie in `detached`
 
-    def is_covered(self, rows: int) -> bool:
-        """Whether its sources have all of its *rows*."""
-        found = [extent(self.table.folder / source, source).rows or 0 for source in self.sources]
-        return sum(found) >= rows
+    @property
+    def told(self) -> UndoneMerge:
+        """What others are told."""
+        return UndoneMerge(self.table.name, self.name, self.reason, self.rows, self.is_covered)
 
 
 class MergeWatch:
@@ -72,104 +75,109 @@ class MergeWatch:
     def __init__(self, place: Path, database: str) -> None:
         self._place, self._database = place, database
         self._seen: dict[str, set[str]] = {}  # by table: parts that are whole, or cannot be mended
-        # Tables and parts that lie in `detached` on their way back, and those whose turn it is.
-        self.returning: set[tuple[str, str]] = set()
-        self._waiting: set[tuple[str, str]] = set()
+        self._undone: list[_Broken] = []  # whose sources are on their way back
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether sources lie aside that could not be brought back yet."""
+        return bool(self._undone)
 
     def look(self, connected: Callable[[], Database]) -> list[UndoneMerge]:
         """Undo the merges whose parts are not whole, over a connection; what fails is tried at the next look.
 
-        Raise `StoreError` or `OSError` if it failed.
+        Return those whose sources are back. Raise `StoreError` or `OSError` if anything failed.
         """
         stored = [table for table in tables(self._place) if table.database == self._database]
         found = [one for table in stored for one in self._broken(table)]
-        if not found and not self._waiting:
+        if not found and not self._undone:
             return []
+        failures: list[Exception] = []
         database = connected()
         try:
-            self._bring_back(database)
-            undone = []
             for one in found:
-                if (rows := self._rows(database, one)) is not None:
-                    is_covered = one.is_covered(rows)
-                    self._undo(database, one, is_covered=is_covered)
-                    undone.append(UndoneMerge(one.table.name, one.name, one.reason, rows, is_covered))
-            return undone
+                try:
+                    self._undo(database, one)
+                except (StoreError, OSError) as error:
+                    failures.append(error)
+            for one in self._undone:
+                failures += _brought_back(database, one)
         finally:
             database.close()
+        back = [one for one in self._undone if not one.waiting]
+        self._undone = [one for one in self._undone if one.waiting]
+        if failures and not back:
+            raise failures[0]
+        return [one.told for one in back]
 
     def _broken(self, table: TableFolder) -> Iterator[_Broken]:
         parts = {name: known for name in names_of_parts(table.folder) if (known := part_name(name))}
         seen = self._seen.setdefault(table.name, set())
         seen &= parts.keys()
         for name, known in parts.items():
-            if name not in seen and (known.level or known.mutation):
-                if reason := _wrong(table, name):
-                    inside = [other for other, its in parts.items() if known.covers(its)]
-                    yield _Broken(table, name, reason, tuple(_sources(table, name, parts)), tuple(inside))
-                else:
-                    seen.add(name)
+            if name in seen or not (known.level or known.mutation):
+                continue
+            if not (reason := _wrong(table, name)):
+                seen.add(name)
+                continue
+            inside = {other: its for other, its in parts.items() if known.covers(its)}
+            # What was deleted must not come back: parts that were changed like the merged one, or are newer.
+            equal = {n: its for n, its in inside.items() if (its.mutation or its.first) >= known.mutation}
+            whole = {n: its for n, its in equal.items() if not _wrong(table, n)}
+            largest = [n for n, its in whole.items() if not any(o.covers(its) for o in whole.values())]
+            yield _Broken(table, name, reason, tuple(largest), tuple(inside), len(whole) < len(inside))
 
-    def _rows(self, database: Database, broken: _Broken) -> int | None:
-        """How many rows the engine knows in it; None if it is not in use: it may be half removed."""
-        answer = database.query(
-            "SELECT rows FROM system.parts WHERE active AND database = currentDatabase()"
-            " AND table = {table:String} AND name = {name:String}",
-            {"table": broken.table.name, "name": broken.name},
-            ["rows"],
-        )
-        if answer.num_rows:
-            return int(answer["rows"][0].as_py())
-        self._seen[broken.table.name].add(broken.name)
-        self.returning -= {(broken.table.name, source) for source in broken.sources}
-        return None
-
-    def _undo(self, database: Database, broken: _Broken, *, is_covered: bool) -> None:
-        """Take the part away, and bring its sources back.
-
-        They are in `detached` before it goes: whenever this is interrupted, they are somewhere.
-        """
-        table = broken.table
-        aside = table.folder / "detached"
+    def _undo(self, database: Database, broken: _Broken) -> None:
+        """Take the part away. Its sources are in `detached` before, so they are somewhere at each moment."""
+        table, name = broken.table.name, broken.name
+        rows = _rows(database, table, name)
+        if rows is None:  # it may be half removed
+            self._seen[table].add(name)
+            return
+        if _is_being_changed(database, table):  # what comes back now would escape the change
+            broken.sources = ()
+        found = [extent(broken.table.folder / one, one).rows or 0 for one in broken.sources]
+        # Where rows replace others, their number alone proves nothing.
+        is_plain = _engine(database, table) == "MergeTree"
+        broken.rows = rows
+        broken.is_covered = sum(found) >= rows and (is_plain or not broken.others_broken)
+        aside = broken.table.folder / "detached"
         aside.mkdir(exist_ok=True)
-        self.returning |= (sources := {(table.name, source) for source in broken.sources})
         for source in broken.sources:
             if not (aside / source).exists():
-                linked = table.folder / f"tmp_linked_{source}"  # the engine removes what begins so
+                linked = broken.table.folder / f"tmp_linked_{source}"  # the engine removes what begins so
                 shutil.rmtree(linked, ignore_errors=True)
-                shutil.copytree(table.folder / source, linked, copy_function=os.link)
+                shutil.copytree(broken.table.folder / source, linked, copy_function=os.link)
                 sync(linked)
                 linked.rename(aside / source)
         sync(aside)
-        # What is not covered by them stays aside, for `choreoscope store repair`.
-        way = "DROP" if is_covered else "DETACH"
-        database.execute(f"ALTER TABLE `{table.name}` {way} PART '{broken.name}'")
-        self._waiting |= sources
-        self._bring_back(database)
-        # The engine removes their files later; a start before that must not take them for lost, or use them.
-        for name in (broken.name, *broken.inside) if is_covered else ():
+        # What is not covered by its sources stays aside, for `choreoscope store repair`.
+        way = "DROP" if broken.is_covered else "DETACH"
+        try:
+            database.execute(f"ALTER TABLE `{table}` {way} PART '{name}'")
+        except StoreError:
+            if _rows(database, table, name) is not None:
+                raise
+            # It is gone all the same.
+        broken.waiting = set(broken.sources)
+        self._undone.append(broken)
+
+
+def _brought_back(database: Database, broken: _Broken) -> list[Exception]:
+    """Attach what can be attached; return what failed."""
+    failures: list[Exception] = []
+    for source in sorted(broken.waiting):
+        try:
+            if not _is_being_changed(database, broken.table.name):
+                database.execute(f"ALTER TABLE `{broken.table.name}` ATTACH PART '{source}'")
+                broken.waiting.remove(source)
+        except StoreError as error:
+            failures.append(error)
+    # The engine removes their files later; a start before that must not take them for lost, or use them.
+    if not broken.waiting and broken.is_covered:
+        for name in (broken.name, *broken.inside):
             with contextlib.suppress(OSError):
-                (table.folder / name / SUPERSEDED).touch()
-
-    def _bring_back(self, database: Database) -> None:
-        for table, part in sorted(self._waiting):
-            database.execute(f"ALTER TABLE `{table}` ATTACH PART '{part}'")
-            self._waiting.remove((table, part))
-            self.returning.remove((table, part))
-
-
-def _sources(table: TableFolder, merged: str, parts: Parts) -> Iterator[str]:
-    """The largest parts that are whole and that *merged* was made of; none if rows were changed, too."""
-    known = parts[merged]
-    inside = {
-        name: other
-        for name, other in parts.items()
-        if known.covers(other) and other.mutation == known.mutation
-    }
-    whole = {name: other for name, other in inside.items() if not _wrong(table, name)}
-    for name, other in whole.items():
-        if not any(larger.covers(other) for larger in whole.values()):
-            yield name
+                (broken.table.folder / name / SUPERSEDED).touch()
+    return failures
 
 
 def _wrong(table: TableFolder, name: str) -> str:
@@ -181,8 +189,39 @@ def _wrong(table: TableFolder, name: str) -> str:
         empty = [
             one.name
             for one in part.iterdir()
-            if one.name not in listed and one.name != CHECKSUMS and not one.stat().st_size
+            if one.name not in listed and one.name not in {CHECKSUMS, SUPERSEDED} and not one.stat().st_size
         ]
     except (PartError, FileNotFoundError) as error:
         return str(error)
     return f"{empty[0]} is empty" if empty else ""
+
+
+def _rows(database: Database, table: str, part: str) -> int | None:
+    """How many rows the engine knows in a part; None if it is not in use."""
+    answer = database.query(
+        "SELECT rows FROM system.parts WHERE active AND database = currentDatabase()"
+        " AND table = {table:String} AND name = {part:String}",
+        {"table": table, "part": part},
+        ["rows"],
+    )
+    return int(answer["rows"][0].as_py()) if answer.num_rows else None
+
+
+def _is_being_changed(database: Database, table: str) -> bool:
+    """Whether rows of the table are being deleted."""
+    answer = database.query(
+        "SELECT count() AS n FROM system.mutations WHERE NOT is_done AND database = currentDatabase()"
+        " AND table = {table:String}",
+        {"table": table},
+        ["n"],
+    )
+    return bool(answer["n"][0].as_py())
+
+
+def _engine(database: Database, table: str) -> str:
+    answer = database.query(
+        "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = {table:String}",
+        {"table": table},
+        ["engine"],
+    )
+    return str(answer["engine"][0].as_py())

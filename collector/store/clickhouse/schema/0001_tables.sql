@@ -2,7 +2,6 @@
 
 -- One row per copy of a span. The columns have the names and the meaning of those in model/spans.py. Rows with
 -- equal (trace_id, span_id) are copies of one span; store/contracts.py says which of them counts.
--- Parts that were merged stay for 20 seconds, so that a merge that failed can be undone (merge_watch.py).
 -- Merged parts are removed in one thread: from 100 of them on, the engine would start 113 threads, and keep them.
 CREATE TABLE IF NOT EXISTS spans
 (
@@ -41,7 +40,7 @@ PARTITION BY toYYYYMMDD(fromUnixTimestamp64Nano(toInt64(received_unix_nano), 'UT
 ORDER BY received_unix_nano
 -- Groups are small compared with a day of spans. If merges wait for more parts, each span is written about twice
 -- instead of three or four times, which saves a tenth of its total cost.
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20, concurrent_part_removal_threshold = 1000000, merge_selector_base = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, concurrent_part_removal_threshold = 1000000, merge_selector_base = 20;
 
 -- One row per flow that was evicted (or is stuck, so that a restart finds it again). The columns are those of
 -- model/flows.py, with an empty string in place of null. The row with the highest stored_unix_nano counts; its
@@ -71,7 +70,7 @@ CREATE TABLE IF NOT EXISTS flows
 )
 ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY id
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20, concurrent_part_removal_threshold = 1000000;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, concurrent_part_removal_threshold = 1000000;
 
 -- Keys that too many flows carried for them to name one. They are never believed again.
 CREATE TABLE IF NOT EXISTS refused_keys
@@ -80,7 +79,7 @@ CREATE TABLE IF NOT EXISTS refused_keys
 )
 ENGINE = ReplacingMergeTree
 ORDER BY key
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The ids of messages in evicted flows, for spans that ask for them later: a key of the id, and the trace of the
 -- flow's first span.
@@ -91,4 +90,4 @@ CREATE TABLE IF NOT EXISTS message_ids
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (id, trace_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20, concurrent_part_removal_threshold = 1000000;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, concurrent_part_removal_threshold = 1000000;

@@ -9,4 +9,4 @@ CREATE TABLE IF NOT EXISTS settings
 )
 ENGINE = ReplacingMergeTree(stored_unix_nano)
 ORDER BY name
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -14,4 +14,4 @@ CREATE TABLE IF NOT EXISTS decisions
 )
 ENGINE = MergeTree
 ORDER BY (at_unix_nano, stored_unix_nano)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

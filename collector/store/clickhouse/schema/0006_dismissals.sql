@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS dismissals
 )
 ENGINE = MergeTree
 ORDER BY at_unix_nano
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The flows of each word. They are written first: without its row in dismissals, a word was not said. A flow is
 -- dismissed as long as its last span was received by `until`; -1 takes its dismissal back.
@@ -24,4 +24,4 @@ CREATE TABLE IF NOT EXISTS dismissed_flows
 )
 ENGINE = MergeTree
 ORDER BY (flow, at_unix_nano)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

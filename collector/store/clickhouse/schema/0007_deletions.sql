@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS deletions
 )
 ENGINE = MergeTree
 ORDER BY (id, at_unix_nano)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The traces of which a deletion took spans: what is owed in their flows may be owed only because of that.
 CREATE TABLE IF NOT EXISTS cut_traces
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS cut_traces
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (trace_id, deletion)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The spans of the flow that a deletion is about; kept until it is done.
 CREATE TABLE IF NOT EXISTS doomed_spans
@@ -40,4 +40,4 @@ CREATE TABLE IF NOT EXISTS doomed_spans
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (deletion, trace_id, span_id)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;

@@ -34,4 +34,4 @@ CREATE TABLE IF NOT EXISTS proofs
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(fromUnixTimestamp64Nano(toInt64(received_unix_nano), 'UTC'))
 ORDER BY received_unix_nano
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, old_parts_lifetime = 20;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
