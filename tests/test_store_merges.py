@@ -33,6 +33,8 @@ class Store:
         for number in range(PARTS):
             self.spans.write(table(request(span(id=f"s{number}"))))
         merge_watch.keep_sources(database, lambda: None)
+        # However slow the machine is, they are there as long as a test takes.
+        database.execute("ALTER TABLE spans MODIFY SETTING old_parts_lifetime = 600")
         database.execute("OPTIMIZE TABLE spans FINAL")
 
     def names(self) -> list[str]:
@@ -139,7 +141,7 @@ def test_what_fails_is_tried_again(store: Store, monkeypatch: pytest.MonkeyPatch
 
     with monkeypatch.context() as patched:
         patched.setattr(Database, "execute", maybe)
-        for left in (4, 2):
+        for left in (0, 2):
             with pytest.raises(StoreError):
                 store.care.undo_broken_merges()
             aside = sorted(one.part for one in store.care.check(full=False))
@@ -248,5 +250,5 @@ def test_tables_of_older_versions_keep_sources_too(store: Store) -> None:
 
     made = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
     answer = store.database.query(f"{made} AND create_table_query NOT LIKE '%old_parts_lifetime = 20%'")
-    assert answer.num_rows == 0
+    assert answer["name"].to_pylist() == ["spans"], "which has a time of its own here"
     assert len(asked) == 1

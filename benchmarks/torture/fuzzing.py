@@ -29,6 +29,7 @@ from benchmarks.torture import http_requests
 from benchmarks.torture.mutants import Mutants
 from benchmarks.torture.outcomes import Outcome
 from collector import formats
+from collector.commands.processes import end_with_parent
 from collector.formats.otlp import Body, Encoding, OtlpError, bounds, decode, scanning
 from collector.web.bodies import BodyError, inflate
 from tests.factories import NOW, as_json, protobuf, request, span
@@ -208,7 +209,7 @@ def _by_all(name: str, minutes: float, seed: int) -> Outcome:
     if not minutes:
         return _outcome([TRIED[name](minutes, seed)])
     many = os.cpu_count() or 1
-    with ProcessPoolExecutor(many, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(many, get_context("spawn"), initializer=end_with_parent) as pool:
         running = [pool.submit(_one, name, minutes, seed * 1_000 + number) for number in range(many)]
         try:
             return _outcome([one.result() for one in running])

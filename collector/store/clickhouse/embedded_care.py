@@ -71,7 +71,7 @@ class EmbeddedCare:
                 raise StoreError(f"A merge could not be undone: {error.strerror}") from error
 
     def _tables(self) -> list[TableFolder]:
-        return [table for table in tables(self._place) if table.database == self._database]
+        return tables(self._place, self._database)
 
     def figures(self) -> Figures:
         """How much is stored."""

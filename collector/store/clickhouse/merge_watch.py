@@ -87,8 +87,7 @@ class MergeWatch:
 
         Return those whose sources are back. Raise `StoreError` or `OSError` if anything failed.
         """
-        stored = [table for table in tables(self._place) if table.database == self._database]
-        found = [one for table in stored for one in self._broken(table)]
+        found = [one for table in tables(self._place, self._database) for one in self._broken(table)]
         if not found and not self._undone:
             return []
         failures: list[Exception] = []
@@ -156,6 +155,8 @@ class MergeWatch:
             database.execute(f"ALTER TABLE `{table}` {way} PART '{name}'")
         except StoreError:
             if _rows(database, table, name) is not None:
+                for source in broken.sources:  # nothing has changed: nothing lies aside
+                    shutil.rmtree(aside / source, ignore_errors=True)
                 raise
             # It is gone all the same.
         broken.waiting = set(broken.sources)

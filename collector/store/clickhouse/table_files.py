@@ -72,16 +72,17 @@ def uuid_at(target: str) -> str | None:
     return found[1] if found else None
 
 
-def tables(place: Path) -> list[TableFolder]:
-    """The tables in *place* whose definition is whole."""
+def tables(place: Path, only: str = "") -> list[TableFolder]:
+    """The tables in *place* whose definition is whole; *only* is a database, if not all are wanted."""
     found = []
+    databases = {one.resolve(): one.name for one in entries(place / "metadata") if one.suffix != ".sql"}
     for path in _definition_files(place):
-        if path.parent == place / "metadata":
+        database = databases.get(path.parent, "")
+        if path.parent == place / "metadata" or (only and database != only):
             continue
         match = _TABLE.fullmatch(path.read_text(encoding="utf-8", errors="replace"))
         if match:
             folder = place / "store" / match[1][:3] / match[1]
-            database = _database_of(place, path.parent)
             found.append(TableFolder(database, path.stem, folder, dict(_COLUMN.findall(match[2]))))
     return found
 
@@ -101,7 +102,3 @@ def _definition_files(place: Path) -> Iterator[Path]:
         elif path.is_dir():
             # The folder itself, not the link to it: relative paths must lead to files.
             yield from (one for one in entries(path.resolve()) if one.suffix == ".sql")
-
-
-def _database_of(place: Path, folder: Path) -> str:
-    return next((one.name for one in entries(place / "metadata") if one.resolve() == folder), "")
