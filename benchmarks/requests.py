@@ -25,6 +25,7 @@ from benchmarks.ingest import Template, collector, cpu_seconds, template
 from tests.factories import as_json
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+_AGAIN_S = 0.1
 _RESTING = 0.15  # of a processor
 _BUILT = 8  # bodies for each load; more connections share them
 _PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -33,7 +34,7 @@ _PACK: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: pa.compress(body, "zstd", asbytes=True),
 }
 
-Send = Callable[[bytes], Awaitable[None]]
+Send = Callable[[bytes], Awaitable[bool]]  # whether it was taken
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ async def _sent(
         while time.monotonic() < until:
             body = makers[number % len(makers)](random)
             begun = time.monotonic()
-            await send(body)
+            while not await send(body):  # noqa: ASYNC110  # refused: as exporters do, it is sent again
+                await asyncio.sleep(_AGAIN_S)
             took.append(time.monotonic() - begun)
         await close()
 
@@ -155,14 +157,15 @@ async def _http(load: Load, ports: dict[str, int]) -> tuple[Send, Callable[[], A
     coding = f"content-encoding: {load.coding}\r\n" if load.coding else ""
     head = f"POST /v1/traces HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\n{coding}content-length: "
 
-    async def send(body: bytes) -> None:
+    async def send(body: bytes) -> bool:
         writer.write(b"%b%d\r\n\r\n%b" % (head.encode(), len(body), body))
         await writer.drain()
         answer = (await reader.readuntil(b"\r\n\r\n")).lower()
-        if not answer.startswith(b"http/1.1 200"):
+        if not answer.startswith((b"http/1.1 200", b"http/1.1 503")):
             raise SystemExit(f"the collector answered {answer!r}")
         length = answer.partition(b"content-length: ")[2].partition(b"\r")[0]
         await reader.readexactly(int(length or 0))
+        return answer.startswith(b"http/1.1 200")
 
     async def close() -> None:
         writer.close()
@@ -177,8 +180,14 @@ async def _grpc(load: Load, ports: dict[str, int]) -> tuple[Send, Callable[[], A
     export = channel.unary_unary(_EXPORT)
     coding = grpc.Compression.Gzip if load.coding == "gzip" else None
 
-    async def send(body: bytes) -> None:
-        await export(body, compression=coding)
+    async def send(body: bytes) -> bool:
+        try:
+            await export(body, compression=coding)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
 
     return send, channel.close
 
