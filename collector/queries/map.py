@@ -73,6 +73,8 @@ def choreography_map(sources: Sources, window_s: int, found: Iterable[Finding]) 
 
 def _spread(flows: int, share: float) -> Sample:
     """That *share* of so many *flows*, at least one of them, in about `_RUNS` runs; few flows one by one."""
+    if share >= 1:
+        return Sample(1, 1, 1)
     wanted = max(round(flows * share), 1)
     run = max(wanted // _RUNS, 1)
     return Sample(run, max(-(-flows // run), 1), max(round(wanted / run), 1))
