@@ -40,7 +40,7 @@ class Repaired:
 
 @dataclass(frozen=True)
 class UndoneMerge:
-    """A merged part that was not whole, and was replaced by the parts from which it was merged."""
+    """A merged part that was not whole: the parts from which it was merged are back, those that may be."""
 
     table: str
     part: str

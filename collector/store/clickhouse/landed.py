@@ -8,8 +8,8 @@ reported.) So the new parts are compared with their own lists of sizes before an
 from pathlib import Path
 
 from collector.store.clickhouse.part_files import (
-    CHECKSUMS,
     PartError,
+    check_others,
     checksums,
     names_of_parts,
     part_name,
@@ -42,6 +42,7 @@ def _require_whole(part: Path) -> None:
     try:
         listed = checksums(part)
         sizes = {path.name: path.stat().st_size for path in part.iterdir()}
+        check_others(part, listed)
     except PartError as error:
         raise ShortError(part.name, str(error)) from error
     except FileNotFoundError:  # merged meanwhile, and removed: it was read in full
@@ -49,6 +50,3 @@ def _require_whole(part: Path) -> None:
     for name, expected in listed.items():
         if sizes.get(name) != expected.size:
             raise ShortError(part.name, f"{name} has {sizes.get(name, 0):,} of {expected.size:,} bytes")
-    for name, size in sizes.items():
-        if name not in listed and name != CHECKSUMS and not size:
-            raise ShortError(part.name, f"{name} is empty")

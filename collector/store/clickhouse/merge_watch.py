@@ -16,9 +16,9 @@ from collector.store.care import UndoneMerge
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.kept_tables import sync
 from collector.store.clickhouse.part_files import (
-    CHECKSUMS,
     SUPERSEDED,
     PartError,
+    check_others,
     check_part,
     checksums,
     extent,
@@ -186,15 +186,10 @@ def _wrong(table: TableFolder, name: str) -> str:
     part = table.folder / name
     try:
         check_part(part, table.columns)
-        listed = checksums(part)
-        empty = [
-            one.name
-            for one in part.iterdir()
-            if one.name not in listed and one.name not in {CHECKSUMS, SUPERSEDED} and not one.stat().st_size
-        ]
+        check_others(part, checksums(part))
     except (PartError, FileNotFoundError) as error:
         return str(error)
-    return f"{empty[0]} is empty" if empty else ""
+    return ""
 
 
 def _rows(database: Database, table: str, part: str) -> int | None:

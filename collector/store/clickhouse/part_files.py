@@ -109,6 +109,13 @@ def check_part(part: Path, columns: Mapping[str, str]) -> None:
             raise PartError(f"the checksum of {name} is wrong")
 
 
+def check_others(part: Path, listed: Mapping[str, Listed]) -> None:
+    """Raise `PartError` if a file of *part* that is not *listed* in its checksums is empty: none may be."""
+    for path in part.iterdir():
+        if path.name not in listed and path.name not in {CHECKSUMS, SUPERSEDED} and not path.stat().st_size:
+            raise PartError(f"{path.name} is empty")
+
+
 def checksums(part: Path) -> dict[str, Listed]:
     """What checksums.txt of *part* says, by file; raise `PartError` if it is damaged."""
     head, _, rest = _content(part / CHECKSUMS).partition(b"\n")
