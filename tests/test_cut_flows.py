@@ -311,6 +311,18 @@ def test_what_stops_between_two_questions_is_not_taken_for_gone(watch: Watch) ->
     assert counts[State.STUCK.word] == 2
 
 
+def test_flows_of_an_incident_that_grows_count_once(watch: Watch) -> None:
+    """The store was asked about the flows that a snapshot lacks, and had them by then: each counted twice."""
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    before, counting = watch.snapshot, Stopped(sources(watch))
+    watch.wait(8)
+    after = watch.snapshot
+    assert (list(before.state), list(after.state)) == ([State.RUNNING], [State.STUCK])
+
+    for snapshot, stuck in ((before, 0), (after, 1)):
+        assert counting.counts(snapshot, np.zeros(1, np.bool_), None)[State.STUCK.word] == stuck
+
+
 def test_a_flow_that_no_finding_explains_is_said(watch: Watch) -> None:
     """The store has it as stuck, and this process has learned nothing of what it waits for."""
     watch.receive(order("A-1", watch.now, down={"payment"}))

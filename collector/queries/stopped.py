@@ -46,7 +46,9 @@ class Stopped:
     def _stored(self, snapshot: Snapshot) -> dict[str, int]:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
-            stopped = in_store_alone(snapshot, Search(states=STOPPED, dismissed=True))
+            # What was stored since the snapshot is in memory, too, and counted there from the next one on.
+            search = Search(states=STOPPED, dismissed=True, stored_by=snapshot.now or 0)
+            stopped = in_store_alone(snapshot, search)
             ask, since = self._sources.flows.counts_apart, self._sources.retained().since
             every = ask(stopped)
             # Asked last: what stops between the two questions would count as a flow whose spans are gone.

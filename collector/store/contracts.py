@@ -60,6 +60,7 @@ class Search:
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
     begun_since: int = 0  # nanoseconds: its first span was received then or later
+    stored_by: int = 0  # nanoseconds: it was stored then or earlier; 0: whenever that was
 
 
 class Sample(NamedTuple):

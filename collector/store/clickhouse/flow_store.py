@@ -287,6 +287,9 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
     if search.begun_since:
         parts.append("if(begun > 0, begun, received) >= {begun:Int64}")
         values["begun"] = search.begun_since
+    if search.stored_by:
+        parts.append("stored_unix_nano <= {stored_by:UInt64}")
+        values["stored_by"] = search.stored_by
     if search.before:
         parts.append("last < {before:Int64}")
         values["before"] = search.before
