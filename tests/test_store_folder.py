@@ -88,6 +88,20 @@ def test_a_flow_that_finishes_is_done_though_the_clock_was_set_back(database: Da
         assert store.counts(Search()) == {state: 1}
 
 
+def test_what_was_put_since_can_be_left_out_though_the_clock_was_set_back(database: Database) -> None:
+    """By the order in which rows were written: nothing that stopped before may be left out."""
+    now = NOW
+    store = ClickHouseFlows(database, ClickHouseSpans(database), clock=lambda: now)
+    marks = [store.newest()]
+    for key in ("A-1", "A-2"):
+        put(store, flows(key), State.STUCK)
+        marks.append(store.newest())
+        now -= 3600 * SECOND
+
+    for by, stuck in zip([*marks, None], (0, 1, 2, 2), strict=True):
+        assert sum(store.counts(Search(stored_by=by)).values()) == stuck
+
+
 def test_a_newer_schema_is_known_though_the_clock_was_set_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def snapshot_of(
     learned: int,
     standings: Standings,
     done: Done,
+    stored: int | None,
     effort: Effort,
 ) -> Snapshot:
     """The living flows of all chunks, numbered consecutively, and what is overdue in them."""
@@ -119,6 +120,7 @@ def snapshot_of(
         expected=expected,
         learned=learned,
         done=done,
+        stored=stored,
         effort=effort,
         standings=standings,
     )

@@ -71,6 +71,7 @@ class Snapshot:
     expected: Expected | None
     learned: int  # how many flows have taught
     done: Done = field(default=Done())
+    stored: int | None = None  # version of the flow that was stored last by then; None if that is unknown
     effort: Effort = field(default=Effort())
     standings: Standings = field(default=Standings())
 

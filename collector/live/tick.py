@@ -307,6 +307,7 @@ class Tick:
             learned=self.learner.flows,
             standings=self._standings(now),
             done=self.archive.done(now - RECENT),
+            stored=self.archive.newest(),
             effort=self.crowding.added_to(self._effort),
         )
 
@@ -374,8 +375,7 @@ class Tick:
                 )
                 self.archive.set_aside(one.chunk, huge)
                 self._evict_early(one, huge, now, set_aside=int(huge.sum()))
-        chosen = beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans)
-        for place, flows in chosen:
+        for place, flows in beyond([(one.chunk, one.state) for one in judged], self._pacing.most_spans):
             self._evict_early(judged[place], flows, now, evicted_early=int(flows.sum()))
 
     def _evict_early(self, one: Judged, flows: Mask, now: int, **counted: int) -> None:

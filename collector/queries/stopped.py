@@ -47,7 +47,7 @@ class Stopped:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
             # What was stored since the snapshot is in memory, too, and counted there from the next one on.
-            search = Search(states=STOPPED, dismissed=True, stored_by=snapshot.now or 0)
+            search = Search(states=STOPPED, dismissed=True, stored_by=snapshot.stored)
             stopped = in_store_alone(snapshot, search)
             ask, since = self._sources.flows.counts_apart, self._sources.retained().since
             every = ask(stopped)

@@ -60,7 +60,7 @@ class Search:
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
     begun_since: int = 0  # nanoseconds: its first span was received then or later
-    stored_by: int = 0  # nanoseconds: it was stored then or earlier; 0: whenever that was
+    stored_by: int | None = None  # the newest version that counts; None: every one
 
 
 class Sample(NamedTuple):
@@ -214,6 +214,9 @@ class FlowStore(Protocol):
         *stuck_from* is when each running or late flow becomes stuck, in nanoseconds since the epoch; 0 is
         never, and SET_ASIDE is never because it was set aside.
         """
+
+    def newest(self) -> int | None:
+        """The version of the row written last, which rises with each; None if the store cannot say."""
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows with these ids, which are part of others now. Unknown ids are ignored."""

@@ -1,5 +1,6 @@
 """Evicted and stopped flows in ClickHouse, and how they are found again. See `contracts.FlowStore`."""
 
+import contextlib
 import json
 import threading
 import time
@@ -15,7 +16,7 @@ from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
 from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
-from collector.store.contracts import Known, Place, Sample, Search, SpanStore, begins_trace_id
+from collector.store.contracts import Known, Place, Sample, Search, SpanStore, StoreError, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 _STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
@@ -41,7 +42,7 @@ class ClickHouseFlows:
         self._database = database
         self._spans = spans
         self._clock = clock
-        self._version = 0
+        self._version: int | None = None  # of the row written last
         self._version_lock = threading.Lock()
 
     def put(
@@ -65,6 +66,12 @@ class ClickHouseFlows:
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
         self._database.insert("flows", rows)
+
+    def newest(self) -> int | None:
+        """The version of the row written last, which rises with each; None if the store cannot say."""
+        with contextlib.suppress(StoreError), self._version_lock:
+            return self._known_version()
+        return None
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows with these ids."""
@@ -221,13 +228,15 @@ class ClickHouseFlows:
     def _next_version(self) -> int:
         """A version above that of every row written so far, even if the clock was set back."""
         with self._version_lock:
-            if not self._version:
-                newest = self._database.query(
-                    "SELECT max(stored_unix_nano) AS newest FROM flows", columns=["newest"]
-                )
-                self._version = int(newest["newest"][0].as_py() or 0)
-            self._version = max(self._clock(), self._version + 1)
+            self._version = max(self._clock(), self._known_version() + 1)
             return self._version
+
+    def _known_version(self) -> int:
+        if self._version is None:
+            question = "SELECT max(stored_unix_nano) AS newest FROM flows"
+            newest = self._database.query(question, columns=["newest"])
+            self._version = int(newest["newest"][0].as_py() or 0)
+        return self._version
 
     def _here(self, ids: Sequence[str]) -> set[str]:
         """Those of *ids* that are stored."""
@@ -287,7 +296,7 @@ def _condition(search: Search) -> tuple[str, dict[str, object]]:
     if search.begun_since:
         parts.append("if(begun > 0, begun, received) >= {begun:Int64}")
         values["begun"] = search.begun_since
-    if search.stored_by:
+    if search.stored_by is not None:
         parts.append("stored_unix_nano <= {stored_by:UInt64}")
         values["stored_by"] = search.stored_by
     if search.before:
