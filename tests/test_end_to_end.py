@@ -44,14 +44,21 @@ class Demo:
         """The API's answer."""
         return httpx.get(f"{self.api}/api/v1{path}", timeout=10, trust_env=False).raise_for_status().json()
 
+    def state(self) -> str:
+        """What the collector knows, for whoever reads of a failure."""
+        return json.dumps([self.ask(path) for path in ("/summary", "/expectations", "/flows?limit=20")])
 
-def until(condition: Callable[[], Any], within_s: float, what: str) -> Any:
-    """The first true result of *condition*; fail if there is none in time."""
+
+def until(
+    condition: Callable[[], Any], within_s: float, what: str, known: Callable[[], Any] = lambda: ""
+) -> Any:
+    """The first true result of *condition*; fail if there is none in time, and say what is *known* then."""
     end = time.monotonic() + within_s
     while True:
         if found := condition():
             return found
-        assert time.monotonic() < end, f"within {within_s} s it did not come to pass that {what}"
+        if time.monotonic() > end:
+            pytest.fail(f"within {within_s} s it did not come to pass that {what} {known()}")
         time.sleep(0.5)
 
 
@@ -129,7 +136,7 @@ def test_broken_payment_is_named_and_mended_payment_empties_the_list(demo: Demo)
     broken = time.time_ns()
     assert demo.run("demo", "break", "payment").returncode == 0
 
-    found = until(lambda: owed_by(demo, "payment"), 30, "an order is stuck")
+    found = until(lambda: owed_by(demo, "payment"), 60, "an order is stuck", demo.state)
     deadline_s = found[0]["expectation"]["deadline_ms"] / 1000
     time.sleep(10)
     asked = time.time_ns()
@@ -166,7 +173,7 @@ def test_broken_payment_is_named_and_mended_payment_empties_the_list(demo: Demo)
 
 def test_silent_service_is_told_from_a_dead_one(demo: Demo) -> None:
     assert demo.run("demo", "break", "fraud", "--how", "silent").returncode == 0
-    until(lambda: owed_by(demo, "fraud"), 30, "an order is stuck")
+    until(lambda: owed_by(demo, "fraud"), 60, "an order is stuck", demo.state)
     found = told_of(demo, "fraud")
     assert demo.run("demo", "mend", "fraud").returncode == 0
 
