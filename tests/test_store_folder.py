@@ -92,10 +92,10 @@ def test_what_was_put_since_can_be_left_out_though_the_clock_was_set_back(databa
     """By the order in which rows were written: nothing that stopped before may be left out."""
     now = NOW
     store = ClickHouseFlows(database, ClickHouseSpans(database), clock=lambda: now)
-    marks = [store.newest()]
+    marks = [store.newest_version()]
     for key in ("A-1", "A-2"):
         put(store, flows(key), State.STUCK)
-        marks.append(store.newest())
+        marks.append(store.newest_version())
         now -= 3600 * SECOND
 
     for by, stuck in zip([*marks, None], (0, 1, 2, 2), strict=True):

@@ -49,9 +49,9 @@ class Archive:
         """Remember that flows with these keys and traces were evicted."""
         self.remember(np.concatenate([text_keys(flow_keys), trace_keys(trace_ids)]))
 
-    def newest(self) -> int | None:
+    def newest_version(self) -> int | None:
         """The version of the row that was written last; None if the store cannot say."""
-        return self._store.newest()
+        return self._store.newest_version()
 
     def keep(self, one: Judged, flows: Mask) -> None:
         """Write *flows* to the store; they stay in memory."""

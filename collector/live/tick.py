@@ -307,7 +307,7 @@ class Tick:
             learned=self.learner.flows,
             standings=self._standings(now),
             done=self.archive.done(now - RECENT),
-            stored=self.archive.newest(),
+            stored=self.archive.newest_version(),
             effort=self.crowding.added_to(self._effort),
         )
 

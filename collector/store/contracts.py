@@ -215,7 +215,7 @@ class FlowStore(Protocol):
         never, and SET_ASIDE is never because it was set aside.
         """
 
-    def newest(self) -> int | None:
+    def newest_version(self) -> int | None:
         """The version of the row written last, which rises with each; None if the store cannot say."""
 
     def forget(self, ids: Sequence[str]) -> None:

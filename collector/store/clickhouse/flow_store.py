@@ -67,7 +67,7 @@ class ClickHouseFlows:
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
         self._database.insert("flows", rows)
 
-    def newest(self) -> int | None:
+    def newest_version(self) -> int | None:
         """The version of the row written last, which rises with each; None if the store cannot say."""
         with contextlib.suppress(StoreError), self._version_lock:
             return self._known_version()
