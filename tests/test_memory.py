@@ -26,7 +26,7 @@ def bounded(watch: Watch, **limits: int) -> None:
 
 def test_stuck_flows_stay_when_there_are_too_many(watch: Watch) -> None:
     """Stuck flows are what the reader came for: evict finished flows first, then running ones."""
-    bounded(watch, most_spans=400)
+    bounded(watch, most_spans=40)
     watch.receive(order("S-1", watch.now, down={"payment"}))
     watch.wait(8)
     for number in range(20):
@@ -54,6 +54,20 @@ def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch)
     answer = plain(flows(sources(watch), Search(states=(State.STUCK,)), Page(limit=1000)))
     assert answer["total"] == answer["counts"]["stuck"] == len(names)
     assert {flow["key"] for flow in answer["flows"]} == set(names)
+
+
+def test_a_flood_teaches_though_it_fills_the_memory_before_its_flows_would_rest(database: Database) -> None:
+    """They left the memory unlearned, all as done: from then on nothing could be called stuck."""
+    watch = Watch(database)
+    bounded(watch, most_spans=2_000)
+    for number in range(12):
+        some = [one for n in range(60) for one in order(f"B-{number}-{n}", watch.now)]
+        stopped = order(f"S-{number}", watch.now, down={"payment"}) if number > 6 else []
+        watch.receive([*some, *stopped])
+    watch.wait(12)
+
+    assert watch.snapshot.learned >= 500
+    assert {watch.state(f"S-{number}") for number in range(7, 12)} == {State.STUCK}
 
 
 def test_flow_that_is_put_away_while_it_runs_is_stuck_at_its_time_only(watch: Watch) -> None:

@@ -396,5 +396,5 @@ class Tick:
 
     def _quiet(self, now: int) -> int:
         """How long a flow must be silent to be at rest, in nanoseconds."""
-        least, most = self._pacing.quiet_s * SECOND, self._pacing.quiet_most_s * SECOND
-        return self._judging.lives.quiet(least, most, now)
+        least, most = self._pacing.least_quiet_s(self._effort.spans_held), self._pacing.quiet_most_s
+        return self._judging.lives.quiet(least * SECOND, most * SECOND, now)
