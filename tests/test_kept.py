@@ -45,6 +45,39 @@ def test_old_answer_is_given_at_once_while_a_thread_computes_a_new_one(
     assert next(slow.asked) == 3, "three who asked meanwhile had it computed once"
 
 
+@pytest.mark.parametrize(("took", "others"), [(0.2, [2, 3]), (1.0, [1, 1])])
+def test_answer_that_took_long_outlives_its_version(
+    clock: Callable[[float], None], took: float, others: list[int]
+) -> None:
+    """10,000 stuck flows took more than a second to explain: again in each of the tick's snapshots."""
+    kept, asked = Kept[int](meanwhile=True), count(1)
+
+    def slow() -> int:
+        clock(took)
+        return next(asked)
+
+    assert kept.get("what?", slow, "first") == kept.get("what?", slow, "first") == 1
+    assert [kept.get("what?", slow, version) for version in ("second", "third")] == others
+    assert kept.get("what else?", slow, "third") == others[-1] + 1
+
+
+def test_answer_of_another_version_is_computed_by_a_thread(clock: Callable[[float], None]) -> None:
+    kept = Kept[int](meanwhile=True)
+
+    def slow() -> int:
+        clock(1)
+        return 1
+
+    assert kept.get("what?", slow, "first") == 1
+    clock(3)
+    assert kept.get("what?", lambda: 2, "second") == 1
+    until(lambda: kept.last == 2)
+    assert kept.get("what?", lambda: 3, "second") == 2
+    assert kept.get("what?", slow, "third") == 1
+    clock(11)
+    assert kept.get("what?", lambda: 4, "fourth") == 4
+
+
 def test_answer_that_is_too_old_is_waited_for(clock: Callable[[float], None]) -> None:
     kept, slow = Kept[int](5.0, oldest_s=30.0), _Slow()
     slow.may_answer.set()

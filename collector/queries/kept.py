@@ -4,11 +4,35 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
+
+# An answer that took this long stays good for a multiple of that though its version is not the latest, and is
+# given out for so many seconds while a new one is computed.
+_LONG_S, _TIMES, _OLDEST_S = 0.3, 2.0, 10.0
+
+
+@dataclass(frozen=True)
+class _Answer(Generic[T]):
+    """An answer, and when it was computed by the monotonic clock: the wall clock may be set back."""
+
+    question: object
+    version: object
+    began_s: float
+    ended_s: float
+    answer: T
+
+    @property
+    def took_s(self) -> float:
+        return self.ended_s - self.began_s
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.ended_s
 
 
 class Kept(Generic[T]):
@@ -16,6 +40,9 @@ class Kept(Generic[T]):
 
     After that it is returned all the same while a thread computes a new one, until it is *oldest_s* old: what
     takes long is waited for by whoever asks first, and by nobody who asks all the time.
+
+    An answer may also be to one *version* of what it is about. Once there is another it is not good any more;
+    but one that took long is treated as above, so that not every version costs so much.
     """
 
     def __init__(
@@ -26,34 +53,43 @@ class Kept(Generic[T]):
         self._oldest_s = max(oldest_s, seconds)
         self._meanwhile = meanwhile
         self._lock = threading.Lock()
-        self._kept: tuple[object, float, T] | None = None
+        self._kept: _Answer[T] | None = None
 
     @property
     def last(self) -> T | None:
         """The latest answer, however old; None if there is none."""
-        return None if self._kept is None else self._kept[2]
+        return None if self._kept is None else self._kept.answer
 
-    def get(self, question: object, make: Callable[[], T]) -> T:
+    def get(self, question: object, make: Callable[[], T], version: object = None) -> T:
         """The answer to *question*, computed if it is not cached; meanwhile, other callers wait for it."""
         if (kept := self._kept) is not None:
-            asked, _, answer = kept
             if self._meanwhile and self._lock.locked():
-                return answer
-            if asked == question and (age := self._age(kept)) <= self._oldest_s:
-                if age > self._seconds and self._lock.acquire(blocking=False):
-                    self._begin(question, make)
-                return answer
+                return kept.answer
+            if kept.question == question:
+                age, (good_s, usable_s) = kept.age, self._good_for(kept, version)
+                if age <= usable_s:
+                    if age > good_s and self._lock.acquire(blocking=False):
+                        self._begin(question, make, version)
+                    return kept.answer
         with self._lock:
-            if (kept := self._kept) is not None and kept[0] == question and self._age(kept) <= self._seconds:
-                return kept[2]
-            return self._made(question, make)
+            if (kept := self._kept) is not None and kept.question == question:  # another caller's, by now
+                good_s, _ = self._good_for(kept, version)
+                if kept.age <= good_s:
+                    return kept.answer
+            return self._made(question, make, version)
 
-    def _begin(self, question: object, make: Callable[[], T]) -> None:
+    def _good_for(self, kept: "_Answer[T]", version: object) -> tuple[float, float]:
+        """How many seconds it is good, and how many it may be given out while a new one is computed."""
+        if kept.version is version:
+            return self._seconds, self._oldest_s
+        return (_TIMES * kept.took_s, _OLDEST_S) if kept.took_s > _LONG_S else (-1.0, -1.0)
+
+    def _begin(self, question: object, make: Callable[[], T], version: object) -> None:
         """Compute the answer in a thread, which releases the lock."""
 
         def work() -> None:
             try:
-                self._made(question, make)
+                self._made(question, make, version)
             except Exception:  # whoever asks once the old answer is too old computes it, and is told
                 log.exception("An answer could not be computed anew")
             finally:
@@ -64,12 +100,8 @@ class Kept(Generic[T]):
         except RuntimeError:  # no thread can be started: the old answer stands until it is too old
             self._lock.release()
 
-    def _made(self, question: object, make: Callable[[], T]) -> T:
+    def _made(self, question: object, make: Callable[[], T], version: object) -> T:
+        began = time.monotonic()
         answer = make()
-        self._kept = (question, time.monotonic(), answer)
+        self._kept = _Answer(question, version, began, time.monotonic(), answer)
         return answer
-
-    @staticmethod
-    def _age(kept: tuple[object, float, T]) -> float:
-        # By the monotonic clock: the wall clock may be set back.
-        return time.monotonic() - kept[1]

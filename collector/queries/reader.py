@@ -218,5 +218,5 @@ class Reader:
     def _findings(self, snapshot: Snapshot, dismissed: Dismissed, *, late: bool) -> Findings:
         hidden, since = dismissed.hidden(snapshot), self.sources.retained().since
         return self._stuck[late].get(
-            (snapshot, dismissed), lambda: all_findings(snapshot, hidden, late=late, kept_since=since)
+            dismissed, lambda: all_findings(snapshot, hidden, late=late, kept_since=since), snapshot
         )

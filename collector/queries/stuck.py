@@ -15,6 +15,7 @@ from collector.columns.joins import Ints, Mask, once
 from collector.diagnosis import Case, Debt, Place, diagnose
 from collector.diagnosis import Finding as Verdict
 from collector.diagnosis.findings import Evidence as Proof
+from collector.diagnosis.findings import Life
 from collector.diagnosis.record import reactor_of, type_of
 from collector.diagnosis.rules import turns
 from collector.live.snapshot import Snapshot
@@ -43,15 +44,35 @@ MOST_CASES = 20_000  # if there are more, the rest are counted but not explained
 
 
 @dataclass(frozen=True)
+class Explained:
+    """A finding, and what its history is made from: that takes as long as the rest, and few are shown."""
+
+    finding: Finding  # without its history
+    case: Case
+    journal: Sequence[tuple[int, Life]]
+
+    def whole(self) -> Finding:
+        """The finding with its history."""
+        changes = turns(self.case, self.journal)
+        told = [CauseChange(time_unix_nano=at, cause=one.cause, because=one.sentence) for at, one in changes]
+        return msgspec.structs.replace(self.finding, history=told)
+
+
+@dataclass(frozen=True)
 class Findings:
     """All findings of one moment: those that are explained, and how many there are in total."""
 
-    found: Sequence[Finding]  # oldest first
+    explained: Sequence[Explained]  # oldest first
     cohorts: Sequence[Cohort]
     total: int
     flows: int
     drops: Sequence[Drop]
     rests_on: RestsOn
+
+    @property
+    def found(self) -> Iterator[Finding]:
+        """The findings that are explained, oldest first, without their histories."""
+        return (one.finding for one in self.explained)
 
 
 def all_findings(
@@ -63,11 +84,12 @@ def all_findings(
     *kept_since*.
     """
     entries = entries_of(snapshot, late=late, hidden=hidden)
-    found = findings(snapshot, _told(snapshot, entries), kept_since)
+    explained = _explained(snapshot, _told(snapshot, entries), kept_since)
     flows = len(once(snapshot.owed.flow[entries]))
     drops = [drop_of(one) for one in snapshot.standings.drops]
     calm = rests_on(snapshot.standings, snapshot.now or 0)
-    return Findings(found, cohorts(found), len(entries), flows, drops, calm)
+    incidents = cohorts(one.finding for one in explained)
+    return Findings(explained, incidents, len(entries), flows, drops, calm)
 
 
 def page_of(
@@ -81,12 +103,12 @@ def page_of(
     dismissed: int = 0,
 ) -> Stuck:
     """The part of *every* that *wanted* asks for; *each* keeps only the oldest so many of each cohort."""
-    found = _first_of_each(every.found, each) if each else every.found
+    found = _first_of_each(every.explained, each) if each else every.explained
     first = bisect_right(found, wanted.after, key=_order) if wanted.after else 0
     shown = found[first : first + wanted.limit]
     following = cursor_after(_order(shown[-1])) if first + len(shown) < len(found) and shown else None
     return Stuck(
-        stuck=list(shown),
+        stuck=[one.whole() for one in shown],
         cohorts=list(every.cohorts),
         total=every.total,
         flows=every.flows,
@@ -115,18 +137,19 @@ def _told(snapshot: Snapshot, entries: Ints) -> Ints:
     return entries[np.sort(np.argsort(rank, kind="stable")[:MOST_CASES])]
 
 
-def _first_of_each(found: Sequence[Finding], each: int) -> Sequence[Finding]:
+def _first_of_each(found: Sequence[Explained], each: int) -> Sequence[Explained]:
     """The oldest *each* findings of every cohort."""
     taken: Counter[str] = Counter()
     kept = []
-    for finding in found:
-        if taken[finding.cohort] < each:
-            taken[finding.cohort] += 1
-            kept.append(finding)
+    for one in found:
+        if taken[one.finding.cohort] < each:
+            taken[one.finding.cohort] += 1
+            kept.append(one)
     return kept
 
 
-def _order(finding: Finding) -> tuple[int, int, str]:
+def _order(explained: Explained) -> tuple[int, int, str]:
+    finding = explained.finding
     return 0, finding.since_unix_nano, f"{finding.flow} {finding.stopped_at.ref} {_written(finding.missing)}"
 
 
@@ -154,6 +177,10 @@ def entries_of(
 
 def findings(snapshot: Snapshot, entries: Ints, kept_since: int = 0) -> Sequence[Finding]:
     """The finding of each entry; the oldest span that is kept was received at *kept_since*."""
+    return [one.whole() for one in _explained(snapshot, entries, kept_since)]
+
+
+def _explained(snapshot: Snapshot, entries: Ints, kept_since: int) -> Sequence[Explained]:
     if snapshot.expected is None or not len(entries):
         return []
     places, witnesses = (_places(spans.take(entries)) for spans in (snapshot.places, snapshot.witnesses))
@@ -167,6 +194,7 @@ def findings(snapshot: Snapshot, entries: Ints, kept_since: int = 0) -> Sequence
     alike = Counter(zip(snapshot.owed.kind.tolist(), snapshot.owed.step.tolist(), strict=True))
     journals = {step: snapshot.lives_of(step) for step in lives}
     blocked: dict[str | None, list[str]] = {}
+    names: dict[tuple[tuple[str, ...], str, str], str] = {}  # of cohorts, in the order in which they began
     found = []
     for place, entry in enumerate(entries.tolist()):
         step = int(snapshot.owed.step[entry])
@@ -176,11 +204,11 @@ def findings(snapshot: Snapshot, entries: Ints, kept_since: int = 0) -> Sequence
         assert where is not None
         # A join that waits for one event stopped at another.
         other = snapshot.owed.kind[entry] == Debt.OTHER
-        stopped = where if other else replace(where, event_type=event_type)
-        case = _case(snapshot, entry, stopped, witnesses[place])
-        case = replace(case, alike=alike[int(case.debt), step])
+        known = other or where.event_type == event_type
+        stopped = where if known else replace(where, event_type=event_type)
+        same = alike[int(snapshot.owed.kind[entry]), step]
+        case = _case(snapshot, entry, stopped, witnesses[place], same)
         verdict = diagnose(case, lives[step])
-        changes = turns(case, journals[step])
         state = State(int(snapshot.state[snapshot.owed.flow[entry]]))
         if case.next_event_type not in blocked:
             blocked[case.next_event_type] = _blocked(after, case.next_event_type)
@@ -188,8 +216,9 @@ def findings(snapshot: Snapshot, entries: Ints, kept_since: int = 0) -> Sequence
         if cut[place]:
             facts = (*verdict.evidence, Proof("absence", None, cut[place]))
             verdict = replace(verdict, evidence=facts)
-        found.append(_finding(case, verdict, ids[place], keys[place], state, beyond, changes))
-    return sorted(_in_cohorts(found), key=_order)
+        finding = _finding(case, verdict, ids[place], keys[place], state, beyond, names)
+        found.append(Explained(finding, case, journals[step]))
+    return sorted(found, key=_order)
 
 
 def _places(spans: pa.Table) -> list[Place | None]:
@@ -228,7 +257,7 @@ def cohorts(found: Iterable[Finding]) -> list[Cohort]:
     return sorted(rows, key=lambda row: (-row.flows, row.first_unix_nano, row.id))
 
 
-def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None) -> Case:
+def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None, alike: int) -> Case:
     owed, expected = snapshot.owed, snapshot.expected
     assert expected is not None
     service, group = expected.names.of_reactor(reactor_of(int(owed.step[entry])))
@@ -254,6 +283,7 @@ def _case(snapshot: Snapshot, entry: int, stopped: Place, witness: Place | None)
         final=bool(owed.final[entry]),
         terminated=bool(snapshot.terminated[entry]),
         witness=witness,
+        alike=alike,
     )
 
 
@@ -264,12 +294,15 @@ def _finding(
     key: str | None,
     state: State,
     blocked: list[str],
-    changes: Sequence[tuple[int, Verdict]],
+    cohorts_named: dict[tuple[tuple[str, ...], str, str], str],
 ) -> Finding:
     place = case.stopped_at
     triggers = [place.event_type]
     if case.debt in {Debt.JOIN, Debt.OTHER} and case.expectation is not None:
         triggers = sorted(case.expectation.triggers)
+    service, cause = case.publisher or case.service, str(verdict.cause)
+    # Which event of a join comes last is chance, and so is where the flow stopped.
+    what = tuple(triggers), service, cause
     return Finding(
         flow=flow,
         key=key,
@@ -280,20 +313,18 @@ def _finding(
             ref=place.ref, event_type=place.event_type, service=place.service, destination=place.destination
         ),
         missing=Missing(
-            service=case.publisher or case.service,
+            service=service,
             group=case.group if case.publisher in {None, case.service} else case.publisher,
             next_event_type=case.next_event_type,
             triggers=triggers,
         ),
-        cause=str(verdict.cause),
+        cause=cause,
         sentence=verdict.sentence,
         expectation=_expectation(case),
         evidence=[Evidence(kind=fact.kind, ref=fact.ref, text=fact.text) for fact in verdict.evidence],
         blocked=blocked,
-        cohort="",
-        history=[
-            CauseChange(time_unix_nano=at, cause=told.cause, because=told.sentence) for at, told in changes
-        ],
+        cohort=cohorts_named.setdefault(what, f"c{len(cohorts_named) + 1}"),
+        history=[],
     )
 
 
@@ -310,15 +341,6 @@ def _expectation(case: Case) -> Expectation | None:
         p99_ms=pace.p99_ms,
         deadline_ms=case.deadline_ms,
     )
-
-
-def _in_cohorts(found: Iterable[Finding]) -> Iterator[Finding]:
-    """*found* with their cohorts, numbered in the order in which they began."""
-    names: dict[tuple[tuple[str, ...], str, str], str] = {}
-    for finding in found:
-        # Which event of a join comes last is chance, and so is where the flow stopped.
-        what = (tuple(finding.missing.triggers), finding.missing.service, finding.cause)
-        yield msgspec.structs.replace(finding, cohort=names.setdefault(what, f"c{len(names) + 1}"))
 
 
 def _after(snapshot: Snapshot) -> "nx.DiGraph[str]":
