@@ -15,7 +15,7 @@ from collector.model.wording import HOUR
 from collector.queries import Reader
 from collector.queries.paging import Page
 from collector.queries.sources import LiveView
-from collector.queries.stopped import UNLISTED, Stopped
+from collector.queries.stopped import Stopped
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.contracts import Search
@@ -291,24 +291,6 @@ def test_a_restart_on_a_store_that_lost_all_its_days_is_quiet(
     again.receive(order("C-1", again.now))
     again.wait(70)
     assert again.state("C-1") == State.DONE
-
-
-def test_what_stops_between_two_questions_is_not_taken_for_gone(watch: Watch) -> None:
-    """Every new flow of a busy store was for a moment one "whose spans are not kept any longer"."""
-
-    class Growing:
-        stopped = 0
-
-        def counts_apart(self, _: Search) -> dict[tuple[int, bool], int]:
-            self.stopped += 2
-            return {(int(State.STUCK), False): self.stopped}
-
-    asked = replace(sources(watch), flows=Growing())  # type: ignore[arg-type]
-    hidden = np.zeros(watch.snapshot.flows.num_rows, np.bool_)
-    counts = Stopped(asked).counts(watch.snapshot, hidden, None)
-
-    assert counts[UNLISTED] == 0
-    assert counts[State.STUCK.word] == 2
 
 
 def test_flows_of_an_incident_that_grows_count_once(watch: Watch) -> None:

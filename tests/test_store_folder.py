@@ -30,6 +30,7 @@ from tests.stores.contract import (
     Opened,
     SpanStoreContract,
     flows,
+    names,
     put,
 )
 from tests.stores.decision_contract import DecisionStoreContract
@@ -100,6 +101,25 @@ def test_what_was_put_since_can_be_left_out_though_the_clock_was_set_back(databa
 
     for by, stuck in zip([*marks, None], (0, 1, 2, 2), strict=True):
         assert sum(store.counts(Search(stored_by=by)).values()) == stuck
+
+
+@pytest.mark.parametrize("superseded", [2, 300])
+def test_a_list_shows_each_flow_as_it_is_now(database: Database, superseded: int) -> None:
+    """Rows that are superseded and not merged away yet come first in it: "stuck" is before "done"."""
+    store = ClickHouseFlows(database, ClickHouseSpans(database))
+    keys = [f"A-{number:03d}" for number in range(superseded)]
+    put(store, flows(*keys), State.STUCK)
+    put(store, flows(*keys), State.DONE)
+    put(store, flows("B-1", "B-2"), State.STUCK)
+    put(store, flows("B-1"), State.FAILED)
+    store.forget(["A-000"])
+
+    listed = store.found(Search(), 3)
+    assert names(listed) == ["B-1", "B-2", "A-001"]
+    assert listed["state"].to_pylist() == [State.FAILED, State.STUCK, State.DONE]
+    assert names(store.found(Search(states=(State.STUCK,)), 3)) == ["B-2"]
+    assert store.stopped(Search(), NOW) == {(State.STUCK, False, True): 1, (State.FAILED, False, True): 1}
+    assert store.stopped(Search(without=["B-1"]), NOW + 1) == {(State.STUCK, False, False): 1}
 
 
 def test_a_newer_schema_is_known_though_the_clock_was_set_back(

@@ -161,6 +161,5 @@ def _variants(
 
 
 def _percentiles(values: "pd.Series[float]") -> Percentiles:
-    return Percentiles(
-        **{name: round(float(values.quantile(share)), 3) for name, share in _QUANTILES.items()}
-    )
+    found = np.quantile(values.to_numpy(), list(_QUANTILES.values()))
+    return Percentiles(**dict(zip(_QUANTILES, np.round(found, 3).tolist(), strict=True)))

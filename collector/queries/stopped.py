@@ -2,7 +2,6 @@
 
 import contextlib
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 
@@ -47,19 +46,10 @@ class Stopped:
         """How many stopped flows are only in the store; what was known last if the store cannot say."""
         with contextlib.suppress(StoreError):
             # What was stored since the snapshot is in memory, too, and counted there from the next one on.
-            search = Search(states=STOPPED, dismissed=True, stored_by=snapshot.stored)
-            stopped = in_store_alone(snapshot, search)
-            ask, since = self._sources.flows.counts_apart, self._sources.retained().since
-            every = ask(stopped)
-            # Asked last: what stops between the two questions would count as a flow whose spans are gone.
-            whole = ask(replace(stopped, begun_since=since))
+            search = in_store_alone(snapshot, Search(stored_by=snapshot.stored))
             found: Counter[str] = Counter()
-            for (state, gone), number in every.items():
-                if gone:
-                    found[DISMISSED] += number
-                else:
-                    kept = min(number, whole.get((state, False), 0))
-                    found[State(state).word] += kept
-                    found[UNLISTED] += number - kept
+            stopped = self._sources.flows.stopped(search, self._sources.retained().since)
+            for (state, gone, whole), number in stopped.items():
+                found[DISMISSED if gone else State(state).word if whole else UNLISTED] += number
             return dict(found)
         return self._elsewhere.last or {}

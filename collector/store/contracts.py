@@ -266,6 +266,13 @@ class FlowStore(Protocol):
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
 
+    def stopped(self, search: Search, since: int) -> dict[tuple[int, bool, bool], int]:
+        """How many flows that stopped match *search*, by what is true of them.
+
+        That is: their state, whether they are dismissed, and whether their first span was received at *since*
+        (nanoseconds) or later.
+        """
+
     def sampled(self, search: Search, sample: Sample) -> pa.Table:
         """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
 

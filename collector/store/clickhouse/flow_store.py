@@ -1,10 +1,9 @@
 """Evicted and stopped flows in ClickHouse, and how they are found again. See `contracts.FlowStore`."""
 
 import contextlib
-import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -16,23 +15,28 @@ from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
 from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
+from collector.store.clickhouse.flow_questions import (
+    BEGUN,
+    BY,
+    COLUMNS,
+    LISTED,
+    LISTED_TRACES,
+    RANK,
+    STATE,
+    TEXTS,
+    chunks,
+    condition_of,
+    newest_of,
+    octets,
+    parameter_of,
+    stored_flows,
+)
 from collector.store.contracts import Known, Place, Sample, Search, SpanStore, StoreError, begins_trace_id
 
-# A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
-_STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
-_COMPUTED = {"state": _STATE, "set_aside": f"stuck_from = {SET_ASIDE} AS set_aside"}
-_COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in STORED_FLOWS.names)
-_TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
-# The parameter `listed` holds its values as JSON: an array parameter takes time that grows with the square of
-# its length, minutes for 100,000 ids.
-_VALUES = "JSONExtract({{listed:String}}, 'Array({})')"
-_LISTED = f"(SELECT arrayJoin({_VALUES}))"
-_LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('String')})"
-# The order of lists: stuck and failed, then late, running and done.
-_RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
+_EVERY = 2**64 - 1  # as `by`: all rows
+_MORE = 100  # rows beyond those that are asked for, which may be superseded
 _GONE = 255  # the state of a row whose flow is part of another now
 _MOST_SAMPLED = 100_000
-_MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backslash is sent as two
 
 
 class ClickHouseFlows:
@@ -62,7 +66,7 @@ class ClickHouseFlows:
         rows = rows.append_column("stuck_from", pa.array(stuck_from))
         stored = pa.array(np.full(flows.num_rows, self._next_version(), np.uint64))
         rows = rows.append_column("stored_unix_nano", stored)
-        for name in _TEXTS:
+        for name in TEXTS:
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
         self._database.insert("flows", rows)
@@ -94,9 +98,9 @@ class ClickHouseFlows:
 
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
-        question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {_LISTED.format('UInt64')}"
+        question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {LISTED.format('UInt64')}"
         answer = self._in_parts(["trace_id"], question, ids.tolist())
-        return pa.array([] if answer is None else _bytes(answer["trace_id"]), pa.binary(16)).unique()
+        return pa.array([] if answer is None else octets(answer["trace_id"]), pa.binary(16)).unique()
 
     def refuse(self, keys: Sequence[str]) -> None:
         """Store durably that these are not flow keys."""
@@ -114,8 +118,8 @@ class ClickHouseFlows:
         begun: dict[str, int] = {}
         theirs: dict[str, set[bytes]] = {}
         for condition, values in (
-            (f"id IN {_LISTED.format('String')}", flow_keys.to_pylist()),
-            (f"hasAny(traces, {_LISTED_TRACES})", [trace.hex() for trace in traces]),
+            (f"id IN {LISTED.format('String')}", flow_keys.to_pylist()),
+            (f"hasAny(traces, {LISTED_TRACES})", [trace.hex() for trace in traces]),
         ):
             question = (
                 f"SELECT DISTINCT id, begun, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
@@ -124,7 +128,7 @@ class ClickHouseFlows:
             if answer is None:
                 continue
             rows = zip(
-                answer["id"].to_pylist(), answer["begun"].to_pylist(), _bytes(answer["trace_id"]), strict=True
+                answer["id"].to_pylist(), answer["begun"].to_pylist(), octets(answer["trace_id"]), strict=True
             )
             for name, first, trace in rows:  # there may be several rows of one flow, of different ages
                 theirs.setdefault(name, set()).add(trace)
@@ -135,10 +139,10 @@ class ClickHouseFlows:
 
     def named(self, name: str) -> pa.Table:
         """The STORED_FLOWS row with this key, id or trace id (hex); no row if there is none."""
-        found = self._ask("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
+        found = self._newest("id = {name:String}", {"name": name}, limit=1)  # a key is its flow's id
         if found.num_rows or len(name) != 32 or not begins_trace_id(name):
             return found
-        return self._ask(
+        return self._newest(
             "id IN (SELECT DISTINCT id FROM flows"
             " WHERE has(traces, toFixedString(unhex({trace:String}), 16)) LIMIT 100)",
             {"trace": name},
@@ -148,7 +152,7 @@ class ClickHouseFlows:
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is stored in the state *done*."""
         question = (
-            f"SELECT id FROM flows FINAL WHERE id IN {_LISTED.format('String')} AND state = {{done:UInt8}}"
+            f"SELECT id FROM flows FINAL WHERE id IN {LISTED.format('String')} AND state = {{done:UInt8}}"
         )
         answer = self._in_parts(["id"], question, ids, {"done": done})
         return [] if answer is None else answer["id"].to_pylist()
@@ -183,17 +187,62 @@ class ClickHouseFlows:
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
-        condition, parameters = _condition(search)
+        condition, parameters = condition_of(search)
         if after is not None:
-            condition += f" AND ({_RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
+            condition += f" AND ({RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
             parameters |= {"rank": after.rank, "at": after.last, "id": after.id}
-        return self._ask(condition, parameters, limit=limit, order=f"{_RANK}, last DESC, id")
+        order = f"{RANK}, last DESC, id"
+        found = self._first(condition, parameters, limit, order)
+        return self._ask(condition, parameters, limit, order) if found is None else found
+
+    def _first(
+        self, condition: str, parameters: dict[str, object], limit: int, order: str
+    ) -> pa.Table | None:
+        """What `_ask` answers, sooner; None if too many of the first rows are superseded to say that.
+
+        FINAL compares all rows, to leave out the few that are superseded and not merged away yet. Here only
+        those are compared that come first.
+        """
+        most = limit + _MORE
+        given = {**parameters, "now": self._clock(), "by": self.newest_version()}
+        if given["by"] is None:
+            return None
+        candidates = self._database.query(
+            f"SELECT id, stored_unix_nano, {STATE} FROM flows WHERE {condition} AND {BY} AND state != 255"
+            f" ORDER BY {order} LIMIT {{most:UInt32}}",
+            {**given, "most": most},
+            ["id", "stored_unix_nano"],
+        )
+        ids = candidates["id"].to_pylist()
+        rows = list(zip(ids, candidates["stored_unix_nano"].to_pylist(), strict=True))
+        question = newest_of(f"id IN {LISTED.format('String')}")
+        read = self._in_parts(
+            [*STORED_FLOWS.names, "stored_unix_nano"], question, list(dict.fromkeys(ids)), given
+        )
+        if read is None:
+            return STORED_FLOWS.empty_table()
+        versions = zip(read["id"].to_pylist(), read["stored_unix_nano"].to_pylist(), strict=True)
+        place = {newest: row for row, newest in enumerate(versions)}
+        first = [place[row] for row in rows if row in place][:limit]
+        if len(first) < limit and len(ids) == most:
+            return None
+        return stored_flows(read.take(pa.array(first, pa.int64())))
+
+    def _newest(self, condition: str, parameters: dict[str, object], limit: int) -> pa.Table:
+        """STORED_FLOWS among the few that *condition* names by their ids, newest activity first."""
+        answer = self._database.query(
+            f"SELECT * FROM ({newest_of(condition)}) WHERE state != 255"
+            " ORDER BY last DESC, id LIMIT {limit:UInt32}",
+            {**parameters, "limit": limit, "now": self._clock(), "by": _EVERY},
+            STORED_FLOWS.names,
+        )
+        return stored_flows(answer)
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows match *search*, by state."""
-        condition, parameters = _condition(search)
+        condition, parameters = condition_of(search)
         answer = self._database.query(
-            f"SELECT {_STATE}, count() AS n FROM flows FINAL"
+            f"SELECT {STATE}, count() AS n FROM flows FINAL"
             f" WHERE {condition} AND state != 255 GROUP BY state",
             {**parameters, "now": self._clock()},
             ["state", "n"],
@@ -202,9 +251,9 @@ class ClickHouseFlows:
 
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
-        condition, parameters = _condition(search)
+        condition, parameters = condition_of(search)
         answer = self._database.query(
-            f"SELECT {_STATE}, {DISMISSED} AS gone, count() AS n FROM flows FINAL"
+            f"SELECT {STATE}, {DISMISSED} AS gone, count() AS n FROM flows FINAL"
             f" WHERE {condition} AND state != 255 GROUP BY state, gone",
             {**parameters, "now": self._clock()},
             ["state", "gone", "n"],
@@ -212,9 +261,24 @@ class ClickHouseFlows:
         rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
         return {(state, bool(gone)): n for state, gone, n in rows}
 
+    def stopped(self, search: Search, since: int) -> dict[tuple[int, bool, bool], int]:
+        """How many that stopped match: by state, whether dismissed, whether nothing came before *since*."""
+        condition, parameters = condition_of(search)
+        # Only a flow that did not finish at once can have stopped: the others need not be compared.
+        newest = newest_of("id IN (SELECT id FROM flows WHERE state IN (1, 2, 3, 4))")
+        names = ["state", "gone", "whole", "n"]
+        answer = self._database.query(
+            f"SELECT state, {DISMISSED} AS gone, {BEGUN} >= {{kept:Int64}} AS whole, count() AS n"
+            f" FROM ({newest}) WHERE {condition} AND state IN (3, 4) GROUP BY state, gone, whole",
+            {**parameters, "now": self._clock(), "by": _EVERY, "kept": since},
+            names,
+        )
+        rows = zip(*(answer[name].to_pylist() for name in names), strict=True)
+        return {(state, bool(gone), bool(whole)): n for state, gone, whole, n in rows}
+
     def sampled(self, search: Search, sample: Sample) -> pa.Table:
         """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
-        condition, parameters = _condition(search)
+        condition, parameters = condition_of(search)
         # Which they are is decided by two columns; the others are read for these flows alone.
         placed = "row_number() OVER (ORDER BY last, id) - 1 AS place"
         chosen = f"SELECT id, {placed} FROM flows FINAL WHERE {condition} AND state != 255"
@@ -240,7 +304,7 @@ class ClickHouseFlows:
 
     def _here(self, ids: Sequence[str]) -> set[str]:
         """Those of *ids* that are stored."""
-        question = f"SELECT DISTINCT id FROM flows WHERE id IN {_LISTED.format('String')}"
+        question = f"SELECT DISTINCT id FROM flows WHERE id IN {LISTED.format('String')}"
         answer = self._in_parts(["id"], question, ids)
         return set() if answer is None else set(answer["id"].to_pylist())
 
@@ -253,8 +317,8 @@ class ClickHouseFlows:
     ) -> pa.Table | None:
         """The answers to *question* for *values*, over as many queries as it takes; None without values."""
         answers = []
-        for listed in _chunks(values):
-            sql, parameters = _parameter("listed", listed)
+        for listed in chunks(values):
+            sql, parameters = parameter_of("listed", listed)
             asked = question.replace("{listed:String}", sql)
             answers.append(self._database.query(asked, {**parameters, **(more or {})}, columns))
         return pa.concat_tables(answers) if answers else None
@@ -267,77 +331,9 @@ class ClickHouseFlows:
         order: str = "last DESC, id",
     ) -> pa.Table:
         answer = self._database.query(
-            f"SELECT {_COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"
+            f"SELECT {COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"
             f" ORDER BY {order} LIMIT {{limit:UInt32}}",
             {**parameters, "limit": limit, "now": self._clock()},
             STORED_FLOWS.names,
         )
-        columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
-        for name in _TEXTS:
-            empty = pc.equal(columns[name], "")
-            columns[name] = pc.if_else(empty, None, columns[name])
-        return pa.table(columns, schema=STORED_FLOWS)
-
-
-def _condition(search: Search) -> tuple[str, dict[str, object]]:
-    """The WHERE clause of *search*, in fixed words, and its parameters: no value is part of the text."""
-    parts, parameters = ["last > {since:Int64}"], {"since": search.since}
-    values: dict[str, object] = dict(parameters)
-    if search.text:
-        traces = " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces)"
-        parts.append(
-            "(positionCaseInsensitiveUTF8(id, {text:String}) > 0"
-            " OR positionCaseInsensitiveUTF8(names, {text:String}) > 0"
-            f"{traces if begins_trace_id(search.text) else ''})"
-        )
-        values["text"] = search.text
-    if search.waiting_for:
-        parts.append("0")
-    if search.begun_since:
-        parts.append("if(begun > 0, begun, received) >= {begun:Int64}")
-        values["begun"] = search.begun_since
-    if search.stored_by is not None:
-        parts.append("stored_unix_nano <= {stored_by:UInt64}")
-        values["stored_by"] = search.stored_by
-    if search.before:
-        parts.append("last < {before:Int64}")
-        values["before"] = search.before
-    if search.states:
-        parts.append(f"(state IN {{states:Array(UInt8)}} AND NOT {DISMISSED})")
-        values["states"] = list(search.states)
-        if search.dismissed:
-            parts[-1] = f"({parts[-1]} OR {DISMISSED})"
-    elif search.dismissed:
-        parts.append(DISMISSED)
-    if search.without:
-        for number, ids in enumerate(_chunks(search.without)):
-            sql, listed = _parameter(f"without_{number}", ids)
-            parts.append(f"id NOT IN (SELECT arrayJoin(JSONExtract({sql}, 'Array(String)')))")
-            values |= listed
-    return " AND ".join(parts), values
-
-
-def _chunks(values: Sequence[str | int]) -> Iterator[str]:
-    """JSON arrays of *values*, each short enough for one parameter, unless a single value is longer."""
-    chunk: list[str] = []
-    size = 0
-    for value in map(json.dumps, values):
-        if chunk and size + len(value) > _MOST_BYTES:
-            yield f"[{','.join(chunk)}]"
-            chunk, size = [], 0
-        chunk.append(value)
-        size += len(value) + 1
-    if chunk:
-        yield f"[{','.join(chunk)}]"
-
-
-def _parameter(name: str, text: str) -> tuple[str, dict[str, str]]:
-    """*text* as SQL, and its parameters: several if it is too long for one, as a flow key of 200 KB is."""
-    starts = range(0, max(len(text), 1), _MOST_BYTES)
-    parts = {f"{name}_{start}" if start else name: text[start : start + _MOST_BYTES] for start in starts}
-    sql = ", ".join(f"{{{part}:String}}" for part in parts)
-    return (sql if len(parts) == 1 else f"concat({sql})"), parts
-
-
-def _bytes(column: pa.ChunkedArray) -> list[bytes]:
-    return [value for value in column.cast(pa.binary(16)).to_pylist() if value is not None]
+        return stored_flows(answer)
