@@ -1,9 +1,10 @@
 """How long does a person wait for an answer? `python -m benchmarks.reads [--millions 10] [--folder FOLDER]`
 
 A collector takes in so many million spans of eight businesses with five services each; one order in fifty
-stops. Then every question of the pages is asked again and again, while nothing else is done; again while
-three readers ask at once and spans come in as fast as they are taken; and once more right after a restart.
-With --folder the store stays, and a later run only asks: copy it to compare two commits.
+stops, or in as many as --stopping says. Then every question of the pages is asked again and again, while
+nothing else is done; again while three readers ask at once and spans come in as fast as they are taken; and
+once more right after a restart. With --folder the store stays, and a later run only asks: copy it (with its
+links, `cp -a`) to compare two commits.
 """
 
 import argparse
@@ -29,7 +30,6 @@ CHAIN = (("orders", "placed"), ("stock", "reserved"), ("payments", "captured"), 
 LAST = "mail"  # takes the last event, and publishes none
 ORDERS = 64  # of one request
 STOPPED = 5  # spans of an order that stops: nobody takes the third event
-STOPPING = 50  # one request in so many has only orders that stop
 STEP_NS = 20_000_000  # from one span of an order to the next
 SENDERS = 16
 RESTING = 0.15  # of a processor
@@ -46,13 +46,16 @@ def main() -> None:
     )
     parser.add_argument("--millions", type=float, default=10, help="of spans")
     parser.add_argument("--folder", type=Path, help="where the store stays")
+    parser.add_argument(
+        "--stopping", type=int, default=50, help="one request in so many has orders that stop"
+    )
     parser.add_argument("--times", type=int, default=40, help="that each question is asked")
     parser.add_argument("--beside", type=float, default=20, help="seconds of ingest; 0 for none")
     given = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if not folder.exists() or not any(folder.iterdir()):
-            fill(folder, int(given.millions * 1e6))
+            fill(folder, int(given.millions * 1e6), given.stopping)
         restarted(folder)
         with collector(folder) as (process, ports):
             rest(process.pid)
@@ -62,7 +65,7 @@ def main() -> None:
                 questions = asked_of(api)
                 table("nothing else is done", {name: timed(api, ask, given.times) for name, ask in questions})
             if given.beside:
-                beside(ports, dict(questions), given.beside)
+                beside(ports, dict(questions), given.beside, given.stopping)
             print(f"peak memory {memory(process.pid, 'VmHWM'):,} MB")
 
 
@@ -137,7 +140,9 @@ def senders() -> list[tuple[Business, Business]]:
     return [(business(n % len(BUSINESSES), whole), business(n % len(BUSINESSES), STOPPED)) for n in kinds]
 
 
-async def send(port: int, pairs: list[tuple[Business, Business]], until: Callable[[int], bool]) -> int:
+async def send(
+    port: int, pairs: list[tuple[Business, Business]], stopping: int, until: Callable[[int], bool]
+) -> int:
     """Send until that many spans are enough; return how many were sent."""
     sent = 0
 
@@ -148,7 +153,7 @@ async def send(port: int, pairs: list[tuple[Business, Business]], until: Callabl
         for turn in itertools.count(1):
             if until(sent):
                 break
-            made = pairs[number][turn % STOPPING == 0]
+            made = pairs[number][turn % stopping == 0]
             await exchange(reader, writer, made.fresh(random))
             sent += len(made.places)
         writer.close()
@@ -157,11 +162,12 @@ async def send(port: int, pairs: list[tuple[Business, Business]], until: Callabl
     return sent
 
 
-def fill(folder: Path, spans: int) -> None:
+def fill(folder: Path, spans: int, stopping: int) -> None:
     """Have a collector store so many *spans* in *folder*."""
     began = time.monotonic()
     with collector(folder) as (process, ports):
-        sent = asyncio.run(send(ports["CHOREOSCOPE_HTTP_PORT"], senders(), lambda sent: sent >= spans))
+        port = ports["CHOREOSCOPE_HTTP_PORT"]
+        sent = asyncio.run(send(port, senders(), stopping, lambda sent: sent >= spans))
         print(f"{sent:,} spans within {time.monotonic() - began:.0f} s", flush=True)
         rest(process.pid)
 
@@ -198,7 +204,7 @@ def asked_of(api: httpx.Client) -> list[tuple[str, Ask]]:
     """The questions by name; where one is about a flow, about another one each time."""
     done = [flow["key"] for flow in api.get("/flows?state=done&limit=2000").json()["flows"]]
     stuck = [flow["key"] for flow in api.get("/flows?state=stuck&limit=2000").json()["flows"]]
-    some, stopped = itertools.cycle(done[::-7]), itertools.cycle(stuck[::-7])
+    some, stopped = itertools.cycle(done[::-7]), itertools.cycle((stuck or done)[::-7])
     parts, services = itertools.cycle(done[::-3]), itertools.cycle(BUSINESSES)
     everything = 31 * 86_400
     windows = itertools.count(everything - 500)
@@ -244,7 +250,7 @@ def table(while_: str, took: dict[str, list[float]]) -> None:
             print(f"| {name} | {p50:.1f} | {p99:.1f} | {goal} |", flush=True)
 
 
-def beside(ports: dict[str, int], questions: dict[str, Ask], seconds: float) -> None:
+def beside(ports: dict[str, int], questions: dict[str, Ask], seconds: float, stopping: int) -> None:
     """Ingest alone, then with three readers; print what each loses."""
     pairs, rates = senders(), []
     took: dict[str, list[float]] = {name: [] for name in questions}
@@ -262,7 +268,8 @@ def beside(ports: dict[str, int], questions: dict[str, Ask], seconds: float) -> 
         for one in threads:
             one.start()
         end = time.monotonic() + seconds
-        sent = asyncio.run(send(ports["CHOREOSCOPE_HTTP_PORT"], pairs, lambda _: time.monotonic() > end))  # noqa: B023
+        port = ports["CHOREOSCOPE_HTTP_PORT"]
+        sent = asyncio.run(send(port, pairs, stopping, lambda _: time.monotonic() > end))  # noqa: B023
         rates.append(sent / seconds)
         over.set()
         for one in threads:
