@@ -39,9 +39,9 @@ def drop_first_day(watch: Watch) -> None:
     watch.tick.kept_since = retention.oldest() or watch.now
 
 
-def restarted(watch: Watch) -> Watch:
+def restarted(watch: Watch, *, learn_flows: int = 20) -> Watch:
     """The live part of another process on the store of *watch*."""
-    again = Watch(watch.database)
+    again = Watch(watch.database, learn_flows=learn_flows)
     again.now = watch.now
     again.tick.kept_since = ClickHouseRetention(watch.database, None).oldest()
     Replay(again.tick, again.stores, 900.0, 100_000).run(again.now, threading.Event())
@@ -303,6 +303,31 @@ def test_flows_of_an_incident_that_grows_count_once(watch: Watch) -> None:
 
     for snapshot, stuck in ((before, 0), (after, 1)):
         assert counting.counts(snapshot, np.zeros(1, np.bool_), None)[State.STUCK.word] == stuck
+
+
+def test_what_had_stopped_stays_so_though_nobody_knows_any_more_why(watch: Watch) -> None:
+    """A minute after a restart it was called done, and stored as such."""
+    early, late = parts(order("A-1", watch.now, down={"mailer"}), "A-1/OrderShipped")
+    watch.receive(early)
+    watch.wait(10)
+    assert watch.state("A-1") == State.STUCK
+
+    again = restarted(watch, learn_flows=10_000)
+    again.wait(120)
+    assert again.state("A-1") == State.STUCK
+    assert findings(again, late=True) == []
+    reader = Reader(sources(again))
+    reader.sources.live.replayed.set()
+    left = reader.stuck(Page(10), late=False).unexplained
+    assert left is not None
+    assert left.flows == reader.summary().states["stuck"] == 1
+
+    third = restarted(again)
+    third.wait(10)
+    assert len(findings(third)) > 0
+    again.receive(late)
+    again.wait(80)
+    assert again.state("A-1") == State.DONE
 
 
 def test_a_flow_that_no_finding_explains_is_said(watch: Watch) -> None:

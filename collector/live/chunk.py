@@ -33,6 +33,7 @@ class Marks:
     kept: Mask  # the store has a row for it,
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
+    stopped: Mask  # the store says that it stopped, and nothing of it has come since
     vouched: Mask  # it was cut, and the store says that it stopped: here, nothing has shown yet why
     heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
     begun: Ints  # it was cut: its first span was received then, and is no longer kept; 0: it is whole
@@ -232,7 +233,13 @@ class Chunk:
         ids = np.array(self.ids(self.alive) if stored else [], object)
         self.marks.kept &= np.isin(ids, stored) if stored else False
         self.marks.current[:] = False
-        self.marks.vouched[:] = False
+        self.marks.vouched[:] = self.marks.stopped[:] = False
+
+    def note_stopped(self, known: Mapping[str, Known]) -> None:
+        """Record which flows the store says have stopped, and have not got a span since: *known* are such."""
+        received = np.asarray(self.flows["received"].to_numpy())
+        last = [known[name].received if name in known else 0 for name in self.ids(self.alive)]
+        self.marks.stopped[self.alive] = np.array(last, np.int64) >= received[self.alive]
 
     def excuse(self, entries: Mask, lost: Mask) -> None:
         """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""

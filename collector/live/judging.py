@@ -103,6 +103,8 @@ class Judging:
         # What stopped has not gone on because its beginning went.
         chunk.marks.vouched[owed.flow] = False
         state[chunk.marks.vouched] = State.STUCK
+        # Nobody knows any more what it waits for: that is no reason to call it done.
+        state[chunk.marks.stopped & chunk.unsure & (state == State.DONE)] = State.STUCK
         return Judged(chunk, chunk.alive.copy(), state, owed, now - owed.since - slack, coming)
 
     def _patient(self, owed: Owed, slack: Ints, fresh: Mask, now: int) -> tuple[Owed, Mask, Mask]:

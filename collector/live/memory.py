@@ -103,6 +103,8 @@ class Memory:
         chunk.note_changed(stored)
         if restored is not None:
             chunk.note_begun(restored.known, unchanged=not new.num_rows, stopped=restored.unfinished)
+            if restored.unfinished:
+                chunk.note_stopped(restored.known)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
             left.append(_Loose(outside, identifiers, place, loose_until))

@@ -196,8 +196,9 @@ class Replay:
 
 
 def _known(stored: pa.Table) -> dict[str, Known]:
-    columns = (stored[name].to_pylist() for name in ("id", "begun", "traces"))
-    return {name: Known(begun, frozenset(traces)) for name, begun, traces in zip(*columns, strict=True)}
+    columns = (stored[name].to_pylist() for name in ("id", "begun", "traces", "received"))
+    rows = zip(*columns, strict=True)
+    return {name: Known(begun, frozenset(traces), received) for name, begun, traces, received in rows}
 
 
 def _until(spans: pa.Table, now: int) -> pa.Table:

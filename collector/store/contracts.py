@@ -76,6 +76,7 @@ class Known(NamedTuple):
 
     begun: int  # when its first span was received, nanoseconds; 0: unknown
     traces: frozenset[bytes]  # 16 bytes each
+    received: int = 0  # when the newest span was received that it was stored with, nanoseconds; 0: not asked
 
 
 # By state, what is stuck or failed is listed first.
