@@ -103,6 +103,18 @@ def test_what_was_put_since_can_be_left_out_though_the_clock_was_set_back(databa
         assert sum(store.counts(Search(stored_by=by)).values()) == stuck
 
 
+def test_a_row_that_is_not_there_yet_is_not_the_newest(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that is read meanwhile would take the row before it for superseded, and skip the flow."""
+    store = ClickHouseFlows(database, ClickHouseSpans(database))
+    during: list[int | None] = []
+    monkeypatch.setattr(database, "insert", lambda *_: during.append(store.newest_version()))
+    put(store, flows("A-1"))
+    assert during == [0]
+    assert (store.newest_version() or 0) > 0
+
+
 @pytest.mark.parametrize("superseded", [2, 300])
 def test_a_list_shows_each_flow_as_it_is_now(database: Database, superseded: int) -> None:
     """Rows that are superseded and not merged away yet come first in it: "stuck" is before "done"."""

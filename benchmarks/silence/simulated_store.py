@@ -310,7 +310,6 @@ def _matches(search: Search) -> Callable[[Row], bool]:
         return (
             row["last"] > search.since
             and not search.waiting_for
-            and row["begun"] >= search.begun_since
             and (not search.states or row["state"] in search.states)
             and row["id"] not in search.without
             and (text in row["id"].lower() or text in (row["names"] or "").lower() or begins)

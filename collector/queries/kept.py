@@ -22,13 +22,9 @@ class _Answer(Generic[T]):
 
     question: object
     version: object
-    began_s: float
     ended_s: float
+    took_s: float
     answer: T
-
-    @property
-    def took_s(self) -> float:
-        return self.ended_s - self.began_s
 
     @property
     def age(self) -> float:
@@ -103,5 +99,6 @@ class Kept(Generic[T]):
     def _made(self, question: object, make: Callable[[], T], version: object) -> T:
         began = time.monotonic()
         answer = make()
-        self._kept = _Answer(question, version, began, time.monotonic(), answer)
+        ended = time.monotonic()
+        self._kept = _Answer(question, version, ended, ended - began, answer)
         return answer

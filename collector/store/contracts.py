@@ -59,7 +59,6 @@ class Search:
     before: int = 0  # nanoseconds: the flow's last activity is earlier; 0: whenever it was
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
-    begun_since: int = 0  # nanoseconds: its first span was received then or later
     stored_by: int | None = None  # the newest version that counts; None: every one
 
 

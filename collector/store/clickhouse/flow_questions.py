@@ -56,9 +56,6 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
         values["text"] = search.text
     if search.waiting_for:
         parts.append("0")
-    if search.begun_since:
-        parts.append(f"{BEGUN} >= {{begun:Int64}}")
-        values["begun"] = search.begun_since
     if search.stored_by is not None:
         parts.append("stored_unix_nano <= {stored_by:UInt64}")
         values["stored_by"] = search.stored_by

@@ -46,7 +46,8 @@ class ClickHouseFlows:
         self._database = database
         self._spans = spans
         self._clock = clock
-        self._version: int | None = None  # of the row written last
+        self._version: int | None = None  # the highest that was given to a row,
+        self._written = 0  # and that of a row that is there
         self._version_lock = threading.Lock()
 
     def put(
@@ -64,17 +65,20 @@ class ClickHouseFlows:
         rows = flows.append_column("state", pa.array(state.astype(np.uint8)))
         rows = rows.append_column("taught", pa.array(taught))
         rows = rows.append_column("stuck_from", pa.array(stuck_from))
-        stored = pa.array(np.full(flows.num_rows, self._next_version(), np.uint64))
+        version = self._next_version()
+        stored = pa.array(np.full(flows.num_rows, version, np.uint64))
         rows = rows.append_column("stored_unix_nano", stored)
         for name in TEXTS:
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
         self._database.insert("flows", rows)
+        self._written = max(self._written, version)
 
     def newest_version(self) -> int | None:
         """The version of the row written last, which rises with each; None if the store cannot say."""
         with contextlib.suppress(StoreError), self._version_lock:
-            return self._known_version()
+            self._known_version()
+            return self._written
         return None
 
     def forget(self, ids: Sequence[str]) -> None:
@@ -204,20 +208,20 @@ class ClickHouseFlows:
         those are compared that come first.
         """
         most = limit + _MORE
-        given = {**parameters, "now": self._clock(), "by": self.newest_version()}
-        if given["by"] is None:
+        if (by := self.newest_version()) is None:
             return None
+        moment: dict[str, object] = {"now": self._clock(), "by": by}
         candidates = self._database.query(
             f"SELECT id, stored_unix_nano, {STATE} FROM flows WHERE {condition} AND {BY} AND state != 255"
             f" ORDER BY {order} LIMIT {{most:UInt32}}",
-            {**given, "most": most},
+            {**parameters, **moment, "most": most},
             ["id", "stored_unix_nano"],
         )
         ids = candidates["id"].to_pylist()
         rows = list(zip(ids, candidates["stored_unix_nano"].to_pylist(), strict=True))
         question = newest_of(f"id IN {LISTED.format('String')}")
         read = self._in_parts(
-            [*STORED_FLOWS.names, "stored_unix_nano"], question, list(dict.fromkeys(ids)), given
+            [*STORED_FLOWS.names, "stored_unix_nano"], question, list(dict.fromkeys(ids)), moment
         )
         if read is None:
             return STORED_FLOWS.empty_table()
@@ -299,7 +303,7 @@ class ClickHouseFlows:
         if self._version is None:
             question = "SELECT max(stored_unix_nano) AS newest FROM flows"
             newest = self._database.query(question, columns=["newest"])
-            self._version = int(newest["newest"][0].as_py() or 0)
+            self._version = self._written = int(newest["newest"][0].as_py() or 0)
         return self._version
 
     def _here(self, ids: Sequence[str]) -> set[str]:
