@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -303,12 +304,12 @@ def test_query_of_a_reader_is_stopped_when_it_takes_too_long(engines: Engines) -
     engine = engines.on_folder()
     with new_database(engine) as database:
         database.execute("CREATE TABLE numbers_here (n UInt64) ENGINE = Memory")
-        hasty = Database(lambda: engine.connect("default"), limits=Limits(seconds=0.5))
+        hasty = Database(partial(engine.connect, "default"), limits=Limits(seconds=0.5))
         began = time.monotonic()
         with pytest.raises(TooMuchError, match="ask for less"):
             hasty.query("SELECT count() AS n FROM numbers(1000000000000)")
         assert time.monotonic() - began < 10
-        small = Database(lambda: engine.connect("default"), limits=Limits(memory=20_000_000))
+        small = Database(partial(engine.connect, "default"), limits=Limits(memory=20_000_000))
         with pytest.raises(TooMuchError, match="ask for less"):
             small.query("SELECT uniqExact(number) AS n FROM numbers(10000000)")
         hasty.close()

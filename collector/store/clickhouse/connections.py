@@ -66,14 +66,17 @@ class Database:
 
     def __init__(
         self,
-        connect: Callable[[], Any],
+        connect: Callable[[Mapping[str, Any]], Any],
         readers: int = READERS,
         *,
         over_http: bool = False,
         limits: Limits | None = None,
         folder: Path | None = None,
     ) -> None:
-        """*limits* are those of each query; without, there are none.
+        """*connect* opens a connection whose queries have the settings that it is given.
+
+        *limits* are those of each query; without, there are none. They are the connection's: chDB would change
+        its settings before and after each query that has its own, in ten statements.
 
         *folder* has a folder for each table, if the files are ours to look at.
         """
@@ -127,9 +130,7 @@ class Database:
         Values go into `{name:Type}` placeholders of *question*, never into its text.
         """
         with self._reader() as reader, _failing_as_store_error("answer a query"):
-            answer = reader.query_arrow(
-                question, settings=self._limits, parameters=dict(parameters or {}), use_strings=True
-            )
+            answer = reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
             if missing := [name for name in columns if name not in answer.column_names]:
                 raise _ForeignError(f"the answer has no column {missing[0]}. {_FOREIGN}")
             return answer
@@ -156,7 +157,7 @@ class Database:
     def _writer(self) -> Iterator[Any]:
         with self._write_lock:
             if self._writing is None:
-                self._writing = self._connected()
+                self._writing = self._connected({})
             try:
                 yield self._writing
             except BaseException:
@@ -169,7 +170,7 @@ class Database:
         reader = self._idle.get()
         try:
             if reader is None:
-                reader = self._connected()
+                reader = self._connected(self._limits)
             yield reader
         except BaseException:
             _drop(reader)
@@ -178,10 +179,10 @@ class Database:
         finally:
             self._idle.put(reader)
 
-    def _connected(self) -> Any:
+    def _connected(self, settings: Mapping[str, Any]) -> Any:
         with _failing_as_store_error("be reached"):
             try:
-                return self._connect()
+                return self._connect(settings)
             except OperationalError as error:  # the driver wraps network errors in several others
                 raise _first_of(error) from error
 

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,13 @@ class Engine:
         except Exception as error:  # the driver and the engine raise many kinds
             raise unusable(self.folder, error) from error
 
-    def connect(self, database: str) -> Any:
-        """Open a connection to *database*, which must exist."""
+    def connect(self, database: str, settings: Mapping[str, Any] | None = None) -> Any:
+        """Open a connection to *database*, which must exist; its queries have these *settings*."""
         client = clickhouse_connect.get_client(
             interface="chdb",
             path=_MEMORY if self.place is None else str(self.place),
             database=database,
-            settings={**SETTINGS, **_READING},
+            settings={**SETTINGS, **_READING, **(settings or {})},
             chdb_options=self.options,
         )
         # All connections read the same list of settings, which takes half a megabyte.
@@ -99,7 +100,7 @@ class Engine:
             self.require_room()
             self._first.command(f"CREATE DATABASE IF NOT EXISTS `{name}`")
         folder = None if self.place is None else self.place / "data" / name
-        return Database(lambda: self.connect(name), limits=limits, folder=folder)
+        return Database(partial(self.connect, name), limits=limits, folder=folder)
 
     def require_room(self) -> None:
         """Raise `FolderError` if the disk is too full to change a table."""

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from collector.store.care import BackupError, Damage, Figures, UndoneMerge
@@ -129,7 +130,7 @@ class EmbeddedCare:
             database.close()
 
     def _connected(self) -> Database:
-        return Database(lambda: self.engine.connect(self._database), readers=1)
+        return Database(partial(self.engine.connect, self._database), readers=1)
 
 
 def _broken(database: Database, table: TableFolder, stop: Callable[[], bool]) -> Iterator[Damage]:

@@ -1,7 +1,9 @@
 """A ClickHouse server over HTTP, with the same SQL as the embedded engine."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -82,7 +84,7 @@ class Server:
 
     def __init__(self, where: Address) -> None:
         self._where = where
-        first = Database(lambda: self.connect("default"), readers=1, over_http=True)
+        first = Database(partial(self.connect, "default"), readers=1, over_http=True)
         try:
             found = first.query(
                 "SELECT count() AS n FROM system.databases WHERE name = {n:String}",
@@ -94,8 +96,8 @@ class Server:
         finally:
             first.close()
 
-    def connect(self, database: str) -> Any:
-        """Open a connection to *database*, which must exist."""
+    def connect(self, database: str, settings: Mapping[str, Any] | None = None) -> Any:
+        """Open a connection to *database*, which must exist; its queries have these *settings*."""
         return clickhouse_connect.get_client(
             interface=self._where.interface,
             host=self._where.host,
@@ -103,7 +105,7 @@ class Server:
             username=self._where.user,
             password=self._where.password,
             database=database,
-            settings=SETTINGS,
+            settings={**SETTINGS, **(settings or {})},
             compress=False,
             # Queries of several threads must not share a session, and none of ours needs one.
             autogenerate_session_id=False,
@@ -115,4 +117,4 @@ class Server:
 
     def database(self, limits: Limits | None = None) -> Database:
         """The database, over connections of its own."""
-        return Database(lambda: self.connect(self._where.database), over_http=True, limits=limits)
+        return Database(partial(self.connect, self._where.database), over_http=True, limits=limits)
