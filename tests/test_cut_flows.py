@@ -17,6 +17,7 @@ from collector.queries.paging import Page
 from collector.queries.sources import LiveView
 from collector.queries.stopped import Stopped
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.contracts import Search
 from tests.documents import sources
@@ -39,12 +40,12 @@ def drop_first_day(watch: Watch) -> None:
     watch.tick.kept_since = retention.oldest() or watch.now
 
 
-def restarted(watch: Watch, *, learn_flows: int = 20) -> Watch:
+def restarted(watch: Watch, *, learn_flows: int = 20, replayed_s: float = 900.0) -> Watch:
     """The live part of another process on the store of *watch*."""
     again = Watch(watch.database, learn_flows=learn_flows)
     again.now = watch.now
     again.tick.kept_since = ClickHouseRetention(watch.database, None).oldest()
-    Replay(again.tick, again.stores, 900.0, 100_000).run(again.now, threading.Event())
+    Replay(again.tick, again.stores, replayed_s, 100_000).run(again.now, threading.Event())
     return again
 
 
@@ -328,6 +329,34 @@ def test_what_had_stopped_stays_so_though_nobody_knows_any_more_why(watch: Watch
     again.receive(late)
     again.wait(80)
     assert again.state("A-1") == State.DONE
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_what_stopped_before_all_that_a_start_learns_from_stays_stuck(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, told: bool
+) -> None:
+    """Who takes an event now seemed to have come later: the flow was stored as done, or blamed on another.
+
+    The store knows since when they occur together.
+    """
+    watch.receive(order("A-1", watch.now, down={"payment"}))
+    watch.wait(60)
+    for orders in (20, 1):  # of which a start takes the examples, and what it replays
+        watch.learn(orders)
+        watch.wait(120)
+    (before,) = findings(watch)
+    examples = ClickHouseFlows.examples
+    monkeypatch.setattr(
+        ClickHouseFlows, "examples", lambda *given, **more: examples(*given, **more | {"each": 10})
+    )
+    if not told:
+        monkeypatch.setattr(ClickHouseFlows, "together", lambda *_: [])
+
+    again = restarted(watch, replayed_s=1.0, learn_flows=5)
+    again.wait(120)
+
+    assert again.state("A-1") == State.STUCK
+    assert not told or findings(again) == [before]
 
 
 def test_a_flow_that_no_finding_explains_is_said(watch: Watch) -> None:

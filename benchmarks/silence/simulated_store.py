@@ -231,6 +231,14 @@ class SimulatedFlows:
                 found.append(row)
         return _stored(found[:limit])
 
+    def together(self, limit: int) -> list[tuple[frozenset[str], int]]:
+        """Which event types and services occur in one flow, and when the first such flow started."""
+        first: dict[frozenset[str], int] = {}
+        for row in self._rows.values():
+            words = frozenset((row["names"] or "").split("\n"))
+            first[words] = min(first.get(words, row["started"]), row["started"])
+        return list(first.items())[:limit]
+
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
         """The keys and the trace ids of the newest flows received by that time."""
         rows = sorted(

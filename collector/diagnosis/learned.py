@@ -5,7 +5,7 @@ outage teaches nothing, and the same flows in the same order always teach the sa
 counts as an example.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -85,6 +85,21 @@ class Learner:
         self.known.words[place] = decision
         self._forming.renew()
         self._changed()
+
+    def was_there(self, together: Iterable[tuple[Collection[str], int]]) -> None:
+        """Take note that these names, of event types and services, occurred in one flow by that nanosecond.
+
+        What examples of the last minutes teach held before as well, for those who were there: a flow that
+        stopped before them waits for what they show.
+        """
+        names = self.known.names
+        for step, seen in self.known.steps.items():
+            service, _ = names.of_reactor(reactor_of(step))
+            event_type = names.event_types.names[type_of(step)]
+            for words, since in together:
+                if since < seen.first_seen and service in words and event_type in words:
+                    seen.first_seen = since
+                    self._changed(step)
 
     def grow_old(self, now: int) -> None:
         """Look, once an hour, for what was not seen for so long that it is no longer expected."""

@@ -68,6 +68,7 @@ class Demands:
         """Whether both demand the same things of the same steps and joins, at whatever pace."""
         return (
             np.array_equal(self._by_type, other._by_type)
+            and np.array_equal(self._first, other._first)
             and np.array_equal(self._emitting, other._emitting)
             and np.array_equal(self._until, other._until)
             and np.array_equal(self._emits_until, other._emits_until)

@@ -34,7 +34,7 @@ class Marks:
     current: Mask  # and that row is up to date
     counted: Mask  # it was counted as done
     stopped: Mask  # the store says that it stopped, and nothing of it has come since
-    vouched: Mask  # it was cut, and the store says that it stopped: here, nothing has shown yet why
+    vouched: Mask  # as `stopped`, and here nothing has shown yet why it did
     heard: Ints  # it has taught, or must not teach, with spans received up to then, nanoseconds; 0: with none
     begun: Ints  # it was cut: its first span was received then, and is no longer kept; 0: it is whole
 
@@ -172,11 +172,10 @@ class Chunk:
             self.marks.take_over(flow[here], marks, place[here])
         self._show_begun()
 
-    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool, stopped: bool) -> None:
+    def note_begun(self, known: Mapping[str, Known], *, unchanged: bool) -> None:
         """Record which flows began before all of their spans that are left, by what the store has *known*.
 
-        With *unchanged*, nothing new came with them, so their rows in the store say more than we could. With
-        *stopped*, the store says that they stopped.
+        With *unchanged*, nothing new came with them, so their rows in the store say more than we could.
         """
         first = first_arrivals(self.stitched)
         earliest = min((one.begun for one in known.values() if one.begun), default=_NEVER)
@@ -195,7 +194,6 @@ class Chunk:
             if 0 < begun < first[flow]:
                 self.marks.begun[flow] = begun
                 self.marks.current[flow] |= unchanged and name in known
-                self.marks.vouched[flow] = stopped and unchanged
         self._show_begun()
 
     def known(self, flows: Mask) -> dict[str, Known]:
@@ -240,6 +238,7 @@ class Chunk:
         received = np.asarray(self.flows["received"].to_numpy())
         last = [known[name].received if name in known else 0 for name in self.ids(self.alive)]
         self.marks.stopped[self.alive] = np.array(last, np.int64) >= received[self.alive]
+        self.marks.vouched |= self.marks.stopped
 
     def excuse(self, entries: Mask, lost: Mask) -> None:
         """Drop the *entries* of what is owed; those of them that are *lost* may have happened unseen."""

@@ -46,4 +46,4 @@ def leaving(one: Judged, kept_since: int, now: int) -> Mask:
         return stopped
     received = np.asarray(chunk.flows["received"].to_numpy())
     gone = (received < kept_since) & (one.stuck_from(now) < kept_since) & chunk.marks.current
-    return stopped & (gone | chunk.marks.vouched)
+    return stopped & (gone | (chunk.marks.vouched & chunk.cut))

@@ -100,7 +100,8 @@ class Judging:
         coming = np.asarray(chunk.flows["received"].to_numpy()) > now - quiet
         open_ended = (chunk.unsure | chunk.lost) & coming
         state = states(owed, len(chunk.alive), now, slack, open_ended=open_ended)
-        # What stopped has not gone on because its beginning went.
+        # What stopped has not gone on because its beginning went, or because too little was learned since the
+        # start to say what it waits for.
         chunk.marks.vouched[owed.flow] = False
         state[chunk.marks.vouched] = State.STUCK
         # Nobody knows any more what it waits for: that is no reason to call it done.

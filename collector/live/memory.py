@@ -102,7 +102,7 @@ class Memory:
         absorbed = sorted(set(stored) - set(chunk.ids(chunk.alive) if stored else []))
         chunk.note_changed(stored)
         if restored is not None:
-            chunk.note_begun(restored.known, unchanged=not new.num_rows, stopped=restored.unfinished)
+            chunk.note_begun(restored.known, unchanged=not new.num_rows)
             if restored.unfinished:
                 chunk.note_stopped(restored.known)
         if outside.num_rows:

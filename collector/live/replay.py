@@ -27,6 +27,7 @@ _STEP = 50_000  # spans read at a time
 _MOMENT_S = 1  # replayed at once: the length of a tick
 _SILENCE_PART = 30  # ticks grow to this part of the silence so far: 15 minutes take 130 ticks
 _REMEMBERED = 500_000  # evicted flows whose late spans are recognized
+_WAYS = 10_000  # sets of names that occur in one flow
 _UNFINISHED = 10_000  # stopped flows that a start restores
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a read that failed is tried again
 
@@ -145,6 +146,7 @@ class Replay:
         traces = whole(examples["traces"]).flatten().unique().to_pylist()
         if traces:
             self._tick.teach(self._read(self._spans.spans_of, traces), examples["id"].to_pylist())
+            self._tick.learner.was_there(self._read(self._flows.together, _WAYS))
         aside = self._read(self._flows.set_aside, _UNFINISHED)
         self._tick.archive.remember_aside(whole(aside["id"]), whole(aside["traces"]).flatten())
         flow_keys, trace_ids = self._read(self._flows.newest_names, before, _REMEMBERED)

@@ -243,9 +243,15 @@ class FlowStore(Protocol):
         """Those of *ids* whose flow is stored in the state *done*."""
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
-        """The newest STORED_FLOWS that taught and were received by then, and not begun before *begun_since*.
+        """(id, traces) of the newest that taught and were received by then, not begun before *begun_since*.
 
         At most *each* with the same outcome and the same last event type, and at most *limit* in all.
+        """
+
+    def together(self, limit: int) -> list[tuple[frozenset[str], int]]:
+        """Which names, of event types and services, occur in one flow, and when the first such flow started.
+
+        At most *limit* sets, those of the most flows. Times are nanoseconds, by the clocks of senders.
         """
 
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:

@@ -75,8 +75,8 @@ class Database:
     ) -> None:
         """*connect* opens a connection whose queries have the settings that it is given.
 
-        *limits* are those of each query; without, there are none. They are the connection's: chDB would change
-        its settings before and after each query that has its own, in ten statements.
+        *limits* are those of each query; without, there are none. They are given to the connection: for a
+        query that has settings of its own, chDB would change them before and after it, in ten statements.
 
         *folder* has a folder for each table, if the files are ours to look at.
         """

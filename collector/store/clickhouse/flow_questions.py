@@ -2,18 +2,23 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
+from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
+from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
-from collector.store.contracts import Search, begins_trace_id
+from collector.store.contracts import RANKS, Place, Search, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
 _COMPUTED = {"state": STATE, "set_aside": f"stuck_from = {SET_ASIDE} AS set_aside"}
 COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in STORED_FLOWS.names)
+# Of a settled row: what is no column as it is stored would be made for all rows before the first are chosen.
+AS_SETTLED = ", ".join({"set_aside": "false AS set_aside"}.get(name, name) for name in STORED_FLOWS.names)
 TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
 # The parameter `listed` holds its values as JSON: an array parameter takes time that grows with the square of
 # its length, minutes for 100,000 ids.
@@ -24,7 +29,14 @@ LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('St
 RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
 BEGUN = "if(begun > 0, begun, received)"  # when its first span was received, as far as that is known
 BY = "stored_unix_nano <= {by:UInt64}"  # what is written meanwhile supersedes nothing
+EVERY = 2**64 - 1  # as `by`: all rows
 _MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backslash is sent as two
+
+
+# Which rows count? See `settled` in schema/0001_tables.sql. These are the newest rows of all flows that have
+# one that is not settled, and the ids of the flows whose settled row does not count.
+UNSETTLED = f"(SELECT * FROM flows WHERE NOT settled AND {BY} ORDER BY stored_unix_nano DESC LIMIT 1 BY id)"
+REPLACED = f"SELECT id FROM flows WHERE NOT settled AND replaces AND {BY}"
 
 
 def newest_of(condition: str) -> str:
@@ -35,11 +47,16 @@ def newest_of(condition: str) -> str:
 
 def stored_flows(answer: pa.Table) -> pa.Table:
     """STORED_FLOWS as they were put: an empty string was a null."""
-    columns = {field.name: answer[field.name].cast(field.type) for field in STORED_FLOWS}
-    for name in TEXTS:
-        empty = pc.equal(columns[name], "")
-        columns[name] = pc.if_else(empty, None, columns[name])
-    return pa.table(columns, schema=STORED_FLOWS)
+    return stored_columns(answer, STORED_FLOWS.names)
+
+
+def stored_columns(answer: pa.Table, names: Sequence[str]) -> pa.Table:
+    """These columns of STORED_FLOWS, as they were put."""
+    schema = pa.schema([STORED_FLOWS.field(name) for name in names])
+    columns = {field.name: answer[field.name].cast(field.type) for field in schema}
+    for name in set(TEXTS) & set(names):
+        columns[name] = pc.if_else(pc.equal(columns[name], ""), None, columns[name])
+    return pa.table(columns, schema=schema)
 
 
 def condition_of(search: Search) -> tuple[str, dict[str, object]]:
@@ -70,14 +87,88 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
     elif search.dismissed:
         parts.append(DISMISSED)
     if search.without:
-        arrays = []
-        for number, ids in enumerate(chunks(search.without)):
-            sql, listed = parameter_of(f"without_{number}", ids)
-            arrays.append(f"JSONExtract({sql}, 'Array(String)')")
-            values |= listed
-        # One set: each row would be looked up in each of several.
-        parts.append(f"id NOT IN (SELECT arrayJoin(arrayConcat({', '.join(arrays)})))")
+        ids, listed = ids_of(search.without)
+        parts.append(f"id NOT IN ({ids})")
+        values |= listed
     return " AND ".join(parts), values
+
+
+def ids_of(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
+    """A question for *ids*, and its parameters. Its answer is one set: rows would be looked up in each."""
+    arrays, values = [], dict[str, object]()
+    for number, some in enumerate(chunks(ids)):
+        sql, listed = parameter_of(f"ids_{number}", some)
+        arrays.append(f"JSONExtract({sql}, 'Array(String)')")
+        values |= listed
+    return f"SELECT arrayJoin(arrayConcat({', '.join(arrays)})) AS id", values
+
+
+class Settled:
+    """The settled rows in *database* that match *search* and were written *by* that version."""
+
+    def __init__(self, database: Database, search: Search, by: int) -> None:
+        self._database = database
+        self._search = search
+        self.by = by
+        # They are done, all of them.
+        by_state = search.states or search.dismissed
+        self.wanted = not search.waiting_for and (not by_state or State.DONE in search.states)
+
+    def condition(self) -> tuple[str, dict[str, object]]:
+        """What holds for them, and its values. Ids are compared only if one may have to be left out."""
+        condition, values = condition_of(replace(self._search, states=(), dismissed=False, without=()))
+        parts = ["settled", condition]
+        if self._number(f"SELECT count() AS n FROM ({REPLACED})"):
+            parts.append(f"id NOT IN ({REPLACED})")
+        if self._search.without:
+            ids, listed = ids_of(self._search.without)
+            others = (
+                f"SELECT id FROM ({ids}) WHERE id NOT IN (SELECT id FROM flows WHERE NOT settled AND {BY})"
+            )
+            if self._number(f"SELECT count() AS n FROM ({others})", listed):
+                parts.append(f"id NOT IN ({ids})")
+                values |= listed
+        return " AND ".join(parts), values
+
+    def first(self, limit: int, after: Place | None) -> pa.Table:
+        """The STORED_FLOWS that come first in lists, and follow *after*."""
+        condition, values = self.condition()
+        if after is not None:
+            condition += " AND last <= {at:Int64} AND (last < {at:Int64} OR id > {id:String})"
+            values |= {"at": after.last, "id": after.id}
+        answer = self._database.query(
+            f"SELECT {AS_SETTLED} FROM flows WHERE {condition} ORDER BY last DESC, id LIMIT {{limit:UInt32}}",
+            values | {"by": self.by, "limit": limit},
+            STORED_FLOWS.names,
+        )
+        return stored_flows(answer)
+
+    def _number(self, question: str, values: dict[str, object] | None = None) -> int:
+        answer = self._database.query(question, {"by": self.by} | (values or {}), ["n"])
+        return int(answer["n"][0].as_py())
+
+
+def ordered(flows: pa.Table) -> pa.Table:
+    """*flows* (STORED_FLOWS) in the order of lists."""
+    ranks = pa.array(np.array(RANKS)[flows["state"].to_numpy()])
+    by = [("rank", "ascending"), ("last", "descending"), ("id", "ascending")]
+    return flows.take(pc.sort_indices(flows.append_column("rank", ranks), by))
+
+
+def in_parts(
+    database: Database,
+    columns: Sequence[str],
+    question: str,
+    values: Sequence[str | int],
+    more: dict[str, object] | None = None,
+) -> pa.Table | None:
+    """The answers to *question* for the *values* LISTED in it, over as many queries as it takes; or None."""
+    answers = []
+    for listed in chunks(values):
+        sql, parameters = parameter_of("listed", listed)
+        asked = question.replace("{listed:String}", sql)
+        answers.append(database.query(asked, {**parameters, **(more or {})}, columns))
+    return pa.concat_tables(answers) if answers else None
 
 
 def chunks(values: Sequence[str | int]) -> Iterator[str]:

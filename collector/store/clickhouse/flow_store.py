@@ -1,4 +1,8 @@
-"""Evicted and stopped flows in ClickHouse, and how they are found again. See `contracts.FlowStore`."""
+"""Evicted and stopped flows in ClickHouse, and how they are found again. See `contracts.FlowStore`.
+
+Most rows are settled (schema/0001_tables.sql), and need not be compared with others. Each question is asked
+of those, and of the newest rows of the few other flows.
+"""
 
 import contextlib
 import threading
@@ -11,30 +15,41 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
-from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS
+from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
 from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
 from collector.store.clickhouse.flow_questions import (
     BEGUN,
-    BY,
     COLUMNS,
+    EVERY,
     LISTED,
     LISTED_TRACES,
     RANK,
     STATE,
     TEXTS,
-    chunks,
+    UNSETTLED,
+    Settled,
     condition_of,
+    in_parts,
     newest_of,
     octets,
-    parameter_of,
+    ordered,
+    stored_columns,
     stored_flows,
 )
-from collector.store.contracts import Known, Place, Sample, Search, SpanStore, StoreError, begins_trace_id
+from collector.store.clickhouse.stored_ids import StoredIds
+from collector.store.contracts import (
+    RANKS,
+    Known,
+    Place,
+    Sample,
+    Search,
+    SpanStore,
+    StoreError,
+    begins_trace_id,
+)
 
-_EVERY = 2**64 - 1  # as `by`: all rows
-_MORE = 100  # rows beyond those that are asked for, which may be superseded
 _GONE = 255  # the state of a row whose flow is part of another now
 _MOST_SAMPLED = 100_000
 
@@ -46,6 +61,7 @@ class ClickHouseFlows:
         self._database = database
         self._spans = spans
         self._clock = clock
+        self._ids = StoredIds(database)
         self._version: int | None = None  # the highest that was given to a row,
         self._written = 0  # and that of a row that is there
         self._version_lock = threading.Lock()
@@ -55,22 +71,30 @@ class ClickHouseFlows:
     ) -> None:
         """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays."""
         stuck_from = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
+        here = self._ids.among(flows["id"])
+        earlier = _among(flows["id"], list(here))
         if only_new:
-            kept = self._here(flows["id"].to_pylist())
-            new = np.array([name not in kept for name in flows["id"].to_pylist()], np.bool_)
-            flows, state, taught = flows.filter(pa.array(new)), state[new], taught[new]
-            stuck_from = stuck_from[new]
+            flows, state, taught = flows.filter(pa.array(~earlier)), state[~earlier], taught[~earlier]
+            stuck_from, earlier = stuck_from[~earlier], earlier[~earlier]
         if not flows.num_rows:
             return
-        rows = flows.append_column("state", pa.array(state.astype(np.uint8)))
-        rows = rows.append_column("taught", pa.array(taught))
-        rows = rows.append_column("stuck_from", pa.array(stuck_from))
         version = self._next_version()
-        stored = pa.array(np.full(flows.num_rows, version, np.uint64))
-        rows = rows.append_column("stored_unix_nano", stored)
+        replaces = _among(flows["id"], [name for name, settled in here.items() if settled])
+        added = {
+            "state": state.astype(np.uint8),
+            "taught": taught,
+            "stuck_from": stuck_from,
+            "stored_unix_nano": np.full(flows.num_rows, version, np.uint64),
+            "settled": ~earlier & (state == State.DONE) & (stuck_from == 0),
+            "replaces": replaces,
+        }
+        rows = flows
+        for name, values in added.items():
+            rows = rows.append_column(name, pa.array(values))
         for name in TEXTS:
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
+        self._ids.add(flows["id"])
         self._database.insert("flows", rows)
         self._written = max(self._written, version)
 
@@ -83,7 +107,7 @@ class ClickHouseFlows:
 
     def forget(self, ids: Sequence[str]) -> None:
         """Remove the flows with these ids."""
-        kept = sorted(self._here(ids))
+        kept = sorted(self._ids.among(pa.chunked_array([pa.array(ids, pa.string())])))
         empty = {field.name: pa.nulls(len(kept), field.type) for field in FLOWS}
         zeros = {
             field.name: pa.array(np.zeros(len(kept), field.type.to_pandas_dtype()), field.type)
@@ -103,7 +127,7 @@ class ClickHouseFlows:
     def offering(self, ids: Keys) -> pa.Array:
         """The traces (16 bytes each) that lead to the flows of the messages with *ids*."""
         question = f"SELECT DISTINCT trace_id FROM message_ids WHERE id IN {LISTED.format('UInt64')}"
-        answer = self._in_parts(["trace_id"], question, ids.tolist())
+        answer = in_parts(self._database, ["trace_id"], question, ids.tolist())
         return pa.array([] if answer is None else octets(answer["trace_id"]), pa.binary(16)).unique()
 
     def refuse(self, keys: Sequence[str]) -> None:
@@ -128,7 +152,7 @@ class ClickHouseFlows:
             question = (
                 f"SELECT DISTINCT id, begun, arrayJoin(traces) AS trace_id FROM flows WHERE {condition}"
             )
-            answer = self._in_parts(["id", "begun", "trace_id"], question, values)
+            answer = in_parts(self._database, ["id", "begun", "trace_id"], question, values)
             if answer is None:
                 continue
             rows = zip(
@@ -155,20 +179,39 @@ class ClickHouseFlows:
 
     def done_among(self, ids: Sequence[str], done: int) -> list[str]:
         """Those of *ids* whose flow is stored in the state *done*."""
-        question = (
-            f"SELECT id FROM flows FINAL WHERE id IN {LISTED.format('String')} AND state = {{done:UInt8}}"
-        )
-        answer = self._in_parts(["id"], question, ids, {"done": done})
+        newest = newest_of(f"id IN {LISTED.format('String')}")
+        question = f"SELECT id FROM ({newest}) WHERE state = {{done:UInt8}}"
+        answer = in_parts(self._database, ["id"], question, ids, {"done": done, **self._moment(EVERY)})
         return [] if answer is None else answer["id"].to_pylist()
 
     def examples(self, before: int, each: int = 200, limit: int = 4_000, begun_since: int = 0) -> pa.Table:
-        """The newest STORED_FLOWS that taught and were received by then: at most *each* of an outcome."""
-        return self._ask(
-            "taught AND received <= {before:Int64} AND if(begun > 0, begun, started) >= {begun:Int64}",
-            {"before": before, "begun": begun_since},
-            limit=limit,
-            order=f"received DESC, id LIMIT {each:d} BY outcome, last_event_type",
+        """(id, traces) of the newest that taught and were received by then: at most *each* of an outcome."""
+        names = ["id", "traces", "received", "outcome", "last_event_type"]
+        condition = (
+            "taught AND received <= {before:Int64} AND if(begun > 0, begun, started) >= {begun:Int64}"
+            " AND state != 255 ORDER BY received DESC, id LIMIT {each:UInt32} BY outcome, last_event_type"
+            " LIMIT {limit:UInt32}"
         )
+        settled = self._settled(Search())
+        among, values = settled.condition()
+        values |= {"before": before, "begun": begun_since, "each": each, "limit": limit, "by": settled.by}
+        parts = (f"{UNSETTLED} WHERE {condition}", f"flows WHERE {among} AND {condition}")
+        questions = (f"SELECT {', '.join(names)} FROM {part}" for part in parts)
+        found = pa.concat_tables([self._database.query(one, values, names) for one in questions])
+        newest = found.take(pc.sort_indices(found, [("received", "descending"), ("id", "ascending")]))
+        chosen = _of_each(newest, ("outcome", "last_event_type"), each).slice(0, limit)
+        return stored_columns(chosen, ("id", "traces"))
+
+    def together(self, limit: int) -> list[tuple[frozenset[str], int]]:
+        """Which event types and services occur in one flow, and when the first such flow started."""
+        answer = self._database.query(
+            "SELECT names, min(started) AS since FROM flows WHERE state != 255 AND names != ''"
+            " GROUP BY names ORDER BY count() DESC, names LIMIT {limit:UInt32}",
+            {"limit": limit},
+            ["names", "since"],
+        )
+        rows = zip(answer["names"].to_pylist(), answer["since"].to_pylist(), strict=True)
+        return [(frozenset(names.split("\n")), since) for names, since in rows]
 
     def newest_names(self, before: int, limit: int) -> tuple[pa.ChunkedArray, pa.Array]:
         """The keys and the trace ids of the newest *limit* flows received by that time."""
@@ -183,98 +226,73 @@ class ClickHouseFlows:
 
     def unfinished(self, limit: int) -> pa.Table:
         """STORED_FLOWS that are stuck or failed as far as the store knows, newest first."""
-        return self._ask(f"state IN (3, 4) AND stuck_from != {SET_ASIDE}", {}, limit=limit)
+        return self._unsettled(f"state IN (3, 4) AND stuck_from != {SET_ASIDE}", limit)
 
     def set_aside(self, limit: int) -> pa.Table:
         """STORED_FLOWS that were set aside, newest first."""
-        return self._ask(f"stuck_from = {SET_ASIDE}", {}, limit=limit)
+        return self._unsettled(f"stuck_from = {SET_ASIDE}", limit)
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
         """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
-        condition, parameters = condition_of(search)
+        condition, values = condition_of(search)
+        following, order = "state != 255", f"ORDER BY {RANK}, last DESC, id LIMIT {{limit:UInt32}}"
+        values["limit"] = limit
         if after is not None:
-            condition += f" AND ({RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
-            parameters |= {"rank": after.rank, "at": after.last, "id": after.id}
-        order = f"{RANK}, last DESC, id"
-        found = self._first(condition, parameters, limit, order)
-        return self._ask(condition, parameters, limit, order) if found is None else found
-
-    def _first(
-        self, condition: str, parameters: dict[str, object], limit: int, order: str
-    ) -> pa.Table | None:
-        """What `_ask` answers, sooner; None if too many of the first rows are superseded to say that.
-
-        FINAL compares all rows, to leave out the few that are superseded and not merged away yet. Here only
-        those are compared that come first.
-        """
-        most = limit + _MORE
-        if (by := self.newest_version()) is None:
-            return None
-        moment: dict[str, object] = {"now": self._clock(), "by": by}
-        candidates = self._database.query(
-            f"SELECT id, stored_unix_nano, {STATE} FROM flows WHERE {condition} AND {BY} AND state != 255"
-            f" ORDER BY {order} LIMIT {{most:UInt32}}",
-            {**parameters, **moment, "most": most},
-            ["id", "stored_unix_nano"],
-        )
-        ids = candidates["id"].to_pylist()
-        rows = list(zip(ids, candidates["stored_unix_nano"].to_pylist(), strict=True))
-        question = newest_of(f"id IN {LISTED.format('String')}")
-        read = self._in_parts(
-            [*STORED_FLOWS.names, "stored_unix_nano"], question, list(dict.fromkeys(ids)), moment
-        )
-        if read is None:
-            return STORED_FLOWS.empty_table()
-        versions = zip(read["id"].to_pylist(), read["stored_unix_nano"].to_pylist(), strict=True)
-        place = {newest: row for row, newest in enumerate(versions)}
-        first = [place[row] for row in rows if row in place][:limit]
-        if len(first) < limit and len(ids) == most:
-            return None
-        return stored_flows(read.take(pa.array(first, pa.int64())))
+            following += f" AND ({RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
+            values |= {"rank": after.rank, "at": after.last, "id": after.id}
+        settled = self._settled(search)
+        found = self._rows(f"{condition} AND {following} {order}", values, by=settled.by)
+        if settled.wanted and sum(state >= State.RUNNING for state in found["state"].to_pylist()) < limit:
+            rest = settled.first(limit, after if after and after.rank == RANKS[State.DONE] else None)
+            found = ordered(pa.concat_tables([found, rest]))
+        return found.slice(0, limit)
 
     def _newest(self, condition: str, parameters: dict[str, object], limit: int) -> pa.Table:
         """STORED_FLOWS among the few that *condition* names by their ids, newest activity first."""
         answer = self._database.query(
             f"SELECT * FROM ({newest_of(condition)}) WHERE state != 255"
             " ORDER BY last DESC, id LIMIT {limit:UInt32}",
-            {**parameters, "limit": limit, "now": self._clock(), "by": _EVERY},
+            {**parameters, "limit": limit, "now": self._clock(), "by": EVERY},
             STORED_FLOWS.names,
         )
         return stored_flows(answer)
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows match *search*, by state."""
-        condition, parameters = condition_of(search)
-        answer = self._database.query(
-            f"SELECT {STATE}, count() AS n FROM flows FINAL"
-            f" WHERE {condition} AND state != 255 GROUP BY state",
-            {**parameters, "now": self._clock()},
-            ["state", "n"],
-        )
-        return dict(zip(answer["state"].to_pylist(), answer["n"].to_pylist(), strict=True))
+        counted: dict[int, int] = {}
+        for (state, _), n in self.counts_apart(search).items():
+            counted[state] = counted.get(state, 0) + n
+        return counted
 
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
-        condition, parameters = condition_of(search)
+        condition, values = condition_of(search)
+        settled = self._settled(search)
         answer = self._database.query(
-            f"SELECT {STATE}, {DISMISSED} AS gone, count() AS n FROM flows FINAL"
+            f"SELECT {STATE}, {DISMISSED} AS gone, count() AS n FROM {UNSETTLED}"
             f" WHERE {condition} AND state != 255 GROUP BY state, gone",
-            {**parameters, "now": self._clock()},
+            self._moment(settled.by) | values,
             ["state", "gone", "n"],
         )
         rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
-        return {(state, bool(gone)): n for state, gone, n in rows}
+        counted = {(state, bool(gone)): n for state, gone, n in rows}
+        if settled.wanted:
+            among, more = settled.condition()
+            question = f"SELECT count() AS n FROM flows WHERE {among}"
+            answer = self._database.query(question, self._moment(settled.by) | more, ["n"])
+            if n := int(answer["n"][0].as_py()):
+                done = (int(State.DONE), False)  # what is done cannot be dismissed
+                counted[done] = counted.get(done, 0) + n
+        return counted
 
     def stopped(self, search: Search, since: int) -> dict[tuple[int, bool, bool], int]:
         """How many that stopped match: by state, whether dismissed, whether nothing came before *since*."""
         condition, parameters = condition_of(search)
-        # Only a flow that did not finish at once can have stopped: the others need not be compared.
-        newest = newest_of("id IN (SELECT id FROM flows WHERE state IN (1, 2, 3, 4))")
         names = ["state", "gone", "whole", "n"]
         answer = self._database.query(
-            f"SELECT state, {DISMISSED} AS gone, {BEGUN} >= {{kept:Int64}} AS whole, count() AS n"
-            f" FROM ({newest}) WHERE {condition} AND state IN (3, 4) GROUP BY state, gone, whole",
-            {**parameters, "now": self._clock(), "by": _EVERY, "kept": since},
+            f"SELECT {STATE}, {DISMISSED} AS gone, {BEGUN} >= {{kept:Int64}} AS whole, count() AS n"
+            f" FROM {UNSETTLED} WHERE {condition} AND state IN (3, 4) GROUP BY state, gone, whole",
+            {**self._moment(EVERY), **parameters, "kept": since},
             names,
         )
         rows = zip(*(answer[name].to_pylist() for name in names), strict=True)
@@ -286,12 +304,34 @@ class ClickHouseFlows:
         # Which they are is decided by two columns; the others are read for these flows alone.
         placed = "row_number() OVER (ORDER BY last, id) - 1 AS place"
         chosen = f"SELECT id, {placed} FROM flows FINAL WHERE {condition} AND state != 255"
-        return self._ask(
+        return self._newest(
             f"id IN (SELECT id FROM ({chosen})"
             " WHERE intDiv(place, {run:UInt64}) * {chosen:UInt64} % {runs:UInt64} < {chosen:UInt64})",
             {**parameters, **sample._asdict()},
             limit=_MOST_SAMPLED,
         )
+
+    def _settled(self, search: Search) -> Settled:
+        """The settled rows that match *search*, as far as they are written."""
+        # Others may write meanwhile, over a store of their own: two questions must see the same rows.
+        by = self._newest_row() if search.stored_by is None else search.stored_by
+        return Settled(self._database, search, by)
+
+    def _unsettled(self, condition: str, limit: int) -> pa.Table:
+        """STORED_FLOWS that *condition* holds for, newest activity first: none that were done at once."""
+        order = "state != 255 ORDER BY last DESC, id LIMIT {limit:UInt32}"
+        return self._rows(f"{condition} AND {order}", {"limit": limit})
+
+    def _rows(self, condition: str, values: dict[str, object], by: int = EVERY) -> pa.Table:
+        """STORED_FLOWS of flows that have a row that is not settled, as they are in the newest one.
+
+        *condition* holds for them; it may end in an order and a limit.
+        """
+        question = f"SELECT {COLUMNS} FROM {UNSETTLED} WHERE {condition}"
+        return stored_flows(self._database.query(question, self._moment(by) | values, STORED_FLOWS.names))
+
+    def _moment(self, by: int) -> dict[str, object]:
+        return {"now": self._clock(), "by": by}
 
     def _next_version(self) -> int:
         """A version above that of every row written so far, even if the clock was set back."""
@@ -301,43 +341,28 @@ class ClickHouseFlows:
 
     def _known_version(self) -> int:
         if self._version is None:
-            question = "SELECT max(stored_unix_nano) AS newest FROM flows"
-            newest = self._database.query(question, columns=["newest"])
-            self._version = self._written = int(newest["newest"][0].as_py() or 0)
+            self._version = self._written = self._newest_row()
         return self._version
 
-    def _here(self, ids: Sequence[str]) -> set[str]:
-        """Those of *ids* that are stored."""
-        question = f"SELECT DISTINCT id FROM flows WHERE id IN {LISTED.format('String')}"
-        answer = self._in_parts(["id"], question, ids)
-        return set() if answer is None else set(answer["id"].to_pylist())
+    def _newest_row(self) -> int:
+        answer = self._database.query("SELECT max(stored_unix_nano) AS n FROM flows", columns=["n"])
+        return int(answer["n"][0].as_py() or 0)
 
-    def _in_parts(
-        self,
-        columns: Sequence[str],
-        question: str,
-        values: Sequence[str | int],
-        more: dict[str, object] | None = None,
-    ) -> pa.Table | None:
-        """The answers to *question* for *values*, over as many queries as it takes; None without values."""
-        answers = []
-        for listed in chunks(values):
-            sql, parameters = parameter_of("listed", listed)
-            asked = question.replace("{listed:String}", sql)
-            answers.append(self._database.query(asked, {**parameters, **(more or {})}, columns))
-        return pa.concat_tables(answers) if answers else None
 
-    def _ask(
-        self,
-        condition: str,
-        parameters: dict[str, object],
-        limit: int,
-        order: str = "last DESC, id",
-    ) -> pa.Table:
-        answer = self._database.query(
-            f"SELECT {COLUMNS} FROM flows FINAL WHERE {condition} AND state != 255"
-            f" ORDER BY {order} LIMIT {{limit:UInt32}}",
-            {**parameters, "limit": limit, "now": self._clock()},
-            STORED_FLOWS.names,
-        )
-        return stored_flows(answer)
+def _among(ids: pa.ChunkedArray, some: Sequence[str]) -> Mask:
+    """Which of *ids* are in *some*."""
+    if not some:
+        return np.zeros(len(ids), np.bool_)
+    found = pc.is_in(ids, pa.array(some, pa.string()))
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
+
+
+def _of_each(rows: pa.Table, names: Sequence[str], most: int) -> pa.Table:
+    """The first *most* of *rows* with the same values in the columns *names*."""
+    seen: dict[tuple[object, ...], int] = {}
+    kept = []
+    for row, values in enumerate(zip(*(rows[name].to_pylist() for name in names), strict=True)):
+        seen[values] = seen.get(values, 0) + 1
+        if seen[values] <= most:
+            kept.append(row)
+    return rows.take(pa.array(kept, pa.int64()))

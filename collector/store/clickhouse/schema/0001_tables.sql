@@ -45,6 +45,10 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, concurrent_part_remov
 -- One row per flow that was evicted (or is stuck, so that a restart finds it again). The columns are those of
 -- model/flows.py, with an empty string in place of null. The row with the highest stored_unix_nano counts; its
 -- state is 255 if the flow became part of another. The index finds the flow that a late span's trace belongs to.
+-- A row is settled if it was the first of its flow, and the flow was done. Nearly all are. What else there is, flows
+-- that had not ended and rows that replace others, has a partition of its own, because only there is the newest row of
+-- a flow to be looked for: FINAL compared all rows of the table, for each list and each count. A settled row counts
+-- unless a row of the other partition has its id, and says that it replaces it.
 CREATE TABLE IF NOT EXISTS flows
 (
     id               String,
@@ -66,9 +70,12 @@ CREATE TABLE IF NOT EXISTS flows
     taught           Bool,
     stuck_from       Int64 CODEC(Delta, LZ4),
     stored_unix_nano UInt64 CODEC(Delta, LZ4),
+    settled          Bool,
+    replaces         Bool,
     INDEX by_trace traces TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(stored_unix_nano)
+PARTITION BY settled
 ORDER BY id
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, concurrent_part_removal_threshold = 1000000;
 
