@@ -141,7 +141,7 @@ class SpanStore(Protocol):
         """
 
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
-        """At most *limit* spans (SPANS, *cut*) of these traces, of each trace the *each* received first."""
+        """At most *limit* copies of spans (SPANS, *cut*), of each of these traces the *each* received first."""
 
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces. Cheap, for millions of them, too."""
@@ -280,7 +280,7 @@ class FlowStore(Protocol):
         """
 
     def sampled(self, search: Search, sample: Sample) -> pa.Table:
-        """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
+        """(id, state, traces, last) of a *sample* of the flows that match *search*, by last activity."""
 
 
 class DecisionStore(Protocol):

@@ -38,6 +38,7 @@ from collector.store.clickhouse.flow_questions import (
     stored_columns,
     stored_flows,
 )
+from collector.store.clickhouse.sampled_runs import Runs
 from collector.store.clickhouse.stored_ids import StoredIds
 from collector.store.contracts import (
     RANKS,
@@ -299,17 +300,22 @@ class ClickHouseFlows:
         return {(state, bool(gone), bool(whole)): n for state, gone, whole, n in rows}
 
     def sampled(self, search: Search, sample: Sample) -> pa.Table:
-        """A *sample* of the STORED_FLOWS that match *search*, by last activity."""
-        condition, parameters = condition_of(search)
-        # Which they are is decided by two columns; the others are read for these flows alone.
-        placed = "row_number() OVER (ORDER BY last, id) - 1 AS place"
-        chosen = f"SELECT id, {placed} FROM flows FINAL WHERE {condition} AND state != 255"
-        return self._newest(
-            f"id IN (SELECT id FROM ({chosen})"
-            " WHERE intDiv(place, {run:UInt64}) * {chosen:UInt64} % {runs:UInt64} < {chosen:UInt64})",
-            {**parameters, **sample._asdict()},
-            limit=_MOST_SAMPLED,
-        )
+        """(id, state, traces, last) of a *sample* of the flows that match *search*, by last activity."""
+        condition, values = condition_of(search)
+        settled = self._settled(search)
+        among, more = settled.condition()
+        values = self._moment(settled.by) | values | more
+        sources = [f"{UNSETTLED} WHERE {condition} AND state != 255", f"flows WHERE {among}"]
+        if not settled.wanted:
+            sources.pop()
+        every = [self._database.query(f"SELECT last FROM {one}", values, ["last"]) for one in sources]
+        runs = Runs(np.concatenate([one["last"].to_numpy() for one in every]), sample)
+        within, ranges = runs.condition()
+        names = ["id", "state", "traces", "last"]
+        chosen = f"SELECT id, {STATE}, traces, last FROM "
+        limit = f" AND {within} LIMIT {_MOST_SAMPLED}"
+        read = [self._database.query(chosen + one + limit, values | ranges, names) for one in sources]
+        return stored_columns(runs.within(pa.concat_tables(read)), names)
 
     def _settled(self, search: Search) -> Settled:
         """The settled rows that match *search*, as far as they are written."""

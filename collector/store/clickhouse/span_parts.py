@@ -65,15 +65,16 @@ class SpanParts:
         self._database = database
 
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
-        """At most *limit* spans (SPANS, *cut*) of these traces, of each trace the *each* received first."""
-        where, parameters = _of_traces(sorted(set(trace_ids)))
-        ids = self._database.query(
-            f"SELECT trace_id, span_id FROM spans WHERE {where}"
+        """At most *limit* copies (SPANS, *cut*) of these traces, of each trace the *each* received first."""
+        where, named = _of_traces(sorted(set(trace_ids)))
+        columns, parameters = _columns(cut)
+        answer = self._database.query(
+            f"SELECT {columns} FROM spans WHERE {where}"
             " LIMIT {each:UInt32} BY trace_id LIMIT {limit:UInt64}",
-            {**parameters, "each": each, "limit": limit},
-            ["trace_id", "span_id"],
+            {**parameters, **named, "each": each, "limit": limit},
+            [_read_as(name, cut) for name in SPANS.names],
         )
-        return self.spans_at(ids, cut)
+        return _as_spans(answer, cut)
 
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces."""
@@ -154,8 +155,7 @@ class SpanParts:
                 {**parameters, **named},
                 [_read_as(name, cut) for name in SPANS.names],
             )
-            read = [answer[_read_as(one.name, cut)].cast(one.type) for one in SPANS]
-            tables.append(pa.table(read, schema=SPANS))
+            tables.append(_as_spans(answer, cut))
         return pa.concat_tables(tables)
 
 
@@ -196,6 +196,10 @@ def _in_portions(ids: pa.Table) -> Iterator[pa.Table]:
 def _read_as(name: str, cut: Cut | None) -> str:
     """The name of a column in answers: a name that stands for two things would be looked up in itself."""
     return f"cut_{name}" if cut is not None and name in _CUT else name
+
+
+def _as_spans(answer: pa.Table, cut: Cut | None) -> pa.Table:
+    return pa.table([answer[_read_as(one.name, cut)].cast(one.type) for one in SPANS], schema=SPANS)
 
 
 def _bound(place: SpanPlace) -> dict[str, Any]:
