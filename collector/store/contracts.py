@@ -141,7 +141,7 @@ class SpanStore(Protocol):
         """
 
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
-        """At most *limit* copies of spans (SPANS, *cut*), of each of these traces the *each* received first."""
+        """At most *limit* copies of spans (SPANS, *cut*): of each trace, the *each* received first."""
 
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces. Cheap, for millions of them, too."""
