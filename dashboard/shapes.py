@@ -47,6 +47,31 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     set_aside: bool
 
 
+class LineTerm(Answer, frozen=True, kw_only=True):
+    """A term of the search line that counts."""
+
+    start: int
+    end: int
+    field: str | None
+    negated: bool
+
+
+class LineProblem(Answer, frozen=True, kw_only=True):
+    """A part of the search line that cannot be read, or can hardly be meant. The rest of it counts."""
+
+    start: int
+    end: int
+    sentence: str
+
+
+class LineRead(Answer, frozen=True, kw_only=True):
+    """How the search line was read."""
+
+    text: str
+    terms: list[LineTerm]
+    problems: list[LineProblem]
+
+
 class Flows(Answer, frozen=True, kw_only=True):
     """A page of flows."""
 
@@ -54,6 +79,9 @@ class Flows(Answer, frozen=True, kw_only=True):
     total: int
     next_cursor: str | None
     counts: dict[str, int]
+    states: list[str]
+    line: LineRead
+    nearest: list[str]
 
 
 class StoppedAt(Answer, frozen=True, kw_only=True):

@@ -1,7 +1,9 @@
 """Does a running collector answer with the documents that scripts and the dashboard rely on?"""
 
 import contextlib
+import csv
 import gzip
+import io
 import json
 import signal
 import time
@@ -14,6 +16,7 @@ import pytest
 
 from collector.commands.api_client import named
 from collector.model import answers as shapes
+from collector.model.conditions import SORTS
 from tests.collecting import Collector, until
 from tests.documents import fields
 from tests.factories import SECOND, protobuf, request, span
@@ -125,6 +128,58 @@ def test_flows_come_in_pages_that_hold_each_flow_once(collector: Collector) -> N
     assert answer["counts"]["stuck"] == 1
 
 
+@pytest.mark.parametrize("sort", [*SORTS, *(f"-{by}" for by in SORTS)])
+def test_any_order_turns_in_pages_over_memory_and_store(collector: Collector, sort: str) -> None:
+    seen: list[dict[str, Any]] = []
+    cursor = None
+    while cursor or not seen:
+        answer = collector.ask("/flows", sort=sort, limit=11, **({"cursor": cursor} if cursor else {}))
+        seen += answer["flows"]
+        cursor = answer["next_cursor"]
+    once = collector.ask("/flows", sort=sort)["flows"]
+
+    assert [flow["id"] for flow in seen] == [flow["id"] for flow in once]
+    assert len({flow["id"] for flow in seen}) == 31
+    if sort in {"-waiting", "-overdue", "-outcome", "state", "messages"}:  # it is in memory, others are not
+        assert (seen[0]["key"] == STUCK) == (sort != "-outcome")
+    took = [flow["last_unix_nano"] - flow["started_unix_nano"] for flow in seen]
+    if sort.endswith("took"):
+        assert took == sorted(took, reverse=sort.startswith("-"))
+
+
+def test_what_cannot_be_read_of_a_line_is_said_and_the_rest_counts(collector: Collector) -> None:
+    answer = collector.ask("/flows", q="took:>x state:stuck")
+
+    fields(shapes.Flows, answer)
+    assert (answer["total"], answer["states"]) == (1, ["stuck"])
+    (problem,) = answer["line"]["problems"]
+    assert (problem["start"], problem["end"]) == (5, 7)
+    assert problem["sentence"].startswith("took is '>x': expected a duration with its unit")
+    term = {"start": 8, "end": 19, "field": "state", "negated": False}
+    assert answer["line"]["terms"] == [term]
+
+
+def test_names_like_a_text_that_matches_nothing_are_said(collector: Collector) -> None:
+    assert "A-29" in collector.ask("/flows", q="A-2999 state:done")["nearest"]
+    assert collector.ask("/flows", q="A-29")["nearest"] == []
+
+
+def test_flows_are_sent_as_a_table_that_holds_no_formula(collector: Collector) -> None:
+    """A page holds a thousand: the table goes on."""
+    answer = collector.get("/api/v1/flows.csv", q="state:stuck", columns="flow,state,messages,took_ms")
+    every = collector.get("/api/v1/flows.csv", sort="flow")
+    refused = collector.get("/api/v1/flows.csv", columns="flow,colour")
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert list(csv.reader(io.StringIO(answer.text)))[:2] == [
+        ["flow", "state", "messages", "took_ms"],
+        [STUCK, "stuck", "3", "40.0"],
+    ]
+    assert len(every.text.splitlines()) == 32
+    assert refused.status_code == 400
+    assert refused.json()["error"].startswith("columns has 'colour': expected some of state, flow,")
+
+
 @pytest.mark.parametrize(
     ("search", "count"),
     [
@@ -143,6 +198,15 @@ def test_flows_come_in_pages_that_hold_each_flow_once(collector: Collector) -> N
         ({"state": "late,failed"}, 0),
         ({"q": "%' OR 1=1 --"}, 0),
         ({"window_s": 3600}, 31),
+        ({"q": "state:stuck"}, 1),
+        ({"q": "state:stuck", "state": "done"}, 0),
+        ({"q": "service:inventory took:<1h messages:>1 -state:done"}, 1),
+        ({"q": "event:ordershipped outcome:OrderShipped"}, 30),
+        ({"q": "waiting:Payment"}, 1),
+        ({"q": "-waiting:payment"}, 30),
+        ({"q": "error:yes"}, 0),
+        ({"q": "variant:OrderPlaced,OrderCleared,StockReserved"}, 1),
+        ({"q": "started:>-1h took:>x"}, 31),
     ],
 )
 def test_search_finds_what_it_names(collector: Collector, search: dict[str, Any], count: int) -> None:

@@ -12,15 +12,16 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
+from collector.model.conditions import Condition, Order
 from collector.model.decisions import Decision
 from collector.model.deletions import Recorded
 from collector.model.flows import SET_ASIDE, STORED_FLOWS
 from collector.model.identity import each_once, span_keys, trace_keys
 from collector.model.spans import SPANS
+from collector.queries.holding import holding
 from collector.store.contracts import (
     NEVER,
     PLACES,
-    RANKS,
     Cut,
     Known,
     Place,
@@ -29,6 +30,7 @@ from collector.store.contracts import (
     Stores,
     begins_trace_id,
 )
+from collector.store.flow_order import ranks_of
 
 Row = dict[str, Any]
 
@@ -261,11 +263,14 @@ class SimulatedFlows:
         return _stored([row for row in self._newest() if row["stuck_from"] == SET_ASIDE][:limit])
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
-        """Rows that match *search* and follow *after*: stuck first, then the newest."""
-        rows = sorted(filter(_matches(search), self._newest()), key=_order)
+        """Rows that match *search* and follow *after*, in its order."""
+        rows = list(filter(_matches(search), self._newest()))  # the newest first
+        order, table = search.order, _stored(rows)
+        ranks = ranks_of(order, table, table["state"].to_numpy()).tolist()
+        placed = sorted(zip(ranks, rows, strict=True), key=lambda one: one[0], reverse=order.reverse)
         if after is not None:
-            rows = [row for row in rows if _order(row) > (after.rank, -after.last, after.id)]
-        return _stored(rows[:limit])
+            placed = [one for one in placed if _comes_after(order, one[0], one[1], after)]
+        return _stored([row for _, row in placed][:limit])
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many rows match *search*, by state."""
@@ -321,14 +326,21 @@ def _matches(search: Search) -> Callable[[Row], bool]:
             and (not search.states or row["state"] in search.states)
             and row["id"] not in search.without
             and (text in row["id"].lower() or text in (row["names"] or "").lower() or begins)
+            and all(_holds(row, condition) for condition in search.conditions)
         )
 
     return matches
 
 
-def _order(row: Row) -> tuple[int, int, str]:
-    """As `Place` has it."""
-    return RANKS[row["state"]], -row["last"], row["id"]
+def _holds(row: Row, condition: Condition) -> bool:
+    table = _stored([row])
+    return bool(holding(table, table["state"].to_numpy(), condition)[0])
+
+
+def _comes_after(order: Order, rank: Any, row: Row, after: Place) -> bool:
+    if rank != after.rank:
+        return bool((rank > after.rank) != order.reverse)
+    return (-row["last"], row["id"]) > (-after.last, after.id)
 
 
 def simulated_stores() -> tuple[Stores, SimulatedFlows]:

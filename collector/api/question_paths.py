@@ -1,23 +1,45 @@
 """The paths of questions about all flows: which there are, what stopped, who reacts to what."""
 
+import logging
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from msgspec import to_builtins
 
 from collector.api.failures import Json
-from collector.api.lanes import Lanes
+from collector.api.lanes import BusyError, Lanes
 from collector.api.openapi import question
 from collector.model.answers import Deletions, Expectations, Flows, Map, Stuck, Summary
-from collector.model.flows import State
-from collector.queries import Only, QuestionError, Reader, page
-from collector.store.contracts import Search
+from collector.model.conditions import SORTS
+from collector.model.flow_cells import COLUMNS, csv_of
+from collector.queries import Asked, Only, QuestionError, Reader, asked, page
+from collector.store.contracts import StoreError
+from collector.web.unread import BrokenOffError
 
-_STATES: dict[str, State] = {state.word: state for state in State}
-_DISMISSED = "dismissed"  # no state of a flow, but asked for like one
+log = logging.getLogger(__name__)
 
-_SEARCHED = "Part of a key, an event type or a service, or the beginning of a trace id."
+_SEARCHED = (
+    "A search line: text (part of a key, an event type or a service, or the beginning of a trace id), and"
+    " terms such as service:payment, state:stuck,failed, took:>10s, started:>-15m; docs/search.md has all."
+)
+_PAGE = 1_000  # flows that are read at once
+_CSV = {"description": "Successful Response", "content": {"text/csv": {"schema": {"type": "string"}}}}
+_SORTED = f"{', '.join(SORTS)}; with - before it the other way round. Without: by state, stuck first."
 
+ColumnNames = Annotated[str, Query(max_length=400, description=f"Some of {', '.join(COLUMNS)}.")]
+Rows = Annotated[int, Query(ge=1, le=100_000, description="How many flows at the most.")]
+Line = Annotated[str, Query(max_length=1_000, description=_SEARCHED)]
+StateWords = Annotated[
+    str, Query(description="running, late, stuck, failed, done, dismissed; several with commas.")
+]
+WaitingFor = Annotated[
+    str, Query(max_length=200, description="The service that owes them something, in full.")
+]
+Within = Annotated[int | None, Query(ge=1, le=10**9, description="Active within so many seconds.")]
+SortWord = Annotated[str, Query(max_length=20, description=_SORTED)]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
 Each = Annotated[int | None, Query(ge=1, le=10_000, description="The oldest so many of each cohort.")]
 Cursor = Annotated[str | None, Query(description="The next_cursor of the answer before.")]
@@ -44,25 +66,56 @@ def add_questions(app: FastAPI, reader: Reader, lanes: Lanes) -> None:
     @question(app, "/flows", Flows)
     async def flows(
         request: Request,
-        q: Annotated[str, Query(max_length=200, description=_SEARCHED)] = "",
-        state: Annotated[
-            str, Query(description="running, late, stuck, failed, done, dismissed; several with commas.")
-        ] = "",
-        waiting_for: Annotated[
-            str, Query(max_length=200, description="The service that owes them something, in full.")
-        ] = "",
-        window_s: Annotated[
-            int | None, Query(ge=1, le=10**9, description="Active within so many seconds.")
-        ] = None,
+        q: Line = "",
+        state: StateWords = "",
+        waiting_for: WaitingFor = "",
+        window_s: Within = None,
+        sort: SortWord = "",
         limit: Limit = 1000,
         cursor: Cursor = None,
     ) -> Response:
-        """The flows, stuck first, then the newest."""
-        since = time.time_ns() - window_s * 10**9 if window_s else 0
-        states, dismissed = _states(state)
-        search = Search(q.strip(), states, dismissed, since, waiting_for=waiting_for)
-        wanted = page(limit, cursor)
-        return await lanes.lists.ask(request, lambda errand: Json(reader.flows(search, wanted)))
+        """The flows, stuck first, then the newest; or by `sort`."""
+        wanted = _asked(q, state, waiting_for, window_s, sort)
+        place = page(limit, cursor, wanted.search.order)
+        return await lanes.lists.ask(request, lambda errand: Json(reader.flows(wanted, place)))
+
+    @app.get("/api/v1/flows.csv", response_model=None, responses={200: _CSV})
+    async def flows_csv(
+        request: Request,
+        q: Line = "",
+        state: StateWords = "",
+        waiting_for: WaitingFor = "",
+        window_s: Within = None,
+        sort: SortWord = "",
+        columns: ColumnNames = "",
+        limit: Rows = 10_000,
+    ) -> Response:
+        """The same flows as CSV, with `columns` in this order, read while they are sent."""
+        wanted, chosen = _asked(q, state, waiting_for, window_s, sort), _columns(columns)
+
+        def part(cursor: str | None, most: int) -> tuple[str, str | None, int]:
+            items, following = reader.listed(wanted, page(most, cursor, wanted.search.order))
+            cells = csv_of(map(to_builtins, items), chosen, head=cursor is None)
+            return cells, following, len(items)
+
+        async def part_of(cursor: str | None, most: int) -> tuple[str, str | None, int]:
+            return await lanes.lists.ask(request, lambda errand: part(cursor, most))
+
+        first = await part_of(None, min(limit, _PAGE))
+
+        async def pages() -> AsyncIterator[str]:
+            (text, cursor, count), left = first, limit
+            yield text
+            while cursor and (left := left - count) > 0:
+                try:
+                    text, cursor, count = await part_of(cursor, min(left, _PAGE))
+                except (BusyError, StoreError) as error:
+                    log.warning("A table of flows is sent incompletely: %s", error)
+                    raise BrokenOffError from error
+                yield text
+
+        named = {"Content-Disposition": "attachment; filename=flows.csv"}
+        return StreamingResponse(pages(), media_type="text/csv; charset=utf-8", headers=named)
 
     @question(app, "/map", Map)
     async def choreography(request: Request, window_s: Window = 900) -> Response:
@@ -81,11 +134,16 @@ def add_questions(app: FastAPI, reader: Reader, lanes: Lanes) -> None:
         return await lanes.lists.ask(request, lambda errand: Json(reader.expectations(only)))
 
 
-def _states(text: str) -> tuple[tuple[int, ...], bool]:
-    """The states that *text* names, and whether it names what is dismissed."""
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    for word in words:
-        if word not in {*_STATES, _DISMISSED}:
-            msg = f"state is '{word[:40]}': expected {', '.join((*_STATES, _DISMISSED))}."
+def _columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip()) or COLUMNS
+    for name in names:
+        if name not in COLUMNS:
+            msg = f"columns has '{name[:40]}': expected some of {', '.join(COLUMNS)}, with commas between."
             raise QuestionError(msg)
-    return tuple(int(_STATES[word]) for word in words if word != _DISMISSED), _DISMISSED in words
+    return names
+
+
+def _asked(q: str, state: str, waiting_for: str, window_s: int | None, sort: str) -> Asked:
+    now = time.time_ns()
+    since = now - window_s * 10**9 if window_s else 0
+    return asked(q, now, state=state, waiting_for=waiting_for, since=since, sort=sort)

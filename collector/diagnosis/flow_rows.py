@@ -1,5 +1,7 @@
 """What do lists show of a flow, and what does the store keep of it? The rows of the flow table."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -11,6 +13,7 @@ from collector.diagnosis.expected import Expected
 from collector.diagnosis.record import Ints, Names, Record, type_of
 from collector.model.flows import FLOWS
 from collector.model.identity import public_trace_keys
+from collector.model.variant_ids import variant_keys
 from collector.stitching import Stitched
 
 
@@ -49,6 +52,8 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
         "work_ms": np.bincount(reactions.flow[single], work, minlength=flows.count),
         "incomplete": flows.incomplete,
         "names": _names(record, names, flows.count),
+        "failures": _failures(record, names, flows.count),
+        "variant": variants(record, names),
     }
     return pa.table(columns, schema=FLOWS)
 
@@ -81,7 +86,29 @@ def _names(record: Record, names: Names, count: int) -> pa.Array:
     kind = np.concatenate([messages.type, type_of(step)])
     service = np.concatenate([messages.service, names.service_of(step)])
     code = np.concatenate([kind, np.where(service >= 0, types + service, -1)])
-    flow, code = distinct_pairs(flow[code >= 0], code[code >= 0])
+    vocabulary = [*names.event_types.names, *names.services.names]
+    return _spelled(flow[code >= 0], code[code >= 0], vocabulary, count)
+
+
+def _failures(record: Record, names: Names, count: int) -> pa.Array:
+    """The services of each flow whose reactions failed, also if they published, or it went well later."""
+    reactions = record.reactions
+    failed = reactions.failed & (reactions.step >= 0)
+    service = names.service_of(reactions.step[failed])
+    known = service >= 0
+    return _spelled(reactions.flow[failed][known], service[known], names.services.names, count)
+
+
+def variants(record: Record, names: Names) -> npt.NDArray[np.uint64]:
+    """The variant of each flow; requests are no events."""
+    messages = record.messages
+    event = ~messages.request & (messages.type >= 0)
+    return variant_keys(messages.flow[event], messages.type[event], names.event_types.names, record.flows)
+
+
+def _spelled(flow: Ints, code: Ints, vocabulary: Sequence[str], count: int) -> pa.Array:
+    """For each flow, its names, one per line: the places in *vocabulary* that *code* has for it."""
+    flow, code = distinct_pairs(flow, code)
     offsets = np.searchsorted(flow, np.arange(count + 1))
     # Few distinct paths occur: each is spelled once, and identified by the sum of its names' keys.
     way = np.zeros(count, np.uint64)
@@ -90,9 +117,8 @@ def _names(record: Record, names: Names, count: int) -> pa.Array:
     length = (offsets[1:] - offsets[:-1])[first]
     ends = np.cumsum(length)
     spelled = code[np.repeat(offsets[first] - (ends - length), length) + np.arange(length.sum())]
-    vocabulary = pa.array([*names.event_types.names, *names.services.names], pa.string())
     parts = pa.ListArray.from_arrays(
-        pa.array(np.append(0, ends), pa.int32()), vocabulary.take(pa.array(spelled))
+        pa.array(np.append(0, ends), pa.int32()), pa.array(vocabulary, pa.string()).take(pa.array(spelled))
     )
     return pc.binary_join(parts, "\n").take(pa.array(which))
 

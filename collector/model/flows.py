@@ -28,6 +28,8 @@ FLOWS = pa.schema(
         ("work_ms", pa.float64()),  # sum over its reactions, from start to end
         ("incomplete", pa.bool_()),  # some of its telemetry was lost
         ("names", pa.string()),  # its event types and services, one per line, for searching
+        ("failures", pa.string()),  # the services of reactions that failed, one per line
+        ("variant", pa.uint64()),  # see `model.variant_ids`; 0 in rows of before this column
     ]
 )
 

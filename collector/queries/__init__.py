@@ -15,6 +15,7 @@ from collector.queries.deleting import DeletionError, Unwanted, unwanted_of
 from collector.queries.dismissing import DismissalError, Never, never_of
 from collector.queries.errand import Errand, GivenUpError
 from collector.queries.expectation_list import Only
+from collector.queries.lines import Asked, asked
 from collector.queries.paging import PART, Page, Part, QuestionError, page, part
 from collector.queries.reader import Reader
 from collector.queries.sources import Sources
@@ -23,6 +24,7 @@ from collector.queries.workers import ApartError, Workers
 __all__ = [
     "PART",
     "ApartError",
+    "Asked",
     "DecisionError",
     "DeletionError",
     "DismissalError",
@@ -41,6 +43,7 @@ __all__ = [
     "Unwanted",
     "Wish",
     "Workers",
+    "asked",
     "never_of",
     "page",
     "part",

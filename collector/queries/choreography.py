@@ -3,12 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 import pandas as pd
 
 from collector.diagnosis.record import Mask, Names, Record, reactor_of, type_of
 from collector.model.answers import MapEmit, MapEvent, MapReaction, Percentiles, Variant
+from collector.model.variant_ids import spelled, variant_of
 
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _ENDS = 0.05  # an event type ends its branch if at most this share of it is followed by another
@@ -147,7 +147,7 @@ def _variants(
     )
     found = [
         Variant(
-            id="",
+            id=spelled(variant_of(names.event_types.names[code] for code in codes)),
             events=[names.event_types.names[code] for code in codes],
             count=len(group),
             share=round(len(group) / len(table), 4),
@@ -156,8 +156,7 @@ def _variants(
         )
         for codes, group in table.groupby("kinds")
     ]
-    found.sort(key=lambda variant: (-variant.count, str(variant.events)))
-    return [msgspec.structs.replace(variant, id=f"v{rank}") for rank, variant in enumerate(found, 1)]
+    return sorted(found, key=lambda variant: (-variant.count, str(variant.events)))
 
 
 def _percentiles(values: "pd.Series[float]") -> Percentiles:

@@ -1,38 +1,33 @@
 """Which flows are there? One list of those in memory and those in the store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask
-from collector.columns.keys import codes_of, whole
-from collector.diagnosis.record import reactor_of
 from collector.live.snapshot import Snapshot
 from collector.model import answers
 from collector.model.answers import FlowItem, Flows
+from collector.model.conditions import BY_STATE, NOT_OVERDUE, Mentions, Name, Order
 from collector.model.flows import State
 from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
+from collector.queries.holding import holds, owed_by, owing
+from collector.queries.lines import Asked
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
-from collector.store.contracts import RANKS, Place, Search, begins_trace_id
+from collector.store.contracts import Place, Search
+from collector.store.flow_order import Ranks, in_order, places_of, ranks_of
 
-_RANK = np.array(RANKS)
 
-
-def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed = NOTHING_DISMISSED) -> Flows:
-    """The flows that match *search*: stuck first, then the newest. *dismissed* says which of them are.
-
-    Those in memory and those in the store make one list. A flow that is evicted while a reader turns pages
-    keeps its place, so it is neither skipped nor shown twice.
-    """
-    snapshot, store = sources.live.snapshot, sources.flows
-    kept_since = sources.retained().since
+def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = NOTHING_DISMISSED) -> Flows:
+    """The flows that are *asked* for, in their order, and how many there are."""
+    # What the page was made from is counted, or a flow that comes meanwhile would be listed and not counted.
+    snapshot, search = sources.live.snapshot, asked.search
     hidden = dismissed.hidden(snapshot)
     anywhere = replace(search, states=(), dismissed=False)
     every = matching(snapshot, anywhere, hidden)
@@ -41,31 +36,62 @@ def flows(sources: Sources, search: Search, wanted: Page, dismissed: Dismissed =
         counts[state.word] += int(n)
     alone = in_store_alone(snapshot, anywhere)
     if dismissed.any:
-        for (code, gone), n in store.counts_apart(alone).items():
+        for (code, gone), n in sources.flows.counts_apart(alone).items():
             counts["dismissed" if gone else State(code).word] += n
     else:
-        for code, n in store.counts(alone).items():
+        for code, n in sources.flows.counts(alone).items():
             counts[State(code).word] += n
     words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
-    total = sum(n for word, n in counts.items() if not words or word in words)
+    shown, following = listed(sources, snapshot, search, wanted, dismissed)
+    names = [] if shown or wanted.after else asked.line.names
+    return Flows(
+        flows=shown,
+        total=sum(n for word, n in counts.items() if not words or word in words),
+        next_cursor=following,
+        counts=counts,
+        states=asked.states,
+        line=asked.read,
+        nearest=nearest(sources, names[0]) if len(names) == 1 else [],
+    )
+
+
+def listed(
+    sources: Sources, snapshot: Snapshot, search: Search, wanted: Page, dismissed: Dismissed
+) -> tuple[list[FlowItem], str | None]:
+    """A page of the flows that match *search*, and the cursor of the next one; *dismissed* says which are.
+
+    Those in memory and those in the store make one list. A flow that is evicted while a reader turns pages
+    keeps its place, so it is neither skipped nor shown twice.
+    """
+    kept_since, order = sources.retained().since, search.order
     after = Place(*wanted.after) if wanted.after else None
-    # One more than is shown, to know whether there is another page.
-    here = _in_order(snapshot, matching(snapshot, search, hidden), after)[: wanted.limit + 1]
-    entries = list(zip(_places(snapshot, here), items_of(snapshot, here, kept_since, dismissed), strict=True))
-    for row in store.found(in_store_alone(snapshot, search), wanted.limit + 1, after).to_pylist():
-        item = stored_item(row, kept_since, dismissed)
-        entries.append((Place(int(_RANK[row["state"]]), row["last"], row["id"]), item))
-    entries.sort(key=lambda entry: (entry[0].rank, -entry[0].last, entry[0].id))
+    more = wanted.limit + 1  # than is shown, to know whether there is another page
+    here, places = _in_order(
+        snapshot, matching(snapshot, search, dismissed.hidden(snapshot)), order, after, more
+    )
+    entries = list(zip(places, items_of(snapshot, here, kept_since, dismissed), strict=True))
+    rows = sources.flows.found(in_store_alone(snapshot, search), more, after)
+    places = places_of(rows, ranks_of(order, rows, np.asarray(rows["state"].to_numpy())))
+    stored = (stored_item(row, kept_since, dismissed) for row in rows.to_pylist())
+    entries += zip(places, stored, strict=True)
+    entries.sort(key=lambda entry: (-entry[0].last, entry[0].id))
+    entries.sort(key=lambda entry: entry[0].rank, reverse=order.reverse)  # which leaves the rest in order
     shown = entries[: wanted.limit]
-    following = cursor_after(shown[-1][0]) if len(entries) > len(shown) else None
-    return Flows(flows=[item for _, item in shown], total=total, next_cursor=following, counts=counts)
+    following = cursor_after(shown[-1][0], order) if len(entries) > len(shown) else None
+    return [item for _, item in shown], following
 
 
 def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
     """The names of flows that look like *name*, which may be mistyped, or only the beginning of a key."""
-    for length in (len(name), max(len(name) - 2, 3), 3):
-        if found := flows(sources, Search(name[:length]), Page(most)).flows:
-            return [item.key or item.id for item in found]
+    snapshot = sources.live.snapshot
+    for length in dict.fromkeys((len(name), max(len(name) - 2, 3), 3)):
+        search = Search(name[:length])
+        mask = matching(snapshot, search, np.zeros(len(snapshot.state), np.bool_))
+        found = [place.id for place in _in_order(snapshot, mask, BY_STATE, None, most)[1]]
+        if len(found) < most:
+            found += sources.flows.found(in_store_alone(snapshot, search), most)["id"].to_pylist()
+        if found:
+            return found[:most]
     return []
 
 
@@ -75,23 +101,25 @@ def in_store_alone(snapshot: Snapshot, search: Search) -> Search:
     return replace(search, without=kept, stored_by=snapshot.stored)
 
 
-def _in_order(snapshot: Snapshot, mask: Mask, after: Place | None) -> Ints:
-    """The rows that *mask* marks, in list order, from *after* on."""
+def _in_order(
+    snapshot: Snapshot, mask: Mask, order: Order, after: Place | None, most: int
+) -> tuple[Ints, list[Place]]:
+    """At most *most* of the rows that *mask* marks, in *order*, from *after* on, and their places."""
     rows = np.flatnonzero(mask)
-    rank, last = _RANK[snapshot.state[rows]], np.asarray(snapshot.flows["last"].to_numpy())[rows]
-    names = np.array(snapshot.flows["id"].take(pa.array(rows)).to_pylist(), object)
+    flows = snapshot.flows.drop_columns(["traces", "names"]).take(pa.array(rows))
+    knows = order.by in {"waiting", "overdue"}
+    ranks = ranks_of(order, flows, snapshot.state[rows], _overdue(snapshot, rows) if knows else None)
+    last = np.asarray(flows["last"].to_numpy())
+    names = np.array(flows["id"].to_pylist(), object)
+    chosen = np.arange(len(rows))
     if after is not None:
-        later = (rank > after.rank) | ((rank == after.rank) & (last < after.last))
-        later |= (rank == after.rank) & (last == after.last) & (names > after.id)
-        rows, rank, last, names = rows[later], rank[later], last[later], names[later]
-    by_name = np.argsort(names, kind="stable")
-    return rows[by_name[np.lexsort((-last[by_name], rank[by_name]))]]
-
-
-def _places(snapshot: Snapshot, rows: Ints) -> list[Place]:
-    chosen = snapshot.flows.select(["last", "id"]).take(pa.array(rows)).to_pylist()
-    ranks = _RANK[snapshot.state[rows]].tolist()
-    return [Place(rank, row["last"], row["id"]) for rank, row in zip(ranks, chosen, strict=True)]
+        later = (ranks < after.rank) if order.reverse else (ranks > after.rank)
+        alike = ranks == after.rank
+        later |= alike & (last < after.last)
+        later |= alike & (last == after.last) & (names > after.id)
+        chosen = np.flatnonzero(later)
+    chosen = chosen[in_order(order, ranks[chosen], last[chosen], names[chosen])][:most]
+    return rows[chosen], places_of(flows.take(pa.array(chosen)), ranks[chosen])
 
 
 def matching(snapshot: Snapshot, search: Search, hidden: Mask) -> Mask:
@@ -105,41 +133,12 @@ def matching(snapshot: Snapshot, search: Search, hidden: Mask) -> Mask:
         wanted = np.isin(snapshot.state, list(search.states)) & ~hidden
         mask &= wanted | hidden if search.dismissed else wanted
     if search.waiting_for:
-        mask &= _owed(snapshot, lambda service, _: service == search.waiting_for)
+        mask &= owing(snapshot, lambda service, _: service == search.waiting_for)
     if search.text:
-        mask &= _mentioning(snapshot, search.text)
+        mask &= holds(snapshot, Mentions("text", (Name(search.text, begins=False, ends=False),)))
+    for condition in search.conditions:
+        mask &= holds(snapshot, condition)
     return mask
-
-
-def _owed(snapshot: Snapshot, wanted: Callable[[str | None, str | None], bool]) -> Mask:
-    """Which flows have something overdue that *wanted* accepts; called once for each (service, event)."""
-    owed = snapshot.owed
-    kinds, kind = np.unique(np.stack([owed.step, owed.join]), axis=1, return_inverse=True)
-    hits = [wanted(*owed_by(snapshot, step, join)) for step, join in kinds.T.tolist()]
-    found = np.zeros(snapshot.flows.num_rows, np.bool_)
-    found[owed.flow[np.array(hits, np.bool_)[kind]]] = True
-    return found
-
-
-def _mentioning(snapshot: Snapshot, text: str) -> Mask:
-    """Which flows mention *text*: in their id, an event type, a service, what they wait for, or a trace id.
-
-    A trace id has to begin with it. Case does not matter.
-    """
-    flows = snapshot.flows
-    hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
-    found = np.array(hit.to_numpy(zero_copy_only=False))
-    ways = whole(flows["names"]).dictionary_encode()  # one for each variant
-    mentions = pc.match_substring(ways.dictionary, text, ignore_case=True).to_numpy(zero_copy_only=False)
-    found |= mentions[codes_of(ways)]
-    lower = text.lower()
-    found |= _owed(snapshot, lambda *words: any(lower in word.lower() for word in words if word))
-    if begins_trace_id(text):
-        traces = whole(flows["traces"])
-        owner = np.repeat(np.arange(flows.num_rows), np.diff(traces.offsets.to_numpy()))
-        starts = [trace.hex().startswith(text.lower()) for trace in traces.flatten().to_pylist()]
-        found[owner[np.array(starts, np.bool_)]] = True
-    return found
 
 
 def items_of(
@@ -173,22 +172,28 @@ def stored_item(
     return _item(row, kept_since, state, dismissed=dismissed.of(row["id"], row["received"], state))
 
 
+def _overdue(snapshot: Snapshot, rows: Ints) -> dict[str, Ranks]:
+    """What lists may be ordered by that only memory knows: for whom each of *rows* waits, since when."""
+    owed, entry = snapshot.owed, longest_owed(snapshot)[rows]
+    waits = entry >= 0
+    due = np.full(len(rows), NOT_OVERDUE)
+    due[waits] = -(owed.since + owed.due)[entry[waits]]
+    kinds = {
+        pair: owed_by(snapshot, *pair)[0] or ""
+        for pair in set(zip(owed.step.tolist(), owed.join.tolist(), strict=True))
+    }
+    steps, joins = owed.step[entry[waits]].tolist(), owed.join[entry[waits]].tolist()
+    waiting = np.full(len(rows), "", object)
+    waiting[waits] = [kinds[pair] for pair in zip(steps, joins, strict=True)]
+    return {"waiting": waiting, "overdue": due}
+
+
 def longest_owed(snapshot: Snapshot) -> Ints:
     """For each flow, the overdue entry that has been owed for longest; -1 if nothing is overdue."""
     entry = np.full(snapshot.flows.num_rows, -1)
     newest_first = np.argsort(snapshot.owed.since, kind="stable")[::-1]
     entry[snapshot.owed.flow[newest_first]] = newest_first
     return entry
-
-
-def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str | None]:
-    """(service, event type) that a flow waits for."""
-    expected = snapshot.expected
-    if expected is None:
-        return None, None
-    expectation = expected.of(step, join)
-    service, _ = expected.names.of_reactor(reactor_of(step))
-    return service, expectation.next_event_type if expectation else None
 
 
 def _item(

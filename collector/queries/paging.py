@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from collector.model.conditions import BY_STATE, SORTS, TEXTS, Order, Sort
 from collector.store.contracts import SpanPlace
 
 PART = 5_000  # spans: what a person can look at, and what takes a second to answer
@@ -17,6 +18,8 @@ _PartCursor: TypeAlias = tuple[Literal["after", "before"], _Start, _TraceId, _Sp
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
+# Of another order than by state: what it goes by, whether backwards, and the place there.
+_OrderedCursor: TypeAlias = tuple[Sort, bool, _Int64 | str, _Int64, str]
 
 
 class QuestionError(Exception):
@@ -28,24 +31,47 @@ class Page:
     """Which part of a list is wanted: so many entries, after a given one."""
 
     limit: int = 1000
-    after: tuple[int, int, str] | None = None  # of the last entry seen
+    after: tuple[int | str, int, str] | None = None  # of the last entry seen
 
 
-def page(limit: int, cursor: str | None) -> Page:
-    """The page at *cursor*, which must come from an earlier answer; raise `QuestionError` otherwise."""
+def page(limit: int, cursor: str | None, order: Order = BY_STATE) -> Page:
+    """The page at *cursor*, which must come from an earlier answer in this *order*, else `QuestionError`."""
     if not cursor:
         return Page(limit)
     try:
-        after = msgspec.json.decode(base64.urlsafe_b64decode(cursor.encode()), type=_Cursor)
+        text = base64.urlsafe_b64decode(cursor.encode())
+        if order == BY_STATE:
+            return Page(limit, msgspec.json.decode(text, type=_Cursor))
+        by, reverse, *after = msgspec.json.decode(text, type=_OrderedCursor)
+        if Order(by, reverse) != order or isinstance(after[0], str) != (by in TEXTS):
+            raise ValueError(by)
     except (ValueError, msgspec.MsgspecError) as error:
-        msg = f"cursor is '{cursor[:40]}': expected the next_cursor of an earlier answer, or none."
+        msg = (
+            f"cursor is '{cursor[:40]}': expected the next_cursor of an earlier answer"
+            f"{' in the same order' if order != BY_STATE else ''}, or none."
+        )
         raise QuestionError(msg) from error
-    return Page(limit, after)
+    return Page(limit, (after[0], after[1], after[2]))
 
 
-def cursor_after(entry: tuple[int, int, str]) -> str:
-    """The cursor of the page after *entry*."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(entry)).decode()
+def cursor_after(entry: tuple[int | str, int, str], order: Order = BY_STATE) -> str:
+    """The cursor of the page after *entry* of a list in *order*."""
+    said = entry if order == BY_STATE else (order.by, order.reverse, *entry)
+    return base64.urlsafe_b64encode(msgspec.json.encode(said)).decode()
+
+
+def order_of(sort: str) -> Order:
+    """The order that *sort* names, backwards with a "-" before it; raise `QuestionError` if there is none."""
+    by = sort.removeprefix("-")
+    for known in SORTS:
+        if by == known:
+            return Order(known, sort.startswith("-"))
+    if not sort:
+        return BY_STATE
+    msg = (
+        f"sort is '{sort[:40]}': expected {', '.join(SORTS)}, or one of them with - before it for backwards."
+    )
+    raise QuestionError(msg)
 
 
 @dataclass(frozen=True)

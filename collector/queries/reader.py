@@ -15,6 +15,7 @@ from collector.model.answers import (
     Dismissal,
     Expectations,
     Flow,
+    FlowItem,
     Flows,
     Map,
     Spans,
@@ -36,6 +37,7 @@ from collector.queries.flow import job_of, why
 from collector.queries.flow_answer import flow_answer
 from collector.queries.jobs import JOBS
 from collector.queries.kept import Kept
+from collector.queries.lines import Asked
 from collector.queries.map import choreography_map
 from collector.queries.paging import Page, Part
 from collector.queries.remnants import unexplained, unlisted
@@ -72,9 +74,15 @@ class Reader:
         hidden = dismissed.hidden(snapshot)
         return summary(self.sources, self._stopped.counts(snapshot, hidden, dismissed), hidden)
 
-    def flows(self, search: Search, wanted: Page) -> Flows:
-        """The flows that match *search*, stuck first."""
-        return flow_list.flows(self.sources, search, wanted, self._dismissing.dismissed)
+    def flows(self, wanted: Search | Asked, page: Page) -> Flows:
+        """A *page* of the flows that are *wanted*, in their order."""
+        asked = Asked(wanted) if isinstance(wanted, Search) else wanted
+        return flow_list.flows(self.sources, asked, page, self._dismissing.dismissed)
+
+    def listed(self, wanted: Asked, page: Page) -> tuple[list[FlowItem], str | None]:
+        """The same without a count, and the cursor of the next page: for whoever turns all pages."""
+        snapshot, dismissed = self.sources.live.snapshot, self._dismissing.dismissed
+        return flow_list.listed(self.sources, snapshot, wanted.search, page, dismissed)
 
     def nearest(self, name: str) -> list[str]:
         """The names of flows that look like *name*."""

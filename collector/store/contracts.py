@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
+from collector.model.conditions import BY_STATE, Condition, Order
 from collector.model.decisions import Decision
 from collector.store.care import StoreCare
 from collector.store.removal import DeletionStore, DismissalStore, RetentionStore
@@ -60,6 +61,8 @@ class Search:
     without: Sequence[str] = ()  # ids to leave out, as they are shown from elsewhere
     waiting_for: str = ""  # exact name of the service that owes it something; only flows in memory know that
     stored_by: int | None = None  # the newest version that counts; None: every one
+    conditions: Sequence[Condition] = ()  # what else must hold
+    order: Order = BY_STATE
 
 
 class Sample(NamedTuple):
@@ -85,7 +88,7 @@ RANKS = (3, 2, 1, 0, 0)
 class Place(NamedTuple):
     """A place in the list of all flows, the same whether a flow is in memory or stored."""
 
-    rank: int  # of its state, by RANKS
+    rank: int | str  # what the list is ordered by: of its state, by RANKS
     last: int  # the flow's last activity
     id: str
 
@@ -264,7 +267,7 @@ class FlowStore(Protocol):
         """STORED_FLOWS that were set aside, newest first."""
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
-        """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
+        """STORED_FLOWS that match *search* and follow *after*, in its order; of equals, the newest first."""
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows match *search*, by state."""

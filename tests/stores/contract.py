@@ -16,6 +16,7 @@ from collector.model.spans import SPANS
 from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
 from tests.stores.part_contract import SpanPartsContract
+from tests.stores.search_contract import FlowSearchContract
 
 NESTED: dict[str, Value] = {
     "text": "żółw\x00'; DROP TABLE spans --",
@@ -203,6 +204,8 @@ def flows(
         "work_ms": [0.0] * len(names),
         "incomplete": [False] * len(names),
         "names": [f"{event}\norder"] * len(names),
+        "failures": [None] * len(names),
+        "variant": [7] * len(names),
     }
     return pa.table(columns, schema=FLOWS)
 
@@ -225,7 +228,7 @@ def names(found: pa.Table) -> list[str]:
     return ids
 
 
-class FlowStoreContract:
+class FlowStoreContract(FlowSearchContract):
     """The promises of `FlowStore`."""
 
     @pytest.fixture
@@ -341,7 +344,6 @@ class FlowStoreContract:
         assert sorted(store.refused_keys()) == sorted(["tenant-1", STRANGE])
 
     def test_lists_turn_in_pages_and_agree_with_counts(self, store: FlowStore) -> None:
-        """Stuck flows first, then the newest; no flow is repeated or skipped."""
         for number in range(20):
             state = State(number % 5)
             put(store, flows(f"A-{number:02}", last=NOW + number % 3), state)

@@ -42,6 +42,31 @@ class FlowItem(Answer, frozen=True, kw_only=True):
     set_aside: Annotated[bool, says("it has too many spans to be judged: nobody knows what it waits for")]
 
 
+class LineTerm(Answer, frozen=True, kw_only=True):
+    """A term of the search line that counts."""
+
+    start: Annotated[int, says("where it begins in the line, in characters")]
+    end: Annotated[int, says("before which character it ends")]
+    field: Annotated[str | None, says("null for text")]
+    negated: bool
+
+
+class LineProblem(Answer, frozen=True, kw_only=True):
+    """A part of the search line that cannot be read, or can hardly be meant. The rest of it counts."""
+
+    start: Annotated[int, says("where it begins in the line, in characters")]
+    end: Annotated[int, says("before which character it ends")]
+    sentence: Annotated[str, says("what is wrong, and what was expected")]
+
+
+class LineRead(Answer, frozen=True, kw_only=True):
+    """How the search line was read."""
+
+    text: str
+    terms: list[LineTerm]
+    problems: list[LineProblem]
+
+
 class Flows(Answer, frozen=True, kw_only=True):
     """A page of flows."""
 
@@ -49,6 +74,9 @@ class Flows(Answer, frozen=True, kw_only=True):
     total: int
     next_cursor: str | None
     counts: dict[str, int]
+    states: Annotated[list[str], says("the states that were asked for, in the line or beside it; empty: all")]
+    line: LineRead
+    nearest: Annotated[list[str], says("names of flows that look like the text, if nothing matches")]
 
 
 EvidenceKind: TypeAlias = Literal["span", "broker", "absence"]

@@ -4,14 +4,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
-from collector.store.contracts import RANKS, Place, Search, begins_trace_id
+from collector.store.clickhouse.flow_conditions import conditions_of, order_by, settled_follow
+from collector.store.contracts import Place, Search, begins_trace_id
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
@@ -25,8 +25,6 @@ TEXTS = tuple(field.name for field in FLOWS if field.type == pa.string())
 _VALUES = "JSONExtract({{listed:String}}, 'Array({})')"
 LISTED = f"(SELECT arrayJoin({_VALUES}))"
 LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('String')})"
-# The order of lists: stuck and failed, then late, running and done.
-RANK = "multiIf(state >= 3, 0, state = 2, 1, state = 1, 2, 3)"
 BEGUN = "if(begun > 0, begun, received)"  # when its first span was received, as far as that is known
 BY = "stored_unix_nano <= {by:UInt64}"  # what is written meanwhile supersedes nothing
 EVERY = 2**64 - 1  # as `by`: all rows
@@ -73,6 +71,9 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
         values["text"] = search.text
     if search.waiting_for:
         parts.append("0")
+    holding, more = conditions_of(search.conditions)
+    parts += holding
+    values |= more
     if search.stored_by is not None:
         parts.append("stored_unix_nano <= {stored_by:UInt64}")
         values["stored_by"] = search.stored_by
@@ -131,13 +132,17 @@ class Settled:
         return " AND ".join(parts), values
 
     def first(self, limit: int, after: Place | None) -> pa.Table:
-        """The STORED_FLOWS that come first in lists, and follow *after*."""
+        """The STORED_FLOWS that come first in the order of the search, and follow *after*."""
         condition, values = self.condition()
+        order = self._search.order
         if after is not None:
-            condition += " AND last <= {at:Int64} AND (last < {at:Int64} OR id > {id:String})"
-            values |= {"at": after.last, "id": after.id}
+            if not (following := settled_follow(order, after)):
+                return STORED_FLOWS.empty_table()
+            condition += f" AND {following}"
+            values |= {"rank": after.rank, "at": after.last, "id": after.id}
         answer = self._database.query(
-            f"SELECT {AS_SETTLED} FROM flows WHERE {condition} ORDER BY last DESC, id LIMIT {{limit:UInt32}}",
+            f"SELECT {AS_SETTLED} FROM flows WHERE {condition}"
+            f" ORDER BY {order_by(order, settled=True)} LIMIT {{limit:UInt32}}",
             values | {"by": self.by, "limit": limit},
             STORED_FLOWS.names,
         )
@@ -146,13 +151,6 @@ class Settled:
     def _number(self, question: str, values: dict[str, object] | None = None) -> int:
         answer = self._database.query(question, {"by": self.by} | (values or {}), ["n"])
         return int(answer["n"][0].as_py())
-
-
-def ordered(flows: pa.Table) -> pa.Table:
-    """*flows* (STORED_FLOWS) in the order of lists."""
-    ranks = pa.array(np.array(RANKS)[flows["state"].to_numpy()])
-    by = [("rank", "ascending"), ("last", "descending"), ("id", "ascending")]
-    return flows.take(pc.sort_indices(flows.append_column("rank", ranks), by))
 
 
 def in_parts(

@@ -15,17 +15,18 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
+from collector.model.conditions import BY_STATE
 from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
 from collector.model.spans import NO_SPANS
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
+from collector.store.clickhouse.flow_conditions import follows, order_by
 from collector.store.clickhouse.flow_questions import (
     BEGUN,
     COLUMNS,
     EVERY,
     LISTED,
     LISTED_TRACES,
-    RANK,
     STATE,
     TEXTS,
     UNSETTLED,
@@ -34,14 +35,12 @@ from collector.store.clickhouse.flow_questions import (
     in_parts,
     newest_of,
     octets,
-    ordered,
     stored_columns,
     stored_flows,
 )
 from collector.store.clickhouse.sampled_runs import Runs
 from collector.store.clickhouse.stored_ids import StoredIds
 from collector.store.contracts import (
-    RANKS,
     Known,
     Place,
     Sample,
@@ -50,6 +49,7 @@ from collector.store.contracts import (
     StoreError,
     begins_trace_id,
 )
+from collector.store.flow_order import ordered
 
 _GONE = 255  # the state of a row whose flow is part of another now
 _MOST_SAMPLED = 100_000
@@ -234,18 +234,18 @@ class ClickHouseFlows:
         return self._unsettled(f"stuck_from = {SET_ASIDE}", limit)
 
     def found(self, search: Search, limit: int, after: Place | None = None) -> pa.Table:
-        """STORED_FLOWS that match *search* and follow *after* in the list: stuck first, then the newest."""
+        """STORED_FLOWS that match *search* and follow *after*, in its order."""
         condition, values = condition_of(search)
-        following, order = "state != 255", f"ORDER BY {RANK}, last DESC, id LIMIT {{limit:UInt32}}"
+        following, order = "state != 255", f"ORDER BY {order_by(search.order)} LIMIT {{limit:UInt32}}"
         values["limit"] = limit
         if after is not None:
-            following += f" AND ({RANK}, -last, id) > ({{rank:UInt8}}, -{{at:Int64}}, {{id:String}})"
+            following += f" AND {follows(search.order)}"
             values |= {"rank": after.rank, "at": after.last, "id": after.id}
         settled = self._settled(search)
         found = self._rows(f"{condition} AND {following} {order}", values, by=settled.by)
-        if settled.wanted and sum(state >= State.RUNNING for state in found["state"].to_pylist()) < limit:
-            rest = settled.first(limit, after if after and after.rank == RANKS[State.DONE] else None)
-            found = ordered(pa.concat_tables([found, rest]))
+        before_done = sum(state >= State.RUNNING for state in found["state"].to_pylist())
+        if settled.wanted and (search.order != BY_STATE or before_done < limit):
+            found = ordered(search.order, pa.concat_tables([found, settled.first(limit, after)]))
         return found.slice(0, limit)
 
     def _newest(self, condition: str, parameters: dict[str, object], limit: int) -> pa.Table:
