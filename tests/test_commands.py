@@ -86,8 +86,69 @@ def test_flows_are_found_and_counted(collector: Collector) -> None:
 
     assert listed[0].split()[:2] == ["STATE", "FLOW"]
     assert listed[1].startswith("stuck")
-    assert listed[-1] == "3 of 12 flows"
-    assert run("flows", "zzz", environment=collector.environment).stdout == "No flow.\n"
+    assert listed[-2:] == ["3 of 12 flows", "http://127.0.0.1:8501/flows?q=a-1"]
+    none = run("flows", "A-999", environment=collector.environment).stdout
+    assert none.startswith("No flow.\nNames like it: A-")
+
+
+def test_a_search_line_is_read_where_it_is_answered(collector: Collector) -> None:
+    """What cannot be read is said beside the answer, with its place; the rest counts."""
+    place = {"CHOREOSCOPE_DASHBOARD": "https://pages.example/"}
+    done = run(
+        "flows", "state:stuck", "took:>tens", "--sort", "-took", environment=collector.environment | place
+    )
+
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()[:2]] == ["STATE", "stuck"]
+    assert done.stdout.endswith("\nhttps://pages.example/flows?q=state%3Astuck+took%3A%3Etens&sort=-took\n")
+    sentence, line, marks = done.stderr.splitlines()
+    assert sentence.startswith("took is '>tens': expected a duration with its unit")
+    assert line[marks.index("^") : marks.index("^") + marks.count("^")] == ">tens"
+
+
+def test_flows_are_written_as_a_table(collector: Collector) -> None:
+    done = run(
+        "flows",
+        "state:stuck",
+        "--format",
+        "csv",
+        "--columns",
+        "flow,state",
+        environment=collector.environment,
+    )
+    chosen = run("flows", "state:stuck", "--columns", "state,messages", environment=collector.environment)
+
+    assert done.stdout == "flow,state\nA-17\ufffd[31m x,stuck\n"
+    assert chosen.stdout.splitlines()[:2] == ["STATE  MESSAGES", "stuck  3"]
+
+
+def test_stuck_fails_if_that_is_asked_for(collector: Collector) -> None:
+    assert run("stuck", "--fail-if-stuck", environment=collector.environment).returncode == 1
+    listed = run("stuck", "--flows", environment=collector.environment).stdout
+    assert "A-17\ufffd[31m x  stuck for" in listed
+    assert listed.endswith("http://127.0.0.1:8501/\n")
+
+
+@pytest.mark.parametrize(
+    ("settings", "coloured"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False)],
+)
+def test_a_pipe_has_no_colours_unless_it_is_to_have_them(
+    collector: Collector, settings: Mapping[str, str], coloured: bool
+) -> None:
+    shown = run("flows", "state:stuck", environment=collector.environment | settings).stdout
+
+    assert ("\x1b[31m\x1b[1mstuck\x1b[0m" in shown) == coloured
+    assert ("\x1b" in shown) == coloured
+
+
+def test_what_is_watched_is_asked_again(collector: Collector, tmp_path: Path) -> None:
+    words = ["flows", "state:stuck", "--watch", "--every", "0.2", "--format", "csv", "--columns", "state"]
+    out, errors = tmp_path / "out", tmp_path / "errors"
+    watching = Fork(call, words, collector.environment, stdout=out, stderr=errors)
+    until(lambda: out.read_text().count("state\nstuck\n") >= 3)
+    watching.send_signal(signal.SIGINT)
+    assert watching.wait(20) == 130
 
 
 def test_flow_is_drawn_with_what_is_missing(collector: Collector) -> None:

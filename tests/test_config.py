@@ -46,6 +46,7 @@ def test_nothing_else_is_documented() -> None:
     assert ROWS.keys() <= known | {
         *CLIENTS,
         "CHOREOSCOPE_API",
+        "CHOREOSCOPE_DASHBOARD",
         "CHOREOSCOPE_SHOP",
         "CHOREOSCOPE_USERS",
         "NATS_URL",

@@ -16,9 +16,14 @@ def cells(**more: Any) -> list[str]:
     return list(csv.reader(io.StringIO(csv_of([item("done", **more)], ["flow"])), strict=True))[1]
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "－1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "＝1+1", "－1"])
 def test_a_text_that_would_be_a_formula_is_text(name: str) -> None:
     assert cells(key=name) == [f"'{name}"]
+
+
+def test_a_terminal_obeys_nobody() -> None:
+    assert cells(key="a\x1b[31m\u202eb") == ["a\ufffd[31m\ufffdb"]
+    assert cells(key="\r=1") == ["'\ufffd=1"]
 
 
 @pytest.mark.parametrize("name", ["A-1", "a,b", 'say "hi"', "two\nlines", "żółw", "'=1"])

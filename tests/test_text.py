@@ -53,7 +53,7 @@ def listed(*found: dict[str, Any], total: int, flows: int) -> str:
         "first_unix_nano": 40 * SECOND,
     }
     document = {"stuck": found, "cohorts": [cohort], "total": total, "flows": flows, **CALM}
-    return text.stuck(document, 100 * SECOND)
+    return text.stuck(document, 100 * SECOND, flows=True)
 
 
 @pytest.mark.parametrize(("replayed", "begins"), [(True, "Nothing is"), (False, "Nothing is known yet")])
@@ -61,7 +61,7 @@ def test_a_collector_that_has_just_started_calls_nothing_well(replayed: bool, be
     document = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "replayed": replayed}
     document["notes"] = []
 
-    for shown in (text.stuck(document, 100 * SECOND), text.why(document, "A-1")):
+    for shown in (text.stuck(document, 100 * SECOND, flows=True), text.why(document, "A-1")):
         assert shown.startswith(begins)
         assert ("known yet" in shown) is not replayed
 
@@ -141,7 +141,7 @@ def test_a_clock_that_was_set_back_makes_nothing_younger_than_nothing() -> None:
     """The collector's times are ahead of this machine's then, for hours."""
     busy = {"stuck": [finding("A-1")], "cohorts": [], "total": 1, "flows": 1, **CALM}
 
-    assert "-" not in text.stuck(busy, 0).replace("A-1", "")
+    assert "-" not in text.stuck(busy, 0, flows=True).replace("A-1", "")
 
 
 def test_nothing_is_called_well_while_flows_left_the_list_with_their_spans() -> None:

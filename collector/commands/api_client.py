@@ -10,6 +10,7 @@ import httpx
 from collector.commands.calling import called
 from collector.commands.connecting import bearer, connection, hint
 from collector.commands.failure import CommandError, NoAnswerError
+from collector.commands.terminal import short
 
 Document: TypeAlias = dict[str, Any]
 
@@ -33,7 +34,9 @@ def ask(path: str, parameters: Document | None = None) -> Document:
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
     answer, document = _answered("GET", path, _PATIENCE_S, params=given)
     if answer.status_code == httpx.codes.NOT_FOUND:
-        raise CommandError(document.get("error", "not found"), code=1)
+        near = ", ".join(map(short, document.get("nearest") or []))
+        like = f" Names like it: {near}." if near else ""
+        raise CommandError(f"{document.get('error', 'not found')}{like}", code=1)
     if answer.is_error:
         raise CommandError(str(document.get("error", answer.status_code)))
     return document

@@ -8,6 +8,7 @@ import click
 from collector.commands import expectation_text
 from collector.commands.api_client import ask, tell
 from collector.commands.failure import CommandError
+from collector.commands.page_links import page_of
 from collector.commands.reading import formats, show
 
 _PATH = "/expectations"
@@ -34,6 +35,7 @@ def expectations(context: click.Context, event_type: str, service: str, style: s
         document,
         style,
         lambda found: expectation_text.expectations(found, time.time_ns(), event_type, service),
+        page_of("expectations", {"event_type": event_type, "service": service}),
     )
 
 

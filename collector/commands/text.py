@@ -1,11 +1,13 @@
 """Formats answers as text for a terminal. Names from spans lose their control characters."""
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from collector.commands.expectation_text import NOT_KNOWN_YET, beside, calm
 from collector.commands.sweeping_text import beside as gone
 from collector.commands.sweeping_text import by_whom
-from collector.commands.terminal import clean, short, table
+from collector.commands.terminal import clean, harmless, short, table, tinted
+from collector.model.flow_cells import cells_of
 from collector.model.wording import counted, duration, moment
 
 Document: TypeAlias = dict[str, Any]
@@ -18,25 +20,25 @@ _DEEPEST = 120  # characters of indentation
 _STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
 
 
-def stuck(document: Document, now: int) -> str:
-    """The cohorts, then each finding in two lines."""
+def stuck(document: Document, now: int, *, flows: bool = False) -> str:
+    """A line for each incident, and one that says it; with *flows*, then each finding in two lines."""
     found = document["stuck"]
     if not found:
         return "\n".join([*calm(document), *gone(document)]) if document["replayed"] else NOT_KNOWN_YET
-    flows = document["flows"]
+    count = document["flows"]
     oldest = _age(now, min(finding["since_unix_nano"] for finding in found))
-    verb = "is" if flows == 1 else "are"
+    verb = "is" if count == 1 else "are"
     states = {finding["state"] for finding in found}
     words = [said for state, said in _STATES.items() if state in states]
     lines = [
-        f"{counted(flows, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.",
+        tinted(f"{counted(count, 'flow')} {verb} {' or '.join(words)}, the oldest for {oldest}.", "head"),
         *gone(document),
         *beside(document),
         "",
     ]
     rows = [
         (
-            short(cohort["missing_service"]),
+            tinted(short(cohort["missing_service"]), "missing"),
             " and ".join(map(short, cohort["triggers"])),
             str(cohort["cause"]),
             counted(cohort["flows"], "flow"),
@@ -44,15 +46,29 @@ def stuck(document: Document, now: int) -> str:
         )
         for cohort in document["cohorts"]
     ]
-    lines += table(("MISSING", "AFTER", "CAUSE", "FLOWS", "SINCE"), rows)
+    head, *incidents = table(("MISSING", "AFTER", "CAUSE", "FLOWS", "SINCE"), rows)
+    lines.append(head)
+    for line, cohort in zip(incidents, document["cohorts"], strict=True):
+        lines += [line, *_said_of(cohort, found)]
+    if not flows:
+        return "\n".join([*lines, "", "--flows lists them."])
     lines.append("")
     for finding in found:
-        age = _age(now, finding["since_unix_nano"])
-        lines.append(f"{short(finding['key'] or finding['flow'])}  {finding['state']} for {age}")
+        state = tinted(finding["state"], finding["state"])
+        lines.append(
+            f"{short(finding['key'] or finding['flow'])}  {state} for {_age(now, finding['since_unix_nano'])}"
+        )
         lines.append(f"    {clean(finding['sentence'])}")
     if len(found) < document["total"]:
         lines += ["", f"The oldest {len(found):,} of {document['total']:,} findings: --limit shows more."]
     return "\n".join(lines)
+
+
+def _said_of(cohort: Document, found: list[Document]) -> list[str]:
+    """The sentence that says an incident: its own, or that of its oldest finding."""
+    own = [finding["sentence"] for finding in found if finding.get("cohort") == cohort.get("id")]
+    said = cohort.get("sentence") or next(iter(own), "")
+    return [f"    {clean(said)}"] if said else []
 
 
 def _age(now: int, since: int) -> str:
@@ -60,28 +76,50 @@ def _age(now: int, since: int) -> str:
     return duration(max(now - since, 0) / 1e9)
 
 
-def flows(document: Document, now: int) -> str:
-    """A table of flows."""
-    rows = [
-        (
-            "set aside" if item.get("set_aside") else item["state"],
-            short(item["key"] or item["id"]),
-            short(item["last_event_type"] or ""),
-            by_whom(item["dismissed"])
-            if item.get("dismissed")
-            else short(item["waiting_for"] or item["outcome"] or ""),
-            f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
-            _took(item),
-            str(item["messages"]),
-        )
-        for item in document["flows"]
-    ]
+def flows(document: Document, now: int, columns: Sequence[str] = ()) -> str:
+    """A table of flows; with *columns*, of these, as in CSV."""
+    rows = (
+        [tuple(map(short, cells_of(item, columns))) for item in document["flows"]]
+        if columns
+        else [
+            (
+                "set aside" if item.get("set_aside") else tinted(item["state"], item["state"]),
+                short(item["key"] or item["id"]),
+                short(item["last_event_type"] or ""),
+                by_whom(item["dismissed"])
+                if item.get("dismissed")
+                else tinted(short(item["waiting_for"]), "missing")
+                if item["waiting_for"]
+                else short(item["outcome"] or ""),
+                f"{duration(max(now - item['started_unix_nano'], 0) / 1e9)} ago",
+                _took(item),
+                str(item["messages"]),
+            )
+            for item in document["flows"]
+        ]
+    )
     if not rows:
-        return "No flow."
-    lines = table(("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "STARTED", "TOOK", "MESSAGES"), rows)
+        return "\n".join(["No flow.", *like(document.get("nearest", []))])
+    head = ("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "STARTED", "TOOK", "MESSAGES")
+    lines = table([name.upper() for name in columns] or head, rows)
     if len(rows) < document["total"]:
         lines.append(f"{len(rows):,} of {document['total']:,} flows")
     return "\n".join(lines)
+
+
+def like(names: list[str]) -> list[str]:
+    """What may have been meant by a name that nothing has."""
+    return [f"Names like it: {', '.join(map(short, names))}"] if names else []
+
+
+def problems(line: Document) -> list[str]:
+    """What cannot be read of a search line: why, and where it is."""
+    text = harmless(line["text"])
+    found = []
+    for problem in line["problems"]:
+        marks = " " * problem["start"] + "^" * (problem["end"] - problem["start"])
+        found += [harmless(problem["sentence"]), f"  {text}", f"  {marks}"]
+    return found
 
 
 def _took(item: Document) -> str:
@@ -94,7 +132,7 @@ def _took(item: Document) -> str:
 def flow(document: Document) -> str:
     """One flow as a tree: a message, who reacted to it, what they published."""
     item = document["flows"][0]
-    state = f" {item['state']}" if "state" in item else ""
+    state = f" {tinted(item['state'], item['state'])}" if "state" in item else ""
     traces = counted(len(item["traces"]), "trace")
     head = f"{short(item['key'] or item['id'])}{state}: {_counts(item)}, {traces}"
     findings = [f"  {clean(finding['sentence'])}" for finding in document.get("findings", [])]
@@ -223,7 +261,8 @@ def _tree(document: Document) -> list[str]:
             service, event = finding["missing"]["service"], finding["missing"]["next_event_type"]
             missing = f"{short(service)}: {short(event)}" if event else short(service)
             branch = "├╌" if children or number < len(gaps) else "└╌"
-            lines.append(f"{follow}{branch} ? {missing} is missing, {duration(finding['overdue_s'])} overdue")
+            said = f"? {missing} is missing, {duration(finding['overdue_s'])} overdue"
+            lines.append(f"{follow}{branch} {tinted(said, 'missing')}")
         for place, child in reversed(list(enumerate(children))):
             last = place == len(children) - 1
             # A chain of thousands would take megabytes of blanks, and no terminal is as wide.

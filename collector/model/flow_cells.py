@@ -35,13 +35,18 @@ _CELLS: Mapping[str, Callable[[Item], object]] = {
 COLUMNS = tuple(_CELLS)
 
 
+def cells_of(item: Item, columns: Sequence[str]) -> list[str]:
+    """What *columns* say of a flow, as text; nothing for what it does not have."""
+    return ["" if (value := _CELLS[name](item)) is None else str(value) for name in columns]
+
+
 def csv_of(items: Iterable[Item], columns: Sequence[str] = COLUMNS, *, head: bool = True) -> str:
-    """CSV (RFC 4180, UTF-8) of *items*, in lines of *columns*; after a *head* with their names.
+    """CSV of *items*, in lines of *columns*; after a *head* with their names.
 
     A text that would be a formula has an apostrophe before it: names come from spans, and are data.
     """
     written = io.StringIO()
-    lines = csv.writer(written)
+    lines = csv.writer(written, lineterminator="\n")
     if head:
         lines.writerow(columns)
     for item in items:
@@ -50,7 +55,13 @@ def csv_of(items: Iterable[Item], columns: Sequence[str] = COLUMNS, *, head: boo
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    # A terminal would obey control characters, and no spreadsheet shows them.
+    text = "".join(
+        one if one.isprintable() or one in "\t\n" else "\N{REPLACEMENT CHARACTER}" for one in value
+    )
+    return f"'{text}" if value.startswith(_FORMULA) else text
 
 
 def _time(at: int) -> str:
