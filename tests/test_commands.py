@@ -95,7 +95,7 @@ def test_a_search_line_is_read_where_it_is_answered(collector: Collector) -> Non
     """What cannot be read is said beside the answer, with its place; the rest counts."""
     place = {"CHOREOSCOPE_DASHBOARD": "https://pages.example/"}
     done = run(
-        "flows", "state:stuck", "took:>tens", "--sort", "-took", environment=collector.environment | place
+        "flows", "state:stuck", "took:>tens", "--sort", "-took", environment={**collector.environment, **place}
     )
 
     assert done.returncode == 0
@@ -136,7 +136,7 @@ def test_stuck_fails_if_that_is_asked_for(collector: Collector) -> None:
 def test_a_pipe_has_no_colours_unless_it_is_to_have_them(
     collector: Collector, settings: Mapping[str, str], coloured: bool
 ) -> None:
-    shown = run("flows", "state:stuck", environment=collector.environment | settings).stdout
+    shown = run("flows", "state:stuck", environment={**collector.environment, **settings}).stdout
 
     assert ("\x1b[31m\x1b[1mstuck\x1b[0m" in shown) == coloured
     assert ("\x1b" in shown) == coloured
