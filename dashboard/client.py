@@ -148,17 +148,27 @@ class Api:
         state: str = "",
         waiting_for: str = "",
         window_s: int | None = None,
+        sort: str = "",
         limit: int = 100,
     ) -> Answered[Flows]:
-        """Search flows; empty values do not narrow the search."""
+        """Ask for flows by a search line and what stands beside it; empty values do not narrow the search."""
         params = {
             "q": q,
             "state": state,
             "waiting_for": waiting_for,
             "window_s": window_s,
+            "sort": sort,
             "limit": limit,
         }
         return self._ask("/api/v1/flows", Flows, params, about="the flows", max_age=0.5)
+
+    def flows_csv(self, **wanted: object) -> bytes:
+        """Ask for the same flows as CSV; raise `ApiError` if there is no answer."""
+        try:
+            response = self._http.get("/api/v1/flows.csv", params=_said(wanted), timeout=SLOW)
+        except httpx.HTTPError as error:
+            raise UnreachableError(f"No answer from the collector at {self.base}.") from error
+        return response.content if response.is_success else _decoded(response, bytes)
 
     def flow(self, key: str, *, part: str = "") -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*.
@@ -352,7 +362,7 @@ class ShopControl:
         return _decoded(response, ShopService)
 
 
-_KINDS: Mapping[int, type[ApiError]] = {401: RefusedError, 403: RefusedError, 404: NotFoundError}
+_KINDS: Mapping[int, type[ApiError]] = {401: RefusedError, 403: RefusedError}
 
 
 def _said(params: Mapping[str, object]) -> dict[str, str]:
@@ -370,10 +380,14 @@ def _decoded(response: httpx.Response, kind: type[T]) -> T:
             return msgspec.json.decode(response.content, type=kind)
         except msgspec.DecodeError as error:
             raise ApiError(f"The answer of {response.url} is not what was expected: {error}.") from error
+    nearest: tuple[str, ...] = ()
     try:
-        sentence = str(msgspec.json.decode(response.content)["error"])
+        said = msgspec.json.decode(response.content)
+        sentence, nearest = str(said["error"]), tuple(map(str, said.get("nearest") or ()))
     except (msgspec.DecodeError, KeyError, TypeError):
         sentence = f"{response.url} answered {response.status_code}."
+    if response.status_code == httpx.codes.NOT_FOUND:
+        raise NotFoundError(sentence, nearest)
     raise _KINDS.get(response.status_code, ApiError)(sentence)
 
 

@@ -44,5 +44,14 @@ if has_provider() or GUARD.wants_token():
             st.button("Sign out", on_click=st.logout, type="tertiary")
         else:
             st.html('<a href="logout" target="_self">Sign out</a>')
+if chosen.title != "Flows":  # which has the line itself
+    with st.container(key="search"):
+        st.text_input(
+            "Search",
+            key="search_everywhere",
+            placeholder="Search flows  ( / )",
+            icon=":material/search:",
+            label_visibility="collapsed",
+        )
 page.entered(chosen.title)
 chosen.run()

@@ -7,7 +7,7 @@ import shutil
 import sysconfig
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -203,6 +203,20 @@ def guarded(key: str) -> Iterator[None]:
 def to_flow(key: str, **more: str) -> dict[str, str]:
     """Return the link target for the page of one flow."""
     return {"page": "flow", "flow": key, **more}
+
+
+def like(names: Sequence[str]) -> list[list[words.Part]]:
+    """Return the line that says which names are like one that no flow has, with links; no line for none."""
+    parts: list[words.Part] = [{"text": "Names like it: "}]
+    for name in names:
+        parts += [{"text": name, "target": to_flow(name)}, {"text": ", "}]
+    return [[*parts[:-1], {"text": "."}]] if names else []
+
+
+def to_flows(*terms: str, sort: str = "") -> dict[str, str]:
+    """Return the link target for the flows that a search line of these *terms* asks for."""
+    line = {"page": "flows", "q": " ".join(terms)}
+    return {**line, "sort": sort} if sort else line
 
 
 def dropped(drop: Drop) -> list[words.Part]:

@@ -20,4 +20,8 @@ class RefusedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """The collector does not know what was asked for."""
+    """The collector does not know what was asked for; `nearest` has names like it."""
+
+    def __init__(self, sentence: str, nearest: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.nearest = nearest

@@ -51,6 +51,11 @@ BECAUSES = {
 }
 
 
+def quoted(name: str) -> str:
+    """Return *name* as a value of a search line, whatever is in it."""
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def duration(ms: float | None) -> str:
     """Format a duration with at most three digits: `218 ms`, `1.96 s`, `41 s`, `14 m`, `2 h 5 m`."""
     if ms is None:

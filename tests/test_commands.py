@@ -95,7 +95,12 @@ def test_a_search_line_is_read_where_it_is_answered(collector: Collector) -> Non
     """What cannot be read is said beside the answer, with its place; the rest counts."""
     place = {"CHOREOSCOPE_DASHBOARD": "https://pages.example/"}
     done = run(
-        "flows", "state:stuck", "took:>tens", "--sort", "-took", environment={**collector.environment, **place}
+        "flows",
+        "state:stuck",
+        "took:>tens",
+        "--sort",
+        "-took",
+        environment={**collector.environment, **place},
     )
 
     assert done.returncode == 0

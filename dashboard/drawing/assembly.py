@@ -29,6 +29,11 @@ _UNKNOWN = re.compile(r"^(?:import\b|export\b|var\b|(?:const|let) [{\[]).*", re.
 _SPACED = re.compile(r"^([\w-]+): (?=.*;$)")
 _INSIDE = re.compile(r"(?<=[{;},:])\n")
 
+# In a script: spaces around signs, which mean something only in texts, templates, patterns and comments. Not
+# around plus and minus: "a + +b" is not "a++b".
+_WORDS = re.compile(r"[\"'`/]")
+_AROUND = re.compile(r" ?([=<>&|?:,{}()*]+) ?")
+
 _FORMS = (
     'write import { a, b } from "./module.js", and declare or export one const, function or class at a time'
 )
@@ -144,7 +149,9 @@ def _js(name: str, text: str) -> str:
             _refuse(name, f"cannot leave out {line!r}", "begin each line of a comment with //")
         if line.count("`") % 2:
             _refuse(name, f"a template goes on after {line!r}", "keep it on one line")
-    spare = [line.replace(") => ", ")=>") for line in lines]
+    spare = [
+        line.replace(") => ", ")=>") if _WORDS.search(line) else _AROUND.sub(r"\1", line) for line in lines
+    ]
     return "".join(line if _goes_on(line) else f"{line}\n" for line in spare).rstrip("\n")
 
 

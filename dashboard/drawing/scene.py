@@ -194,8 +194,18 @@ def took(step: Step) -> str:
     )
 
 
-def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable[[Way], Data]) -> Data:
-    """Draw the process map: an arrow's width shows how often, its colour *by* (p95, waiting or stuck)."""
+def choreography(
+    picture: Picture,
+    colour: Colour,
+    *,
+    by: str,
+    link_to: Callable[[Way], Data],
+    flows_of: Callable[..., Data],
+) -> Data:
+    """Draw the process map: an arrow's width shows how often, its colour *by* (p95, waiting or stuck).
+
+    Pills lead where *link_to* says, boxes and arrows to what *flows_of* says of the boxes that they concern.
+    """
     boxes = [Box(place.id, *_place_size(place)) for place in picture.places]
     placed = layout(boxes, [(way.source, way.target) for way in picture.ways], gaps=Gaps(14.0, 34.0))
     placed = replace(placed, routes=_apart(picture.ways, placed))
@@ -220,9 +230,14 @@ def choreography(picture: Picture, colour: Colour, *, by: str, link_to: Callable
                 "sub": _taken(place),
                 "tip": "\n\n".join([_place_label(place), *map(_told, place.takers)]),
                 "problem": int(any(way.stuck for way in picture.ways if way.target == place.id)),
+                "flows": flows_of(place),
+                "flowsLabel": f"Flows with {place.title}",
             }
         )
     ways = [_way(way, placed, at, most=most, by=by, link_to=link_to) for at, way in enumerate(picture.ways)]
+    known = {place.id: place for place in picture.places}
+    for data, way in zip(ways, picture.ways, strict=True):
+        data["flows"] = flows_of(known[way.source], known[way.target])
     return {
         "nodes": nodes,
         "edges": ways,

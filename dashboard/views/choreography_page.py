@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import page, words
 from dashboard.drawing import scene
 from dashboard.drawing.component import mount
-from dashboard.drawing.process_map import Level, Way, picture
+from dashboard.drawing.process_map import Level, Place, Way, picture
 from dashboard.total_shapes import Map, Variant
 
 BY = {"p95": "p95 latency", "waiting": "Waiting", "stuck": "Stuck"}
@@ -61,6 +61,22 @@ def link_to(way: Way) -> dict[str, str]:
     return {"page": "flows", "state": "stuck", "waiting": way.service}
 
 
+def flows_of(*parts: Place) -> dict[str, str]:
+    """Return the target of a box, or of an arrow between boxes: the flows in which all of them occur."""
+    terms = [term for part in parts for term in terms_of(part)]
+    return page.to_flows(*dict.fromkeys(terms), f"last:>-{WINDOW_S // 60}m")
+
+
+def terms_of(part: Place) -> list[str]:
+    """Say in a search line what a box of the map stands for."""
+    if part.kind == "service":
+        return [f"service:{words.quoted(part.service)}"]
+    if part.kind == "taker":
+        event, _, service = part.id.partition("\n")
+        return [f"event:{words.quoted(event)}", f"service:{words.quoted(service)}"]
+    return [f"event:{words.quoted(part.title)}"]
+
+
 def variants(found: Map) -> list[dict[str, Any]]:
     """List the variants of the flows, for the panel beside the map."""
     return [variant(item) for item in found.variants[:40]]
@@ -76,6 +92,7 @@ def variant(item: Variant) -> dict[str, Any]:
         "count": words.count(item.count, "flow"),
         "took": words.duration(item.p50_s * 1000) if item.p50_s is not None else "",
         "outcome": item.outcome,
+        "target": page.to_flows(f"variant:{item.id}", f"last:>-{WINDOW_S // 60}m"),
     }
 
 
@@ -96,7 +113,9 @@ def whole() -> None:
             nothing()
             return
         shown: Level = "service" if level == "service" else "event"
-        data = scene.choreography(picture(found, shown), page.stripes(), by=by, link_to=link_to)
+        data = scene.choreography(
+            picture(found, shown), page.stripes(), by=by, link_to=link_to, flows_of=flows_of
+        )
         legend = LEGEND_STUCK if by == "stuck" else LEGEND_LATENCY
         label = "Process map of the last 15 minutes"
         drawn = {**data, "variants": variants(found), "legend": legend, "label": label}

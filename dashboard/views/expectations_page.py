@@ -133,6 +133,10 @@ def target(service: str, event_type: str) -> dict[str, str]:
     return {"page": "expectations", "service": service, "event_type": event_type}
 
 
+COLUMNS = ["service", "after", "publishes / needs", "state", "#share", "#of", "#p50", "#p99", "#deadline"]
+COLUMNS += ["#since", "#last", "#missed"]
+
+
 def pills(steps: list[ExpectedStep]) -> list[dict[str, Any]]:
     """Describe a pill for each state, with its number of matches, and one for each name in the address."""
     state = st.session_state
@@ -155,6 +159,7 @@ def rows(steps: list[ExpectedStep]) -> dict[str, Any]:
     limit, all_ = st.session_state.expected_limit, len(steps)
     shown = min(limit, all_)
     return {
+        "columns": COLUMNS,
         "rows": [row(step) for step in steps[:limit]],
         "showing": f"showing {shown:,} of {words.count(all_, 'step')}" if shown else "",
         "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,

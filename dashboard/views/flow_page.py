@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -28,17 +29,18 @@ UNKNOWN = (
 )
 
 
-def unknown(key: str) -> None:
-    """Say that no flow has this name, and where to look."""
+def unknown(key: str, nearest: Sequence[str]) -> None:
+    """Say that no flow has this name, which names are like it, and where to look."""
     mount(
         "notice",
         {
             "title": [{"text": "No flow "}, {"text": key, "mark": "code"}, {"text": "."}],
             "lines": [
                 [{"text": UNKNOWN}],
+                *page.like(nearest),
             ],
             "links": [
-                {"label": "Search flows like it", "target": {"page": "flows", "q": key}},
+                {"label": "Search flows like it", "target": page.to_flows(words.quoted(key))},
                 {"label": "All flows", "target": {"page": "flows"}},
             ],
         },
@@ -252,8 +254,8 @@ def story(key: str) -> None:
             _, flow = page.ask_both(
                 api.summary, lambda: api.flow(key, part=part), "flow", about=f"{key} {part}", height=HEIGHT
             )
-        except NotFoundError:
-            unknown(key)
+        except NotFoundError as error:
+            unknown(key, error.nearest)
             return
         item = flow.flows[0] if flow.flows else None
         name = (item.key or item.id) if item else key

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 
 from dashboard import page, words
 from dashboard.drawing.component import mount
-from dashboard.shapes import FlowItem, Flows
+from dashboard.shapes import FlowItem, Flows, LineRead
 from dashboard.total_shapes import Summary
 from dashboard.words import SECOND
 
@@ -25,11 +26,31 @@ ENDED = {"done": "ended", "running": "nothing is overdue"}
 INCOMPLETE = "Spans of this flow are missing: what is drawn may not be all."
 REASON = 60  # characters of what is said beside a flow; its page has all
 FIRST = 100  # rows shown at first; "more" adds as many again
+TABLE = 10_000  # rows of a CSV file
+# What each column is sorted by at a click, at first and then; "#" is for numbers.
+COLUMNS = {
+    "state": ("state", "-state"),
+    "flow": ("flow", "-flow"),
+    "waiting for / outcome": ("-overdue", "overdue"),
+    "#started": ("-started", "started"),
+    "#last activity": ("-last", "last"),
+    "#took": ("-took", "took"),
+    "share of time waiting": ("-share", "share"),
+    "#waited": ("-wait", "wait"),
+    "#worked": ("-work", "work"),
+    "last message": ("event", "-event"),
+    "#messages": ("-messages", "messages"),
+    "#reactions": ("-reactions", "reactions"),
+}
+OPTIONAL = ("#last activity", "#waited", "#worked")  # shown if the reader chooses them
+SHOWN = [name for name in COLUMNS if name not in OPTIONAL]
+SORTS = {by for ways in COLUMNS.values() for by in ways}
+FIELDS = ("q", "state", "window", "waiting", "sort")  # of the address
 
 
 def read_address() -> None:
     """Take the filters from the address if a link or the Back button has changed it."""
-    wanted = tuple(st.query_params.get(name, "") for name in ("q", "state", "window", "waiting"))
+    wanted = tuple(st.query_params.get(name, "") for name in FIELDS)
     if st.session_state.get("flows_address") == wanted:
         return
     st.session_state.flows_address = wanted
@@ -37,6 +58,7 @@ def read_address() -> None:
     st.session_state.flows_state = wanted[1] if wanted[1] in STATES else ""
     st.session_state.flows_window = wanted[2] if wanted[2] in WINDOWS else ""
     st.session_state.flows_waiting = wanted[3]
+    st.session_state.flows_sort = wanted[4] if wanted[4] in SORTS else ""
     st.session_state.flows_limit = FIRST
 
 
@@ -44,10 +66,9 @@ def changed() -> None:
     """Write the filters to the address; called when the reader changes one."""
     state = st.session_state
     state.flows_limit = FIRST
-    state.flows_address = (state.flows_q, state.flows_state, state.flows_window or "", state.flows_waiting)
-    page.write_address(
-        q=state.flows_q, state=state.flows_state, window=state.flows_window, waiting=state.flows_waiting
-    )
+    wanted = [state[f"flows_{name}"] or "" for name in FIELDS]
+    state.flows_address = tuple(wanted)
+    page.write_address(**dict(zip(FIELDS, wanted, strict=True)))
 
 
 @st.fragment(run_every="2s")
@@ -63,30 +84,65 @@ def table() -> None:
                 state=state.flows_state,
                 waiting_for=state.flows_waiting,
                 window_s=int(state.flows_window) if state.flows_window else None,
+                sort=state.flows_sort,
                 limit=state.flows_limit,
             ),
             "flows",
+            about=repr(state.flows_address),
             height=560,
         )
         now = api.now()
-        done = mount(
-            "flows", {"now": now / 1e6, "pills": pills(found), **rows(found, summary, now)}, key="flows"
-        )
+        unreadable(found.line)
+        body = {"pills": pills(found), "columns": columns(), "sorts": sorts(), **rows(found, summary, now)}
+        done = mount("flows", {"now": now / 1e6, **body}, key="flows")
         if not found.flows:
-            no_match()
-        act(done["act"])
+            no_match(found.nearest)
+        act(done["act"], found.line)
+
+
+def unreadable(line: LineRead) -> None:
+    """Underline what of the search line cannot be read, and say what was expected there."""
+    if not line.problems:
+        return
+    parts: list[words.Part] = []
+    at = 0
+    for problem in sorted(line.problems, key=lambda one: one.start):
+        start = max(problem.start, at)
+        parts += [{"text": line.text[at:start]}, {"text": line.text[start : problem.end], "mark": "u"}]
+        at = max(problem.end, at)
+    parts.append({"text": line.text[at:]})
+    said: list[list[words.Part]] = [[{"text": problem.sentence}] for problem in line.problems]
+    shown = [part for part in parts if part["text"]]
+    mount("notice", {"lines": [shown, *said], "tone": "amber"}, key="unreadable")
+
+
+def columns() -> list[str]:
+    """Return the columns that the reader has chosen, in their order."""
+    wanted = st.session_state.get("flows_columns") or SHOWN
+    return [name for name in COLUMNS if name in wanted]
+
+
+def sorts() -> dict[str, dict[str, str]]:
+    """Say of each column what a click on its head sorts by, and which way it is sorted now."""
+    now = st.session_state.flows_sort or "state"
+    described = {}
+    for name, (first, second) in COLUMNS.items():
+        described[name] = {"by": second if now == first else first}
+        if now in {first, second}:
+            described[name]["way"] = "descending" if now.startswith("-") else "ascending"
+    return described
 
 
 def pills(found: Flows) -> list[dict[str, Any]]:
     """Describe a pill for each state, with its number of matches, and one that clears `waiting for`."""
-    chosen_, waiting = st.session_state.flows_state, st.session_state.flows_waiting
+    waiting = st.session_state.flows_waiting
     states = [
         {
             "key": name,
             "label": name,
             "count": words.number(found.counts.get(name, 0)),
-            "on": name == chosen_,
-            "act": {"state": "" if name == chosen_ else name},
+            "on": name in found.states,
+            "act": {"state": "" if found.states == [name] else name},
         }
         for name in STATES
     ]
@@ -98,8 +154,8 @@ def pills(found: Flows) -> list[dict[str, Any]]:
     ]
 
 
-def act(done: Any) -> None:
-    """Perform the action of a button in the table."""
+def act(done: Any, line: LineRead) -> None:
+    """Perform the action of a button in the table; *line* is the search line as it was read."""
     state = st.session_state
     if not isinstance(done, dict):
         return
@@ -108,10 +164,26 @@ def act(done: Any) -> None:
     elif done.get("waiting") == "":
         state.flows_waiting = ""
         changed()
+    elif done.get("sort") in SORTS:
+        state.flows_sort = "" if done["sort"] == "state" else done["sort"]
+        changed()
     elif done.get("state") in {"", *STATES}:
         state.flows_state = done["state"]
+        said = {term.field for term in line.terms}
+        state.flows_next = without_states(line) if "state" in said else state.flows_q
+        if state.flows_next != state.flows_q:
+            st.rerun()  # the whole page, because the line is above this part of it
         changed()
     st.rerun(scope="fragment")
+
+
+def without_states(line: LineRead) -> str:
+    """Return the search line without what it says of states: a pill says that now."""
+    text = line.text
+    for term in reversed(line.terms):
+        if term.field == "state":
+            text = f"{text[: term.start].rstrip()} {text[term.end :].lstrip()}".strip()
+    return text
 
 
 def rows(found: Flows, summary: Summary, now: int) -> dict[str, Any]:
@@ -130,7 +202,6 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
     """Describe one flow."""
     spent = item.wait_ms + item.work_ms
     wait = min(max(item.wait_ms / spent, 0.0), 1.0) if spent > 0 else None
-    done = item.state == "done"
     name = item.key or item.id
     return {
         "key": item.id,
@@ -143,11 +214,15 @@ def row(item: FlowItem, now: int) -> dict[str, Any]:
         "overdue": round(now / SECOND - item.overdue_s) * SECOND if item.overdue_s else None,
         "outcome": ended(item),
         "since": item.started_unix_nano,
-        "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6) if done else None,
+        "last": item.last_unix_nano,
+        "took": words.duration((item.last_unix_nano - item.started_unix_nano) / 1e6),
+        "over": item.state == "done",
+        "waited": words.duration(item.wait_ms),
+        "worked": words.duration(item.work_ms),
         "wait": wait,
         "percent": words.share(wait) if wait is not None else "",
         "split": f"waited {words.duration(item.wait_ms)}, worked {words.duration(item.work_ms)}",
-        "last": item.last_event_type or "",
+        "event": item.last_event_type or "",
         "by": item.last_service or "",
         "messages": item.messages,
         "reactions": item.reactions,
@@ -172,8 +247,8 @@ def ended(item: FlowItem) -> list[words.Part]:
     return [{"text": words.short(text, REASON)}]
 
 
-def no_match() -> None:
-    """Say that nothing matches the filters, and how to see more."""
+def no_match(nearest: Sequence[str]) -> None:
+    """Say that nothing matches the filters, which flows have names like it, and how to see more."""
     state = st.session_state
     narrowed = bool(state.flows_state or state.flows_q or state.flows_waiting)
     title: list[words.Part] = [{"text": f"No {state.flows_state} flow".replace("  ", " ")}]
@@ -186,6 +261,7 @@ def no_match() -> None:
         "notice",
         {
             "title": title,
+            "lines": page.like(nearest),
             "actions": [
                 {"id": "clear", "label": "Clear filters"},
                 *([{"id": "all", "label": "Search all time"}] if state.flows_window else []),
@@ -194,7 +270,7 @@ def no_match() -> None:
         key="none",
     )
     if done["act"] == "clear":
-        page.write_address(q=None, state=None, window=None, waiting=None)
+        page.write_address(q=None, state=None, window=None, waiting=None, sort=None)
         st.rerun()
     if done["act"] == "all":
         page.write_address(window=None)
@@ -202,13 +278,16 @@ def no_match() -> None:
 
 
 def filters() -> None:
-    """Show the search box and the time window; they keep their values while the reader is on other pages."""
-    search, window = st.columns([5, 1], vertical_alignment="center")
+    """Show the search line and what stands beside it; they keep their values on other pages."""
+    if (following := st.session_state.pop("flows_next", None)) is not None:
+        st.session_state.flows_q = following
+        changed()
+    search, window, more = st.columns([8, 2, 1], vertical_alignment="center")
     with search:
         st.text_input(
             "Search",
             key="flows_q",
-            placeholder="Search a flow key, trace id, event type or service",
+            placeholder="A flow key, or service:payment took:>10s started:>-15m",
             icon=":material/search:",
             label_visibility="collapsed",
             on_change=changed,
@@ -224,6 +303,37 @@ def filters() -> None:
             on_change=changed,
             persist_state="session",
         )
+    with more, st.popover("Table", width="stretch"):
+        st.pills(
+            "Columns",
+            list(COLUMNS),
+            key="flows_columns",
+            default=SHOWN,
+            selection_mode="multi",
+            format_func=lambda name: name.removeprefix("#"),
+            persist_state="session",
+        )
+        st.download_button(
+            f"CSV of the first {TABLE:,}",
+            as_csv,
+            "flows.csv",
+            "text/csv",
+            key="flows_csv",
+            on_click="ignore",
+        )
+
+
+def as_csv() -> bytes:
+    """Return the flows that match as CSV."""
+    state = st.session_state
+    return page.api().flows_csv(
+        q=state.flows_q,
+        state=state.flows_state,
+        waiting_for=state.flows_waiting,
+        window_s=state.flows_window,
+        sort=state.flows_sort,
+        limit=TABLE,
+    )
 
 
 read_address()

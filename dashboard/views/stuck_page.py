@@ -217,10 +217,21 @@ def tiles(summary: Summary) -> list[dict[str, Any]]:
             "label": "Done per minute",
             "value": words.number(summary.done_per_minute),
             "hint": "in the last minute",
-            "target": {"page": "flows", "state": "done"},
+            "target": page.to_flows("state:done", "last:>-1m"),
         },
-        {"label": "p95 end to end", "value": p95, "hint": "flows done in the last 15 m"},
+        {
+            "label": "p95 end to end",
+            "value": p95,
+            "hint": "flows done in the last 15 m",
+            "target": slowest(summary.p95_s),
+        },
     ]
+
+
+def slowest(p95_s: float | None) -> dict[str, str]:
+    """Return the link to the flows done in the last 15 minutes that took no less, the slowest first."""
+    least = [f"took:>={int(p95_s * 1000)}ms"] if p95_s else []
+    return page.to_flows("state:done", "last:>-15m", *least, sort="-took")
 
 
 def groups(found: Stuck) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def test_what_is_imported_comes_first() -> None:
     )
 
     assert script == (
-        "// b.js\nconst b = 1;\n// a.js\nconst a = b;\n// main.js\nexport default function mount() {}\n"
+        "// b.js\nconst b=1;\n// a.js\nconst a=b;\n// main.js\nexport default function mount(){}\n"
     )
 
 
@@ -36,7 +36,20 @@ def test_comments_and_leading_spaces_are_left_out() -> None:
     """They help only readers of the modules, but every refresh would send them to the browser."""
     script = joined(main="// Why.\nexport default function mount() {\n  // How.\n  return 1;\n}\n")
 
-    assert script == "// main.js\nexport default function mount() {return 1;}\n"
+    assert script == "// main.js\nexport default function mount(){return 1;}\n"
+
+
+def test_spaces_are_left_out_where_they_mean_nothing() -> None:
+    """In texts, templates and patterns they do, and between two signs of one kind."""
+    lines = [
+        "const a = b ? [c, d] : (e) => f;",
+        "const g = a + +b - -c;",
+        'const h = "a = b";',
+        "const i = / = /;",
+    ]
+    script = joined(main="\n".join(lines) + "\n" + MAIN)
+
+    assert 'const a=b?[c,d]:(e)=>f;const g=a + +b - -c;const h = "a = b";const i = / = /;' in script
 
 
 def test_an_import_may_take_several_lines() -> None:
@@ -46,7 +59,7 @@ def test_an_import_may_take_several_lines() -> None:
     )
 
     assert "import" not in script
-    assert "function one() {}class two {}" in script
+    assert "function one(){}class two{}" in script
 
 
 def test_a_sheet_comes_where_its_module_does() -> None:

@@ -49,7 +49,11 @@ SHOP = made(
 
 def drawn_scene(found: Map) -> dict[str, Any]:
     return scene.choreography(
-        picture(found), lambda _: "#000000", by="p95", link_to=lambda _: {"page": "flows"}
+        picture(found),
+        lambda _: "#000000",
+        by="p95",
+        flows_of=lambda *parts: {"of": [part.id for part in parts]},
+        link_to=lambda _: {"page": "flows"},
     )
 
 

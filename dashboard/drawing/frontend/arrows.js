@@ -3,7 +3,7 @@
 import { widthOf } from "./canvas_pen.js";
 import { arrowhead, route } from "./curves.js";
 import { fill, sv } from "./elements.js";
-import { go } from "./links.js";
+import { go, leadsTo } from "./links.js";
 
 // A backward arrow is drawn this many pixels beside the others.
 const BACK = 30;
@@ -16,7 +16,7 @@ export function arrowClass({ step, missing, state, inferred }) {
 }
 
 // The elements of an arrow. If it has a tip, a wide invisible line catches the pointer.
-export function arrow({ points, width, back, tip }, direction) {
+export function arrow({ points, width, back, tip, flows }, direction) {
   const line = sv("path", { class: "line", d: route(points, direction, back ? BACK : 0) });
   if (width) line.style.strokeWidth = `${width}px`;
   const head = (!width || back) && {
@@ -26,7 +26,8 @@ export function arrow({ points, width, back, tip }, direction) {
   };
   return [
     tip && sv("title", {}, tip),
-    tip && sv("path", { class: "grip", d: route(points, direction) }),
+    tip &&
+      sv("path", { class: "grip", d: route(points, direction), on: flows && { click: () => go(flows) } }),
     line,
     head && sv("path", head),
   ].filter(Boolean);
@@ -45,7 +46,5 @@ export function pill({ points, label, stuck, stuckLabel, target }) {
     sv("rect", { x: -width / 2, y: -8, width, height: 16, rx: 8 }),
     sv("text", { y: 3.6, "text-anchor": "middle" }, text),
   );
-  if (!target) return group;
-  const on = { click: () => go(target), keydown: (event) => event.key === "Enter" && go(target) };
-  return fill(group, { role: "link", tabindex: 0, "aria-label": stuckLabel, on }, []);
+  return target ? fill(group, leadsTo(target, stuckLabel), []) : group;
 }

@@ -6,24 +6,9 @@ import { said, stripe } from "./phrases.js";
 import { SheetView } from "./sheet_view.js";
 import { leading } from "./tables.js";
 
-const COLUMNS_OF_STEPS = [
-  "service",
-  "after",
-  "publishes / needs",
-  "state",
-  "#share",
-  "#of",
-  "#p50",
-  "#p99",
-  "#deadline",
-  "#since",
-  "#last",
-  "#missed",
-];
-
 export class ExpectationsView extends SheetView {
   constructor(root, act) {
-    super(root, act, COLUMNS_OF_STEPS, stepRow);
+    super(root, act, stepRow);
     const top = el("div");
     this.head = new HeadView(top, act);
     root.prepend(top);

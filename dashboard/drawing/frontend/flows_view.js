@@ -7,37 +7,35 @@ import { badge, named, said, stripe } from "./phrases.js";
 import { SheetView } from "./sheet_view.js";
 import { leading } from "./tables.js";
 
-const COLUMNS_OF_FLOWS = [
-  "state",
-  "flow",
-  "waiting for / outcome",
-  "#started",
-  "#took",
-  "share of time waiting",
-  "last message",
-  "#messages",
-  "#reactions",
-];
+// By the name of their column.
+const CELLS = {
+  state: (data) => [
+    badge(data.state, data.state),
+    data.chips.map(({ text, title }) => el("span.chip", { title }, text)),
+  ],
+  flow: (data) => link(data.target, { class: "mono" }, named(data.name)),
+  "waiting for / outcome": (data) => (data.waiting ? awaited(data) : el("span.muted", said(data.outcome))),
+  "#started": (data) => ageText(data.since, "% ago"),
+  "#last activity": (data) => ageText(data.last, "% ago"),
+  "#took": (data) =>
+    data.over ? data.took : el("span.muted", { title: "So far: it is not over." }, data.took),
+  "share of time waiting": (data) => data.wait !== null && shares(data),
+  "#waited": (data) => data.waited,
+  "#worked": (data) => data.worked,
+  "last message": (data) => [named(data.event), " ", el("span.muted", named(data.by))],
+  "#messages": (data) => data.messages,
+  "#reactions": (data) => data.reactions,
+};
 
 export class FlowsView extends SheetView {
   constructor(root, act) {
-    super(root, act, COLUMNS_OF_FLOWS, flowRow);
+    super(root, act, flowRow);
   }
 }
 
-function flowRow(data) {
-  return leading(
-    data.target,
-    [badge(data.state, data.state), data.chips.map(({ text, title }) => el("span.chip", { title }, text))],
-    link(data.target, { class: "mono" }, named(data.name)),
-    data.waiting ? awaited(data) : el("span.muted", said(data.outcome)),
-    el("td.num", ageText(data.since, "% ago")),
-    el("td.num", data.took || el("span.muted", { title: "It is not over." }, "\u2014")),
-    data.wait !== null && shares(data),
-    [named(data.last), " ", el("span.muted", named(data.by))],
-    el("td.num", data.messages),
-    el("td.num", data.reactions),
-  );
+function flowRow(data, columns) {
+  const cell = (name) => (name.startsWith("#") ? el("td.num", CELLS[name](data)) : CELLS[name](data));
+  return leading(data.target, ...columns.map(cell));
 }
 
 function awaited({ colour, waiting, overdue }) {

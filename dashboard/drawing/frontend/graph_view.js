@@ -6,6 +6,7 @@ import { fitted, followed, opened, resized, revealed, zoomed } from "./camera.js
 import { card } from "./cards.js";
 import { el, sv } from "./elements.js";
 import { LEGEND_OF_A_FLOW, legend } from "./legend.js";
+import { go, link } from "./links.js";
 import { Minimap } from "./minimap.js";
 import { Pointer } from "./pointer.js";
 import { keyed } from "./reconcile.js";
@@ -34,10 +35,12 @@ export class GraphView {
     this.world = sv("g", { class: "world" }, this.edgeLayer, this.nodeLayer, this.labelLayer);
     this.svg = sv("svg", { class: "canvas" }, sv("defs", {}, hatch()), this.world);
     this.minimap = new Minimap();
+    this.leads = el("span");
     this.problemButton = tool("Problem", () => this.problem(), "Next problem", "N");
     const tools = el(
       "div.tools",
       { role: "toolbar", "aria-label": "View" },
+      this.leads,
       tool("+", () => this.zoom(CLOSER), "Zoom in", "+"),
       tool("\u2212", () => this.zoom(FARTHER), "Zoom out", "-"),
       tool("Fit", () => this.fit(), "Fit", "F"),
@@ -177,7 +180,13 @@ export class GraphView {
       g.classList.toggle("selected", id === this.selected && !this.soft);
       g.setAttribute("aria-pressed", id === this.selected ? "true" : "false");
     }
+    const { flows, flowsLabel } = this.chosen();
+    this.leads.replaceChildren(flows ? link(flows, {}, flowsLabel) : "");
     this.stage.dataset.highlightMs = (performance.now() - start).toFixed(2);
+  }
+
+  chosen() {
+    return this.nodes.get(this.selected)?.node || {};
   }
 
   // Highlights the events of a variant; null ends the highlight.
@@ -230,9 +239,16 @@ export class GraphView {
       "-": () => this.zoom(FARTHER),
       n: () => this.problem(),
       escape: () => this.select(null, true),
-      enter: () => this.selected && this.act.trigger("select", this.selected),
+      enter: () => this.enter(),
     };
     return shortcuts[key];
+  }
+
+  // To the flows of a box of the map; a message of a flow is opened in the inspector.
+  enter() {
+    const { flows } = this.chosen();
+    if (flows) go(flows);
+    else if (this.selected) this.act.trigger("select", this.selected);
   }
 
   // ---- camera

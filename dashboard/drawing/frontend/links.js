@@ -14,6 +14,16 @@ export function go(target) {
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
+// What makes an element of a drawing lead to another page.
+export function leadsTo(target, label) {
+  const open = (event) => {
+    if (event.key && event.key !== "Enter") return;
+    event.stopPropagation();
+    go(target);
+  };
+  return { role: "link", tabindex: 0, "aria-label": label, on: { click: open, keydown: open } };
+}
+
 // A real link, so that the reader can open it in a new tab.
 export function link(target, props, ...children) {
   const open = (event) => {

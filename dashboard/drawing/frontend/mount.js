@@ -11,6 +11,7 @@ import { GraphView } from "./graph_view.js";
 import { HeadView } from "./head_view.js";
 import { InspectorView } from "./inspector_view.js";
 import { NoticeView } from "./notice_view.js";
+import { searchKey } from "./search_key.js";
 import { StuckView } from "./stuck_view.js";
 import { TimelineView } from "./timeline_view.js";
 
@@ -33,6 +34,7 @@ export default function mount({ parentElement, data, setTriggerValue }) {
   const start = performance.now();
   if (!data || !KINDS[data.kind]) return undefined;
   if (data.now) setClock(data.now);
+  addEventListener("keydown", searchKey, true);
   let view = mounted.get(parentElement);
   if (!view || view.kind !== data.kind) {
     view?.destroy();

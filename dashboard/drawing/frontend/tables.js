@@ -4,11 +4,25 @@ import { press } from "./buttons.js";
 import { el } from "./elements.js";
 import { go } from "./links.js";
 
-// Names that begin with "#" are for columns of numbers.
-export function headed(names) {
-  const cells = names.map((name) =>
-    el("th", { scope: "col", class: name.startsWith("#") && "num" }, name.replace("#", "")),
-  );
+// Names that begin with "#" are for columns of numbers. A column with an entry in `sorts` is a button that
+// hands over what to sort by then (`by`), and shows which way it is sorted now (`way`).
+export function headed(names, sorts = {}, choose = null) {
+  const cells = names.map((name) => {
+    const { by, way } = sorts[name] || {};
+    const text = [name.replace("#", ""), way && (way === "ascending" ? " \u2191" : " \u2193")];
+    const props = { scope: "col", class: name.startsWith("#") && "num", "aria-sort": way };
+    return el(
+      "th",
+      props,
+      by
+        ? el(
+            "button",
+            press(() => choose(by)),
+            text,
+          )
+        : text,
+    );
+  });
   return el("thead", el("tr", cells));
 }
 

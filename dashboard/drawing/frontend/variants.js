@@ -1,7 +1,8 @@
-// The variants of the flows, beside the map: pointing at one highlights it there.
+// The variants of the flows, beside the map: pointing at one highlights it there, and a click leads to its flows.
 
 import { el } from "./elements.js";
 import { icon } from "./icons.js";
+import { link } from "./links.js";
 import { badge } from "./phrases.js";
 import { keyed } from "./reconcile.js";
 
@@ -23,12 +24,13 @@ export class Variants {
     keyed(this.list, items, (variant) => el("li", this.button(variant)));
   }
 
-  button({ events, share, count, outcome, took, part }) {
+  button({ events, share, count, outcome, took, part, target }) {
     const on = () => this.light(events);
     const off = () => this.light(null);
-    return el(
-      "button.variant",
-      { on: { mouseenter: on, focus: on, mouseleave: off, blur: off } },
+    const props = { class: "variant", on: { mouseenter: on, focus: on, mouseleave: off, blur: off } };
+    return link(
+      target,
+      props,
       el(
         "span.row1",
         el("strong", share),
