@@ -76,17 +76,11 @@ def table() -> None:
     """Show the flows that match, refreshed while the page is open."""
     state = st.session_state
     with page.guarded("flows"):
-        api = page.api()
+        api, wanted = page.api(), asked()
+        state.flows_asked.update(wanted)
         summary, found = page.ask_both(
             api.summary,
-            lambda: api.flows(
-                q=state.flows_q,
-                state=state.flows_state,
-                waiting_for=state.flows_waiting,
-                window_s=int(state.flows_window) if state.flows_window else None,
-                sort=state.flows_sort,
-                limit=state.flows_limit,
-            ),
+            lambda: api.flows(**wanted, limit=state.flows_limit),
             "flows",
             about=repr(state.flows_address),
             height=560,
@@ -303,6 +297,9 @@ def filters() -> None:
             on_change=changed,
             persist_state="session",
         )
+    # When it is clicked, there is no run of this page, and no state: what it reads is kept up to date.
+    api, wanted = page.api(), asked()
+    st.session_state.flows_asked = wanted
     with more, st.popover("Table", width="stretch"):
         st.pills(
             "Columns",
@@ -315,7 +312,7 @@ def filters() -> None:
         )
         st.download_button(
             f"CSV of the first {TABLE:,}",
-            as_csv,
+            lambda: api.flows_csv(**wanted, limit=TABLE),
             "flows.csv",
             "text/csv",
             key="flows_csv",
@@ -323,17 +320,16 @@ def filters() -> None:
         )
 
 
-def as_csv() -> bytes:
-    """Return the flows that match as CSV."""
+def asked() -> dict[str, Any]:
+    """Return what is asked for: the search line, and what stands beside it."""
     state = st.session_state
-    return page.api().flows_csv(
-        q=state.flows_q,
-        state=state.flows_state,
-        waiting_for=state.flows_waiting,
-        window_s=state.flows_window,
-        sort=state.flows_sort,
-        limit=TABLE,
-    )
+    return {
+        "q": state.flows_q,
+        "state": state.flows_state,
+        "waiting_for": state.flows_waiting,
+        "window_s": int(state.flows_window) if state.flows_window else None,
+        "sort": state.flows_sort,
+    }
 
 
 read_address()
