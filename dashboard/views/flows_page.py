@@ -82,7 +82,6 @@ def table() -> None:
             api.summary,
             lambda: api.flows(**wanted, limit=state.flows_limit),
             "flows",
-            about=repr(state.flows_address),
             height=560,
         )
         now = api.now()
