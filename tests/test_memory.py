@@ -9,6 +9,7 @@ from collector.diagnosis import Habits
 from collector.live.tick import Pacing, Tick
 from collector.model.flows import State
 from collector.queries.flow_list import flows
+from collector.queries.lines import Asked
 from collector.queries.paging import Page
 from collector.stitching import Keying
 from collector.store.clickhouse.connections import Database
@@ -51,7 +52,7 @@ def test_flows_that_stopped_are_counted_though_too_many_to_be_held(watch: Watch)
     assert watch.snapshot.effort.evicted_early > 0
     assert watch.snapshot.flows.num_rows < len(names)
     assert {watch.state(name) for name in names} == {State.STUCK}
-    answer = plain(flows(sources(watch), Search(states=(State.STUCK,)), Page(limit=1000)))
+    answer = plain(flows(sources(watch), Asked(Search(states=(State.STUCK,))), Page(limit=1000)))
     assert answer["total"] == answer["counts"]["stuck"] == len(names)
     assert {flow["key"] for flow in answer["flows"]} == set(names)
 
