@@ -162,9 +162,8 @@ def act(done: Any, line: LineRead) -> None:
         changed()
     elif done.get("state") in {"", *STATES}:
         state.flows_state = done["state"]
-        said = {term.field for term in line.terms}
-        state.flows_next = without_states(line) if "state" in said else state.flows_q
-        if state.flows_next != state.flows_q:
+        if any(term.field == "state" for term in line.terms):
+            state.flows_next = without_states(line)
             st.rerun()  # the whole page, because the line is above this part of it
         changed()
     st.rerun(scope="fragment")

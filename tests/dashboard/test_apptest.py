@@ -184,7 +184,8 @@ def test_a_flow_that_is_over_says_how_long_it_took(app: AppTest) -> None:
         None,
         "ended with OrderShipped",
     )
-    assert (stuck["took"], stuck["waiting"]) == (None, "payment")
+    assert (stuck["took"], stuck["over"], stuck["waiting"]) == ("200 ms", False, "payment")  # so far
+    assert done["over"]
 
 
 def test_a_flow_draws_what_is_missing(app: AppTest) -> None:

@@ -238,7 +238,7 @@ def test_the_map_can_be_read_in_a_small_window(page: Page, dashboard: Dashboard)
 def test_a_variant_lights_up_its_way(page: Page, dashboard: Dashboard) -> None:
     opened(page, dashboard, "/choreography", "graph")
 
-    page.get_by_role("complementary", name="Variants").get_by_role("button").first.hover()
+    page.get_by_role("complementary", name="Variants").get_by_role("link").first.hover()
 
     expect(page.locator(".node.lit .title", has_text="OrderShipped")).to_have_count(1)
     expect(page.locator(".node:not(.lit)")).to_have_count(0)

@@ -19,6 +19,7 @@ CLIPPED = """() => {
   const above = (node) => node.assignedSlot || node.parentElement || node.getRootNode().host;
   return [document, ...hosts.map((host) => host.shadowRoot)].flatMap(within).filter((node) => {
     if (!node.checkVisibility() || node.closest('header')) return false;
+    if (node.closest('.sheet')) return false;  // a table is scrolled sideways
     const box = node.getBoundingClientRect();
     if (box.left < 0 || box.right > innerWidth) return true;
     for (let at = above(node); at; at = above(at)) {

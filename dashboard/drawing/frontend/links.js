@@ -31,5 +31,5 @@ export function link(target, props, ...children) {
     event.preventDefault();
     go(target);
   };
-  return el("a", { ...props, href: address(target), on: { click: open } }, ...children);
+  return el("a", { ...props, href: address(target), on: { ...props.on, click: open } }, ...children);
 }

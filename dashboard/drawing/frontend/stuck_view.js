@@ -53,7 +53,7 @@ export class StuckView {
 function tile({ label, value, hint, state, target }) {
   const inside = [el("span.label", label), el("span.value", value), el("span.hint", hint || "")];
   const kind = `tile ${state || ""}`;
-  return target ? link(target, { class: kind }, inside) : el("div", { class: kind }, inside);
+  return link(target, { class: kind }, inside);
 }
 
 function owing({ colour, service, cause, event }, toggle) {
