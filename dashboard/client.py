@@ -152,14 +152,8 @@ class Api:
         limit: int = 100,
     ) -> Answered[Flows]:
         """Ask for flows by a search line and what stands beside it; empty values do not narrow the search."""
-        params = {
-            "q": q,
-            "state": state,
-            "waiting_for": waiting_for,
-            "window_s": window_s,
-            "sort": sort,
-            "limit": limit,
-        }
+        params = {"q": q, "state": state, "waiting_for": waiting_for, "window_s": window_s}
+        params |= {"sort": sort, "limit": limit}
         return self._ask("/api/v1/flows", Flows, params, about="the flows", max_age=0.5)
 
     def flows_csv(self, **wanted: object) -> bytes:
@@ -362,9 +356,6 @@ class ShopControl:
         return _decoded(response, ShopService)
 
 
-_KINDS: Mapping[int, type[ApiError]] = {401: RefusedError, 403: RefusedError}
-
-
 def _said(params: Mapping[str, object]) -> dict[str, str]:
     """What is said of *params* in an address: what has no value is not."""
     return {name: str(value) for name, value in params.items() if value not in {None, ""}}
@@ -388,7 +379,7 @@ def _decoded(response: httpx.Response, kind: type[T]) -> T:
         sentence = f"{response.url} answered {response.status_code}."
     if response.status_code == httpx.codes.NOT_FOUND:
         raise NotFoundError(sentence, nearest)
-    raise _KINDS.get(response.status_code, ApiError)(sentence)
+    raise (RefusedError if response.status_code in {401, 403} else ApiError)(sentence)
 
 
 __all__ = [

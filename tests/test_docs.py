@@ -34,7 +34,8 @@ PAGES = sorted(
 ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 STOPPED = "A-17"
 CLIENTS = {  # settings of the dashboard and the commands
-    f"CHOREOSCOPE_{name}" for name in ("API", "SHOP", "USERS", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY")
+    f"CHOREOSCOPE_{name}"
+    for name in ("API", "DASHBOARD", "SHOP", "USERS", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY")
 }
 OPEN = {"attributes", "resource"}  # their fields are whatever a sender wrote
 
