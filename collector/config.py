@@ -10,6 +10,8 @@ from typing import Any
 _MIB = 1024 * 1024
 _DAY = 86_400
 _SHOWN = 80  # characters of a value in an error
+_PATTERNS, _PATTERN = 100, 200  # how many, and characters of one
+_ODD = set("[]{}()^$|\\\"'`,;=")  # of other kinds of patterns, or of a list that is quoted
 TOKEN_LEAST = 16  # characters: 64 bits as hex digits, which nobody guesses over a network
 
 
@@ -85,6 +87,8 @@ class Config:
     retention_flow_days: int = _number(90, 36_500)
     # 0: 256 MiB, or a tenth of a small disk: a minute of full load, with its merges.
     min_free_bytes: int = _number(0, 2**60, least=-1)
+    # Names of attributes whose values nobody sees. Empty: who may read may read all.
+    hide: tuple[str, ...] = ()
     # Pages served from this machine, such as a shop under development. Other sites may not send spans.
     cors_origins: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
 
@@ -110,6 +114,7 @@ class Config:
                 " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...',"
                 " or CHOREOSCOPE_TOKENS, or CHOREOSCOPE_TLS_CLIENT_CA for clients with certificates."
             )
+        _check_patterns(self.hide)
         if self.retention_flow_days < self.retention_days:
             raise ConfigError(
                 f"CHOREOSCOPE_RETENTION_FLOW_DAYS is '{self.retention_flow_days}': expected no less than"
@@ -169,6 +174,25 @@ def _check_text(setting: "Field[Any]", text: str) -> None:
         raise ConfigError(
             f"{variable(setting.name)}{value} has bytes that are not UTF-8: expected UTF-8 text."
         )
+
+
+def _check_patterns(patterns: tuple[str, ...]) -> None:
+    """Raise `ConfigError` for a pattern of names that would hide something else than is meant."""
+    if len(patterns) > _PATTERNS:
+        raise ConfigError(
+            f"CHOREOSCOPE_HIDE has {len(patterns):,} patterns: expected at most {_PATTERNS}."
+            " One with * may stand for many."
+        )
+    for pattern in patterns:
+        said = f"CHOREOSCOPE_HIDE has the pattern '{shown(pattern)}'"
+        if len(pattern) > _PATTERN:
+            raise ConfigError(f"{said} of {len(pattern):,} characters: expected at most {_PATTERN}.")
+        odd = next((sign for sign in pattern if sign in _ODD or not sign.isprintable() or sign.isspace()), "")
+        if odd:
+            raise ConfigError(
+                f"{said}, with {odd!r} in it: expected the name of an attribute, in which * stands for any"
+                " characters and ? for one."
+            )
 
 
 def _read(setting: "Field[Any]", text: str) -> Any:

@@ -45,6 +45,7 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "remote": False,
         "failed": False,
         "error": None,
+        "quotable": True,
         "final": False,
         "request": False,
         "service": SERVICES[0],

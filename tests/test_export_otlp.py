@@ -17,6 +17,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector import conventions
 from collector.formats.otlp import Body, Encoding, decode, to_json
 from collector.model import answers as shapes
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.model.spans import SPANS
 from collector.stitching import Stitched, stitch
 from tests.collecting import Collector, until
@@ -56,14 +57,14 @@ def test_what_is_exported_is_read_again_as_it_was(
     stored = table(*(request(one, resource=of_sender) for one, of_sender in sent))
     shuffled = stored.take(pa.array(random.sample(range(len(sent)), len(sent)), pa.int64()))
 
-    assert rows(read(to_json(shuffled))) == rows(stored)
+    assert rows(read(to_json(shuffled, NOTHING_HIDDEN))) == rows(stored)
 
 
 def test_equal_sets_of_spans_give_equal_exports() -> None:
     """The store answers in no particular order, yet two exports of one flow can be compared as files."""
     stored = table(request(span("a"), span("b", start=NOW + 1), service="x"), request(span("c"), service="y"))
 
-    assert to_json(stored) == to_json(stored.take([2, 1, 0]))
+    assert to_json(stored, NOTHING_HIDDEN) == to_json(stored.take([2, 1, 0]), NOTHING_HIDDEN)
 
 
 def test_spans_are_spelled_as_otlp_spells_them() -> None:
@@ -76,7 +77,7 @@ def test_spans_are_spelled_as_otlp_spells_them() -> None:
     sent.events.add(name="retry", time_unix_nano=2**63, dropped_attributes_count=1)
     sent.flags, sent.trace_state = 0x301, "k=v"
     sent.dropped_attributes_count, sent.dropped_events_count, sent.dropped_links_count = 1, 2, 3
-    written = to_json(table(request(sent, service="shop")))
+    written = to_json(table(request(sent, service="shop")), NOTHING_HIDDEN)
 
     (sender,) = written["resourceSpans"]
     assert sender["resource"] == {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
@@ -119,7 +120,7 @@ def test_spans_are_spelled_as_otlp_spells_them() -> None:
 )
 def test_doubles_that_json_has_no_word_for_are_read_again(number: float, word: str) -> None:
     stored = table(request(span(attributes={"plain": number, "within": [number]})))
-    written = to_json(stored)
+    written = to_json(stored, NOTHING_HIDDEN)
 
     plain, within = only(written)["attributes"]
     assert plain["value"] == {"doubleValue": word}
@@ -141,7 +142,7 @@ def test_what_is_nested_too_deep_is_counted_as_dropped() -> None:
         "events": [field(3, field(2, field(5, deep)))],
         "link_attributes": [[field(2, field(5, deep))]],
     }
-    written = to_json(pa.Table.from_pylist([row], schema=SPANS))
+    written = to_json(pa.Table.from_pylist([row], schema=SPANS), NOTHING_HIDDEN)
 
     one = only(written)
     assert [pair["key"] for pair in one["attributes"]] == ["near"]
@@ -151,7 +152,7 @@ def test_what_is_nested_too_deep_is_counted_as_dropped() -> None:
 
 
 def test_no_spans_are_an_empty_request() -> None:
-    assert to_json(SPANS.empty_table()) == {"resourceSpans": []}
+    assert to_json(SPANS.empty_table(), NOTHING_HIDDEN) == {"resourceSpans": []}
 
 
 # With a running collector

@@ -18,6 +18,7 @@ from opentelemetry.trace import Link, SpanKind
 
 from collector.formats.otlp import Body, Encoding, decode
 from collector.formats.otlp import opened as details
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.model.spans import Kind, Status
 from collector.store.clickhouse.connections import Database
 from collector.web.bodies import inflate
@@ -111,9 +112,9 @@ async def test_what_the_sdk_exports_is_stored_as_it_was_made(server: Ingest) -> 
     for name, exporter in exporters(server).items():
         trace, sent_id = await asyncio.to_thread(send, name, exporter())
 
-        (received,) = details.rows(server.store.spans_of([trace])).values()
+        (received,) = details.rows(server.store.spans_of([trace]), NOTHING_HIDDEN).values()
         (link,) = details.links(received)
-        (sent,) = details.rows(server.store.spans_of(received["link_trace_ids"])).values()
+        (sent,) = details.rows(server.store.spans_of(received["link_trace_ids"]), NOTHING_HIDDEN).values()
         assert (received["service"], received["kind"], received["name"]) == (name, Kind.CONSUMER, "process")
         assert link["ref"].endswith(f":{sent_id}")
         assert link["attributes"] == {"k": "v"}

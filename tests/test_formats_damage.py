@@ -13,6 +13,7 @@ from collector import conventions, formats
 from collector.formats import FormatError, Found
 from collector.formats.otlp import opened as details
 from collector.model.answers import Note
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.stitching import stitch
 from tests.documents import document
 from tests.factories import NOW, as_json, request, span
@@ -67,7 +68,7 @@ def used(data: bytes) -> Found | None:
     problems = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
     graph = stitch(conventions.read(found.spans))
     json.dumps(document(graph, spelled=found.spelled, notes=problems)).encode()
-    for row in details.rows(found.spans).values():
+    for row in details.rows(found.spans, NOTHING_HIDDEN).values():
         for look in (details.attributes, details.events, details.links, details.resource, details.scope):
             look(row)
     return found

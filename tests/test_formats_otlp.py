@@ -9,6 +9,7 @@ import pytest
 from collector import formats
 from collector.formats import FormatError
 from collector.formats.otlp import opened as details
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.model.spans import Kind, Status
 from tests.factories import as_json, field, protobuf, ref, request, span
 from tests.filing import edges, read, told
@@ -190,6 +191,6 @@ def test_other_documents_are_refused(document: Any) -> None:
 def test_links_that_name_nothing_are_counted() -> None:
     sent = as_json(request(span("x", links=[("t", "a"), ("t", "b")])))
     sent["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["links"][0]["spanId"] = None
-    (row,) = details.rows(read(sent).spans).values()
+    (row,) = details.rows(read(sent).spans, NOTHING_HIDDEN).values()
 
     assert (len(row["link_span_ids"]), row["dropped_links"]) == (1, 1)

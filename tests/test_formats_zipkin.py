@@ -7,6 +7,7 @@ import pytest
 
 from collector.formats.otlp import opened as details
 from collector.formats.otlp.opened import Row
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.model.spans import Kind, Status
 from tests.factories import NOW
 from tests.filing import MICROS, SHORT_TRACE, at, edges, read, said, span_of, told, v1, zipkin
@@ -17,7 +18,7 @@ OTHER = "b" * 32
 def by_name(*documents: Any) -> dict[str, Row]:
     found = read(*documents)
     assert found.problems == []
-    return {row["name"]: row for row in details.rows(found.spans).values()}
+    return {row["name"]: row for row in details.rows(found.spans, NOTHING_HIDDEN).values()}
 
 
 def test_a_span_keeps_what_its_sender_said() -> None:
@@ -163,7 +164,9 @@ def test_a_record_of_version_1_may_hold_both_sides() -> None:
             )
         ]
     )
-    client, server = sorted(details.rows(found.spans).values(), key=lambda row: int(row["start_unix_nano"]))
+    client, server = sorted(
+        details.rows(found.spans, NOTHING_HIDDEN).values(), key=lambda row: int(row["start_unix_nano"])
+    )
 
     assert [(row["kind"], row["service"]) for row in (client, server)] == [
         (Kind.CLIENT, "order"),

@@ -7,11 +7,12 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from collector.formats.otlp import opened as details
+from collector.model.hiding import NOTHING_HIDDEN
 from tests.factories import NOW, Value, field, pairs, ref, request, span, table
 
 
 def opened(sent: Span, **resource: Value) -> dict[str, Any]:
-    (row,) = details.rows(table(request(sent, resource=resource))).values()
+    (row,) = details.rows(table(request(sent, resource=resource)), NOTHING_HIDDEN).values()
     return dict(row)
 
 

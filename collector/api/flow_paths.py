@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -76,6 +76,14 @@ def add_flow(app: FastAPI, reader: Reader, lanes: Lanes) -> None:
             request, lambda errand: _found(reader.spans_json(key, errand), key, reader), errand
         )
         return StreamingResponse(_sent(lanes.large, request, pieces, errand), media_type="application/json")
+
+    @question(app, "/span/{ref}", Spans)
+    async def span(request: Request, ref: str) -> Response:
+        """One span by its ref, as `spans` has it: all that its sender wrote and no rule hides."""
+        found = await lanes.lists.ask(request, lambda errand: reader.span_json(ref, errand))
+        if found is None:
+            raise HTTPException(404, f"no span '{ref}': it has not arrived, or is no longer kept.")
+        return Response(found, media_type="application/json")
 
     @question(app, "/why/{key:key}", Why)
     async def why(request: Request, key: str) -> Response:

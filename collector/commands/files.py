@@ -15,6 +15,7 @@ import click
 from collector import formats
 from collector.commands.failure import CommandError
 from collector.formats import EXPECTED, Begun, FormatError, Found
+from collector.model.hiding import NOTHING_HIDDEN, Hiding
 from collector.model.wording import counted
 from collector.web.bodies import BodyError, inflate_file
 
@@ -34,7 +35,7 @@ class _Bar(Protocol):
     def update(self, n_steps: int) -> Any: ...
 
 
-def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
+def found_in(paths: Sequence[Path], hiding: Hiding = NOTHING_HIDDEN) -> Iterator[tuple[Path, Found]]:
     """The contents of each file; raise `CommandError` for a file that is not a trace file.
 
     Zipkin files come last: the two sides of a call may be in two of them, so all must be read first.
@@ -49,23 +50,23 @@ def found_in(paths: Sequence[Path]) -> Iterator[tuple[Path, Found]]:
                 waiting.append((path, begun))
                 continue
             (found,) = formats.finish([begun])
-            said[path] = _summary(path, found)
+            said[path] = _summary(path, found, hiding)
             yield path, found
         for path, found in zip(
             (path for path, _ in waiting), formats.finish([begun for _, begun in waiting]), strict=True
         ):
-            said[path] = _summary(path, found)
+            said[path] = _summary(path, found, hiding)
             yield path, found
     for path in dict.fromkeys(paths):  # not while the bar is shown
         if said[path]:
             click.echo(f"choreoscope: {_line(said[path])}", err=True)
 
 
-def _summary(path: Path, found: Found) -> str:
+def _summary(path: Path, found: Found, hiding: Hiding) -> str:
     """What to report about a file; empty if all is well."""
     if found.problems:
         much = counted(len(found.problems), "record")
-        return f"{path}: {much} cannot be used. {found.problems[0].text}"
+        return f"{path}: {much} cannot be used. {found.problems[0].told(hiding)}"
     return "" if found.spans.num_rows else f"{path}: no spans in it. Expected {EXPECTED}."
 
 

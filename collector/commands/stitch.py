@@ -12,15 +12,16 @@ from collector.commands.failure import CommandError
 from collector.commands.files import files, found_in
 from collector.commands.reading import formats_with, show
 from collector.config import Config, ConfigError
-from collector.conventions import Naming
+from collector.conventions import Naming, still_shown
 from collector.formats import Problem
 from collector.model.answers import Note
+from collector.model.hiding import Hiding
 from collector.pictures import PICTURES
 from collector.queries.causal_graph import causal_graph
 from collector.stitching import Keying
 from collector.stitching import stitch as stitched
 
-_SETTINGS = ("flow_keys", "key_flows", "correlation_ids", "causation_ids")
+_SETTINGS = ("flow_keys", "key_flows", "correlation_ids", "causation_ids", "hide")
 
 
 @click.command()
@@ -35,11 +36,13 @@ def stitch(files: tuple[Path, ...], flow_keys: tuple[str, ...], style: str) -> N
     """
     allocator.keep()
     naming, keying = _settings(flow_keys)
+    for said in still_shown(naming):
+        click.echo(f"choreoscope: {said}", err=True)
     readings, notes = [], []
     spelled: dict[bytes, str] = {}
-    for file, found in found_in(files):
+    for file, found in found_in(files, naming.hiding):
         readings.append(conventions.read(found.spans, naming))
-        notes += [_note(file, problem) for problem in found.problems]
+        notes += [_note(file, problem, naming.hiding) for problem in found.problems]
         for octets, written in found.spelled.items():  # the smallest one, as files have no order
             spelled[octets] = min(written, spelled.get(octets, written))
     graph = stitched(pa.concat_tables(readings), keying)
@@ -53,9 +56,10 @@ def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
         config = Config.from_env(only=_SETTINGS)
     except ConfigError as error:
         raise CommandError(str(error)) from error
-    naming = Naming(flow_keys or config.flow_keys, config.correlation_ids, config.causation_ids)
+    hiding = Hiding(config.hide)
+    naming = Naming(flow_keys or config.flow_keys, config.correlation_ids, config.causation_ids, hiding)
     return naming, Keying(config.key_flows)
 
 
-def _note(file: Path, problem: Problem) -> Note:
-    return Note(kind=problem.kind.value, ref=problem.ref, text=f"{file}: {problem.text}")
+def _note(file: Path, problem: Problem, hiding: Hiding) -> Note:
+    return Note(kind=problem.kind.value, ref=problem.ref, text=f"{file}: {problem.told(hiding)}")

@@ -27,12 +27,15 @@ from collector.conventions.roles import (
 )
 from collector.conventions.said import DEFAULT_NAMING, Naming, Said, numbers, read_attributes
 from collector.conventions.settling import deliveries_in, deliveries_of, settled_by
+from collector.model.hiding import HIDDEN, Hiding
 from collector.model.readings import READINGS, Role, Settled
 from collector.model.spans import Kind, Status
 
 # Columns with few distinct texts are read as words, the others as texts.
 _WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
 _VALUES = ("message_id", "event_id", "kept_in", "deliveries")
+
+INSTANCE = "service.instance.id"  # of a resource: which process of a service it was
 
 _LAST = 2**63 - 1  # nanoseconds
 _NOTHING = pa.scalar(None, pa.string())
@@ -55,6 +58,18 @@ def names_of(naming: Naming) -> Sequence[str]:
     columns = [*_WORD_NAMES.values(), *_VALUE_NAMES.values()]
     own = [naming.flow_key, naming.correlation, naming.causation]
     return list(dict.fromkeys(name for names in (*columns, *own) for name in names))
+
+
+def words_of(naming: Naming) -> Mapping[str, Sequence[str]]:
+    """The attributes whose values answers show as words of their own, by what they are there."""
+    return {
+        "flow key": naming.flow_key,
+        "event type": [*_WORD_NAMES["event_type"], *_WORD_NAMES["template"]],
+        "destination": [*_WORD_NAMES["destination"], *_WORD_NAMES["template"]],
+        "group": _WORD_NAMES["group"],
+        "system": _WORD_NAMES["system"],
+        "service": ["service.name"],
+    }
 
 
 def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
@@ -93,6 +108,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "remote": pa.array(meant["remote"]),
         "failed": failed,
         "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
+        "quotable": pa.array(_quotable(spans, failed, naming.hiding)),
         "final": pa.array(meant["final"]),
         "request": pa.array(meant["request"]),
         "service": words.column(told["service"]),
@@ -107,7 +123,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "causation": said.texts("causation"),
         "flow_key": said.texts("flow_key").dictionary_encode(),
         "settled": pa.array(meant["settled"].astype(np.uint8)),
-        "instance": _instances(spans, meant["role"]),
+        "instance": _instances(spans, meant["role"], naming.hiding),
         "deliveries": pa.array(_deliveries(said, meant["deliveries"])),
         "link_trace_ids": _links(spans["link_trace_ids"], meant["role"]),
         "link_span_ids": _links(spans["link_span_ids"], meant["role"]),
@@ -168,15 +184,26 @@ def _deliveries(said: Said, settled: Ints) -> Ints:
     return found.astype(np.uint16)
 
 
-def _instances(spans: pa.Table, role: Ints) -> pa.Array:
+def _quotable(spans: pa.Table, failed: pa.Array, hiding: Hiding) -> Mask:
+    """Which errors may be quoted."""
+    if not hiding:
+        return np.ones(spans.num_rows, np.bool_)
+    from collector.formats.otlp.quoting import quotable  # noqa: PLC0415  # protobuf takes 6 MB, few need it here
+
+    return quotable(spans, numbers(failed, np.bool_), hiding)
+
+
+def _instances(spans: pa.Table, role: Ints, hiding: Hiding) -> pa.Array:
     """The process that announces a handling. Only these spans need it; other resources stay encoded."""
     announces = role == Role.STARTED
     nobody = pa.nulls(spans.num_rows, pa.string())
     if not announces.any():
         return nobody
+    mask = pa.array(announces)
+    if hiding.hides(INSTANCE):
+        return pc.if_else(mask, pa.scalar(HIDDEN), nobody)
     from collector.formats.otlp.opened import instances  # noqa: PLC0415  # protobuf takes 6 MB, few need it here
 
-    mask = pa.array(announces)
     return pc.replace_with_mask(nobody, mask, instances(whole(spans["resource"]).filter(mask)))
 
 

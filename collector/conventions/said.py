@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from collector.columns.dictionary import Codes, Words
 from collector.columns.keys import whole
+from collector.model.hiding import NOTHING_HIDDEN, Hiding
 from collector.model.spans import ValueType
 
 
 @dataclass(frozen=True)
 class Naming:
-    """Attribute names, most trusted first: the first one that a span has counts.
+    """Attribute names, most trusted first: the first one that a span has counts. And what is hidden.
 
     Libraries use the words differently: a "correlation id" is the conversation in one, the cause in another.
     """
@@ -24,6 +25,7 @@ class Naming:
     flow_key: Sequence[str] = ("order.id", "order_id", "app.order.id", "flow.key")
     correlation: Sequence[str] = ("messaging.message.conversation_id", "messaging.conversation_id")
     causation: Sequence[str] = ("messaging.message.causation_id",)
+    hiding: Hiding = NOTHING_HIDDEN  # of what is shown: everything is read
 
 
 DEFAULT_NAMING = Naming()

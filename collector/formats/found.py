@@ -11,6 +11,7 @@ from collector.formats.otlp import tabulate
 from collector.formats.otlp.json_shapes import Request, ResourcePart, ScopePart, Span
 from collector.formats.spelled_ids import Ids
 from collector.formats.trouble import UnusableError
+from collector.model.hiding import HIDDEN, Hiding
 from collector.model.notes import Trouble
 
 __all__ = ["Format", "FormatError", "Found", "Problem", "Reading"]
@@ -40,6 +41,10 @@ class Problem:
     kind: Trouble
     ref: str | None
     text: str
+
+    def told(self, hiding: Hiding) -> str:
+        """The text, which may quote any value of the record: with rules of *hiding*, that it is hidden."""
+        return f"A record cannot be used; what is wrong with it is {HIDDEN}." if hiding else self.text
 
 
 @dataclass(frozen=True, slots=True)

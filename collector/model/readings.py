@@ -18,6 +18,7 @@ READINGS = pa.schema(
         ("remote", pa.bool_()),  # its parent is in another process
         ("failed", pa.bool_()),  # its status is ERROR
         ("error", pa.string()),  # its status message if it failed; null otherwise
+        ("quotable", pa.bool_()),  # whether answers may quote it: no rule hides what it may repeat
         ("final", pa.bool_()),  # its broker does not redeliver: a failure is final
         ("request", pa.bool_()),  # it publishes and waits for a reply
         ("service", WORD),

@@ -59,7 +59,8 @@ def file_answer(job: FileJob) -> Stitched:
     if (first, last) != (0, places.num_rows):
         mine = np.zeros(places.num_rows, np.bool_)
         mine[places["row"].to_numpy()[first:last]] = True
-    notes = [Note(kind=one.kind.value, ref=one.ref, text=one.text) for one in found.problems]
+    hiding = job.naming.hiding
+    notes = [Note(kind=one.kind.value, ref=one.ref, text=one.told(hiding)) for one in found.problems]
     answer = causal_graph(graph, spelled=found.spelled, notes=notes, mine=mine, most=job.wanted.limit)
     earlier = part_cursor("before", _place(places, first)) if first < last and first > 0 else None
     later = part_cursor("after", _place(places, last - 1)) if first < last < places.num_rows else None

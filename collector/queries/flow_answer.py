@@ -203,7 +203,7 @@ def _answer(graph: Stitched, job: Job) -> Flow:
 
 def _detailed(graph: Stitched, run: Run, job: Job) -> Stitched:
     """*graph* with what its senders wrote and, for each reaction, what is normal for it."""
-    rows = opened.rows(own_spans(job, run))
+    rows = opened.rows(own_spans(job, run), job.naming.hiding)
     readings = _readings(run.graph)
     published = {message.ref: message for message in graph.messages}
     source = {edge.target: edge.source for edge in graph.edges if edge.kind == "delivery"}

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from collector.formats import FormatError
 from collector.formats.otlp import to_json
+from collector.model.hiding import Hiding
 from collector.queries.file_answer import FileJob, file_answer
 from collector.queries.flow_answer import Job, flow_answer, own_spans, run_of
 from collector.web.bodies import BodyError
@@ -27,12 +28,12 @@ class Refused(msgspec.Struct):
 def exported(job: Job) -> bytes | None:
     """The spans of the flow of *job*, as the resourceSpans of an OTLP request in JSON."""
     run = run_of(job)
-    return None if run is None else resource_spans(own_spans(job, run))
+    return None if run is None else resource_spans((own_spans(job, run), job.naming.hiding))
 
 
-def resource_spans(spans: pa.Table) -> bytes:
-    """*spans* (SPANS) as JSON: what is between the brackets of an OTLP request's resourceSpans."""
-    return msgspec.json.encode(to_json(spans)["resourceSpans"])[1:-1]
+def resource_spans(job: tuple[pa.Table, Hiding]) -> bytes:
+    """Spans (SPANS) without what is hidden, as JSON: what an OTLP request has in its resourceSpans."""
+    return msgspec.json.encode(to_json(*job)["resourceSpans"])[1:-1]
 
 
 def _flow(job: Job) -> bytes | None:

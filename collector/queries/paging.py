@@ -1,10 +1,12 @@
 """How are long lists paged? A cursor names the last entry seen, so the list may change between pages."""
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
+import pyarrow as pa
 
 from collector.model.conditions import BY_STATE, SORTS, TEXTS, Order, Sort
 from collector.store.contracts import SpanPlace
@@ -20,6 +22,9 @@ _Int64 = Annotated[int, msgspec.Meta(ge=-(2**63) + 1, le=2**63 - 1)]
 _Cursor: TypeAlias = tuple[Annotated[int, msgspec.Meta(ge=0, le=3)], _Int64, str]
 # Of another order than by state: what it goes by, whether backwards, and the place there.
 _OrderedCursor: TypeAlias = tuple[Sort, bool, _Int64 | str, _Int64, str]
+
+
+_REF = re.compile("([0-9a-f]{32}):([0-9a-f]{16})", re.IGNORECASE | re.ASCII)
 
 
 class QuestionError(Exception):
@@ -110,3 +115,13 @@ def part_cursor(way: Literal["after", "before"], place: SpanPlace) -> str:
     """The cursor of the part *way* of *place*."""
     said = (way, place.start, place.trace_id.hex(), place.span_id.hex())
     return base64.urlsafe_b64encode(msgspec.json.encode(said)).decode()
+
+
+def span_ids(ref: str) -> pa.Table:
+    """(trace_id, span_id) of the span that *ref* names, one row; raise `QuestionError` if it names none."""
+    found = _REF.fullmatch(ref)
+    if found is None:
+        msg = f"span is '{ref[:80]}': expected <trace id>:<span id>, 32 and 16 hex digits, such as a ref."
+        raise QuestionError(msg)
+    ids = [pa.array([bytes.fromhex(found[part])], pa.binary(size)) for part, size in ((1, 16), (2, 8))]
+    return pa.table(ids, ["trace_id", "span_id"])

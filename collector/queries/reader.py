@@ -39,7 +39,7 @@ from collector.queries.jobs import JOBS
 from collector.queries.kept import Kept
 from collector.queries.lines import Asked
 from collector.queries.map import choreography_map
-from collector.queries.paging import Page, Part
+from collector.queries.paging import Page, Part, span_ids
 from collector.queries.remnants import unexplained, unlisted
 from collector.queries.sources import Sources
 from collector.queries.stopped import DISMISSED, STOPPED, UNLISTED, Stopped, in_memory
@@ -188,11 +188,22 @@ class Reader:
             return None if small is None else iter([b'{"resourceSpans":[', small, end])
         return self._exported(job.traces, errand, end)
 
+    def span_json(self, ref: str, errand: Errand) -> bytes | None:
+        """One span, as `spans_json` has it; None if it is not stored. Raise `QuestionError` for no *ref*."""
+        found = self.sources.spans.spans_at(span_ids(ref))
+        if not found.num_rows:
+            return None
+        errand.check()
+        size = _APART if found.nbytes <= _APART_BYTES else _APART + 1
+        job = (found, self.sources.naming.hiding)
+        return b'{"resourceSpans":[' + (self._apart("resource_spans", job, size, errand) or b"") + b"]}"
+
     def _exported(self, traces: Sequence[bytes], errand: Errand, end: bytes) -> Iterator[bytes]:
         before = b'{"resourceSpans":['
         for some in export(self.sources, traces, errand):
             if some.num_rows:
-                yield before + (self._apart("resource_spans", some, some.num_rows, errand) or b"")
+                job = (some, self.sources.naming.hiding)
+                yield before + (self._apart("resource_spans", job, some.num_rows, errand) or b"")
                 before = b","
         yield end if before == b"," else before + end
 

@@ -10,6 +10,7 @@ import msgspec
 import networkx as nx
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask, once
 from collector.diagnosis import Case, Debt, Place, diagnose
@@ -34,6 +35,7 @@ from collector.model.answers import (
     Unlisted,
 )
 from collector.model.flows import State
+from collector.model.hiding import HIDDEN
 from collector.model.wording import MS
 from collector.queries.expectation_list import drop_of, rests_on
 from collector.queries.paging import Page, cursor_after
@@ -224,6 +226,9 @@ def _explained(snapshot: Snapshot, entries: Ints, kept_since: int) -> Sequence[E
 def _places(spans: pa.Table) -> list[Place | None]:
     """What each of *spans* (READINGS) says about itself; None where there is no span."""
     columns = ["trace_id", "span_id", "event_type", "service", "destination", "error", "instance"]
+    hidden = pc.and_(spans["error"].is_valid(), pc.invert(pc.fill_null(spans["quotable"], False)))
+    error = pc.if_else(hidden, pa.scalar(HIDDEN), spans["error"])
+    spans = spans.set_column(spans.schema.get_field_index("error"), "error", error)
     return [
         Place(f"{trace_id.hex()}:{span_id.hex()}", *said) if trace_id is not None else None
         for trace_id, span_id, *said in zip(*(spans[name].to_pylist() for name in columns), strict=True)

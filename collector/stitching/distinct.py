@@ -149,7 +149,7 @@ def _once(readings: pa.Table, key: Keys) -> tuple[Rows, Rows]:
     copies = np.append(same, False) | np.append(False, same)
     rows = order[copies]
     table = readings.take(pa.array(rows))
-    content = content_keys(table.drop_columns(["received"]))
+    content = content_keys(table.drop_columns(["received", "quotable"]))  # rules change no graph
     start, end, received = (numbers(table, name) for name in ("start", "end", "received"))
     sorted_copies = ranked(key[rows], end, start, received, content)
     order[copies] = rows[sorted_copies]

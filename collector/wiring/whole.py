@@ -1,14 +1,16 @@
 """Which parts does a collector consist of, and which of them does each one know?"""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from collector.config import Config
-from collector.conventions import Naming
+from collector.conventions import Naming, still_shown
 from collector.declaring import DeclaredFile
 from collector.diagnosis import Habits
 from collector.ingest.intake import Intake
 from collector.live.runner import Live
+from collector.model.hiding import Hiding
 from collector.queries import Reader, Sources, Workers
 from collector.stitching import Keying
 from collector.upkeep.doors import Doors
@@ -17,6 +19,8 @@ from collector.wiring.entrances import Guard, Servers, guard_of, open_ports, otl
 from collector.wiring.routines import StoreUpkeep, look_after_parts, look_after_store
 from collector.wiring.signs import Signs, signs_of
 from collector.wiring.storage import Storage, open_storage
+
+log = logging.getLogger(__name__)
 
 _DOORS_EVERY_S, _IDLE_EVERY_S = 2, 15
 
@@ -48,7 +52,10 @@ def assemble(config: Config) -> Collector:
     signs = signs_of(storage.clock.now)
     rounds = Rounds(signs.watch)
     upkeep = look_after_store(rounds, config, storage, signs)
-    naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids)
+    hiding = Hiding(config.hide)
+    naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids, hiding)
+    for said in still_shown(naming):
+        log.warning("%s", said)
     live = _live(config, storage, upkeep, naming, declared)
     intake = _intake(config, storage, signs, live)
     sources = _sources(config, storage, signs, upkeep, naming, declared, live)

@@ -55,7 +55,7 @@ PARAMETERS = {
     "/api/v1/map": {"window_s": True},
     "/api/v1/expectations": {"event_type": False, "service": False},
 }
-NAMED = ("/api/v1/flows/", "/api/v1/spans/", "/api/v1/why/", "/")
+NAMED = ("/api/v1/flows/", "/api/v1/spans/", "/api/v1/span/", "/api/v1/why/", "/")
 _DECISION = {"word": "keep", "event_type": "e", "service": "s", "author": "a", "reason": "r"}
 
 

@@ -321,7 +321,7 @@ def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
 
 def contents(rows: Sequence[Row]) -> list[int]:
     """A hash of each row without its time of arrival: copies of a span have the same one."""
-    table = pa.Table.from_pylist(list(rows), schema=READINGS).drop_columns(["received"])
+    table = pa.Table.from_pylist(list(rows), schema=READINGS).drop_columns(["received", "quotable"])
     return content_keys(table).tolist() if rows else []
 
 

@@ -22,6 +22,8 @@ from opentelemetry.proto.common.v1.common_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from collector.formats.otlp import redacting
+from collector.model.hiding import Hiding
 from collector.model.spans import ValueType
 
 MessageT = TypeVar("MessageT", bound=Message)
@@ -29,9 +31,10 @@ Row = Mapping[str, Any]  # a row of the span table as plain values
 Json = Any  # None, bool, int, float, str, list or dict of the same
 
 
-def rows(spans: pa.Table) -> dict[str, Row]:
-    """The rows of a `SPANS` table as plain values, by ref."""
-    return {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in spans.to_pylist()}
+def rows(spans: pa.Table, hiding: Hiding) -> dict[str, Row]:
+    """The rows of a `SPANS` table as plain values without what *hiding* hides, by ref."""
+    left = redacting.rows(spans, hiding)
+    return {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in left}
 
 
 def attributes(span: Row) -> dict[str, Json]:

@@ -16,6 +16,8 @@ from opentelemetry.proto.common.v1.common_pb2 import ArrayValue, Instrumentation
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from collector.formats.otlp import redacting
+from collector.model.hiding import Hiding
 from collector.model.spans import ValueType
 
 Json: TypeAlias = dict[str, Any]
@@ -24,10 +26,14 @@ Row: TypeAlias = Mapping[str, Any]  # a row of the span table as plain values
 _MOST = 2**32 - 1  # the highest count of dropped things in OTLP
 
 
-def to_json(spans: pa.Table) -> Json:
-    """The request that *spans* (SPANS) could have come in; equal sets of spans give equal requests."""
+def to_json(spans: pa.Table, hiding: Hiding) -> Json:
+    """The request that *spans* (SPANS) could have come in, without what *hiding* hides.
+
+    Equal sets of spans give equal requests.
+    """
     rows = sorted(
-        spans.to_pylist(), key=lambda row: (row["start_unix_nano"], row["trace_id"], row["span_id"])
+        redacting.rows(spans, hiding),
+        key=lambda row: (row["start_unix_nano"], row["trace_id"], row["span_id"]),
     )
     senders: dict[bytes, dict[bytes, list[Json]]] = {}
     for row in rows:
