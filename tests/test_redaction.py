@@ -50,6 +50,7 @@ ATTRIBUTES: dict[str, Value] = {
     "baggage": f"tenant=7,authorization={MARKER.replace('-', '%2D')}",
     "header": f"Authorization: Bearer {MARKER}",
     "url.query": f"a=1&pay%2Ecard_number={MARKER}&b=2",
+    "encoded": f"authorization%3D{MARKER}",
     "xml": f"<order><card_number>{MARKER}</card_number></order>",
     "repeats": f"the card {MARKER} again",
     "nested.repeats": [{"text": f"and {MARKER} again"}],

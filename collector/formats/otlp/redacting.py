@@ -103,9 +103,11 @@ class _ByName:
         return self._plain(text, path)
 
     def _plain(self, text: str, path: Path) -> str:
+        if not any(sign in text for sign in "=:>%"):
+            return text
         hidden = self._names_in(_NAMED, text, path)
-        if "%" in text:
-            hidden |= self._names_in(_NAMED, unquote(text), path)
+        if "%" in text and (plain := unquote(text)) != text:
+            hidden |= self._names_in(_NAMED, plain, path)
         return HIDDEN if hidden else text
 
     def _names_in(self, pattern: re.Pattern[str], text: str, path: Path) -> bool:
@@ -175,31 +177,34 @@ def _said(name: str, text: str, eraser: Eraser) -> str:
 
 def _attribute(key: str, kind: int, octets: bytes, eraser: Eraser) -> tuple[int, bytes]:
     """What is left of an entry of `attribute_types` and `attribute_values`."""
-    pair = KeyValue(key=key)
+    hidden, path = (int(ValueType.STRING), HIDDEN.encode()), (key,)
     match kind:
-        case ValueType.STRING:
-            pair.value.string_value = octets.decode(errors="replace")
-        case ValueType.BYTES:
-            pair.value.bytes_value = octets
+        case ValueType.STRING | ValueType.BYTES:
+            text = octets.decode(errors="replace")
+            if eraser.hides(path, text):
+                return hidden
+            left = eraser.text(text, path)
+            if left == text:
+                return kind, octets
+            return (kind, left.encode(errors="replace")) if kind == ValueType.STRING else hidden
+        case ValueType.ARRAY | ValueType.KVLIST:
+            return _nested(key, kind, octets, eraser)
         case ValueType.INT:
-            pair.value.int_value = int(octets)
+            return hidden if eraser.hides(path, int(octets)) else (kind, octets)
         case ValueType.DOUBLE:
-            pair.value.double_value = float(octets)
-        case ValueType.ARRAY:
-            _open(pair.value.array_value, octets)
-        case ValueType.KVLIST:
-            _open(pair.value.kvlist_value, octets)
-    before = pair.value.SerializeToString()
+            return hidden if eraser.hides(path, float(octets)) else (kind, octets)
+    return hidden if eraser.hides(path, None) else (kind, octets)
+
+
+def _nested(key: str, kind: int, octets: bytes, eraser: Eraser) -> tuple[int, bytes]:
+    pair = KeyValue(key=key)
+    inner = pair.value.array_value if kind == ValueType.ARRAY else pair.value.kvlist_value
+    inner.SetInParent()
+    readable = _open(inner, octets) is not None
     _erase_pairs([pair], (), eraser)
-    left = pair.value
-    if left.SerializeToString() == before:
-        return kind, octets
-    match left.WhichOneof("value"):
-        case "array_value":
-            return kind, left.array_value.SerializeToString()
-        case "kvlist_value":
-            return kind, left.kvlist_value.SerializeToString()
-    return ValueType.STRING, left.string_value.encode(errors="replace")
+    if pair.value.WhichOneof("value") == "string_value":
+        return ValueType.STRING, HIDDEN.encode()
+    return (kind, inner.SerializeToString()) if readable else (kind, octets)
 
 
 def _event(octets: bytes, eraser: Eraser) -> bytes:
