@@ -17,11 +17,12 @@ define biome
 	fi
 endef
 
-.PHONY: help demo test suite install format lint types contracts answers schema picture torture audit pins clean
+.PHONY: help demo dashboard-dev test suite install format lint types contracts answers schema picture torture audit pins clean
 
 help:
 	@echo "make demo      broker, collector, shop and dashboard; prints the address to open; Ctrl-C stops all of it"
 	@echo "               (ARGS='--port 8502' passes options on, $(BIN)/choreoscope demo --help lists them)"
+	@echo "make dashboard-dev  the pages on port 8510, which reload what is edited (ask a demo that runs)"
 	@echo "make test      every check and every test, as CI runs them"
 	@echo "make format    writes the format that make test asks for"
 	@echo "make answers   writes the dashboard's copy of the answers' shapes"
@@ -61,6 +62,11 @@ node_modules/biome.stamp: package.json
 
 demo: .venv/demo.stamp
 	@exec $(BIN)/choreoscope demo $(ARGS)
+
+# Reloads what is edited: Python on save, the front end with the next refresh. It asks the collector of `make demo`.
+dashboard-dev: .venv/demo.stamp
+	@STREAMLIT_SERVER_FILE_WATCHER_TYPE=auto STREAMLIT_SERVER_RUN_ON_SAVE=true \
+	  exec $(BIN)/choreoscope dashboard --port 8510 $(ARGS)
 
 install: .venv/test.stamp
 

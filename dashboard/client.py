@@ -1,4 +1,4 @@
-"""How do the pages ask the collector and the demo shop? Only this module knows where they are.
+"""How do the pages ask the collector? Only this module knows where it is.
 
 One answer serves all viewers: a question asked twice within its `max_age` is sent
 once. When the collector stops answering, the last answer is served with its age:
@@ -14,12 +14,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import msgspec
 
-from dashboard.demo_shop import Shop, ShopService
 from dashboard.expectation_shapes import Decision, Expectations
 from dashboard.problems import ApiError, NotFoundError, RefusedError, SlowError, UnreachableError
 from dashboard.shapes import Dismissal, Flow, Flows, Stuck
@@ -27,7 +26,6 @@ from dashboard.total_shapes import Map, Summary
 from dashboard.trust import TrustError, verifying
 
 API_DEFAULT = "http://127.0.0.1:4319"
-SHOP_DEFAULT = "http://127.0.0.1:4320"
 
 # Loopback answers in milliseconds, and the pages refresh every second or so: treat a
 # collector that takes longer than this as down.
@@ -46,9 +44,6 @@ ALIVE = httpx.Timeout(1.0)
 
 # How many answers are cached. One flow can be megabytes.
 KEPT_ANSWERS = 128
-
-# How long to wait before asking again for a shop that did not answer.
-SHOP_ABSENT_S = 5.0
 
 _EXPECTATIONS = "/api/v1/expectations"
 
@@ -162,7 +157,7 @@ class Api:
             response = self._http.get("/api/v1/flows.csv", params=_said(wanted), timeout=SLOW)
         except httpx.HTTPError as error:
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
-        return response.content if response.is_success else _decoded(response, bytes)
+        return response.content if response.is_success else decoded(response, bytes)
 
     def flow(self, key: str, *, part: str = "") -> Answered[Flow]:
         """Ask for one flow; raise `NotFoundError` when the collector does not know *key*.
@@ -178,6 +173,10 @@ class Api:
         answer = self._ask(path, Flow, params, about="this flow", max_age=_age_of_flow, timeout=SLOW)
         self._bound_parts((path, *sorted(_said(params).items())), answer.value)
         return answer
+
+    def span(self, ref: str) -> Answered[dict[str, Any]]:
+        """Ask for the span *ref* as OTLP's JSON; raise `NotFoundError` if it is not stored."""
+        return self._ask(f"/api/v1/span/{quote(ref, safe=':')}", dict, about="this span", max_age=30.0)
 
     def _bound_parts(self, question: tuple[object, ...], flow: Flow) -> None:
         """Keep only the newest parts of large flows: each takes tens of megabytes."""
@@ -225,7 +224,7 @@ class Api:
             response = self._http.post(path, json=said)
         except httpx.HTTPError as error:
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
-        answer = _decoded(response, kind)
+        answer = decoded(response, kind)
         with self._lock:
             self._held.clear()
         return answer
@@ -294,7 +293,7 @@ class Api:
                 self._silent_from = began
             raise UnreachableError(f"No answer from the collector at {self.base}.") from error
         self._silent_from = None
-        return _decoded(response, kind)
+        return decoded(response, kind)
 
     def _is_alive(self) -> bool:
         """Ask what costs the collector nothing, to tell one slow answer from a collector that is gone."""
@@ -314,46 +313,9 @@ class Api:
             return held
 
 
-class ShopControl:
-    """The demo shop's fault control: which services can be broken on purpose."""
-
-    def __init__(self, base: str | None = None) -> None:
-        self.base = base or address("CHOREOSCOPE_SHOP", SHOP_DEFAULT)
-        self._http = httpx.Client(
-            base_url=self.base, timeout=httpx.Timeout(3.0, connect=0.3), trust_env=False
-        )
-        self._absent_until = float("-inf")
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-    def shop(self) -> Shop | None:
-        """Return the shop's services, or None when no shop answers."""
-        if time.monotonic() < self._absent_until:
-            return None
-        try:
-            return _decoded(self._http.get("/faults"), Shop)
-        except (httpx.HTTPError, ApiError):
-            self._absent_until = time.monotonic() + SHOP_ABSENT_S
-            return None
-
-    def break_(self, service: str, kind: str) -> ShopService:
-        """Switch a fault on; raise `ApiError` with the shop's own sentence if it refuses."""
-        return self._change("PUT", service, {"kind": kind, "share": 1.0, "delay_ms": 3000})
-
-    def mend(self, service: str) -> ShopService:
-        """Switch the service's fault off."""
-        return self._change("DELETE", service, None)
-
-    def _change(self, method: str, service: str, body: object) -> ShopService:
-        try:
-            response = self._http.request(method, f"/faults/{quote(service, safe='')}", json=body)
-        except httpx.HTTPError as error:
-            raise UnreachableError(f"No answer from the shop at {self.base}.") from error
-        if response.status_code == httpx.codes.NO_CONTENT or not response.content:
-            return ShopService(service=service)
-        return _decoded(response, ShopService)
+def query(params: Mapping[str, str]) -> str:
+    """*params* as they are written in an address."""
+    return urlencode(params)
 
 
 def _said(params: Mapping[str, object]) -> dict[str, str]:
@@ -365,7 +327,8 @@ def _age_of_flow(last: Flow | None) -> float:
     return PART_AGE_S if last is not None and last.shown < last.spans else 0.5
 
 
-def _decoded(response: httpx.Response, kind: type[T]) -> T:
+def decoded(response: httpx.Response, kind: type[T]) -> T:
+    """What *response* says, as a *kind*; raise the `ApiError` that it is."""
     if response.is_success:
         try:
             return msgspec.json.decode(response.content, type=kind)
@@ -388,8 +351,9 @@ __all__ = [
     "ApiError",
     "NotFoundError",
     "RefusedError",
-    "ShopControl",
     "SlowError",
     "UnreachableError",
     "address",
+    "decoded",
+    "query",
 ]

@@ -15,6 +15,7 @@ from streamlit import config
 from streamlit.runtime.secrets import secrets_singleton
 
 from dashboard.client import Api, ApiError, RefusedError
+from dashboard.trace_links import SETTING, TraceLinkError, trace_link
 
 TOKEN_LEAST = 16  # characters; the collector asks for as many
 _ASKED_AGAIN_S = 5.0
@@ -118,7 +119,7 @@ class Guard:
 
 
 def refuse_unsafe() -> None:
-    """End the program, with one line, if others could see the pages without signing in."""
+    """End the program, with one line, if others could see the pages without signing in, or a link is none."""
     token, address = own_token(), str(config.get_option("server.address") or "0.0.0.0")  # noqa: S104
     problem = ""
     if 0 < len(token) < TOKEN_LEAST:
@@ -131,6 +132,10 @@ def refuse_unsafe() -> None:
             f"STREAMLIT_SERVER_ADDRESS is '{address[:80]}': an address that others reach needs"
             " CHOREOSCOPE_TOKEN, with which viewers sign in, or [auth] in .streamlit/secrets.toml."
         )
+    try:
+        trace_link(os.environ.get(SETTING, ""))
+    except TraceLinkError as error:
+        problem = problem or str(error)
     if problem:
         sys.stderr.write(f"choreoscope: {problem}\n")
         raise SystemExit(2)

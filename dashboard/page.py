@@ -15,13 +15,14 @@ from typing import Any, NoReturn, TypeVar
 import streamlit as st
 
 from dashboard import words
-from dashboard.client import Answered, Api, ApiError, ShopControl, SlowError, UnreachableError
+from dashboard.client import Answered, Api, ApiError, SlowError, UnreachableError
 from dashboard.doorway import cookie_name
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
 from dashboard.expectation_shapes import Drop
 from dashboard.guarding import GUARD
 from dashboard.logins import LOGINS
+from dashboard.shop_control import ShopControl
 
 T = TypeVar("T")
 U = TypeVar("U")

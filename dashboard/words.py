@@ -5,6 +5,7 @@ Ages grow while the page is open, so the browser formats them: `ages.js`, in the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import TypedDict
 
@@ -199,6 +200,16 @@ def _whole(sentence: str, at: int, word: str) -> bool:
 
 def _inside(character: str) -> bool:
     return character.isalnum() or character in "_-"
+
+
+def visible(text: str, kept: str = "") -> str:
+    r"""Show what nobody sees, such as control characters and turns of direction, as JSON does: `\\u202e`.
+
+    In JSON they stay what they are. Those in *kept* stay anywhere.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or one in kept else json.dumps(one)[1:-1] for one in text)
 
 
 def short(text: str, longest: int = 60) -> str:

@@ -27,7 +27,7 @@ from collector.commands import choreoscope
 from collector.config import Config, ConfigError, variable
 from collector.counters import Counters
 from collector.upkeep.health import Troubles
-from dashboard import client
+from dashboard import client, shop_control
 from sample_services.__main__ import _parser
 from sample_services.settings import Settings
 from tests.collecting import free_ports
@@ -158,7 +158,7 @@ def test_the_shop_can_be_broken_from_the_dashboard() -> None:
     settings = Settings.from_env(service("shop")["environment"])
 
     assert service("shop")["network_mode"] == "service:dashboard"
-    assert f"http://{settings.control_host}:{settings.control_port}" == client.SHOP_DEFAULT
+    assert f"http://{settings.control_host}:{settings.control_port}" == shop_control.SHOP_DEFAULT
     assert "CHOREOSCOPE_SHOP" not in service("dashboard")["environment"]
 
 

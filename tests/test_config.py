@@ -48,6 +48,7 @@ def test_nothing_else_is_documented() -> None:
         "CHOREOSCOPE_API",
         "CHOREOSCOPE_DASHBOARD",
         "CHOREOSCOPE_SHOP",
+        "CHOREOSCOPE_TRACE_LINK",
         "CHOREOSCOPE_USERS",
         "NATS_URL",
     }

@@ -35,7 +35,16 @@ ADRS = sorted((ROOT / "docs" / "adr").glob("*.md"))
 STOPPED = "A-17"
 CLIENTS = {  # settings of the dashboard and the commands
     f"CHOREOSCOPE_{name}"
-    for name in ("API", "DASHBOARD", "SHOP", "USERS", "TLS_CA", "TLS_CLIENT_CERT", "TLS_CLIENT_KEY")
+    for name in (
+        "API",
+        "DASHBOARD",
+        "SHOP",
+        "USERS",
+        "TRACE_LINK",
+        "TLS_CA",
+        "TLS_CLIENT_CERT",
+        "TLS_CLIENT_KEY",
+    )
 }
 OPEN = {"attributes", "resource"}  # their fields are whatever a sender wrote
 

@@ -7,7 +7,7 @@ in the browser. No page passes it to a Streamlit call that renders Markdown or H
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,8 +34,15 @@ def _texts(pattern: str) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in paths}
 
 
-@cache
-def _renderer() -> ComponentRenderer:
+def _edited() -> float:
+    """When the front end was last edited, if its developer wants edits to show at once; else 0."""
+    if st.get_option("server.fileWatcherType") == "none":
+        return 0.0
+    return max(path.stat().st_mtime for path in FRONTEND.iterdir())
+
+
+@lru_cache(1)
+def _renderer(_edited: float) -> ComponentRenderer:
     # Registered as text: a path works in a wheel, but not in an editable install of
     # this layout. The line breaks tell Streamlit that it is not a path.
     sent = assembled()
@@ -59,7 +66,7 @@ def mount(
     Selection is a Streamlit trigger, not a state: the address decides what is
     selected, and a state would keep the old selection after the reader goes back.
     """
-    return _renderer()(
+    return _renderer(_edited())(
         key=key,
         data={"kind": kind, **data},
         on_select_change=on_select or _nothing,

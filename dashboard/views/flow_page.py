@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import never_mind, page, words
+from dashboard import never_mind, page, tabled_flow, taken_along, words
 from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount
@@ -15,7 +15,7 @@ from dashboard.drawing.steps import Steps, steps
 from dashboard.drawing.timeline import timeline
 from dashboard.shapes import Flow, ShownFlow
 
-VIEWS = {"graph": "Graph", "timeline": "Timeline"}
+VIEWS = {"graph": "Graph", "timeline": "Timeline", "table": "Table"}
 HEIGHT = 640
 MOST_LINES = 4  # findings said above the drawing, which shows all of them
 CUT = "cut"  # the note that spans of the flow are no longer kept
@@ -274,8 +274,13 @@ def story(key: str) -> None:
         shown = selected or inspector.worth_reading(found)
         left, right = st.columns([3.2, 1], gap="small")
         with left:
-            draw(found, view, name, selected.id if selected else None, now)
+            chosen_id = selected.id if selected else None
+            if view == "table":
+                tabled_flow.table(found, flow, name=name, selected=chosen_id)
+            else:
+                draw(found, view, name, chosen_id, now)
         with right:
+            taken_along.row(flow, shown)
             panel = inspector.inspect(found, shown, page.stripes())
             mount("inspector", panel, key="inspector", on_select=choose_in_inspector)
 

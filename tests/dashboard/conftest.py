@@ -27,6 +27,8 @@ FLAGS = [
 ]
 WINDOW: ViewportSize = {"width": 1440, "height": 900}
 
+TRACE_LINK = "https://jaeger.example/trace/{trace_id}?from=choreoscope&x=1"
+
 # Every string of this flow tries to be more than text.
 NASTY_KEY = "<img src=x onerror=window.pwned=1>"
 NASTY = "**bold** :rocket: $x^2$ `code` <b>b</b> [l](javascript:alert(1)) \x07\u202e{% x %} {0} %s"
@@ -76,7 +78,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
 def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """The dashboard of that collector; no fault control answers."""
     nobody = f"http://127.0.0.1:{free_port()}"
-    dashboard = Dashboard(tmp_path_factory.mktemp("dashboard"), watched.api, nobody)
+    dashboard = Dashboard(
+        tmp_path_factory.mktemp("dashboard"), watched.api, nobody, CHOREOSCOPE_TRACE_LINK=TRACE_LINK
+    )
     dashboard.run()
     yield dashboard
     dashboard.stop()

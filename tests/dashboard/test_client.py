@@ -8,8 +8,9 @@ import httpx
 import msgspec
 import pytest
 
-from dashboard.client import Api, ApiError, NotFoundError, ShopControl, UnreachableError, address
+from dashboard.client import Api, ApiError, NotFoundError, UnreachableError, address
 from dashboard.shapes import Flow, Stuck
+from dashboard.shop_control import ShopControl
 from dashboard.total_shapes import Summary
 from tests import collecting
 from tests.dashboard.factories import made

@@ -63,6 +63,7 @@ def test_no_text_runs_in_a_page_or_asks_another_site(shown: Dashboard, page: Pag
     for address, drawn in (
         (f"/flow?flow={quote(KEY)}", "graph"),
         (f"/flow?flow={quote(KEY)}&view=timeline", "timeline"),
+        (f"/flow?flow={quote(KEY)}&view=table", "inspector"),
         ("/flows", "flows"),
         ("/choreography", "graph"),
         ("/", "stuck"),
