@@ -282,8 +282,8 @@ def test_a_page_speaks_of_what_is_there(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     for name in re.findall(r"(?<!-)\bchoreoscope ([a-z]+)\b", without_prose(text)):
         assert name in {*choreoscope.commands, *NOT_YET}, f"choreoscope {name}"
-    targets = set(re.findall(r"^([a-z]+):", text_of("Makefile"), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", text_of("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
     known = {variable(name) for name in Config.__dataclass_fields__} | CLIENTS
     assert set(re.findall(r"\bCHOREOSCOPE_[A-Z_]+[A-Z]\b", text)) <= known
     for target in re.findall(r"\]\(([^)\s]+)\)", text):

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dashboard.drawing import component
 from dashboard.drawing.assembly import AssemblyError, assemble
 from dashboard.drawing.component import ENTRY, FRONTEND, assembled
 from tests.dashboard.nodejs import node
@@ -142,3 +148,34 @@ def test_what_is_sent_is_javascript(tmp_path: Path) -> None:
     checked = subprocess.run([node(), "--check", script], capture_output=True, text=True, check=False)
 
     assert checked.stderr == ""
+
+
+def test_what_is_edited_is_shown_by_a_dashboard_that_watches(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`make dashboard-dev` is for who writes a view: otherwise each look at it costs a restart."""
+    shutil.copytree(component.FRONTEND, tmp_path / "frontend")
+    monkeypatch.setattr(component, "FRONTEND", tmp_path / "frontend")
+    registered: list[str] = []
+
+    def register(name: str, *, js: str, css: str) -> Callable[..., dict[str, Any]]:
+        registered.append(js)
+        return lambda **said: {}
+
+    monkeypatch.setattr(component.st.components.v2, "component", register)
+    watcher = "none"
+    monkeypatch.setattr(component.st, "get_option", lambda name: watcher)
+    component._renderer.cache_clear()
+
+    def edited(text: str) -> int:
+        with (tmp_path / "frontend" / "mount.js").open("a") as file:
+            file.write(text)
+        os.utime(file.name, (len(text), time.time() + len(text)))
+        component.mount("head", {}, key="x")
+        return len(registered)
+
+    assert [edited("// a\n"), edited("const b = 1;\n")] == [1, 1]
+    watcher = "auto"
+    assert [edited("const cc = 2;\n"), edited("const ddd = 3;\n")] == [2, 3]
+    assert "const ddd" in registered[-1]
+    component._renderer.cache_clear()
