@@ -6,6 +6,7 @@ from typing import Any
 from collector import conventions, formats
 from collector.formats import Found
 from collector.formats.otlp.opened import Row, rows
+from collector.model.hiding import NOTHING_HIDDEN
 from collector.stitching import stitch
 from tests.documents import Document, document
 from tests.factories import NOW
@@ -79,7 +80,7 @@ def span_of(*documents: Any) -> Row:
     """The only span of a file that reads without problems."""
     found = read(*documents)
     assert found.problems == []
-    (row,) = rows(found.spans).values()
+    (row,) = rows(found.spans, NOTHING_HIDDEN).values()
     return row
 
 

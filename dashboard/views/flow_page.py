@@ -246,7 +246,7 @@ def story(key: str) -> None:
         part = st.query_params.get("part", "")
         # The switch is drawn before the question, so that it stays and keeps what was chosen, however long
         # the answer takes.
-        words_, buttons = st.columns([5, 1], vertical_alignment="top")
+        words_, buttons = st.columns([3.2, 1], gap="small", vertical_alignment="top")
         with buttons, st.container(horizontal=True, horizontal_alignment="right"):
             dismissing = st.container(key="offer")
             view = switch()

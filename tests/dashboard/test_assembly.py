@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 
 from dashboard.drawing import component
 from dashboard.drawing.assembly import AssemblyError, assemble
@@ -162,9 +163,9 @@ def test_what_is_edited_is_shown_by_a_dashboard_that_watches(
         registered.append(js)
         return lambda **said: {}
 
-    monkeypatch.setattr(component.st.components.v2, "component", register)
+    monkeypatch.setattr(st.components.v2, "component", register)
     watcher = "none"
-    monkeypatch.setattr(component.st, "get_option", lambda name: watcher)
+    monkeypatch.setattr(st, "get_option", lambda name: watcher)
     component._renderer.cache_clear()
 
     def edited(text: str) -> int:
