@@ -33,10 +33,12 @@ TIMEOUT = httpx.Timeout(5.0, connect=1.0)
 
 # A part of a large flow is read from among all of its spans, and may wait for others who ask the same.
 SLOW = httpx.Timeout(30.0, connect=1.0)
-# How many spans of a flow are drawn at once: more take a browser seconds.
-DRAWN = 2_000
-# For how long a part is shown as it was: reading it takes a second.
+# How many spans of a flow are asked for at once: enough for 2,000 messages, which is what can be drawn.
+DRAWN = 5_000
+# For how long a part is shown as it was, and a flow of so many spans: reading it takes a second.
 PART_AGE_S = 10.0
+LARGE = 2_000
+LARGE_AGE_S = 4.0
 KEPT_PARTS = 4
 
 # For the question whether the collector is there at all.
@@ -324,7 +326,9 @@ def _said(params: Mapping[str, object]) -> dict[str, str]:
 
 
 def _age_of_flow(last: Flow | None) -> float:
-    return PART_AGE_S if last is not None and last.shown < last.spans else 0.5
+    if last is None or last.spans <= LARGE:
+        return 0.5
+    return PART_AGE_S if last.shown < last.spans else LARGE_AGE_S
 
 
 def decoded(response: httpx.Response, kind: type[T]) -> T:

@@ -1,8 +1,8 @@
-"""How do the front end's modules become one script and one style sheet?
+"""How do the front end's modules become one script and one style sheet for each view?
 
-Streamlit takes a component as the text of one module, so the modules are joined
-here: each after the ones it imports, in the order in which a browser would run
-them. Imports, exports, comments, indentation and spare line breaks are left out,
+Streamlit takes a component as the text of one module, so the modules that a view
+needs are joined here: each after the ones it imports, in the order in which a
+browser would run them. Imports, exports, comments, indentation and spare line breaks are left out,
 because both texts are sent with every refresh.
 
 This is not a parser. It knows the few forms that our modules use, refuses
@@ -62,22 +62,32 @@ class Assembled:
     sheet: str
 
 
-def assemble(modules: Mapping[str, str], sheets: Mapping[str, str], entry: str) -> Assembled:
-    """Join *modules* and *sheets*, texts by file name; *entry* is the module that imports the others.
+def assemble(
+    modules: Mapping[str, str], sheets: Mapping[str, str], entries: Mapping[str, str]
+) -> dict[str, Assembled]:
+    """Join what each of *entries* imports; all are texts by file name, and so is the result.
 
-    A sheet belongs to the module of the same name and is placed in the same order:
-    a view's own rules come after the general ones.
+    An entry is a module with a default export. Of *modules* and *sheets* it gets those that it needs. A sheet
+    belongs to the module of the same name and is placed in the same order: a view's own rules come after the
+    general ones.
     """
-    known = {name: _read(name, text, entry=name == entry) for name, text in modules.items()}
-    ordered = _ordered(known, entry)
-    _check_names(known, ordered)
-    styled = [module.name.replace(".js", ".css") for module in ordered]
-    for name in sorted(sheets.keys() - set(styled)):
+    known = {name: _read(name, text, entry=False) for name, text in modules.items()}
+    joined = {}
+    used: set[str] = set()
+    for entry, text in entries.items():
+        ordered = _ordered({**known, entry: _read(entry, text, entry=True)}, entry)
+        _check_names({module.name: module for module in ordered}, ordered)
+        used |= {module.name for module in ordered}
+        styled = [module.name.replace(".js", ".css") for module in ordered]
+        joined[entry] = Assembled(
+            script="".join(f"// {module.name}\n{module.body}\n" for module in ordered),
+            sheet="".join(f"{_css(name, sheets[name])}\n" for name in styled if name in sheets),
+        )
+    if unused := sorted(modules.keys() - used):
+        raise AssemblyError(f"Nothing imports {', '.join(unused)}.")
+    for name in sorted(sheets.keys() - {name.replace(".js", ".css") for name in used}):
         _refuse(name, "it belongs to no module", f"call it as one, or add {name.replace('.css', '.js')}")
-    return Assembled(
-        script="".join(f"// {module.name}\n{module.body}\n" for module in ordered),
-        sheet="".join(f"{_css(name, sheets[name])}\n" for name in styled if name in sheets),
-    )
+    return joined
 
 
 def _read(name: str, text: str, *, entry: bool) -> _Module:
@@ -124,8 +134,6 @@ def _ordered(modules: Mapping[str, _Module], entry: str) -> Sequence[_Module]:
         done[name] = modules[entered.pop()]
 
     enter(entry, "The component")
-    if unused := sorted(modules.keys() - done.keys()):
-        raise AssemblyError(f"Nothing imports {', '.join(unused)}.")
     return [*done.values()]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from dashboard import words
-from dashboard.drawing.steps import Link, Step, Steps
+from dashboard.drawing.steps import Link, Step, Steps, urgency
 
 Data = dict[str, Any]
 
@@ -21,6 +21,8 @@ RANKS = (
     ("code.", "thread.", "telemetry.", "otel.", "process.", "host.", "os.", "container.", "k8s.", "cloud."),
 )
 MOST_NOTES = 60
+# What led to a step, or followed from it, may be thousands.
+MOST_NEIGHBOURS = 40
 
 
 def worth_reading(steps: Steps) -> Step:
@@ -29,8 +31,8 @@ def worth_reading(steps: Steps) -> Step:
     return ranked[0]
 
 
-def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
-    """Collect everything that is known about *step*."""
+def inspect(steps: Steps, step: Step, colour: Callable[[str], str], *, alike: int = 1) -> Data:
+    """Collect everything that is known about *step*, which is drawn as one with *alike* steps."""
     data: Data = {
         "title": step.title,
         "service": step.service,
@@ -42,13 +44,9 @@ def inspect(steps: Steps, step: Step, colour: Callable[[str], str]) -> Data:
         "worked": words.duration(step.work_ms),
         "remarks": list(_remarks(step)),
         "rootless": "nothing in this part of the flow" if steps.part else None,
-        "facts": [*_clocks(steps, step), *_settled(step)],
-        "causes": [_neighbour(steps, link, link.source, colour) for link in steps.causes(step.id)],
-        "effects": [
-            _neighbour(steps, link, link.target, colour)
-            for link in steps.effects(step.id)
-            if steps.by_id[link.target].kind != "blocked"
-        ],
+        "facts": [*_stacked(alike), *_clocks(steps, step), *_settled(step)],
+        "causes": _neighbours(steps, [(link, link.source) for link in steps.causes(step.id)], colour),
+        "effects": _neighbours(steps, [(link, link.target) for link in steps.effects(step.id)], colour),
         "ids": _ids(step),
         **_notes(steps, step),
         "attributes": [],
@@ -142,6 +140,11 @@ def _apart(steps: Steps, service: str, other: str) -> str:
     return ""
 
 
+def _stacked(alike: int) -> Iterable[str]:
+    if alike > 1:
+        yield f"One of {alike:,} that are alike and drawn as one: what is said here is of this one alone."
+
+
 def _settled(step: Step) -> Iterable[str]:
     """Say how the messages of a reaction were settled, and how often they were delivered."""
     reaction = step.reaction
@@ -177,6 +180,17 @@ def _notes(steps: Steps, step: Step) -> Data:
         text = f"showing {MOST_NOTES} of {len(steps.notes):,} notes"
         elsewhere.append({"ref": None, "text": text, "id": None})
     return {"notes": here, "elsewhere": elsewhere}
+
+
+def _neighbours(steps: Steps, ends: Iterable[tuple[Link, str]], colour: Callable[[str], str]) -> list[Data]:
+    """Describe what is at the *ends* of links, those that need attention first if there are too many."""
+    there = [(link, other) for link, other in ends if steps.by_id[other].kind != "blocked"]
+    if len(there) > MOST_NEIGHBOURS:
+        there.sort(key=lambda end: urgency(steps.by_id[end[1]]) or 4)
+    told = [_neighbour(steps, link, other, colour) for link, other in there[:MOST_NEIGHBOURS]]
+    if more := len(there) - len(told):
+        told.append({"more": f"and {more:,} more"})
+    return told
 
 
 def _neighbour(steps: Steps, link: Link, other: str, colour: Callable[[str], str]) -> Data:

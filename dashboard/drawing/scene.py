@@ -12,10 +12,11 @@ from math import sqrt
 from typing import Any
 
 from dashboard import words
-from dashboard.drawing import palette
-from dashboard.drawing.layout import Box, Gaps, Layout, Point, layout
+from dashboard.drawing import palette, spoken
+from dashboard.drawing.fold import Folded
+from dashboard.drawing.layout import Box, Direction, Gaps, Layout, Point, layout
 from dashboard.drawing.process_map import Picture, Place, Way
-from dashboard.drawing.steps import Link, Step, Steps
+from dashboard.drawing.steps import Link, Step, Steps, urgency
 from dashboard.drawing.timeline import Timeline
 
 Data = dict[str, Any]
@@ -34,18 +35,31 @@ SIDEWAYS = 64.0
 SIDEWAYS_FROM = 1.15
 
 
-def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> Data:
-    """Draw a flow as cards, one per message, from cause to effect."""
-    boxes = [Box(step.id, *size(step)) for step in steps.steps]
+def graph(
+    folded: Folded, colour: Colour, *, selected: str | None, name: str, direction: Direction | None = None
+) -> Data:
+    """Draw a flow as cards, one per message or stack of messages, from cause to effect.
+
+    It runs in *direction*, if that is given: a drawing that grows must not turn round.
+    """
+    steps = folded.steps
+    titles = {box: spoken.stacked(steps.by_id[box].title, times) for box, times in folded.times.items()}
+    boxes = [Box(step.id, *size(step, titles.get(step.id))) for step in steps.steps]
     ends = [(link.source, link.target) for link in steps.links]
-    placed = _best(boxes, ends)
+    placed = _best(boxes, ends, direction)
     longest = max((_spent(step) for step in steps.steps), default=0.0)
     sizes = {box.id: box for box in boxes}
+    said = spoken.labels(steps, folded.times, folded.hidden)
     nodes = []
     for step in steps.steps:
         x, y = placed.places[step.id]
         box = sizes[step.id]
-        nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **_node(steps, step, longest, colour)})
+        node = (
+            _node(steps, step, longest, colour)
+            | _folding(folded, step, titles.get(step.id))
+            | {"label": said[step.id]}
+        )
+        nodes.append({"x": x, "y": y, "w": box.width, "h": box.height, **node})
     edges = [_edge(link, placed, place, steps) for place, link in enumerate(steps.links)]
     return {
         "nodes": nodes,
@@ -53,14 +67,42 @@ def graph(steps: Steps, colour: Colour, *, selected: str | None, name: str) -> D
         "bounds": placed.bounds,
         "direction": placed.direction,
         "selected": selected,
-        "soft": any(0 < problem(step) < 3 for step in steps.steps),
+        "soft": any(0 < urgency(step) < 3 for step in steps.steps),
         "label": f"Graph of flow {name}",
+        "folds": True,
+        "told": _told_of(folded),
     }
 
 
-def _best(boxes: list[Box], ends: list[tuple[str, str]]) -> Layout:
-    """Lay out top to bottom or left to right, whichever leaves the cards larger."""
+def _folding(folded: Folded, step: Step, title: str | None) -> Data:
+    data: Data = {}
+    if folded.fold.get(step.id):
+        data["fold"] = folded.fold[step.id]
+    if title:
+        data["stack"] = True
+        data["title"] = title
+    if hidden := folded.hidden.get(step.id):
+        data["hidden"] = words.number(hidden)
+    return data
+
+
+def _told_of(folded: Folded) -> str:
+    """Say how much of the flow is drawn, if it is not all of it."""
+    drawn = len(folded.steps.steps)
+    if folded.left_out:
+        total = drawn + folded.left_out
+        return f"Showing {drawn:,} of {total:,} boxes: unfold a branch to see more of it."
+    stood = len(folded.stands)
+    return f"{stood:,} steps, drawn as {drawn:,}" if drawn < stood else ""
+
+
+def _best(boxes: list[Box], ends: list[tuple[str, str]], direction: Direction | None) -> Layout:
+    """Lay out in *direction*, else top to bottom or left to right, whichever leaves the cards larger."""
+    if direction == "right":
+        return layout(boxes, ends, direction="right", gaps=Gaps(layer=SIDEWAYS))
     down = layout(boxes, ends)
+    if direction == "down":
+        return down
     right = layout(boxes, ends, direction="right", gaps=Gaps(layer=SIDEWAYS))
     return right if _fit(right) > _fit(down) * SIDEWAYS_FROM else down
 
@@ -70,11 +112,11 @@ def _fit(placed: Layout) -> float:
     return min(CANVAS[0] / max(x1 - x0, 1.0), CANVAS[1] / max(y1 - y0, 1.0), 1.0)
 
 
-def size(step: Step) -> tuple[float, float]:
-    """Return width and height of a step's box, in pixels."""
+def size(step: Step, title: str | None = None) -> tuple[float, float]:
+    """Return width and height of a step's box, in pixels; *title* is what it says, if not the step's own."""
     if step.kind == "reaction":
         extras = 20 * bool(step.state) + 20 * (step.attempts > 1)
-        return min(len(step.title) * CHARACTER + 34 + extras, CARD[0]), PILL_HEIGHT
+        return min(len(title or step.title) * CHARACTER + 34 + extras, CARD[0]), PILL_HEIGHT
     if step.kind == "blocked":
         return CARD[0], PILL_HEIGHT
     return CARD
@@ -95,8 +137,7 @@ def _node(steps: Steps, step: Step, longest: float, colour: Colour) -> Data:
         "colour": colour(step.service) if step.kind not in {"unseen", "blocked"} else None,
         "state": step.state if step.kind != "blocked" else "",
         "attempts": step.attempts,
-        "problem": problem(step),
-        "label": label(step, steps.offset(step)),
+        "problem": urgency(step),
     }
     if step.kind == "message" and spent > 0 and longest > 0:
         # The square root keeps short steps visible beside one that took a hundred times longer.
@@ -107,34 +148,6 @@ def _node(steps: Steps, step: Step, longest: float, colour: Colour) -> Data:
     if step.names:
         data["tip"] = "Blocked: " + ", ".join(step.names)
     return data
-
-
-def problem(step: Step) -> int:
-    """Rank a step by how much attention it needs: 1 missing, 2 failed, 3 slow, 0 none."""
-    if step.kind == "ghost":
-        return 1
-    if step.kind == "blocked":
-        return 0
-    return {"failed": 2, "late": 3}.get(step.state, 0)
-
-
-def label(step: Step, at: str) -> str:
-    """Describe a step in words, for screen readers."""
-    if step.kind == "ghost":
-        return f"{step.title}, expected from {step.service}, not seen"
-    if step.kind == "blocked":
-        return step.title
-    if step.kind == "unseen":
-        return "cause not seen: before retention, or lost"
-    what = "published by" if step.kind == "message" else "reaction of"
-    said = f"{step.title}, {what} {step.service}, {at}"
-    if step.wait_ms is not None:
-        said += f", waited {'about ' * step.across_clocks}{words.duration(step.wait_ms)}"
-    if step.work_ms is not None:
-        said += f", worked {words.duration(step.work_ms)}"
-    if step.attempts > 1:
-        said += f", {step.attempts} attempts"
-    return said + (f", {step.state}" if step.state else "")
 
 
 def _edge(link: Link, placed: Layout, place: int, steps: Steps) -> Data:
@@ -152,6 +165,7 @@ def _edge(link: Link, placed: Layout, place: int, steps: Steps) -> Data:
 def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | None) -> Data:
     """Draw a flow as rows: hatched while it waited, solid while it worked."""
     rows = []
+    said = spoken.labels(steps)
     for bar in times.bars:
         step = bar.step
         rows.append(
@@ -168,8 +182,8 @@ def timeline(steps: Steps, times: Timeline, colour: Colour, *, selected: str | N
                 "state": step.state,
                 "since": step.due,
                 "colour": colour(step.service) if step.kind != "unseen" else None,
-                "problem": problem(step),
-                "label": label(step, steps.offset(step)),
+                "problem": urgency(step),
+                "label": said[step.id],
             }
         )
     idle = [
@@ -305,7 +319,9 @@ def _way(way: Way, placed: Layout, at: int, *, most: int, by: str, link_to: Call
         data |= {"missing": True, "state": "stuck"}
     if way.stuck:
         data["stuck"] = f"{words.number(way.stuck)} stuck"
-        data["stuckLabel"] = f"{words.count(way.stuck, 'flow')} wait for {way.service} here: show them"
+        data["stuckLabel"] = (
+            f"{data['stuck']}: {words.count(way.stuck, 'flow')} wait for {way.service} here: show them"
+        )
         data["target"] = link_to(way)
     elif ms is not None and ms >= 8000:
         data["label"] = words.duration(ms)

@@ -53,6 +53,15 @@ class Step:
     due: int | None = None
 
 
+def urgency(step: Step) -> int:
+    """Rank a step by how much attention it needs: 1 missing, 2 failed, 3 slow, 0 none."""
+    if step.kind == "ghost":
+        return 1
+    if step.kind == "blocked":
+        return 0
+    return {"failed": 2, "late": 3}.get(step.state, 0)
+
+
 @dataclass(frozen=True)
 class Link:
     """One box led to another, and how that is known."""

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import page, words
 from dashboard.drawing import scene
-from dashboard.drawing.component import mount
+from dashboard.drawing.component import mount, save
 from dashboard.drawing.process_map import Level, Place, Way, picture
 from dashboard.total_shapes import Map, Variant
 
@@ -119,7 +119,8 @@ def whole() -> None:
         legend = LEGEND_STUCK if by == "stuck" else LEGEND_LATENCY
         label = "Process map of the last 15 minutes"
         drawn = {**data, "variants": variants(found), "legend": legend, "label": label}
-        mount("graph", drawn, key=f"map-{shown}")
+        done = mount("graph", drawn, key=f"map-{shown}")
+        save({**data, "label": label}, done["act"], f"choreography-{shown}")
 
 
 def line(found: Map, by: str) -> list[words.Part]:

@@ -10,8 +10,10 @@ import streamlit as st
 from dashboard import never_mind, page, tabled_flow, taken_along, words
 from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
-from dashboard.drawing.component import mount
-from dashboard.drawing.steps import Steps, steps
+from dashboard.drawing.component import mount, save
+from dashboard.drawing.fold import Folded
+from dashboard.drawing.memory import Memory
+from dashboard.drawing.steps import Step, Steps, steps
 from dashboard.drawing.timeline import timeline
 from dashboard.shapes import Flow, ShownFlow
 
@@ -204,15 +206,44 @@ def choose_in_inspector() -> None:
         page.write_address(span=selected)
 
 
-def draw(found: Steps, view: str, name: str, selected: str | None, now: int) -> None:
+def draw(
+    found: Steps, folded: Folded, view: str, name: str, drawing: str, selected: Step | None, now: int
+) -> None:
     """Show the chosen view of the flow."""
     colour = page.stripes()
     if view == "timeline":
-        data = scene.timeline(found, timeline(found, now), colour, selected=selected)
+        chosen = selected.id if selected else None
+        data = scene.timeline(found, timeline(found, now), colour, selected=chosen)
         mount("timeline", data, key="flow-timeline", on_select=lambda: choose_span("timeline"))
-    else:
-        data = scene.graph(found, colour, selected=selected, name=name)
-        mount("graph", data, key="flow-graph", on_select=lambda: choose_span("graph"))
+        return
+    memory = remembered(drawing)
+    data = scene.graph(folded, colour, selected=folded.shown(selected), name=name, direction=memory.direction)
+    memory.direction = data["direction"]
+    done = mount(
+        "graph",
+        data,
+        key="flow-graph",
+        on_select=lambda: choose_span("graph"),
+        on_act=lambda: choose_fold(folded, drawing),
+    )
+    save(data, done["act"], f"flow-{name}")
+
+
+def remembered(drawing: str) -> Memory:
+    """What has to stay of *drawing*, a flow or a part of one: of one at a time."""
+    known: tuple[str, Memory] | None = st.session_state.get("flow_drawn")
+    if known is None or known[0] != drawing:
+        known = drawing, Memory()
+        st.session_state.flow_drawn = known
+    return known[1]
+
+
+def choose_fold(folded: Folded, drawing: str) -> None:
+    """Fold or unfold the box that the reader named."""
+    act = getattr(st.session_state["flow-graph"], "act", None)
+    if isinstance(act, dict) and isinstance(act.get("fold"), str):
+        memory = remembered(drawing)
+        memory.choices = folded.toggled(memory.choices, act["fold"])
 
 
 def switch() -> str:
@@ -272,16 +303,16 @@ def story(key: str) -> None:
             return
         selected = found.find(st.query_params.get("span"))
         shown = selected or inspector.worth_reading(found)
+        folded = remembered(f"{name} {part}").folded(found)
         left, right = st.columns([3.2, 1], gap="small")
         with left:
-            chosen_id = selected.id if selected else None
             if view == "table":
-                tabled_flow.table(found, flow, name=name, selected=chosen_id)
+                tabled_flow.table(found, flow, name=name, selected=selected.id if selected else None)
             else:
-                draw(found, view, name, chosen_id, now)
+                draw(found, folded, view, name, f"{name} {part}", selected, now)
         with right:
             taken_along.row(flow, shown)
-            panel = inspector.inspect(found, shown, page.stripes())
+            panel = inspector.inspect(found, shown, page.stripes(), alike=folded.alike(selected))
             mount("inspector", panel, key="inspector", on_select=choose_in_inspector)
 
 

@@ -16,14 +16,15 @@ import streamlit as st
 
 from dashboard.drawing import component
 from dashboard.drawing.assembly import AssemblyError, assemble
-from dashboard.drawing.component import ENTRY, FRONTEND, assembled
+from dashboard.drawing.component import FRONTEND, KINDS, Kind, assembled
 from tests.dashboard.nodejs import node
 
 MAIN = "export default function mount() {}\n"
 
 
 def joined(**modules: str) -> str:
-    return assemble({f"{name}.js": text for name, text in modules.items()}, {}, "main.js").script
+    texts = {f"{name}.js": text for name, text in modules.items()}
+    return assemble(texts, {}, {"main.js": texts.pop("main.js")})["main.js"].script
 
 
 def test_what_is_imported_comes_first() -> None:
@@ -70,10 +71,24 @@ def test_an_import_may_take_several_lines() -> None:
 
 
 def test_a_sheet_comes_where_its_module_does() -> None:
-    modules = {"main.js": 'import { a } from "./a.js";\n' + MAIN, "a.js": "export const a = 1;\n"}
+    modules = {"a.js": "export const a = 1;\n"}
     sheets = {"main.css": ".a {\n  color: red;\n}\n", "a.css": "/* All. */\n.a {\n  color: blue;\n}\n"}
 
-    assert assemble(modules, sheets, "main.js").sheet == ".a{color:blue;}\n.a{color:red;}\n"
+    sent = assemble(modules, sheets, {"main.js": USES_A})["main.js"].sheet
+    assert sent == ".a{color:blue;}\n.a{color:red;}\n"
+
+
+def test_each_entry_gets_only_what_it_imports() -> None:
+    """A page sends the whole text of each of its views with every refresh."""
+    modules = {"a.js": "export const a = 1;\n", "b.js": "export const b = 2;\n"}
+    entries = {"one.js": USES_A, "two.js": 'import { b } from "./b.js";\n' + MAIN}
+
+    sent = assemble(modules, {"a.css": ".a {\n  color: red;\n}\n"}, entries)
+
+    assert "const b" not in sent["one.js"].script
+    assert sent["one.js"].sheet
+    assert "const b" in sent["two.js"].script
+    assert not sent["two.js"].sheet
 
 
 USES_A = 'import { a } from "./a.js";\n' + MAIN
@@ -118,21 +133,46 @@ def test_what_cannot_be_joined_is_refused(modules: dict[str, str], said: str) ->
 @pytest.mark.parametrize("text", ["/* Over\n   two lines. */\n", "/* Before. */ .a {}\n"])
 def test_a_comment_of_a_sheet_has_a_line_of_its_own(text: str) -> None:
     with pytest.raises(AssemblyError, match="keep a comment on a line of its own"):
-        assemble({"main.js": MAIN}, {"main.css": text}, "main.js")
+        assemble({}, {"main.css": text}, {"main.js": MAIN})
 
 
 def test_a_sheet_without_a_module_is_refused() -> None:
     with pytest.raises(AssemblyError, match=re.escape("add a.js")):
-        assemble({"main.js": MAIN}, {"a.css": ""}, "main.js")
+        assemble({}, {"a.css": ""}, {"main.js": MAIN})
 
 
 def test_every_view_is_sent() -> None:
-    sent = assembled().script
+    """Every module is part of some view, and each view has one way in."""
+    sent = assembled()
 
-    names = re.findall(r"^// (\w+\.js)$", sent, re.MULTILINE)
-    assert sorted(names) == sorted(path.name for path in FRONTEND.glob("*.js"))
-    assert names[-1] == ENTRY
-    assert re.findall(r"\bexport .*?\(", sent) == ["export default function mount("]
+    names = {
+        name for one in sent.values() for name in re.findall(r"^// (\w+\.js)$", one.script, re.MULTILINE)
+    }
+    entries = {f"{kind}.js" for kind in KINDS}
+    assert names - entries == {path.name for path in FRONTEND.glob("*.js")}
+    for one in sent.values():
+        assert re.findall(r"\bexport .*?\(", one.script) == ["export default function mount("]
+
+
+# Classes that two views use for different things.
+OTHERS = {("graph", "inspector_view.css", ".inspector"), ("graph", "timeline_view.css", ".took")}
+
+
+def test_a_view_has_the_styles_of_all_that_it_shows() -> None:
+    """A sheet comes with its module: what a view makes without importing its module looks bare."""
+    sheets = {path.name: path.read_text() for path in FRONTEND.glob("*.css") if path.name != "frame.css"}
+    bare = set()
+    for kind, sent in assembled().items():
+        held = {f"{name}.css" for name in re.findall(r"^// (\w+)\.js$", sent.script, re.MULTILINE)}
+        made = set()
+        for tag, classes in re.findall(r"""\bel\(\s*["`](\w+)((?:\.[a-z][\w-]*)*)["`]""", sent.script):
+            made |= {tag, *(f".{name}" for name in classes.split(".")[1:])}
+        for name in sheets.keys() - held:
+            rules = re.findall(r"^([^\s@}/][^{]*)\{", sheets[name], re.MULTILINE)
+            styled = {one.strip() for rule in rules for one in rule.split(",")}
+            bare |= {(kind, name, one) for one in styled & made}
+
+    assert bare - OTHERS == set()
 
 
 def test_a_module_can_be_read_at_once() -> None:
@@ -141,10 +181,11 @@ def test_a_module_can_be_read_at_once() -> None:
     assert long == []
 
 
-def test_what_is_sent_is_javascript(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_sent_is_javascript(kind: Kind, tmp_path: Path) -> None:
     """Without its comments and leading spaces it still has to parse."""
     script = tmp_path / "sent.mjs"
-    script.write_text(assembled().script)
+    script.write_text(assembled()[kind].script)
 
     checked = subprocess.run([node(), "--check", script], capture_output=True, text=True, check=False)
 
@@ -166,17 +207,17 @@ def test_what_is_edited_is_shown_by_a_dashboard_that_watches(
     monkeypatch.setattr(st.components.v2, "component", register)
     watcher = "none"
     monkeypatch.setattr(st, "get_option", lambda name: watcher)
-    component._renderer.cache_clear()
+    component._renderers.cache_clear()
 
     def edited(text: str) -> int:
         with (tmp_path / "frontend" / "mount.js").open("a") as file:
             file.write(text)
         os.utime(file.name, (len(text), time.time() + len(text)))
         component.mount("head", {}, key="x")
-        return len(registered)
+        return len(registered) // len(KINDS)
 
     assert [edited("// a\n"), edited("const b = 1;\n")] == [1, 1]
     watcher = "auto"
     assert [edited("const cc = 2;\n"), edited("const ddd = 3;\n")] == [2, 3]
     assert "const ddd" in registered[-1]
-    component._renderer.cache_clear()
+    component._renderers.cache_clear()

@@ -83,7 +83,7 @@ def test_back_and_forward_go_through_what_was_chosen(page: Page, dashboard: Dash
     page.get_by_role("radio", name="Timeline").click()
     ready(page, "timeline")
     expect(page).to_have_url(re.compile("view=timeline"))
-    expect(step(page, "StockReserved")).to_have_class(re.compile("selected"))
+    expect(step(page, "StockReserved")).to_have_attribute("aria-pressed", "true")
 
     page.go_back()
     ready(page, "graph")
@@ -145,14 +145,14 @@ def test_the_graph_is_zoomed_and_fitted(page: Page, dashboard: Dashboard) -> Non
 def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboard, theme: str) -> None:
     opened(page, dashboard, "/flow?flow=A-400&view=timeline", "timeline")
 
-    paid = step(page, "PaymentCaptured")
+    paid = page.locator(".row", has=step(page, "PaymentCaptured"))
     wait, work = (paid.locator(kind).bounding_box() for kind in (".hatch", ".solid"))
     assert wait
     assert work
     assert abs(work["width"] / wait["width"] - 300 / 80) < 0.3
     assert abs(wait["x"] + wait["width"] - work["x"]) < 1
     owed = page.get_by_role("button", name="ParcelPacked, expected from shipping, not seen")
-    expect(owed).to_contain_text("overdue")
+    expect(page.locator(".row", has=owed)).to_contain_text("overdue")
 
 
 def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme: str) -> None:

@@ -131,7 +131,7 @@ def test_streamlit_uses_the_same_colours() -> None:
 
 def test_the_style_sheet_names_no_colour_of_its_own() -> None:
     """The tests here check only colours that are in the palette."""
-    sheet = assembled().sheet
+    sheet = "".join(sent.sheet for sent in assembled().values())
 
     assert re.findall(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(", sheet) == []
     used = set(re.findall(r"var\(--([a-z0-9-]+)", sheet))

@@ -2,11 +2,16 @@
 
 import { el } from "./elements.js";
 
-// How far the collector's clock is ahead of this browser's, in ms. Ages are relative to the collector's.
-let ahead = 0;
+// How far the collector's clock is ahead of this browser's, in ms. Ages are relative to the collector's. One
+// view of a page is told, and the modules of all others have to know.
+const CLOCK = "choreoscopeAhead";
 
 export function setClock(now) {
-  ahead = now - Date.now();
+  globalThis[CLOCK] = now - Date.now();
+}
+
+function present() {
+  return Date.now() + (globalThis[CLOCK] || 0);
 }
 
 // The same wording as in `dashboard/words.py`.
@@ -20,7 +25,7 @@ export function age(ms) {
 }
 
 function since(ns) {
-  return age(Date.now() + ahead - ns / 1e6);
+  return age(present() - ns / 1e6);
 }
 
 // The absolute time, for titles: UTC and local.
@@ -33,7 +38,7 @@ export function moment(ns) {
 
 // The time of day, with its date if that is not today.
 export function hour(ns) {
-  const [date, today] = [new Date(ns / 1e6), new Date(Date.now() + ahead)];
+  const [date, today] = [new Date(ns / 1e6), new Date(present())];
   const time = date.toLocaleTimeString([], { hour12: false });
   const same = date.toDateString() === today.toDateString();
   const day = same ? "" : `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, `;

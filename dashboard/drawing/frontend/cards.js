@@ -15,6 +15,7 @@ const DRAW = {
     side(n),
     words("title", n.title, 12, 15.5, n.w - (n.state || n.attempts > 1 ? 50 : 22), TITLE),
     second(n, n.at),
+    n.hidden && words("count", `+${n.hidden}`, n.w - 8, 28),
     waitBar(n, 32.5, n.w - 24),
     signs(n, 15.5),
   ],
@@ -52,15 +53,27 @@ const DRAW = {
 DRAW.taker = DRAW.reaction;
 DRAW.service = DRAW.event;
 
-// The elements of a box, its tooltip first.
-export function card(node) {
-  const title = sv("title", {}, node.tip || node.label);
-  return [title, ...DRAW[node.kind](node).flat(3).filter(Boolean)];
+// Puts into the button `hit` what a box is called, and returns all else that is in the box. The button's name
+// says that too, so it is hidden from those who hear it.
+export function card(node, hit) {
+  const parts = DRAW[node.kind](node).flat(3).filter(Boolean);
+  const called = (part) => part.matches(".card, .title");
+  hit.replaceChildren(sv("title", {}, node.tip || node.label), ...parts.filter(called));
+  return sv(
+    "g",
+    { "aria-hidden": "true" },
+    parts.filter((part) => !called(part)),
+  );
 }
 
 function outline(n, round) {
   const inner = { class: "inner", x: 2.5, y: 2.5, width: n.w - 5, height: n.h - 5, rx: round - 2 };
+  // A stack has the edges of two more cards behind it.
+  const behind = (by) =>
+    n.stack && sv("rect", { class: "card", x: by, y: by, width: n.w, height: n.h, rx: round });
   return [
+    behind(6),
+    behind(3),
     sv("rect", { class: "card", width: n.w, height: n.h, rx: round }),
     n.state === "failed" && n.kind !== "ghost" && sv("rect", inner),
   ];
@@ -77,7 +90,7 @@ function words(kind, text, x, y, width, font) {
 // The service, as much of it as fits beside a time. Each has an element of its own: a name that is written
 // from right to left would take the time along.
 function second(n, time, shownTime = time) {
-  const room = n.w - 22 - (time && widthOf(time, SECOND) + 10);
+  const room = n.w - 22 - (time && widthOf(time, SECOND) + 10) - (n.hidden ? 40 : 0);
   const service = sv("tspan", {}, cut(n.service, room, SECOND));
   return sv("text", { class: "second", x: 12, y: 28 }, service, time && [" \u00b7 ", shownTime]);
 }
@@ -98,7 +111,7 @@ function signs(n, y) {
   const sign = SIGNS[n.state];
   const place = `translate(${n.w - 20} ${y - 10}) scale(.75)`;
   return [
-    n.attempts > 1 && words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 40 : 24), y),
+    n.attempts > 1 && words("attempts", `\u00d7${n.attempts}`, n.w - (n.state ? 26 : 10), y),
     sign && sv("path", { d: ICONS[sign], class: `icon ${n.state}`, transform: place }),
   ];
 }

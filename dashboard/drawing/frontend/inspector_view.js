@@ -4,6 +4,7 @@ import { moment } from "./ages.js";
 import { Attributes } from "./attributes.js";
 import { press } from "./buttons.js";
 import { el } from "./elements.js";
+import { panel } from "./panel.js";
 import { badge, named, said, stripe } from "./phrases.js";
 import { TextView } from "./text_view.js";
 
@@ -26,9 +27,8 @@ export class InspectorView extends TextView {
 
   draw(data) {
     const at = data.at && el("span.muted", { title: moment(data.time) }, ` \u00b7 ${data.at}`);
-    return el(
-      "aside.inspector",
-      { "aria-label": "Inspector", data: { height: "fill" } },
+    return panel(
+      "Inspector",
       el("h2", named(data.title, 60), " ", data.badge && badge(data.badge.state, data.badge.text)),
       el("p.by", stripe(data.colour), named(data.service), at),
       data.sentence && el("p", said(data.sentence)),
@@ -58,7 +58,8 @@ export class InspectorView extends TextView {
   }
 
   neighbours(title, items, empty) {
-    const listed = items.map(({ id, colour, title: name, at, because, certainty }) => {
+    const listed = items.map(({ id, colour, title: name, at, because, certainty, more }) => {
+      if (more) return el("li.muted", more);
       const button = el("button.linkish", this.chooser(id), stripe(colour), el("code", name));
       const how = because && el("span", { class: `because ${certainty}` }, because);
       return el("li", button, el("span.muted", ` ${at}`), how);

@@ -11,9 +11,11 @@ export const LEGEND_OF_A_FLOW = [
   ["failed", "failed"],
 ];
 
-export function legend(items) {
+// What is drawn is said first if it is not all there is.
+export function legend(items, told) {
   return el(
     "div.legend",
+    told && el("b", told),
     items.map(([kind, text]) => el("span", el("i", { class: `mark ${kind}` }), text)),
   );
 }

@@ -1,31 +1,35 @@
 // A small copy of the whole drawing that marks the visible part; shown while some of it is out of sight.
 
+import { paintNodes, sheetOf } from "./blocks.js";
 import { seesAll } from "./camera.js";
-import { sv } from "./elements.js";
+import { el } from "./elements.js";
 
 const MARGIN = 6;
-const WIDTH = 168;
-const HEIGHT = 108;
+const SIZE = [168, 108];
 
 export class Minimap {
   constructor() {
-    this.svg = sv("svg", { class: "mini", "aria-hidden": "true", width: WIDTH, height: HEIGHT });
+    this.sheet = sheetOf("small");
+    this.port = el("i.port");
+    this.box = el("div.mini", { "aria-hidden": "true" }, this.sheet.canvas, this.port);
   }
 
-  update(view, size, { bounds, nodes }) {
-    const whole = seesAll(view, size, bounds);
-    this.svg.classList.toggle("shown", !whole);
+  // `theme` is part of what is drawn: a canvas keeps its colours.
+  update(view, size, data, theme) {
+    const whole = seesAll(view, size, data.bounds);
+    this.box.classList.toggle("shown", !whole);
     if (whole) return;
-    const [x0, y0, x1, y1] = bounds;
-    const scale = Math.min((WIDTH - 2 * MARGIN) / (x1 - x0), (HEIGHT - 2 * MARGIN) / (y1 - y0));
-    const rect = (kind, x, y, width, height) =>
-      sv("rect", { class: kind, x: MARGIN + (x - x0) * scale, y: MARGIN + (y - y0) * scale, width, height });
-    const boxes = nodes.map(({ x, y, w, h, problem }) => {
-      const least = problem ? 6 : 1;
-      return rect(problem ? "problem" : "", x, y, Math.max(w * scale, least), Math.max(h * scale, least));
-    });
-    const { k, x, y } = view;
-    const [w, h] = size;
-    this.svg.replaceChildren(...boxes, rect("port", -x / k, -y / k, (w / k) * scale, (h / k) * scale));
+    const [x0, y0, x1, y1] = data.bounds;
+    const k = Math.min((SIZE[0] - 2 * MARGIN) / (x1 - x0), (SIZE[1] - 2 * MARGIN) / (y1 - y0));
+    const place = { k, x: MARGIN - x0 * k, y: MARGIN - y0 * k };
+    if (this.data !== data || this.theme !== theme) {
+      Object.assign(this, { data, theme });
+      this.sheet.clear(SIZE);
+      paintNodes(this.sheet, data.nodes, place, null, 1);
+    }
+    const ratio = k / view.k;
+    this.port.style.transform = `translate(${place.x - view.x * ratio}px, ${place.y - view.y * ratio}px)`;
+    this.port.style.width = `${size[0] * ratio}px`;
+    this.port.style.height = `${size[1] * ratio}px`;
   }
 }

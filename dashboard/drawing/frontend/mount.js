@@ -1,44 +1,22 @@
-// The function that Streamlit calls: one view for each place in a page, created once and then updated.
-// A new view is a class with `update(data)` and a line in KINDS.
+// The function that Streamlit calls: a view for each place in a page, created once and then updated.
+// `component.py` joins it to a view: a class with `update(data)` and, if it has to clean up, `destroy()`.
 
 import { grow, setClock } from "./ages.js";
 import { rgb } from "./canvas_pen.js";
 import { el } from "./elements.js";
-import { ExpectationsView } from "./expectations_view.js";
-import { FaultsView } from "./faults_view.js";
-import { FlowsView } from "./flows_view.js";
-import { GraphView } from "./graph_view.js";
-import { HeadView } from "./head_view.js";
-import { InspectorView } from "./inspector_view.js";
-import { NoticeView } from "./notice_view.js";
 import { searchKey } from "./search_key.js";
-import { StuckView } from "./stuck_view.js";
-import { TimelineView } from "./timeline_view.js";
-
-const KINDS = {
-  head: HeadView,
-  notice: NoticeView,
-  stuck: StuckView,
-  flows: FlowsView,
-  inspector: InspectorView,
-  faults: FaultsView,
-  timeline: TimelineView,
-  graph: GraphView,
-  expectations: ExpectationsView,
-};
 
 // The view of each place in a page, by its parent element.
 const mounted = new WeakMap();
 
-export default function mount({ parentElement, data, setTriggerValue }) {
+export function mountView(View, { parentElement, data, setTriggerValue }) {
   const start = performance.now();
-  if (!data || !KINDS[data.kind]) return undefined;
+  if (!data) return undefined;
   if (data.now) setClock(data.now);
   addEventListener("keydown", searchKey, true);
   let view = mounted.get(parentElement);
-  if (!view || view.kind !== data.kind) {
-    view?.destroy();
-    view = create(parentElement, data.kind);
+  if (!view) {
+    view = create(View, parentElement, data.kind);
     mounted.set(parentElement, view);
   }
   view.act.trigger = (name, value) => setTriggerValue(name, value);
@@ -55,11 +33,11 @@ export default function mount({ parentElement, data, setTriggerValue }) {
   return () => view.run === run && view.destroy();
 }
 
-function create(parent, kind) {
+function create(View, parent, kind) {
   const root = el("div", { class: `cs cs-${kind}` });
   parent.append(root);
   const act = {};
-  const painter = new KINDS[kind](root, act);
+  const painter = new View(root, act);
   const room = (parent.host || parent).closest("[data-testid=stMainBlockContainer]") || document.body;
   const fitting = () => stretch(root, room);
   const timer = setInterval(() => {
@@ -78,7 +56,7 @@ function create(parent, kind) {
     root.remove();
     mounted.delete(parent);
   };
-  return { kind, root, act, painter, fitting, destroy };
+  return { root, act, painter, fitting, destroy };
 }
 
 // Streamlit chooses light or dark; its page colour tells which.

@@ -7,7 +7,8 @@ export function searchKey(event) {
   const { key, target } = event;
   const field = document.querySelector("input[aria-label=Search]");
   const writing = event.composedPath()[0].matches?.("input,textarea,select,[contenteditable=true]");
-  if (key === "/" && field && !writing && !event.ctrlKey && !event.metaKey) {
+  const drawing = event.composedPath().some((place) => place.matches?.(".stage")); // it has a search of its own
+  if (key === "/" && field && !writing && !drawing && !event.ctrlKey && !event.metaKey) {
     event.preventDefault();
     field.select();
   }

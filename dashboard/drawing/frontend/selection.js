@@ -1,18 +1,23 @@
 // Which steps belong together, and which comes next: pure walks over the data of a drawing.
 // Edges lead from `s` to `t`.
 
-// The ids of everything that led to `id`, of everything that followed from it, and `id` itself.
-export function related(edges, id) {
-  return new Set([...reached(edges, id, "t", "s"), ...reached(edges, id, "s", "t")]);
+// The ids of the boxes that lead to each box, and of those it leads to.
+export function linked(edges) {
+  const [causes, effects] = [new Map(), new Map()];
+  const add = (ends, from, to) => ends.get(from)?.push(to) || ends.set(from, [to]);
+  for (const { s, t } of edges) {
+    add(causes, t, s);
+    add(effects, s, t);
+  }
+  return { causes, effects };
 }
 
-function reached(edges, start, from, to) {
-  const next = new Map();
-  for (const edge of edges) {
-    const ends = next.get(edge[from]);
-    if (ends) ends.push(edge[to]);
-    else next.set(edge[from], [edge[to]]);
-  }
+// The ids of everything that led to `id`, of everything that followed from it, and `id` itself.
+export function related({ causes, effects }, id) {
+  return new Set([...reached(causes, id), ...reached(effects, id)]);
+}
+
+function reached(next, start) {
   const seen = new Set([start]);
   // Iterating over a set also visits what is added meanwhile.
   for (const id of seen) for (const other of next.get(id) || []) seen.add(other);
@@ -28,12 +33,19 @@ export function nextOf(list, current) {
   return list.length ? list[(list.indexOf(current) + 1) % list.length] : null;
 }
 
+// The ids of the boxes with a text in their names, in the order of the drawing.
+export function found(nodes, text) {
+  const wanted = text.trim().toLowerCase();
+  const says = ({ title, service, sub }) => `${title}\n${service || ""}\n${sub || ""}`.toLowerCase();
+  return wanted ? nodes.filter((node) => says(node).includes(wanted)).map((node) => node.id) : [];
+}
+
 // The id of the box next to `at`: its first "cause", its first "effect", or, if `way` is a number, the box
 // that many places further in its row. With nothing selected it is the first box.
-export function neighbour({ nodes, edges, direction }, at, way) {
+export function neighbour({ nodes, links, direction }, at, way) {
   if (!at) return nodes[0]?.id;
-  if (way === "cause") return edges.find((edge) => edge.t === at)?.s;
-  if (way === "effect") return edges.find((edge) => edge.s === at)?.t;
+  if (way === "cause") return links.causes.get(at)?.[0];
+  if (way === "effect") return links.effects.get(at)?.[0];
   const [across, along] = direction === "down" ? ["y", "x"] : ["x", "y"];
   const here = nodes.find((node) => node.id === at);
   const row = nodes

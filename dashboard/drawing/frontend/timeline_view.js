@@ -45,15 +45,21 @@ export class TimelineView {
   row(data) {
     const props = {
       class: `row ${data.kind} ${data.state}`,
-      role: "button",
-      tabindex: -1,
-      "aria-label": data.label,
       data: { ref: data.key },
       on: { click: () => this.choose(data.key) },
     };
     const indent = { css: { "padding-left": `${Math.min(data.depth, 12) * 9}px` } };
-    const what = [stripe(data.colour), el("span.what", ends(data.title)), el("small.muted", data.service)];
-    return el("div", props, el("span.name", indent, what), el("span.track", track(data)));
+    const silent = { "aria-hidden": "true" };
+    // The name of the button says what else is in the row.
+    const button = { role: "button", tabindex: -1, "aria-label": data.label, "aria-pressed": "false" };
+    const what = el("span.what", button, ends(data.title));
+    const service = el("small.muted", silent, data.service);
+    return el(
+      "div",
+      props,
+      el("span.name", indent, stripe(data.colour), what, service),
+      el("span.track", silent, track(data)),
+    );
   }
 
   node(id) {
@@ -68,7 +74,9 @@ export class TimelineView {
   adopt(id) {
     if (id !== this.given) this.selected = this.given = id;
     for (const row of this.rows.children) {
-      row.classList.toggle("selected", row.dataset.ref === this.selected);
+      const selected = row.dataset.ref === this.selected;
+      row.classList.toggle("selected", selected);
+      row.querySelector(".what").setAttribute("aria-pressed", String(selected));
     }
   }
 

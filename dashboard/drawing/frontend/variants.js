@@ -3,6 +3,7 @@
 import { el } from "./elements.js";
 import { icon } from "./icons.js";
 import { link } from "./links.js";
+import { panel } from "./panel.js";
 import { badge } from "./phrases.js";
 import { keyed } from "./reconcile.js";
 
@@ -10,9 +11,8 @@ export class Variants {
   constructor(light) {
     this.light = light;
     this.list = el("ol.variants");
-    this.panel = el(
-      "aside.inspector",
-      { "aria-label": "Variants", data: { height: "fill" } },
+    this.panel = panel(
+      "Variants",
       el("h2", "Variants"),
       el("p.muted", "The ways flows took, most frequent first."),
       this.list,
