@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Response, ViewportSize, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Response,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from tests.dashboard.servers import Collector, Dashboard
 from tests.dashboard.shop import Shop, declined_by_error, place, shipped, unanswered, unpaid
@@ -17,6 +26,7 @@ from tests.sample_services.harness import free_port, until
 
 CHROMIUM = os.environ.get("CHOREOSCOPE_CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
+    "--process-per-site",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -86,22 +96,77 @@ def dashboard(watched: Collector, tmp_path_factory: pytest.TempPathFactory) -> I
     dashboard.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """The system's Chromium. Without one the tests are skipped; CI must have one.
+class Chromium:
+    """The system's Chromium, open from the first test that needs it to the last one of this folder.
 
-    It lives as long as a module: while it is open, Playwright keeps an event loop running, and no
-    asynchronous test can run.
+    While it is open, Playwright keeps an event loop running, and no asynchronous test can run.
     """
+
+    def __init__(self) -> None:
+        self._open = contextlib.ExitStack()
+        self._browser: Browser | None = None
+        self._profiles: dict[str, BrowserContext] = {}
+
+    def browser(self) -> Browser:
+        """Open it if it is not open."""
+        if self._browser is None:
+            playwright = self._open.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            self._open.callback(self._browser.close)
+        return self._browser
+
+    def window(self, scheme: Any) -> Page:
+        """An empty window, in a profile that remembers nothing of another test but what it has read.
+
+        In a new profile Streamlit's scripts are fetched, read and compiled anew, which takes two seconds of
+        processor time. They are kept while any page of this machine is open: an empty one always is.
+        """
+        if scheme not in self._profiles:
+            profile = self.browser().new_context(viewport=WINDOW, color_scheme=scheme)
+            stays = profile.new_page()
+            stays.route("**/*", lambda route: route.fulfill(body=""))
+            stays.goto("http://127.0.0.1/")
+            self._profiles[scheme] = profile
+        profile = self._profiles[scheme]
+        profile.clear_cookies()
+        profile.clear_permissions()
+        return profile.new_page()
+
+    def close(self) -> None:
+        """Close it if it is open."""
+        self._profiles.clear()
+        self._browser = None
+        self._open.close()
+
+
+_chromium = Chromium()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Close the browser after the last test of this folder, whose tests alone come here."""
+    try:
+        yield
+    finally:
+        if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+            _chromium.close()
+
+
+@pytest.fixture
+def chromium() -> Chromium:
+    """The system's Chromium. Without one the tests are skipped; CI must have one."""
     if not Path(CHROMIUM).exists():
         said = f"no browser at {CHROMIUM}: install Chromium, or set CHOREOSCOPE_CHROMIUM"
         if os.environ.get("CI") == "true":
             pytest.fail(said)
         pytest.skip(said)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    return _chromium
+
+
+@pytest.fixture
+def browser(chromium: Chromium) -> Browser:
+    """It, without any profile."""
+    return chromium.browser()
 
 
 @pytest.fixture(params=["light", "dark"])
@@ -111,11 +176,10 @@ def theme(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
+def page(request: pytest.FixtureRequest, chromium: Chromium) -> Iterator[Page]:
     """A window; the test fails if the page logged an error or sent a request outside the dashboard."""
     scheme: Any = request.getfixturevalue("theme") if "theme" in request.fixturenames else "light"
-    context = browser.new_context(viewport=WINDOW, color_scheme=scheme)
-    page = context.new_page()
+    page = chromium.window(scheme)
     page.set_default_timeout(20_000)
     expect.set_options(timeout=20_000)  # the first page of a new dashboard takes 6 s on a busy machine
     errors: list[str] = []
@@ -131,7 +195,7 @@ def page(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Page]:
     page.on("request", lambda request: asked.append(request.url))
     page.on("response", answered)
     yield page
-    context.close()
+    page.close()
     # Streamlit looks for its own endpoints below the address of a deep link, twice, and finds none.
     probes = [url for url in missing if "/_stcore/" in url]
     failed = [text for text in errors if "Failed to load resource" in text]
