@@ -12,14 +12,14 @@ from clickhouse_connect.driver._chdbclient import build_connection_string
 
 from collector.config import Config
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.migrations import migrate
+from collector.store.clickhouse.migrations import migrate, there
 from collector.store.clickhouse.opening import stores_over
 from collector.store.clickhouse.retention_store import ClickHouseRetention
 from collector.store.clickhouse.server import Server, address
 from collector.store.contracts import AddressError, OpenStore, Search, StoreError
 from collector.store.open import open_store
 from tests.collecting import Collector, until
-from tests.conftest import Engines
+from tests.conftest import Engines, emptied
 from tests.factories import NOW, request, span, table
 from tests.scenes import order
 from tests.stores.contract import (
@@ -47,11 +47,33 @@ def front(engines: Engines) -> Iterator[Front]:
         yield front
 
 
+Spare = list[tuple[str, Database, frozenset[str]]]
+
+
+@pytest.fixture(scope="module")
+def spare(front: Front) -> Iterator[Spare]:
+    """Empty databases on the server, and what is in a new one: to make one takes a while."""
+    spare: Spare = []
+    yield spare
+    for _, database, _ in spare:
+        database.close()
+
+
 @pytest.fixture
-def on_server(front: Front) -> Iterator[OpenStore]:
-    store = open_store(NOWHERE, 0, front.address(f"server_{next(_numbers)}"))
+def on_server(front: Front, spare: Spare) -> Iterator[OpenStore]:
+    """A store on an empty database of the server."""
+    name = spare[-1][0] if spare else f"server_{next(_numbers)}"
+    store = open_store(NOWHERE, 0, front.address(name))
+    if not spare:
+        database = Server(address(front.address(name))).database()
+        spare.append((name, database, there(database)))
+    _, database, tables = spare.pop()
     yield store
     store.close()
+    if emptied(database, tables):
+        spare.append((name, database, tables))
+    else:
+        database.close()
 
 
 @pytest.fixture
