@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Protocol
 
@@ -89,6 +90,24 @@ class Fork:
     def kill(self) -> None:
         """Kill it."""
         self.send_signal(signal.SIGKILL)
+
+
+def ended(
+    program: Callable[[], None],
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    given: bytes = b"",
+    within_s: float = 60,
+) -> subprocess.CompletedProcess[str]:
+    """Run *program* with *words* to its end, with *given* as its input; its output is decoded."""
+    with TemporaryDirectory() as folder:
+        stdin, stdout, stderr = (Path(folder) / name for name in ("in", "out", "errors"))
+        stdin.write_bytes(given)
+        files = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+        process = Fork(program, words, os.environ if environment is None else environment, **files)
+        code = process.wait(within_s)
+        said, errors = stdout.read_bytes().decode(), stderr.read_bytes().decode()
+        return subprocess.CompletedProcess([program.__name__, *words], code, said, errors)
 
 
 def collect() -> None:

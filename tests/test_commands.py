@@ -11,7 +11,6 @@ import sysconfig
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,7 +19,7 @@ from sample_services import services as sample_services
 from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
 from tests.scenes import order
-from tests.spawning import Fork, call
+from tests.spawning import call, ended
 
 Done = subprocess.CompletedProcess[str]
 
@@ -43,12 +42,7 @@ STUCK = "A-17\x1b[31m x"
 
 def run(*words: str, environment: Mapping[str, str] | None = None, given: bytes = b"") -> Done:
     """Run `choreoscope` with *words*; its output is decoded."""
-    with TemporaryDirectory() as folder:
-        stdin, stdout, stderr = (Path(folder) / name for name in ("in", "out", "errors"))
-        stdin.write_bytes(given)
-        files = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
-        code = Fork(call, words, os.environ if environment is None else environment, **files).wait(60)
-        return Done(["choreoscope", *words], code, stdout.read_bytes().decode(), stderr.read_bytes().decode())
+    return ended(call, *words, environment=environment, given=given)
 
 
 def said(done: Done) -> str:

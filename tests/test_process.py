@@ -21,6 +21,7 @@ from tests.collecting import Collector, Program, free_ports, until
 from tests.crashing import SPANS, Toll, load, stored
 from tests.factories import protobuf, request, span
 from tests.scenes import order
+from tests.spawning import collect, ended
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +37,10 @@ def refused(folder: Path, **settings: str) -> str:
     grpc, http, api = map(str, free_ports(3))
     own = {"CHOREOSCOPE_GRPC_PORT": grpc, "CHOREOSCOPE_HTTP_PORT": http, "CHOREOSCOPE_API_PORT": api}
     environment = {**os.environ, **own, "CHOREOSCOPE_DATA": str(folder), **settings}
-    ended = subprocess.run(
-        [sys.executable, "-m", "collector"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    (line,) = ended.stderr.splitlines()
+    done = ended(collect, environment=environment, within_s=30)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
     return line
 
 
@@ -82,7 +76,7 @@ def test_an_address_that_others_reach_needs_a_token(tmp_path: Path, address: str
 @pytest.mark.parametrize("address", ["127.0.0.2", "[::1]"])
 def test_any_loopback_address_can_be_asked(tmp_path: Path, address: str) -> None:
     """An address that needs no token must be one that readers can name, too."""
-    running = Program(tmp_path, CHOREOSCOPE_BIND=address.strip("[]"))
+    running = Collector(tmp_path, CHOREOSCOPE_BIND=address.strip("[]"))
     running.api = f"http://{address}:{running.api_port}"
     if not can_listen(address.strip("[]")):
         pytest.skip(f"this machine has no {address}")

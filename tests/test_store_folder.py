@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from collector.store.clickhouse.store_settings import secret
 from collector.store.contracts import FolderError, Search, StoreError
 from tests.conftest import new_database, new_stores
 from tests.factories import NOW, SECOND, request, span, table, trace_id
+from tests.reopening import OLDER, in_a_process, killed_after_a_decision
 from tests.stores.contract import (
     FlowStoreContract,
     Opened,
@@ -212,21 +212,11 @@ def test_a_folder_that_the_engine_would_take_for_another_is_refused(tmp_path: Pa
 def test_a_folder_of_any_other_name_is_exactly_that_folder(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     monkeypatch.chdir(tmp_path)
 
     assert in_a_process(Path(name), "a") == "1"
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "clickhouse").is_dir()
-
-
-# Undoes what older versions did not have yet, newest first.
-OLDER = [
-    "DROP TABLE decisions",
-    "DROP TABLE settings",
-    "ALTER TABLE flows DROP COLUMN stuck_from",
-    "ALTER TABLE flows DROP COLUMN names",
-]
 
 
 @pytest.mark.parametrize("steps", range(1, len(OLDER) + 1))
@@ -321,35 +311,6 @@ def test_a_change_of_tables_on_a_full_disk_is_refused_before_it_begins(small_dis
     assert in_a_process(folder, "b") == "2"
 
 
-def in_a_process(folder: Path, *does: str) -> str:
-    """What a process that opens *folder* prints: the number of spans, or why it failed.
-
-    It writes the span named first, and with "older" downgrades the folder to an older version.
-    """
-    script = f"""
-import sys
-from pathlib import Path
-from collector.store.open import open_store
-from tests.factories import request, span, table
-folder, *does = sys.argv[1:]
-try:
-    opened = open_store(Path(folder), 2**29)
-    spans = opened.stores().spans
-    if does:
-        spans.write(table(request(span(id=does[0]))))
-    print(spans.span_count())
-    for statement in {OLDER} if "older" in does else []:
-        spans._database.execute(statement)
-    opened.close()
-    if "older" in does:
-        (Path(folder) / "tables.json").unlink()  # which older versions did not have
-except Exception as error:
-    print(f"{{type(error).__name__}}: {{error}}")
-"""
-    command = [sys.executable, "-c", script, str(folder), *does]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
 @pytest.mark.parametrize("stamp", ["", "1\n"])
 def test_a_stamp_that_power_loss_left_empty_is_written_again(tmp_path: Path, stamp: str) -> None:
     (tmp_path / "schema-version").write_text(stamp)
@@ -374,18 +335,7 @@ def _contents(folder: Path | None) -> dict[str, int]:
 
 def test_what_a_person_said_survives_a_kill(tmp_path: Path) -> None:
     """Nobody says it twice: once the collector has answered, it is kept."""
-    script = """
-import os, sys
-from pathlib import Path
-from collector.store.open import open_store
-from tests.stores.decision_contract import decision
-store = open_store(Path(sys.argv[1]), 2**29).stores().decisions
-store.write(decision(len(store.all())))
-print(*(one.at for one in store.all()), flush=True)
-os._exit(9)
-"""
-    command = [sys.executable, "-c", script, str(tmp_path)]
-    told = [subprocess.run(command, capture_output=True, text=True, check=False).stdout for _ in range(3)]
+    told = [killed_after_a_decision(tmp_path) for _ in range(3)]
 
     assert told == ["0\n", "0 1\n", "0 1 2\n"]
 
