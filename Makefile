@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input install --constraint constraints.txt
+# Kept, compiled modules save each process that a test starts from compiling them again.
+unexport PYTHONDONTWRITEBYTECODE
 CHECKED := collector dashboard sample_services tests instrumentation/tests benchmarks docs
 
 # Biome checks JavaScript and style sheets. Only Biome needs Node: without Node it is skipped, except in CI,
