@@ -19,14 +19,20 @@ def shop(nats: NatsServer, receiver: Receiver) -> Iterator[ShopProcess]:
         yield process
 
 
+_broken: set[str] = set()  # services that the test at hand broke, mended or not
+
+
 @pytest.fixture(autouse=True)
 def mended(shop: ShopProcess, receiver: Receiver) -> Iterator[None]:
     """Every test finds and leaves the shop without faults."""
+    _broken.clear()
     yield
     for service in httpx.get(f"{shop.control}/faults").json()["services"]:
         if service["fault"]:
+            _broken.add(service["service"])
             httpx.delete(f"{shop.control}/faults/{service['service']}").raise_for_status()
-    flows(receiver)
+    if _broken:
+        flows(receiver)
 
 
 def flows(receiver: Receiver) -> None:
@@ -36,6 +42,7 @@ def flows(receiver: Receiver) -> None:
 
 
 def break_(shop: ShopProcess, service: str, kind: str, **more: object) -> dict[str, object]:
+    _broken.add(service)
     answer = httpx.put(f"{shop.control}/faults/{service}", json={"kind": kind, **more}, timeout=10)
     answer.raise_for_status()
     found: dict[str, object] = answer.json()
