@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import distributions
 from importlib.util import find_spec
+from os.path import normpath
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,14 @@ def declared(pyproject: str, *extras: str) -> frozenset[str]:
 
 
 @cache
-def owners() -> dict[Path, str]:
-    """The distribution of every installed Python file."""
-    return {
-        Path(str(file.locate())).resolve(): normal(distribution.metadata["Name"])
-        for distribution in distributions()
-        for file in distribution.files or ()
-        if file.suffix in {".py", ".so"}
-    }
+def owners() -> dict[str, str]:
+    """The distribution of every installed Python file, by its path as Python finds it."""
+    found = {}
+    for distribution in distributions():
+        name, folder = normal(distribution.metadata["Name"]), str(distribution.locate_file(""))
+        files = (str(file) for file in distribution.files or ())
+        found.update({normpath(f"{folder}/{file}"): name for file in files if file.endswith((".py", ".so"))})
+    return found
 
 
 def libraries(folder: str) -> set[str]:
@@ -55,7 +56,7 @@ def libraries(folder: str) -> set[str]:
         spec = find_spec(name)
         assert spec is not None, f"{folder} imports {name}, which is not there"
         if spec.origin and spec.origin != "namespace":
-            found.add(owners()[Path(spec.origin).resolve()])
+            found.add(owners()[normpath(spec.origin)])
     return found
 
 
