@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from tests.collecting import Collector
+from tests.collecting import Collector, until
 from tests.factories import protobuf, request, span
 
 SPANS = 100  # per request; each is in its own trace
@@ -29,6 +30,10 @@ class Toll:
     ready_after_s: list[float] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)  # senders end
 
+    def has(self, count: int) -> bool:
+        """Whether so many requests were acknowledged."""
+        return len(self.acknowledged) >= count
+
     def send_one(self, port: int, name: str) -> bool:
         """Send one request; return whether it was acknowledged."""
         with httpx.Client(timeout=30, trust_env=False) as client:
@@ -42,16 +47,21 @@ class Toll:
         return True
 
 
-def kill_again_and_again(folder: Path, rounds: int, load_s: float) -> Toll:
-    """Start, load, kill -9, repeat; at the end resend what got no answer, as exporters do, and stop."""
+def kill_again_and_again(folder: Path, rounds: int, load_s: float, least: int = 0) -> Toll:
+    """Start, load, kill -9, repeat; at the end resend what got no answer, as exporters do, and stop.
+
+    Each time it is killed after *load_s* seconds of load, but not before it acknowledged *least* requests.
+    """
     toll = Toll()
     collector = Collector(folder)
     for number in range(rounds):
         started = time.monotonic()
         collector.start()
         toll.ready_after_s.append(time.monotonic() - started)
+        enough = len(toll.acknowledged) + least
         with load(collector.http_port, f"{number}", toll):
             time.sleep(load_s)
+            until(partial(toll.has, enough))
             collector.stop(signal.SIGKILL)
     collector.start()
     post_again(collector.http_port, toll)

@@ -6,7 +6,7 @@ from tests.crashing import SPANS, kill_again_and_again, stored
 
 
 def test_no_kill_loses_or_doubles_an_acknowledged_span(tmp_path: Path) -> None:
-    toll = kill_again_and_again(tmp_path, rounds=3, load_s=0.7)
+    toll = kill_again_and_again(tmp_path, rounds=3, load_s=0.7, least=4)
 
     found, total = stored(tmp_path, toll.acknowledged)
 
@@ -15,4 +15,4 @@ def test_no_kill_loses_or_doubles_an_acknowledged_span(tmp_path: Path) -> None:
     assert found == SPANS * len(toll.acknowledged)
     assert total == SPANS * len(toll.acknowledged + toll.unanswered)
     # The goal is five seconds, which benchmarks/crash.py checks; here, a busy machine must not fail the test.
-    assert max(toll.ready_after_s) < 15
+    assert max(toll.ready_after_s) < 40
