@@ -19,7 +19,7 @@ from sample_services import services as sample_services
 from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
 from tests.scenes import order
-from tests.spawning import call, ended
+from tests.spawning import Fork, call, ended
 
 Done = subprocess.CompletedProcess[str]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 from streamlit import config as streamlit_config
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -195,18 +195,15 @@ def test_a_viewer_signs_in_and_reads_every_page(closed: Dashboard, page: Page) -
 
 
 @pytest.mark.parametrize("width", [390, 720, 1280])
-def test_the_login_fits_and_says_what_is_wrong(
-    closed: Dashboard, browser: Browser, theme: Any, width: int
-) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 600}, color_scheme=theme)
-    page = context.new_page()
+@pytest.mark.usefixtures("theme")
+def test_the_login_fits_and_says_what_is_wrong(closed: Dashboard, page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 600})
     page.goto(f"{closed.url}/login")
     assert page.evaluate("document.documentElement.scrollWidth") == width
     assert page.evaluate("document.activeElement.id") == "token"
     box = page.get_by_role("button", name="Sign in").bounding_box()
     assert box is not None
     assert box["height"] >= 44
-    context.close()
 
 
 def test_guessing_is_slowed_down(watched: Collector) -> None:
