@@ -107,14 +107,6 @@ class Chromium:
         self._browser: Browser | None = None
         self._profiles: dict[str, BrowserContext] = {}
 
-    def browser(self) -> Browser:
-        """Open it if it is not open."""
-        if self._browser is None:
-            playwright = self._open.enter_context(sync_playwright())
-            self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            self._open.callback(self._browser.close)
-        return self._browser
-
     def window(self, scheme: Any) -> Page:
         """An empty window, in a profile that remembers nothing of another test but what it has read.
 
@@ -122,7 +114,7 @@ class Chromium:
         processor time. They are kept while any page of this machine is open: an empty one always is.
         """
         if scheme not in self._profiles:
-            profile = self.browser().new_context(viewport=WINDOW, color_scheme=scheme)
+            profile = self._opened().new_context(viewport=WINDOW, color_scheme=scheme)
             stays = profile.new_page()
             stays.route("**/*", lambda route: route.fulfill(body=""))
             stays.goto("http://127.0.0.1/")
@@ -131,6 +123,13 @@ class Chromium:
         profile.clear_cookies()
         profile.clear_permissions()
         return profile.new_page()
+
+    def _opened(self) -> Browser:
+        if self._browser is None:
+            playwright = self._open.enter_context(sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            self._open.callback(self._browser.close)
+        return self._browser
 
     def close(self) -> None:
         """Close it if it is open."""
@@ -161,12 +160,6 @@ def chromium() -> Chromium:
             pytest.fail(said)
         pytest.skip(said)
     return _chromium
-
-
-@pytest.fixture
-def browser(chromium: Chromium) -> Browser:
-    """It, without any profile."""
-    return chromium.browser()
 
 
 @pytest.fixture(params=["light", "dark"])
