@@ -12,6 +12,7 @@ from collector.formats.otlp import Body, Encoding, decode
 from collector.model.spans import SPANS
 from tests.factories import NOW, json_body, protobuf, request, span
 from tests.sending import spans
+from tests.strategies import examples
 
 
 def rows(table: pa.Table) -> list[str]:
@@ -47,7 +48,7 @@ def test_json_says_the_same_as_protobuf(sent: Sequence[Span]) -> None:
     assert by_json.verdicts == by_protobuf.verdicts
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(150))
 @given(st.lists(spans(), min_size=1, max_size=3), st.sampled_from(Encoding), st.data())
 def test_a_damaged_body_never_harms_its_neighbours(
     sent: Sequence[Span], encoding: Encoding, data: st.DataObject
