@@ -164,10 +164,10 @@ def test_broken_payment_is_named_and_mended_payment_empties_the_list(demo: Demo)
     assert "consumer_down" in sentence
 
     assert demo.run("demo", "mend", "payment").returncode == 0
-    until(lambda: not owed_by(demo, "payment"), 15, "the list is empty")
-    until(lambda: not told_of(demo, "payment"), 15, "the command tells of none")
+    until(lambda: not owed_by(demo, "payment"), 60, "the list is empty")
+    until(lambda: not told_of(demo, "payment"), 60, "the command tells of none")
     first = listed[0]["key"]
-    until(lambda: demo.ask(f"/flows/{first}")["flows"][0]["state"] == "done", 15, f"{first} is done")
+    until(lambda: demo.ask(f"/flows/{first}")["flows"][0]["state"] == "done", 60, f"{first} is done")
     assert demo.answer("flow", first)["flows"][0]["state"] == "done"
 
 
@@ -207,10 +207,10 @@ def test_handler_that_never_ends_is_told_from_one_that_never_began(demo: Demo, h
         for process, command in marked_processes(demo.environment[MARK]).items():
             if "sample_services payment" in command:
                 os.kill(process, signal.SIGKILL)
-    until(lambda: not owed_by(demo, "payment"), 30, "the list is empty")
+    until(lambda: not owed_by(demo, "payment"), 60, "the list is empty")
     flow = until(
         lambda: (item := demo.ask(f"/flows/{found['key']}")["flows"][0])["state"] == "done" and item,
-        15,
+        60,
         "the flow is done",
     )
     assert not flow["incomplete"]

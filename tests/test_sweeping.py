@@ -62,7 +62,7 @@ def test_a_broom_sweeps_what_it_is_told_and_no_more(collector: Collector, tmp_pa
     )
     quiet = said("stuck").splitlines()
     assert quiet[0] == "Nothing is stuck."
-    assert quiet[-1].startswith("3 dismissed: ")
+    assert any(line.startswith("3 dismissed: ") for line in quiet)
     assert said("dismiss", "A-1", "--undo", "--reason", "oops").startswith("1 flow shown again.")
     assert "dismissed by bob at " in said("flows", "--state", "dismissed")
 

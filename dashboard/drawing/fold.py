@@ -18,7 +18,7 @@ from typing import Literal
 
 from dashboard.drawing.steps import Link, Step, Steps, urgency
 
-# Up to so many messages nothing is folded by itself: see `memory.py`.
+# Up to so many messages nothing is folded by itself: see `remembered.py`.
 FOLD_FROM = 150
 # Up to so many branches that are alike are drawn one by one.
 FEW = 3

@@ -12,7 +12,7 @@ from dashboard.client import NotFoundError
 from dashboard.drawing import inspector, scene
 from dashboard.drawing.component import mount, save
 from dashboard.drawing.fold import Folded
-from dashboard.drawing.memory import Memory
+from dashboard.drawing.remembered import Memory
 from dashboard.drawing.steps import Step, Steps, steps
 from dashboard.drawing.timeline import timeline
 from dashboard.shapes import Flow, ShownFlow

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 
 from dashboard.drawing import scene
-from dashboard.drawing.memory import Memory
+from dashboard.drawing.remembered import Memory
 from dashboard.drawing.steps import steps
 from tests.dashboard.factories import Story
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dashboard.drawing.fold import MOST, SHOWN, Choices, Folded, fold
-from dashboard.drawing.memory import Memory
+from dashboard.drawing.remembered import Memory
 from dashboard.drawing.steps import Link, Step, Steps, steps, urgency
 from dashboard.shapes import Finding
 from tests.dashboard.factories import Story, finding
