@@ -95,7 +95,7 @@ export class GraphView {
     this.edges.update(data.edges.map(edgeItem));
     this.labels.update(data.edges.filter((edge) => edge.label || edge.stuck).map(edgeItem));
     if (data.variants) this.drawSide(data.variants);
-    if (data.selected !== this.given) {
+    if (data.selected !== this.given && !this.isOlder(data.selected)) {
       this.given = data.selected;
       this.select(data.selected, false);
     } else if (this.selected && !this.ids.has(this.selected)) this.select(null, false);
@@ -177,12 +177,20 @@ export class GraphView {
     this.nodes.ensure(id)?.g.firstChild.focus({ preventScroll: true });
   }
 
+  // Was this selection sent before Python knew what its reader chose since? A slow page sends it late.
+  isOlder(selected) {
+    if ((selected || "") === this.asked) this.patience = 0;
+    return performance.now() < this.patience;
+  }
+
   // `soft` is for a drawing that opens at its problem: the rest fades less, and Python is not told.
   select(id, tell, soft = false) {
     this.selected = this.ids.has(id) ? id : null;
     this.soft = soft;
     this.light();
-    if (tell) this.act.trigger("select", this.selected || "");
+    if (!tell) return;
+    [this.asked, this.patience] = [this.selected || "", performance.now() + 5000];
+    this.act.trigger("select", this.asked);
   }
 
   // Highlights what led to the selection and what followed from it. The browser does this alone, to be fast.
