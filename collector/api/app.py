@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from collector.api.failures import add_errors
 from collector.api.flow_paths import add_flow, add_stitch
 from collector.api.lanes import Lanes
+from collector.api.list_paths import add_lists
 from collector.api.metrics import LiveFigures, TroubleFigures
 from collector.api.openapi import describe, manual, response
 from collector.api.question_paths import add_questions
@@ -56,6 +57,7 @@ def api_app(
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's own way
     lanes, budget = Lanes(), Budget(config.queue_bytes)
     add_questions(app, reader, lanes)
+    add_lists(app, reader, lanes)
     add_flow(app, reader, lanes)
     add_stitch(app, reader, config, lanes, budget)
     add_words(app, reader, budget)

@@ -108,6 +108,8 @@ def variants(record: Record, names: Names) -> npt.NDArray[np.uint64]:
 
 def _spelled(flow: Ints, code: Ints, vocabulary: Sequence[str], count: int) -> pa.Array:
     """For each flow, its names, one per line: the places in *vocabulary* that *code* has for it."""
+    if not len(flow):
+        return pa.repeat("", count)
     flow, code = distinct_pairs(flow, code)
     offsets = np.searchsorted(flow, np.arange(count + 1))
     # Few distinct paths occur: each is spelled once, and identified by the sum of its names' keys.

@@ -11,7 +11,7 @@ from collector.columns.joins import Ints, Mask
 from collector.live.snapshot import Snapshot
 from collector.model import answers
 from collector.model.answers import FlowItem, Flows
-from collector.model.conditions import BY_STATE, NOT_OVERDUE, Mentions, Name, Order
+from collector.model.conditions import BY_STATE, NOT_OVERDUE, Order
 from collector.model.flows import State
 from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
@@ -134,9 +134,7 @@ def matching(snapshot: Snapshot, search: Search, hidden: Mask) -> Mask:
         mask &= wanted | hidden if search.dismissed else wanted
     if search.waiting_for:
         mask &= owing(snapshot, lambda service, _: service == search.waiting_for)
-    if search.text:
-        mask &= holds(snapshot, Mentions("text", (Name(search.text, begins=False, ends=False),)))
-    for condition in search.conditions:
+    for condition in search.all_conditions:
         mask &= holds(snapshot, condition)
     return mask
 

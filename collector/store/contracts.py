@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys, Secret
-from collector.model.conditions import BY_STATE, Condition, Order
+from collector.model.conditions import BY_STATE, Condition, Mentions, Name, Order
 from collector.model.decisions import Decision
 from collector.store.care import StoreCare
 from collector.store.removal import DeletionStore, DismissalStore, RetentionStore
@@ -63,6 +63,12 @@ class Search:
     stored_by: int | None = None  # the newest version that counts; None: every one
     conditions: Sequence[Condition] = ()  # what else must hold
     order: Order = BY_STATE
+
+    @property
+    def all_conditions(self) -> tuple[Condition, ...]:
+        """The conditions, of which the text is one."""
+        text = (Mentions("text", (Name(self.text, begins=False, ends=False),)),) if self.text else ()
+        return (*text, *self.conditions)
 
 
 class Sample(NamedTuple):

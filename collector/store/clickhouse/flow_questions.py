@@ -11,7 +11,7 @@ from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
 from collector.store.clickhouse.flow_conditions import conditions_of, order_by, settled_follow
-from collector.store.contracts import Place, Search, begins_trace_id
+from collector.store.contracts import Place, Search
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
 STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
@@ -61,17 +61,9 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
     """The WHERE clause of *search*, in fixed words, and its parameters: no value is part of the text."""
     parts, parameters = ["last > {since:Int64}"], {"since": search.since}
     values: dict[str, object] = dict(parameters)
-    if search.text:
-        traces = " OR arrayExists(t -> startsWith(lower(hex(t)), lower({text:String})), traces)"
-        parts.append(
-            "(positionCaseInsensitiveUTF8(id, {text:String}) > 0"
-            " OR positionCaseInsensitiveUTF8(names, {text:String}) > 0"
-            f"{traces if begins_trace_id(search.text) else ''})"
-        )
-        values["text"] = search.text
     if search.waiting_for:
         parts.append("0")
-    holding, more = conditions_of(search.conditions)
+    holding, more = conditions_of(search.all_conditions)
     parts += holding
     values |= more
     if search.stored_by is not None:
