@@ -42,11 +42,12 @@ def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = N
         for code, n in sources.flows.counts(alone).items():
             counts[State(code).word] += n
     words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
-    shown, following = listed(sources, snapshot, search, wanted, dismissed)
+    total = sum(n for word, n in counts.items() if not words or word in words)
+    shown, following = listed(sources, snapshot, search, wanted, dismissed) if total else ([], None)
     names = [] if shown or wanted.after else asked.line.names
     return Flows(
         flows=shown,
-        total=sum(n for word, n in counts.items() if not words or word in words),
+        total=total,
         next_cursor=following,
         counts=counts,
         states=asked.states,

@@ -1,8 +1,9 @@
 """How are flows asked for in SQL? In fixed words: every value is a parameter."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +28,7 @@ LISTED = f"(SELECT arrayJoin({_VALUES}))"
 LISTED_TRACES = f"arrayMap(t -> toFixedString(unhex(t), 16), {_VALUES.format('String')})"
 BEGUN = "if(begun > 0, begun, received)"  # when its first span was received, as far as that is known
 BY = "stored_unix_nano <= {by:UInt64}"  # what is written meanwhile supersedes nothing
+NO_VALUES: Mapping[str, object] = {}
 EVERY = 2**64 - 1  # as `by`: all rows
 _MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backslash is sent as two
 
@@ -96,32 +98,52 @@ def ids_of(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
     return f"SELECT arrayJoin(arrayConcat({', '.join(arrays)})) AS id", values
 
 
-class Settled:
-    """The settled rows in *database* that match *search* and were written *by* that version."""
+Clauses: TypeAlias = tuple[tuple[str, ...], Mapping[str, object]]
 
-    def __init__(self, database: Database, search: Search, by: int) -> None:
+
+def left_out(database: Database, by: int, without: Sequence[str]) -> Clauses:
+    """What holds for settled rows that count, beside those of *without*, and the values of that.
+
+    Ids are compared only if one may have to be left out.
+    """
+
+    def number(question: str, values: Mapping[str, object] = NO_VALUES) -> int:
+        return int(database.query(question, {"by": by, **values}, ["n"])["n"][0].as_py())
+
+    parts, values = [], NO_VALUES
+    if number(f"SELECT count() AS n FROM ({REPLACED})"):
+        parts.append(f"id NOT IN ({REPLACED})")
+    if without:
+        ids, listed = ids_of(without)
+        others = f"SELECT id FROM ({ids}) WHERE id NOT IN (SELECT id FROM flows WHERE NOT settled AND {BY})"
+        if number(f"SELECT count() AS n FROM ({others})", listed):
+            parts.append(f"id NOT IN ({ids})")
+            values = listed
+    return tuple(parts), values
+
+
+class Settled:
+    """The settled rows in *database* that match *search* and were written *by* that version.
+
+    *left_out* says which of them do not count.
+    """
+
+    def __init__(
+        self, database: Database, search: Search, by: int, left_out: Callable[[int, tuple[str, ...]], Clauses]
+    ) -> None:
         self._database = database
         self._search = search
+        self._left_out = left_out
         self.by = by
         # They are done, all of them.
         by_state = search.states or search.dismissed
         self.wanted = not search.waiting_for and (not by_state or State.DONE in search.states)
 
     def condition(self) -> tuple[str, dict[str, object]]:
-        """What holds for them, and its values. Ids are compared only if one may have to be left out."""
+        """What holds for them, and its values."""
         condition, values = condition_of(replace(self._search, states=(), dismissed=False, without=()))
-        parts = ["settled", condition]
-        if self._number(f"SELECT count() AS n FROM ({REPLACED})"):
-            parts.append(f"id NOT IN ({REPLACED})")
-        if self._search.without:
-            ids, listed = ids_of(self._search.without)
-            others = (
-                f"SELECT id FROM ({ids}) WHERE id NOT IN (SELECT id FROM flows WHERE NOT settled AND {BY})"
-            )
-            if self._number(f"SELECT count() AS n FROM ({others})", listed):
-                parts.append(f"id NOT IN ({ids})")
-                values |= listed
-        return " AND ".join(parts), values
+        parts, more = self._left_out(self.by, tuple(self._search.without))
+        return " AND ".join(("settled", condition, *parts)), {**values, **more}
 
     def first(self, limit: int, after: Place | None) -> pa.Table:
         """The STORED_FLOWS that come first in the order of the search, and follow *after*."""
@@ -139,10 +161,6 @@ class Settled:
             STORED_FLOWS.names,
         )
         return stored_flows(answer)
-
-    def _number(self, question: str, values: dict[str, object] | None = None) -> int:
-        answer = self._database.query(question, {"by": self.by} | (values or {}), ["n"])
-        return int(answer["n"][0].as_py())
 
 
 def in_parts(

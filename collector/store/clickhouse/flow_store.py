@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,7 @@ from collector.store.clickhouse.flow_questions import (
     Settled,
     condition_of,
     in_parts,
+    left_out,
     newest_of,
     octets,
     stored_columns,
@@ -63,6 +65,7 @@ class ClickHouseFlows:
         self._spans = spans
         self._clock = clock
         self._ids = StoredIds(database)
+        self._left_out = lru_cache(4)(partial(left_out, database))
         self._version: int | None = None  # the highest that was given to a row,
         self._written = 0  # and that of a row that is there
         self._version_lock = threading.Lock()
@@ -320,8 +323,10 @@ class ClickHouseFlows:
     def _settled(self, search: Search) -> Settled:
         """The settled rows that match *search*, as far as they are written."""
         # Others may write meanwhile, over a store of their own: two questions must see the same rows.
-        by = self._newest_row() if search.stored_by is None else search.stored_by
-        return Settled(self._database, search, by)
+        # What is found for a version is found once, unless some of its rows may still be on their way.
+        if search.stored_by is not None:
+            return Settled(self._database, search, search.stored_by, self._left_out)
+        return Settled(self._database, search, self._newest_row(), partial(left_out, self._database))
 
     def _unsettled(self, condition: str, limit: int) -> pa.Table:
         """STORED_FLOWS that *condition* holds for, newest activity first: none that were done at once."""
