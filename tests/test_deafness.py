@@ -9,7 +9,8 @@ import pytest
 from collector.columns.joins import Ints
 from collector.diagnosis import Debt, Names
 from collector.diagnosis.debts import Owed
-from collector.live.deafness import Deafness, silences
+from collector.live.deafness import Deafness
+from collector.live.listening import silences
 from tests.factories import NOW, SECOND
 
 NAMES = Names()

@@ -28,6 +28,7 @@ from collector.store.contracts import (
     Search,
     SpanPlace,
     Stores,
+    Stretch,
     begins_trace_id,
 )
 from collector.store.flow_order import ranks_of
@@ -160,6 +161,7 @@ class SimulatedFlows:
         self._by_trace: dict[bytes, set[str]] = {}
         self._offers: dict[int, bytes] = {}
         self._refused: list[str] = []
+        self._listened: dict[int, int] = {}
 
     def put(
         self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
@@ -199,6 +201,15 @@ class SimulatedFlows:
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
         return list(self._refused)
+
+    def listen(self, stretches: Sequence[Stretch]) -> None:
+        """Keep when the collector listened."""
+        for since, until in stretches:
+            self._listened[since] = max(until, self._listened.get(since, 0))
+
+    def listened(self, limit: int) -> list[Stretch]:
+        """The newest *limit* of them, in order."""
+        return [Stretch(*one) for one in sorted(self._listened.items())[-limit:]]
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
         """The stored flows with these keys or traces, by id, and SPANS of all traces."""

@@ -87,14 +87,3 @@ class Deafness:
             mask[place] = True
             until[place] = np.maximum(until[place], gap.end)
         return mask, until
-
-
-def silences(arrivals: Ints, begin: int, end: int, least: int) -> list[tuple[int, int]]:
-    """The times longer than *least* nanoseconds, between *begin* and *end*, in which nothing arrived.
-
-    After a long tick, or a replay, spans wait that arrived meanwhile: the collector did listen.
-    """
-    inside = np.sort(arrivals[(arrivals > begin) & (arrivals < end)])
-    edges = np.concatenate([[begin], inside, [end]])
-    long = np.flatnonzero(np.diff(edges) > least)
-    return [(int(edges[place]), int(edges[place + 1])) for place in long.tolist()]

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from collector.columns.keys import whole
 from collector.live.cuts import MOST_CUT, cut_of
+from collector.live.listening import pauses
 from collector.live.tick import Tick
 from collector.model.flows import State
 from collector.model.wording import SECOND
@@ -29,6 +30,7 @@ _SILENCE_PART = 30  # ticks grow to this part of the silence so far: 15 minutes 
 _REMEMBERED = 500_000  # evicted flows whose late spans are recognized
 _WAYS = 10_000  # sets of names that occur in one flow
 _UNFINISHED = 10_000  # stopped flows that a start restores
+_STRETCHES = 8  # in which earlier processes listened: of pauses before that nothing is replayed
 _PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # before a read that failed is tried again
 
 
@@ -81,29 +83,37 @@ class Replay:
         }.values():
             tick.cut(cut_of(deletion, self._read(self._deletions.cut_traces, deletion.id, MOST_CUT)))
         newest = self._read(self._spans.arrival_of_newest, 1, 0, self._clock()) + 1
-        heard = newest if newest < until else 0  # when the process before last received anything
+        silent = pauses(self._read(self._flows.listened, _STRETCHES), until)
         since = max(newest - int(self._seconds * SECOND), 0)
         since = self._read(self._spans.arrival_of_newest, self._most, since, self._clock())
         self._learn_from_store(since)
-        tick.archive.replaying, resumed = True, False
+        tick.archive.replaying, heard = True, since
         try:
             for moment in self._moments(since):
-                arrivals = moment["received_unix_nano"]
-                if arrivals[-1].as_py() < until:
-                    heard = max(heard, arrivals[-1].as_py())
-                elif not resumed:  # from here on this process received what it replays
-                    tick.resume(heard or since, until)
-                    resumed = True
-                self._replay_silence(min(arrivals[0].as_py(), until))
-                self._advance(moment, min(arrivals[-1].as_py(), until))
-                self.share = min(max((arrivals[-1].as_py() - since) / max(newest - since, 1), 0.0), 0.99)
+                first, last = (
+                    moment["received_unix_nano"][0].as_py(),
+                    moment["received_unix_nano"][-1].as_py(),
+                )
+                self._pause(silent, heard, last)
+                heard = last
+                self._replay_silence(min(first, until))
+                self._advance(moment, min(last, until))
+                self.share = min(max((last - since) / max(newest - since, 1), 0.0), 0.99)
+            if newest > 1:  # an empty store has missed nothing
+                self._pause(silent, heard, until)
         finally:
             tick.archive.replaying = False
         self._restore_unfinished(until)
-        if newest > 1 and not resumed:  # an empty store has missed nothing
-            tick.resume(heard or since, until)
         self._advance(None, until)
-        tick.listen()
+        tick.listening.begin(until)
+
+    def _pause(self, silent: list[tuple[int, int]], heard: int, now: int) -> None:
+        """Note those of the *silent* times that ended by *now*; what came before that came by *heard*."""
+        while silent and silent[0][1] <= now:
+            begin, end = silent.pop(0)
+            if (begin := max(begin, heard)) < end:
+                self._replay_silence(begin)
+                self._tick.listening.pause(begin, end)
 
     def _read(self, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What the store answers, however often it fails first."""

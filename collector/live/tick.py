@@ -24,10 +24,10 @@ from collector.live.chunk import Chunk, identifiers_of, make
 from collector.live.crowding import Crowding
 from collector.live.cut import leaving
 from collector.live.cuts import Cut
-from collector.live.deafness import silences
 from collector.live.eviction import beyond
 from collector.live.judged import Judged, snapshot_of
 from collector.live.judging import Judging
+from collector.live.listening import Listening
 from collector.live.memory import Memory, Restored
 from collector.live.pacing import Pacing
 from collector.live.shown import Shown
@@ -71,7 +71,7 @@ class Tick:
         self._judging = Judging(names, self._memory.demands)
         self._shown = Shown()
         self.crowding = Crowding(names, self.learner, self._judging)
-        self._last: int | None = None  # when the last tick was
+        self.listening = Listening(store, self._judging.deafness, pacing.pause_s)
         self._declared = NOTHING_DECLARED
         self._merged: tuple[Expected, Declared, int] | None = None  # what was last judged by
         self._effort = Effort()
@@ -82,7 +82,8 @@ class Tick:
         Raise `StoreError` if the store failed: nothing is lost, a later tick does what could not be done.
         """
         began = time.perf_counter()
-        self._note_pause(spans, now, more=more)
+        if not self.archive.replaying:
+            self.listening.tick(spans, now, more=more)
         self.learner.grow_old(now)
         self._renew()
         self._take_in(spans, now)
@@ -91,11 +92,14 @@ class Tick:
         judged = [one for chunk in list(self._memory.chunks) for one in self._judged(chunk, now)]
         tick_s = time.perf_counter() - began
         self._effort = replace(self._effort, spans_held=self._memory.spans, tick_s=tick_s)
-        self.snapshot = self._snapshot(judged, now)
+        snapshot = self._snapshot(judged, now)
         try:
             self._keep(judged, now)
+            if not self.archive.replaying:
+                self.listening.tell(now)
         except StoreError as error:
             failure = error
+        self.snapshot = snapshot  # whoever sees a verdict finds it again after a crash: it is stored
         self._bound(judged, now)
         self._memory.compact()
         self.crowding.thin(self._memory.chunks, self._effort, now)
@@ -153,14 +157,6 @@ class Tick:
             self.learner.learn(chunk.lesson(gone & (chunk.marks.heard == 0) & ~chunk.marks.overdue, now))
             self.archive.release(chunk, gone)
 
-    def resume(self, last: int, until: int) -> None:
-        """Note that nobody listened between *last*, when something was last received, and *until*."""
-        self._judging.deafness.note(last, until)
-
-    def listen(self) -> None:
-        """Note that the replay has ended: while it lasted, spans were received."""
-        self._last = None
-
     def _renew(self) -> None:
         """Apply what has been learned."""
         seen = self._judging.lives.seen
@@ -171,17 +167,6 @@ class Tick:
         expected = merged(learned, declared, {step: one.served for step, one in seen.items()})
         if expected is not self._memory.demands.expected:
             self._memory.judge_by(Demands(expected))
-
-    def _note_pause(self, spans: pa.Table | None, now: int, *, more: bool) -> None:
-        """Note in which of the time since the last tick nobody listened: not in that of a long tick."""
-        least = int(self._pacing.pause_s * SECOND)
-        if not self.archive.replaying and self._last is not None and now - self._last > least:
-            arrived = spans["received_unix_nano"].to_numpy() if spans is not None else np.empty(0, np.int64)
-            arrived = arrived.astype(np.int64)
-            until = int(arrived.max(initial=self._last)) if more else now
-            for begin, end in silences(arrived, self._last, until, least):
-                self._judging.deafness.note(begin, end)
-        self._last = now
 
     def _take_in(self, spans: pa.Table | None, now: int) -> None:
         """Hold *spans*. From here on none of them is lost, whatever fails."""

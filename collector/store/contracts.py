@@ -87,6 +87,13 @@ class Known(NamedTuple):
     received: int = 0  # when the newest span was received that it was stored with, nanoseconds; 0: not asked
 
 
+class Stretch(NamedTuple):
+    """A time in which the collector listened without a pause, in nanoseconds."""
+
+    since: int
+    until: int
+
+
 # By state, what is stuck or failed is listed first.
 RANKS = (3, 2, 1, 0, 0)
 
@@ -241,6 +248,12 @@ class FlowStore(Protocol):
 
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
+
+    def listen(self, stretches: Sequence[Stretch]) -> None:
+        """Store durably when the collector listened. What begins like an earlier stretch is that, longer."""
+
+    def listened(self, limit: int) -> list[Stretch]:
+        """The newest *limit* of them, in order."""
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
         """The stored flows with these keys or traces, by id, and SPANS of all traces, given and theirs."""

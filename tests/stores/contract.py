@@ -13,7 +13,7 @@ import pytest
 from collector.columns.keys import text_keys
 from collector.model.flows import FLOWS, STORED_FLOWS, State
 from collector.model.spans import SPANS
-from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores
+from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores, Stretch
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
 from tests.stores.part_contract import SpanPartsContract
 from tests.stores.search_contract import FlowSearchContract
@@ -342,6 +342,14 @@ class FlowStoreContract(FlowSearchContract):
             store.refuse(["tenant-1", STRANGE])
 
         assert sorted(store.refused_keys()) == sorted(["tenant-1", STRANGE])
+
+    def test_the_longest_of_equal_stretches_counts_and_the_newest_are_given(self, store: FlowStore) -> None:
+        store.listen([Stretch(NOW, NOW + 5), Stretch(NOW + 9, NOW + 10)])
+        store.listen([Stretch(NOW + 9, NOW + 15)])
+        store.listen([Stretch(NOW + 20, NOW + 21)])
+
+        assert store.listened(8) == [(NOW, NOW + 5), (NOW + 9, NOW + 15), (NOW + 20, NOW + 21)]
+        assert store.listened(1) == [(NOW + 20, NOW + 21)]
 
     def test_lists_turn_in_pages_and_agree_with_counts(self, store: FlowStore) -> None:
         for number in range(20):

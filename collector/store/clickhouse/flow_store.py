@@ -49,6 +49,7 @@ from collector.store.contracts import (
     Search,
     SpanStore,
     StoreError,
+    Stretch,
     begins_trace_id,
 )
 from collector.store.flow_order import ordered
@@ -143,6 +144,22 @@ class ClickHouseFlows:
         answer = self._database.query("SELECT DISTINCT key FROM refused_keys", columns=["key"])
         found: list[str] = answer["key"].to_pylist()
         return found
+
+    def listen(self, stretches: Sequence[Stretch]) -> None:
+        """Store durably when the collector listened. What begins like an earlier stretch is that, longer."""
+        since, until = (pa.array(times, pa.uint64()) for times in zip(*stretches, strict=True))
+        self._database.insert("listening", pa.table({"since": since, "until": until}))
+
+    def listened(self, limit: int) -> list[Stretch]:
+        """The newest *limit* of them, in order."""
+        answer = self._database.query(
+            "SELECT since, max(until) AS ended FROM listening GROUP BY since ORDER BY since DESC"
+            " LIMIT {limit:UInt32}",
+            {"limit": limit},
+            columns=["since", "ended"],
+        )
+        found = zip(answer["since"].to_pylist(), answer["ended"].to_pylist(), strict=True)
+        return [Stretch(*one) for one in found][::-1]
 
     def fetch(self, trace_ids: pa.Array, flow_keys: pa.Array) -> tuple[dict[str, Known], pa.Table]:
         """The stored flows with these keys or traces, by id, and SPANS of all traces, given and theirs."""
