@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from collector.columns.keys import text_keys
 from collector.model.flows import FLOWS, STORED_FLOWS, State
 from collector.model.spans import SPANS
-from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores, Stretch
+from collector.store.contracts import FlowStore, Known, Place, Search, SpanStore, Stores
 from tests.factories import NOW, SECOND, Value, refs, request, span, table, trace_id
+from tests.stores.memory_contract import FlowMemoryContract
 from tests.stores.part_contract import SpanPartsContract
 from tests.stores.search_contract import FlowSearchContract
 
@@ -228,7 +228,7 @@ def names(found: pa.Table) -> list[str]:
     return ids
 
 
-class FlowStoreContract(FlowSearchContract):
+class FlowStoreContract(FlowSearchContract, FlowMemoryContract):
     """The promises of `FlowStore`."""
 
     @pytest.fixture
@@ -328,28 +328,6 @@ class FlowStoreContract(FlowSearchContract):
 
         assert store.done_among(["A-1", "A-2", "A-3"], State.DONE) == ["A-1"]
         assert store.done_among([], State.DONE) == []
-
-    def test_messages_of_flows_are_found_by_their_ids(self, store: FlowStore) -> None:
-        ids = text_keys(pa.array([f"message {number}" for number in range(9_000)]))
-        store.offer(ids[:2], pa.array([trace_id("A-1")] * 2, pa.binary(16)))
-
-        assert store.offering(ids).to_pylist() == [trace_id("A-1")]
-        assert store.offering(ids[2:]).to_pylist() == []
-        assert store.offering(ids[:0]).to_pylist() == []
-
-    def test_refused_keys_are_remembered_once(self, store: FlowStore) -> None:
-        for _ in range(2):
-            store.refuse(["tenant-1", STRANGE])
-
-        assert sorted(store.refused_keys()) == sorted(["tenant-1", STRANGE])
-
-    def test_the_longest_of_equal_stretches_counts_and_the_newest_are_given(self, store: FlowStore) -> None:
-        store.listen([Stretch(NOW, NOW + 5), Stretch(NOW + 9, NOW + 10)])
-        store.listen([Stretch(NOW + 9, NOW + 15)])
-        store.listen([Stretch(NOW + 20, NOW + 21)])
-
-        assert store.listened(8) == [(NOW, NOW + 5), (NOW + 9, NOW + 15), (NOW + 20, NOW + 21)]
-        assert store.listened(1) == [(NOW + 20, NOW + 21)]
 
     def test_lists_turn_in_pages_and_agree_with_counts(self, store: FlowStore) -> None:
         for number in range(20):
