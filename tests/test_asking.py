@@ -10,8 +10,9 @@ import pytest
 
 from collector.conventions.read import read
 from collector.diagnosis import Names, record
+from collector.diagnosis.course_rows import courses
 from collector.model.flows import State
-from collector.queries.choreography import choreography
+from collector.queries.choreography import choreography, counted
 from collector.queries.flow_list import items_of
 from collector.stitching import stitch
 from collector.store.clickhouse.connections import Database
@@ -139,7 +140,9 @@ def test_map_has_an_arrow_to_who_answers_and_no_event() -> None:
     sent = [one for number in range(3) for one in asking(f"A-{number}", SECOND * 10**9)]
     names = Names()
     stitched = stitch(read(table(sent, SECOND * (10**9 + 1))))
-    drawn = asdict(choreography(record(stitched, names), names, ["done"] * 3))
+    happened = record(stitched, names)
+    took = courses(happened, names, np.ones(3, np.bool_))
+    drawn = asdict(choreography(*counted(took, np.full(3, State.DONE), happened.last - happened.started)))
     drawn = msgspec.to_builtins(drawn)
 
     events = {event["event_type"]: event for event in drawn["events"]}

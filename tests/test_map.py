@@ -33,6 +33,7 @@ def watch(module_database: Database) -> Watch:
 
 
 def drawn(watch: Watch, monkeypatch: pytest.MonkeyPatch, flows: int, runs: int = 5) -> Map:
+    monkeypatch.setattr(drawing, "_UNKNOWN", -1)  # as if an older version had stored them
     monkeypatch.setattr(drawing, "_MAP_FLOWS", flows)
     monkeypatch.setattr(drawing, "_RUNS", runs)
     return choreography_map(sources(watch), _LONG_S, ())
@@ -42,6 +43,46 @@ def share_of(found: Map, service: str) -> float:
     """Of how many of the messages that *service* reacts to it took."""
     (share,) = [one.share for one in found.reactions if one.service == service]
     return share
+
+
+def test_counted_courses_show_what_all_spans_show(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read again: the map of the stored courses is that of all spans, to the last number."""
+    counted = choreography_map(sources(watch), _LONG_S, ())
+    whole = drawn(watch, monkeypatch, 1_000)
+
+    assert counted == whole
+    assert counted.flows == counted.flows_in_window == _DONE + _STOPPED
+    assert share_of(counted, "payment") == pytest.approx(0.8, abs=1e-4)
+    (payment,) = [one for one in counted.reactions if one.service == "payment"]
+    assert payment.work_ms.p50 == pytest.approx(20, rel=0.06)
+    assert [(one.outcome, one.count) for one in counted.variants] == [("done", _DONE), ("stuck", _STOPPED)]
+
+
+def test_a_window_is_counted_without_reading_a_span(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("spans are read")
+
+    monkeypatch.setattr(watch.spans, "first_of", refused)
+    monkeypatch.setattr(drawing, "_PACED", 10)
+    found = choreography_map(sources(watch), _LONG_S, ())
+
+    assert found.flows == _DONE + _STOPPED
+    assert all(one.work_ms.p99 > 0 for one in found.reactions)
+
+
+def test_flows_of_an_older_version_are_drawn_from_a_sample(database: Database) -> None:
+    """Of them no course is known: while they are many, a sample is drawn; later they are left out."""
+    watch = Watch(database)
+    watch.learn(20)
+    database.execute("ALTER TABLE flows UPDATE course = '', paces = [] WHERE 1 SETTINGS mutations_sync = 2")
+    old = choreography_map(sources(watch), _LONG_S, ())
+    assert (old.flows, old.flows_in_window) == (20, 20)
+    assert share_of(old, "payment") == 1
+
+    for _ in range(5):
+        watch.learn(40)
+    new = choreography_map(sources(watch), _LONG_S, ())
+    assert (new.flows, new.flows_in_window) == (200, 220)
 
 
 @pytest.mark.parametrize("wanted", [20, 50, 100])

@@ -164,9 +164,16 @@ class SimulatedFlows:
         self._listened: dict[int, int] = {}
 
     def put(
-        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+        self,
+        flows: pa.Table,
+        state: Ints,
+        taught: Mask,
+        stuck_from: Ints | None = None,
+        *,
+        only_new: bool,
+        courses: pa.Table | None = None,
     ) -> None:
-        """Keep *flows*."""
+        """Keep *flows*; nobody draws a map of them, so their *courses* are not kept."""
         froms = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
         told = zip(flows.to_pylist(), state.tolist(), taught.tolist(), froms.tolist(), strict=True)
         for row, its_state, its_taught, its_from in told:

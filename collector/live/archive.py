@@ -11,6 +11,7 @@ from collector.columns.joins import Ints, Mask, among, once
 from collector.columns.keys import Keys, text_keys, whole
 from collector.columns.keysets import KeySet
 from collector.conventions import Naming
+from collector.diagnosis.course_rows import courses
 from collector.live import trimmed
 from collector.live.chunk import Chunk, asked_of, identifiers_of
 from collector.live.judged import Judged
@@ -149,7 +150,8 @@ class Archive:
         table = chunk.flows.filter(pa.array(flows))
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & evict
         stuck_from = None if stuck_from is None else stuck_from[flows]
-        self._store.put(table, one.state[flows], taught, stuck_from, only_new=self.replaying)
+        took = courses(chunk.record, chunk.judged_by.names, flows)
+        self._store.put(table, one.state[flows], taught, stuck_from, only_new=self.replaying, courses=took)
         self._keep_stored(chunk, flows)
         chunk.note_stored(flows)
         return table

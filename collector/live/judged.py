@@ -123,4 +123,5 @@ def snapshot_of(
         stored=stored,
         effort=effort,
         standings=standings,
+        records=tuple((one.chunk.record, one.alive) for one in judged),
     )

@@ -8,11 +8,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from collector.columns.joins import Ints, Mask, once
+from collector.diagnosis.course_rows import courses
 from collector.diagnosis.debts import NOTHING, Debt, Owed
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life, together
-from collector.diagnosis.record import type_of
+from collector.diagnosis.record import Record, type_of
 from collector.diagnosis.standing import Standings
+from collector.model.courses import no_courses
 from collector.model.flows import NO_FLOWS
 from collector.model.readings import NO_READINGS
 from collector.model.wording import MINUTE
@@ -74,6 +76,17 @@ class Snapshot:
     stored: int | None = None  # version of the flow that was stored last by then; None if that is unknown
     effort: Effort = field(default=Effort())
     standings: Standings = field(default=Standings())
+    # What happened in the flows: in those that are marked, one after another.
+    records: tuple[tuple[Record, Mask], ...] = ()
+
+    @cached_property
+    def courses(self) -> pa.Table:
+        """COURSES of the flows."""
+        if self.expected is None:
+            return no_courses(0)
+        names = self.expected.names
+        some = [courses(record, names, alive) for record, alive in self.records]
+        return pa.concat_tables([no_courses(0), *some]).unify_dictionaries()
 
     def life_of(self, step: int) -> Life:
         """When the group of *step* last handled its event type, and how many flows wait for it."""

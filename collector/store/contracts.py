@@ -223,9 +223,18 @@ class FlowStore(Protocol):
     """
 
     def put(
-        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+        self,
+        flows: pa.Table,
+        state: Ints,
+        taught: Mask,
+        stuck_from: Ints | None = None,
+        *,
+        only_new: bool,
+        courses: pa.Table | None = None,
     ) -> None:
-        """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays.
+        """Store *flows* (FLOWS) durably, and their *courses* (COURSES), if they are known.
+
+        A stored flow of that id is replaced or, with *only_new*, stays.
 
         *stuck_from* is when each running or late flow becomes stuck, in nanoseconds since the epoch; 0 is
         never, and SET_ASIDE is never because it was set aside.
@@ -299,6 +308,15 @@ class FlowStore(Protocol):
 
         That is: their state, whether they are dismissed, and whether their first span was received at *since*
         (nanoseconds) or later.
+        """
+
+    def tallied(self, search: Search, most: int) -> pa.Table:
+        """TALLIES of the flows that match *search*; if there are more than about *most*, the largest."""
+
+    def paced(self, search: Search, share: int) -> pa.Table:
+        """PACED of one in *share* of the flows that match *search*, and of all of courses that few took.
+
+        They are chosen at random, but always the same.
         """
 
     def sampled(self, search: Search, sample: Sample) -> pa.Table:

@@ -204,3 +204,14 @@ def parameter_of(name: str, text: str) -> tuple[str, dict[str, str]]:
 def octets(column: pa.ChunkedArray) -> list[bytes]:
     """The values of *column*, 16 bytes each, without nulls."""
     return [value for value in column.cast(pa.binary(16)).to_pylist() if value is not None]
+
+
+def of_each(rows: pa.Table, names: Sequence[str], most: int) -> pa.Table:
+    """The first *most* of *rows* with the same values in the columns *names*."""
+    seen: dict[tuple[object, ...], int] = {}
+    kept = []
+    for row, values in enumerate(zip(*(rows[name].to_pylist() for name in names), strict=True)):
+        seen[values] = seen.get(values, 0) + 1
+        if seen[values] <= most:
+            kept.append(row)
+    return rows.take(pa.array(kept, pa.int64()))

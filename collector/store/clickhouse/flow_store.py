@@ -17,8 +17,10 @@ import pyarrow.compute as pc
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.conditions import BY_STATE
+from collector.model.courses import COURSES, no_courses
 from collector.model.flows import FLOWS, SET_ASIDE, STORED_FLOWS, State
 from collector.model.spans import NO_SPANS
+from collector.store.clickhouse import tallies
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.dismissal_store import DISMISSED
 from collector.store.clickhouse.flow_conditions import follows, order_by
@@ -37,11 +39,13 @@ from collector.store.clickhouse.flow_questions import (
     left_out,
     newest_of,
     octets,
+    of_each,
     stored_columns,
     stored_flows,
 )
-from collector.store.clickhouse.sampled_runs import Runs
+from collector.store.clickhouse.sampled_runs import sampled
 from collector.store.clickhouse.stored_ids import StoredIds
+from collector.store.clickhouse.tallies import Rows
 from collector.store.contracts import (
     Known,
     Place,
@@ -55,7 +59,6 @@ from collector.store.contracts import (
 from collector.store.flow_order import ordered
 
 _GONE = 255  # the state of a row whose flow is part of another now
-_MOST_SAMPLED = 100_000
 
 
 class ClickHouseFlows:
@@ -72,9 +75,18 @@ class ClickHouseFlows:
         self._version_lock = threading.Lock()
 
     def put(
-        self, flows: pa.Table, state: Ints, taught: Mask, stuck_from: Ints | None = None, *, only_new: bool
+        self,
+        flows: pa.Table,
+        state: Ints,
+        taught: Mask,
+        stuck_from: Ints | None = None,
+        *,
+        only_new: bool,
+        courses: pa.Table | None = None,
     ) -> None:
         """Store *flows* (FLOWS) durably. A stored flow of that id is replaced or, with *only_new*, stays."""
+        courses = no_courses(flows.num_rows) if courses is None else courses
+        flows = pa.table([*flows.columns, *courses.columns], names=[*FLOWS.names, *COURSES.names])
         stuck_from = np.zeros(flows.num_rows, np.int64) if stuck_from is None else stuck_from
         here = self._ids.among(flows["id"])
         earlier = _among(flows["id"], list(here))
@@ -93,9 +105,8 @@ class ClickHouseFlows:
             "settled": ~earlier & (state == State.DONE) & (stuck_from == 0),
             "replaces": replaces,
         }
-        rows = flows
-        for name, values in added.items():
-            rows = rows.append_column(name, pa.array(values))
+        arrays = [pa.array(values) for values in added.values()]
+        rows = pa.table([*flows.columns, *arrays], names=[*flows.column_names, *added])
         for name in TEXTS:
             place = rows.schema.get_field_index(name)
             rows = rows.set_column(place, name, pc.fill_null(rows[name], ""))
@@ -220,7 +231,7 @@ class ClickHouseFlows:
         questions = (f"SELECT {', '.join(names)} FROM {part}" for part in parts)
         found = pa.concat_tables([self._database.query(one, values, names) for one in questions])
         newest = found.take(pc.sort_indices(found, [("received", "descending"), ("id", "ascending")]))
-        chosen = _of_each(newest, ("outcome", "last_event_type"), each).slice(0, limit)
+        chosen = of_each(newest, ("outcome", "last_event_type"), each).slice(0, limit)
         return stored_columns(chosen, ("id", "traces"))
 
     def together(self, limit: int) -> list[tuple[frozenset[str], int]]:
@@ -319,23 +330,27 @@ class ClickHouseFlows:
         rows = zip(*(answer[name].to_pylist() for name in names), strict=True)
         return {(state, bool(gone), bool(whole)): n for state, gone, whole, n in rows}
 
+    def tallied(self, search: Search, most: int) -> pa.Table:
+        """TALLIES of the flows that match *search*: the *most* rows with the most flows."""
+        return tallies.tallied(self._database, self._counted(search), most)
+
+    def paced(self, search: Search, share: int) -> pa.Table:
+        """PACED, of one in *share* of the flows that match *search*."""
+        return tallies.paced(self._database, self._counted(search), share)
+
     def sampled(self, search: Search, sample: Sample) -> pa.Table:
         """(id, state, traces, last) of a *sample* of the flows that match *search*, by last activity."""
+        return sampled(self._database, self._counted(search), sample)
+
+    def _counted(self, search: Search) -> Rows:
+        """The rows that count for *search*."""
         condition, values = condition_of(search)
         settled = self._settled(search)
         among, more = settled.condition()
-        values = self._moment(settled.by) | values | more
         sources = [f"{UNSETTLED} WHERE {condition} AND state != 255", f"flows WHERE {among}"]
         if not settled.wanted:
             sources.pop()
-        every = [self._database.query(f"SELECT last FROM {one}", values, ["last"]) for one in sources]
-        runs = Runs(np.concatenate([one["last"].to_numpy() for one in every]), sample)
-        within, ranges = runs.condition()
-        names = ["id", "state", "traces", "last"]
-        chosen = f"SELECT id, {STATE}, traces, last FROM "
-        limit = f" AND {within} LIMIT {_MOST_SAMPLED}"
-        read = [self._database.query(chosen + one + limit, values | ranges, names) for one in sources]
-        return stored_columns(runs.within(pa.concat_tables(read)), names)
+        return sources, self._moment(settled.by) | values | more
 
     def _settled(self, search: Search) -> Settled:
         """The settled rows that match *search*, as far as they are written."""
@@ -383,14 +398,3 @@ def _among(ids: pa.ChunkedArray, some: Sequence[str]) -> Mask:
         return np.zeros(len(ids), np.bool_)
     found = pc.is_in(ids, pa.array(some, pa.string()))
     return np.asarray(found.to_numpy(zero_copy_only=False), np.bool_)
-
-
-def _of_each(rows: pa.Table, names: Sequence[str], most: int) -> pa.Table:
-    """The first *most* of *rows* with the same values in the columns *names*."""
-    seen: dict[tuple[object, ...], int] = {}
-    kept = []
-    for row, values in enumerate(zip(*(rows[name].to_pylist() for name in names), strict=True)):
-        seen[values] = seen.get(values, 0) + 1
-        if seen[values] <= most:
-            kept.append(row)
-    return rows.take(pa.array(kept, pa.int64()))
