@@ -1,6 +1,7 @@
 """Each broker's and library's lore, tried with spans as its clients write them."""
 
 import pkgutil
+import re
 from importlib import import_module
 from typing import Any
 
@@ -29,7 +30,7 @@ def words_of(lore: Lore) -> set[str]:
     """Everything that a family's lore looks for."""
     names = {name for column in lore.attributes.values() for name in column}
     names |= {name for column in lore.last_resorts.values() for name in column}
-    named = {*lore.operations, *lore.settles, *lore.verbs, *lore.producer_names}
+    named = {*lore.operations, *lore.settles, *lore.verbs, *lore.producer_names, *lore.keeps}
     corrected = {f"{word.name} {kind.name}" for word, kind in lore.corrections}
     begun = {*lore.inboxes, *lore.settle_subjects, *lore.broker_subjects}
     return names | named | corrected | begun | ({lore.system} - {""})
@@ -54,6 +55,9 @@ def test_every_family_is_listed_and_every_word_of_it_is_tried(name: str) -> None
 
     assert lore in FAMILIES
     assert [word for word in sorted(words_of(lore)) if word.lower() not in said] == []
+    for pattern, role in lore.names:
+        named = [case for case in cases_of(name) if re.fullmatch(pattern, case.name.lower())]
+        assert any(case.read.get("role") is role for case in named), pattern
 
 
 @pytest.mark.parametrize("column", ["operations", "settles", "verbs", "producer_names", "corrections"])

@@ -19,10 +19,14 @@ class Lore:
     last_resorts: Names = field(default_factory=dict)  # trusted less than the `attributes` of any family
     operations: Mapping[str, Role] = field(default_factory=dict)  # what its operations do with messages
     settles: Mapping[str, Settled] = field(default_factory=dict)  # how its verbs settle a message
+    keeps: Sequence[str] = ()  # verbs that only keep a message longer: neither a handling nor a settle
     # These apply to its own system only, as named by `messaging.system`.
     system: str = ""
     # By `messaging.operation.name`, which says more than the operation's type.
     verbs: Mapping[str, Role] = field(default_factory=dict)
+    # (pattern, role): what a span does by its whole name, in lower case, whatever operation it names. These
+    # apply to its own system only if it has one.
+    names: Sequence[tuple[str, Role]] = ()
     delivers_once: bool = False  # it does not redeliver, unless the span has the column `kept_in`
     # By the last part of a producer span's name.
     producer_names: Mapping[str, Role] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from collector.model.spans import Kind
 Told: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 _OPERATIONS = {word: role for lore in FAMILIES for word, role in lore.operations.items()}
+_KEEPS = pa.array([verb for lore in FAMILIES for verb in lore.keeps])
 _PRODUCER_NAMES = {name: role for lore in FAMILIES for name, role in lore.producer_names.items()}
 _CORRECTIONS = {wrong: right for lore in FAMILIES for wrong, right in lore.corrections.items()}
 
@@ -27,6 +28,9 @@ _FITS = np.zeros((len(Role), len(Role)), np.bool_)
 _FITS[Role.NONE] = True
 _FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
 _FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
+
+# Verbs that name no business: a consumer span called `orders ack` handles nothing, `complete order` may.
+_ONLY_SETTLES = r"^(?:.* )?(?:ack|nack|nak)$|^(?:ack|nack|nak) "
 
 
 def roles(words: Words, told: Told) -> Ints:
@@ -44,10 +48,13 @@ def roles(words: Words, told: Told) -> Ints:
         own = words.meanings(np.where(plain == Role.SEND, name, -1), each(_meaning_of_producer), none)
         by_name = np.where(own == none, by_name, own)
         fits = (by_name != none) & _FITS[plain, by_name]
-        role[unsaid] = np.where(fits, by_name, plain)
+        settles = words.meanings(np.where(plain == Role.PROCESS, name, -1), _only_settles, 0) == 1
+        role[unsaid] = np.where(settles, int(Role.SETTLE), np.where(fits, by_name, plain))
     for (wrong, of_kind), right in _CORRECTIONS.items():
         role = np.where((role == wrong) & (kind == of_kind), int(right), role)
-    return role
+    known = _by_own_names(words, told)
+    known[(known < 0) & (_keeps(words, verb) | _keeps(words, told["operation"]))] = none
+    return np.where(known < 0, role, known)
 
 
 def of_system(words: Words, told: Told, lore: Lore) -> Mask:
@@ -123,6 +130,41 @@ def _by_own_verbs(words: Words, told: Told) -> Ints:
             verb = np.where(of_system(words, told, lore), told["verb"], -1)
             role = np.where(role == none, words.meanings(verb, each(_one_of(lore.verbs)), none), role)
     return role
+
+
+def _by_own_names(words: Words, told: Told) -> Ints:
+    """Roles by the names that a family gives to spans of its own; -1 where none fits."""
+    role = np.full(len(told["name"]), -1)
+    for lore in FAMILIES:
+        if lore.names:
+            own = of_system(words, told, lore) if lore.system else np.ones(len(role), np.bool_)
+            named = words.meanings(np.where(own, told["name"], -1), _role_by(lore.names), -1)
+            role = np.where(role < 0, named, role)
+    return role
+
+
+def _role_by(names: Sequence[tuple[str, Role]]) -> Callable[[pa.Array], Ints]:
+    def roles_of(texts: pa.Array) -> Ints:
+        lower, role = pc.utf8_lower(texts), np.full(len(texts), -1)
+        for pattern, meant in names:
+            fits = np.asarray(pc.match_substring_regex(lower, f"^(?:{pattern})$"), np.bool_)
+            role[fits & (role < 0)] = int(meant)
+        return role
+
+    return roles_of
+
+
+def _keeps(words: Words, verb: Codes) -> Mask:
+    """Which *verb* only keeps a message longer."""
+
+    def keeps(texts: pa.Array) -> pa.Array:
+        return pc.is_in(pc.utf8_lower(texts), value_set=_KEEPS)
+
+    return np.asarray(words.meanings(verb, keeps, 0) == 1)
+
+
+def _only_settles(names: pa.Array) -> pa.Array:
+    return pc.match_substring_regex(pc.utf8_lower(names), _ONLY_SETTLES)
 
 
 def _one_of(verbs: Mapping[str, Role]) -> Callable[[str], Role]:

@@ -23,9 +23,12 @@ _SUBJECTS = tuple(chain.from_iterable(lore.deliveries_in for lore in FAMILIES))
 
 
 def settled_by(words: pa.Array) -> Ints:
-    """The `Settled` in each text: a verb, or a span name that begins or ends with one."""
+    """The `Settled` in each text: a verb, or a span name that begins or ends with one.
+
+    A name without blanks may also end with one after a dot, such as `ServiceBusReceiver.Complete`.
+    """
     lower = pc.utf8_lower(words)  # names may all differ, so no Python per name
-    first, last = (pc.replace_substring_regex(lower, end, "") for end in (" .*$", "^.* "))
+    first, last = (pc.replace_substring_regex(lower, end, "") for end in (" .*$", r"^(?:.* |[^ ]*\.)"))
     verb = pc.coalesce(pc.index_in(first, value_set=_VERBS), pc.index_in(last, value_set=_VERBS))
     meanings: Ints = _MEANINGS[np.asarray(pc.fill_null(verb, -1))]
     return meanings

@@ -28,4 +28,12 @@ CASES = (
         attributes={**SETTLE, "messaging.operation.name": "delete"},
         read={"role": Role.SETTLE, "settled": Settled.ACKED},
     ),
+    *(
+        Case(
+            about=f"a consumer that keeps its message: {verb}",
+            attributes={"messaging.system": "aws_sqs", "messaging.operation.name": verb},
+            read={"role": Role.NONE},
+        )
+        for verb in ("change_message_visibility", "ChangeMessageVisibility")
+    ),
 )

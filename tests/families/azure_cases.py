@@ -45,6 +45,41 @@ CASES = (
     settle("release", Settled.NACKED),
     settle("dead_letter", Settled.TERMINATED),
     settle("deadLetter", Settled.TERMINATED),
+    settle("dead-letter", Settled.TERMINATED),
+    settle("defer", Settled.NACKED),
+    *(
+        Case(
+            about=name, name=name, kind=Kind.CLIENT, attributes=said, read={"role": role, "settled": settled}
+        )
+        for said in (
+            {},
+            BUS,
+            {**BUS, "messaging.operation": "settle", "messaging.destination.name": "orders"},
+        )
+        for name, role, settled in (
+            ("ServiceBusReceiver.Complete", Role.SETTLE, Settled.ACKED),
+            ("ServiceBusReceiver.Abandon", Role.SETTLE, Settled.NACKED),
+            ("ServiceBusReceiver.Defer", Role.SETTLE, Settled.NACKED),
+            ("ServiceBusSessionReceiver.DeadLetter", Role.SETTLE, Settled.TERMINATED),
+            ("ServiceBus.dead_letter", Role.SETTLE, Settled.TERMINATED),
+            ("ServiceBus.complete", Role.SETTLE, Settled.ACKED),
+            ("ServiceBusReceiver.RenewMessageLock", Role.NONE, Settled.UNSAID),
+            ("EventProcessor.Checkpoint", Role.SETTLE, Settled.ACKED),
+        )
+    ),
+    *(
+        Case(
+            about=f"a consumer that keeps its message: {verb}",
+            attributes={**BUS, "messaging.operation.name": verb},
+            read={"role": Role.NONE},
+        )
+        for verb in ("renew_message_lock", "renewMessageLock", "renew_session_lock", "renewSessionLock")
+    ),
+    Case(
+        about="work that is named like another family's settle",
+        name="OrderService.Complete",
+        read={"role": Role.PROCESS},
+    ),
     Case(
         about="an operation of older clients",
         kind=Kind.CLIENT,

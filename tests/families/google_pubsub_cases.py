@@ -24,4 +24,37 @@ CASES = (
         attributes={**SYSTEM, "messaging.operation.name": "ack"},
         read={"role": Role.SETTLE, "settled": Settled.ACKED},
     ),
+    *(
+        Case(
+            about=f"{name}, {operation}",
+            name=name,
+            attributes={**SYSTEM, **operation, "messaging.destination.name": "parcels-sub"},
+            read={"role": role, "settled": settled},
+        )
+        for operation in ({}, {"messaging.operation": "receive"}, {"messaging.operation.type": "receive"})
+        for name, role, settled in (
+            ("parcels-sub ack", Role.SETTLE, Settled.ACKED),
+            ("nack parcels-sub", Role.SETTLE, Settled.NACKED),
+            ("parcels-sub modack", Role.NONE, Settled.UNSAID),
+            ("modack parcels-sub", Role.NONE, Settled.UNSAID),
+        )
+    ),
+    Case(
+        about="a deadline that is moved, named by the operation alone",
+        attributes={**SYSTEM, "messaging.operation.name": "modack"},
+        read={"role": Role.NONE},
+    ),
+    Case(
+        about="a subscription that only begins like a verb",
+        name="modacks process",
+        attributes=SYSTEM,
+        read={"role": Role.PROCESS},
+    ),
+    Case(
+        about="a topic is its last part",
+        name="projects/demo/topics/parcels send",
+        kind=Kind.PRODUCER,
+        attributes={**SYSTEM, "messaging.destination.name": "projects/demo/topics/parcels"},
+        read={"event_type": "parcels", "destination": "projects/demo/topics/parcels"},
+    ),
 )

@@ -43,7 +43,7 @@ CASES = (
             ("acknowledge", Settled.ACKED),
             ("nack", Settled.NACKED),
             ("reject", Settled.NACKED),
-            ("defer", Settled.UNSAID),
+            ("postpone", Settled.UNSAID),
         )
     ),
     *(
@@ -64,6 +64,21 @@ CASES = (
     *(
         Case(about=name, attributes={name: 17}, read={"message_id": "17"})
         for name in ("messaging.message.id", "messaging.message_id", "messaging.id")
+    ),
+    Case(
+        about="the coming name of the system", attributes={"messaging.system.name": "x"}, read={"system": "x"}
+    ),
+    *(
+        Case(
+            about=f"a consumer that settles: {name}",
+            name=name,
+            read={"role": Role.SETTLE, "settled": settled},
+        )
+        for name, settled in (("orders ack", Settled.ACKED), ("nack orders", Settled.NACKED))
+    ),
+    *(
+        Case(about=f"a consumer that handles: {name}", name=name, read={"role": Role.PROCESS})
+        for name in ("reject application", "complete order", "orders.ack", "acknowledge receipt")
     ),
     Case(
         about="the type of an operation counts more than its verb",

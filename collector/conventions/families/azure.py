@@ -9,14 +9,24 @@ LORE = Lore(
         "deliveries": ("messaging.servicebus.message.delivery_count",),
     },
     last_resorts={"group": ("messaging.servicebus.destination.subscription_name",)},
-    operations={"complete": Role.SETTLE, "abandon": Role.SETTLE},
+    operations={"complete": Role.SETTLE, "abandon": Role.SETTLE, "defer": Role.SETTLE},
     settles={
         "complete": Settled.ACKED,
         "abandon": Settled.NACKED,
         "release": Settled.NACKED,
+        "defer": Settled.NACKED,  # it stays, and is asked for again
+        "checkpoint": Settled.ACKED,
         "dead_letter": Settled.TERMINATED,
         "deadletter": Settled.TERMINATED,
+        "dead-letter": Settled.TERMINATED,
     },
+    keeps=("renew_message_lock", "renewmessagelock", "renew_session_lock", "renewsessionlock"),
+    # Many clients name an operation nowhere else: `ServiceBusReceiver.Complete`, `ServiceBus.deadLetter`.
+    names=(
+        (r"servicebus[a-z]*\.(?:complete|abandon|dead[-_]?letter|defer)", Role.SETTLE),
+        (r"servicebus[a-z]*\.renew[-_a-z]*lock", Role.NONE),
+        (r"event(?:hubs?|processor)[a-z]*\.checkpoint", Role.SETTLE),
+    ),
     # `Message` and `ServiceBus.message` create messages; a CLIENT span then sends several of them at once.
     producer_names={"message": Role.CREATE},
 )

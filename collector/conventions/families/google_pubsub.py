@@ -1,5 +1,13 @@
-"""Google Pub/Sub: the delivery attempts of a message."""
+"""Google Pub/Sub: delivery attempts, and acknowledgements whose kind and operation say that they consume."""
 
 from collector.conventions.lore import Lore
+from collector.model.readings import Role
 
-LORE = Lore(attributes={"deliveries": ("messaging.gcp_pubsub.message.delivery_attempt",)})
+LORE = Lore(
+    attributes={"deliveries": ("messaging.gcp_pubsub.message.delivery_attempt",)},
+    keeps=("modack",),  # it moves the deadline of the acknowledgement
+    system="gcp_pubsub",
+    names=((r".*\bmodack\b.*", Role.NONE), (r"(?:.* )?n?ack|n?ack .*", Role.SETTLE)),
+    # `projects/demo/topics/orders` becomes `orders`.
+    event_types=((r"^projects/[^/]+/(?:topics|subscriptions)/([^/]+)$", r"\1"),),
+)

@@ -7,7 +7,7 @@ LORE = Lore(
     attributes={
         "operation": ("messaging.operation.type", "messaging.operation"),
         "verb": ("messaging.operation.name",),
-        "system": ("messaging.system",),
+        "system": ("messaging.system", "messaging.system.name"),
         "template": ("messaging.destination.template",),
         "destination": (
             "messaging.destination.name",
