@@ -72,6 +72,8 @@ class Config:
     correlation_ids: tuple[str, ...] = ("messaging.message.conversation_id", "messaging.conversation_id")
     # The id of what caused a message. The conventions do not name it; our instrumentation writes this one.
     causation_ids: tuple[str, ...] = ("messaging.message.causation_id",)
+    # Patterns of event types. Empty: ids and generated words are left out, as far as they are recognized.
+    event_names: tuple[str, ...] = ()
     # The shortest time before anything is called stuck: people notice later, and a service restarts sooner.
     deadline_s: float = _number(5.0, 366 * _DAY)
     # Fewer examples prove nothing, and more delay the first verdict on a new choreography. The learner keeps
@@ -115,6 +117,7 @@ class Config:
                 " or CHOREOSCOPE_TOKENS, or CHOREOSCOPE_TLS_CLIENT_CA for clients with certificates."
             )
         _check_patterns(self.hide)
+        _check_event_names(self.event_names)
         if self.retention_flow_days < self.retention_days:
             raise ConfigError(
                 f"CHOREOSCOPE_RETENTION_FLOW_DAYS is '{self.retention_flow_days}': expected no less than"
@@ -192,6 +195,26 @@ def _check_patterns(patterns: tuple[str, ...]) -> None:
             raise ConfigError(
                 f"{said}, with {odd!r} in it: expected the name of an attribute, in which * stands for any"
                 " characters and ? for one."
+            )
+
+
+def _check_event_names(patterns: tuple[str, ...]) -> None:
+    """Raise `ConfigError` for a pattern of event types that names nothing."""
+    if len(patterns) > _PATTERNS:
+        raise ConfigError(
+            f"CHOREOSCOPE_EVENT_NAMES has {len(patterns):,} patterns: expected at most {_PATTERNS}."
+            " One with * may stand for many."
+        )
+    for pattern in patterns:
+        said = f"CHOREOSCOPE_EVENT_NAMES has the pattern '{shown(pattern)}'"
+        if len(pattern) > _PATTERN:
+            raise ConfigError(f"{said} of {len(pattern):,} characters: expected at most {_PATTERN}.")
+        form, named, name = pattern.removeprefix("!").partition("=")
+        keeps = pattern.startswith("!")
+        if not pattern.isprintable() or not form.strip() or (named and (keeps or not name.strip())):
+            raise ConfigError(
+                f"{said}: expected 'orders.*.placed', in which * stands for one part and ** for any"
+                " characters, 'orders.*.placed=OrderPlaced', or '!errors.*' for names that stay as they are."
             )
 
 

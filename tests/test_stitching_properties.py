@@ -119,6 +119,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     "dropped_links": st.integers(0, 2**32 - 1),
     "settled": st.integers(0, 3),
     "quotable": st.booleans(),
+    "general": st.booleans(),
     "deliveries": st.integers(0, 2**16 - 1),
 }
 

@@ -21,7 +21,7 @@ from collector.queries.causal_graph import causal_graph
 from collector.stitching import Keying
 from collector.stitching import stitch as stitched
 
-_SETTINGS = ("flow_keys", "key_flows", "correlation_ids", "causation_ids", "hide")
+_SETTINGS = ("flow_keys", "key_flows", "correlation_ids", "causation_ids", "event_names", "hide")
 
 
 @click.command()
@@ -57,7 +57,8 @@ def _settings(flow_keys: tuple[str, ...]) -> tuple[Naming, Keying]:
     except ConfigError as error:
         raise CommandError(str(error)) from error
     hiding = Hiding(config.hide)
-    naming = Naming(flow_keys or config.flow_keys, config.correlation_ids, config.causation_ids, hiding)
+    keys = flow_keys or config.flow_keys
+    naming = Naming(keys, config.correlation_ids, config.causation_ids, config.event_names, hiding)
     return naming, Keying(config.key_flows)
 
 

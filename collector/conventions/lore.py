@@ -40,3 +40,5 @@ class Lore:
     deliveries_in: Sequence[str] = ()
     # (pattern, replacement): removes from an event type what is not part of it.
     event_types: Sequence[tuple[str, str]] = ()
+    # The same for what it generates, in `*`: what is lost may tell messages apart, so it is a note.
+    generated: Sequence[tuple[str, str]] = ()

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from collector.columns.dictionary import Codes, Words
 from collector.columns.joins import Ints, Mask, alike
 from collector.columns.keys import whole
+from collector.conventions.event_types import bare, event_types
 from collector.conventions.families import FAMILIES
 from collector.conventions.roles import (
     Told,
@@ -95,7 +96,9 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     way, example = alike(list(told.values()))
     meant = {
         column: values[way]
-        for column, values in _meant(words, {name: values[example] for name, values in told.items()}).items()
+        for column, values in _meant(
+            words, {name: values[example] for name, values in told.items()}, naming
+        ).items()
     }
     columns = {
         "trace_id": whole(spans["trace_id"]),
@@ -115,6 +118,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "group": words.column(meant["group"]),
         "handler": words.column(meant["handler"]),
         "event_type": words.column(meant["event_type"]),
+        "general": pa.array(meant["general"]),
         "destination": words.column(meant["destination"]),
         "system": words.column(told["system"]),
         "message_id": said.texts("message_id"),
@@ -132,19 +136,21 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     return pa.table(columns, schema=READINGS)
 
 
-def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
+def _meant(words: Words, told: Told, naming: Naming) -> Mapping[str, npt.NDArray[Any]]:
     """What each distinct combination means, by column of READINGS."""
     service, name = told["service"], told["name"]
     role = roles(words, told)
     place = _either(told["destination"], told["template"])
-    by_name = destinations_in(words, name, np.where(place < 0, role, int(Role.NONE)))
+    unnamed = (place < 0) | bare(words, place)
+    by_name = destinations_in(words, name, np.where(unnamed, role, int(Role.NONE)))
     destination = np.where(role == Role.NONE, -1, _either(place, by_name))
     role = with_a_business(role, words, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
     # A consumer's template is the pattern it subscribes to ("shop.>"), a publisher's is what it publishes.
     subject = np.where(consumes, place, _either(told["template"], place))
-    event_type = _briefly(words, _either(_either(told["event_type"], subject), _either(by_name, name)))
+    offered = (np.where(messaging, names, -1) for names in (told["event_type"], subject, by_name, name))
+    event_type, general = event_types(words, list(offered), naming.event_names)
     return {
         "role": role,
         "remote": _remote(told),
@@ -152,7 +158,8 @@ def _meant(words: Words, told: Told) -> Mapping[str, npt.NDArray[Any]]:
         "request": requests(words, told, role),
         "group": np.where(consumes, _either(told["group"], service), -1),
         "handler": np.where(consumes & (told["group"] < 0), name, -1),
-        "event_type": np.where(messaging, event_type, -1),
+        "event_type": event_type,
+        "general": general,
         "destination": np.where(messaging, destination, -1),
         "settled": _settled(words, told, role),
         "deliveries": words.meanings(np.where(role == Role.SETTLE, destination, -1), deliveries_in, 0),
@@ -205,18 +212,6 @@ def _instances(spans: pa.Table, role: Ints, hiding: Hiding) -> pa.Array:
     from collector.formats.otlp.opened import instances  # noqa: PLC0415  # protobuf takes 6 MB, few need it here
 
     return pc.replace_with_mask(nobody, mask, instances(whole(spans["resource"]).filter(mask)))
-
-
-def _briefly(words: Words, event_type: Codes) -> Codes:
-    """*event_type* without the qualifiers that some families add, such as an ARN or an assembly."""
-
-    def brief(texts: pa.Array) -> Codes:
-        for lore in FAMILIES:
-            for pattern, replacement in lore.event_types:
-                texts = pc.replace_substring_regex(texts, pattern, replacement)
-        return words.add(texts)
-
-    return words.meanings(event_type, brief, -1).astype(np.int32)
 
 
 def _either(first: Codes, second: Codes) -> Codes:

@@ -25,6 +25,7 @@ class Naming:
     flow_key: Sequence[str] = ("order.id", "order_id", "app.order.id", "flow.key")
     correlation: Sequence[str] = ("messaging.message.conversation_id", "messaging.conversation_id")
     causation: Sequence[str] = ("messaging.message.causation_id",)
+    event_names: Sequence[str] = ()  # patterns of event types, which have the last word
     hiding: Hiding = NOTHING_HIDDEN  # of what is shown: everything is read
 
 

@@ -19,6 +19,7 @@ class NoteKind(IntEnum):
     SHARED_KEY = 10
     CUT = 11
     DELETED = 12
+    GENERAL_NAME = 13
 
     @property
     def word(self) -> str:
@@ -38,6 +39,7 @@ SENTENCES = {
     NoteKind.REPLAY: "it began an hour or more after its message was published: a replay, or a long wait",
     NoteKind.UNCLEAR_CAUSE: "the message that it names as its cause is here, but no single reaction to it is",
     NoteKind.SHARED_KEY: "its flow key is on too many other flows as well, so it names none of them",
+    NoteKind.GENERAL_NAME: "its name has an id or a generated word in it, which its event type leaves out",
     NoteKind.END_BEFORE_START: "it ends before it starts",
     NoteKind.CYCLE: "its parents lead back to it, so its own parent was passed over",
     NoteKind.SELF_LINK: "it names itself as its cause, which was passed over",

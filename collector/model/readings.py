@@ -25,6 +25,7 @@ READINGS = pa.schema(
         ("group", WORD),  # consumer group, or else the service; null unless it consumes
         ("handler", WORD),  # the span name of a consumer without a group, to tell it from others
         ("event_type", WORD),  # null unless it is a messaging span
+        ("general", pa.bool_()),  # an id or a generated word was left out of its event type
         ("destination", WORD),
         ("system", WORD),
         ("message_id", pa.string()),  # as its sender set it; null on a batch, and on most spans

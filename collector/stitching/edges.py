@@ -6,6 +6,7 @@ everything here is a function of a set of spans.
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.columns.joins import among, once
 from collector.model.notes import NoteKind
@@ -72,7 +73,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         failed=numbers(spans.table, "failed")[reactions.last] != 0,
         settles=find_settles(spans, messages, found, reactions),
         edges=edges,
-        notes=_notes(spans, edges, claims, found),
+        notes=_notes(spans, messages, edges, claims, found),
     )
 
 
@@ -125,7 +126,17 @@ def _late(told: Deliveries, claims: Claims, start: Rows) -> Rows:
     return once(taken[(source >= 0) & (start[taken] - start[source] >= REPLAY_AFTER)])
 
 
-def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
+def _generally_named(spans: Spans, messages: Messages, edges: Edges) -> Rows:
+    """Messages whose event type leaves something out, and consumers of messages that are not here."""
+    if not pc.any(spans.table["general"]).as_py():  # usually
+        return np.empty(0, np.int64)
+    alone = edges.target[(edges.source < 0) & edges.of(EdgeKind.DELIVERY)]
+    named = once(np.concatenate([messages.rows, alone]))
+    general: Rows = named[numbers(spans.table, "general")[named] != 0]
+    return general
+
+
+def _notes(spans: Spans, messages: Messages, edges: Edges, claims: Claims, told: Deliveries) -> Notes:
     start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
     # A handling that was announced and is not here has not ended: it is not lost, whatever points at it.
     word, links = spans.role == Role.STARTED, spans.links
@@ -142,6 +153,7 @@ def _notes(spans: Spans, edges: Edges, claims: Claims, told: Deliveries) -> Note
         (NoteKind.REPLAY, _late(told, claims, start)),
         (NoteKind.END_BEFORE_START, np.flatnonzero(end < start)),
         (NoteKind.UNCLEAR_CAUSE, claims.unclear),
+        (NoteKind.GENERAL_NAME, _generally_named(spans, messages, edges)),
     ]
     kind = np.repeat([int(kind) for kind, _ in found], [len(rows) for _, rows in found]).astype(np.int8)
     return Notes(kind=kind, row=np.concatenate([rows for _, rows in found]).astype(np.int64))

@@ -53,7 +53,9 @@ def assemble(config: Config) -> Collector:
     rounds = Rounds(signs.watch)
     upkeep = look_after_store(rounds, config, storage, signs)
     hiding = Hiding(config.hide)
-    naming = Naming(config.flow_keys, config.correlation_ids, config.causation_ids, hiding)
+    naming = Naming(
+        config.flow_keys, config.correlation_ids, config.causation_ids, config.event_names, hiding
+    )
     for said in still_shown(naming):
         log.warning("%s", said)
     live = _live(config, storage, upkeep, naming, declared)

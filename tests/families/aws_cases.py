@@ -19,7 +19,7 @@ CASES = (
         about="a name that only looks like one",
         kind=Kind.PRODUCER,
         attributes={"messaging.destination.name": "arn:aws:sns:eu-west-1:123456789012:"},
-        read={"event_type": "arn:aws:sns:eu-west-1:123456789012:"},
+        read={"event_type": "arn:aws:sns:eu-west-1:*:"},
     ),
     Case(
         about="a message is deleted when it is done with",

@@ -78,8 +78,9 @@ CASES = (
     to("$JS.API.CONSUMER.MSG.NEXT.SHOP.packing", Role.NONE, event_type=None),
     to("$SYS.REQ.SERVER.PING", Role.NONE),
     to("$SRV.INFO", Role.NONE, Kind.CONSUMER),
-    to("_INBOX.xyz.1", Role.REPLY),
+    to("_INBOX.xyz.1", Role.REPLY, event_type="_INBOX.*"),
     to("_INBOX.xyz.1", Role.ANSWERED, Kind.CONSUMER),
+    to("_R_.6MkzQ1.wX2pLr", Role.SEND, event_type="_R_.*"),
     to("$KV.stock.chairs", Role.SEND),
     to("INBOX.orders", Role.SEND),
 )

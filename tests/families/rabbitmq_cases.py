@@ -23,6 +23,12 @@ CASES = (
         read={"event_type": "shop"},
     ),
     Case(
+        about="a queue that the broker named",
+        kind=Kind.PRODUCER,
+        attributes={"messaging.destination.name": "amq.gen-Kz7LqWp2TnEaYcXd0MvB4g"},
+        read={"event_type": "amq.gen-*", "general": True},
+    ),
+    Case(
         about="a routing key where no exchange is named",
         kind=Kind.PRODUCER,
         attributes={"messaging.rabbitmq.routing_key": "order.placed"},

@@ -15,6 +15,12 @@ class Stitcher(Handlings):
     def edges(self) -> dict[tuple[str, Ref, Ref], str]:
         """The edges that spans state, and those that follow from the causation ids of messages."""
         found = dict(self.told)
+        for ref in self.messages:
+            if self.spans[ref]["general"]:
+                self.notes.add(("general_name", ref))
+        for kind, source, target in found:
+            if kind == "delivery" and source not in self.spans and self.spans[target]["general"]:
+                self.notes.add(("general_name", target))
         for message, cause in self.led.items():
             reactions = {
                 target

@@ -22,6 +22,8 @@ LORE = Lore(
     delivers_once=True,  # core NATS does; a stream redelivers
     inboxes=("_INBOX.",),
     settle_subjects=("$JS.ACK.",),
+    # `_R_.` is where a subject that one account exports to another is answered.
+    generated=((r"^(_INBOX|_R_)\..*$", r"\1.*"),),
     broker_subjects=("$JS.", "$SYS.", "$SRV."),
     # <stream>.<consumer>.<delivery>.<sequence in the stream>.<sequence in the consumer>.<time>.<pending>; the
     # longer form begins with a domain and an account.

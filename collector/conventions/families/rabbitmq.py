@@ -6,5 +6,7 @@ _ROUTING_KEYS = ("messaging.rabbitmq.destination.routing_key", "messaging.rabbit
 
 LORE = Lore(
     attributes={"destination": _ROUTING_KEYS, "event_type": _ROUTING_KEYS},
+    # Queues that the broker or Spring names.
+    generated=((r"^((?:amq|spring)\.gen-|amq\.rabbitmq\.reply-to\.).*$", r"\1*"),),
     inboxes=("amq.rabbitmq.reply-to",),  # direct reply-to: one queue per requester
 )
