@@ -178,10 +178,11 @@ def _settled(words: Words, told: Told, role: Ints) -> Ints:
 
 
 def _remote(told: Told) -> Mask:
-    """Which spans have a parent in another process: by the sender's flags or, without them, consumers."""
+    """Which spans have a parent in another process: by the sender's flags or, without them, by their kind."""
     flags = told["flags"]
     known = flags & _REMOTE_IS_KNOWN != 0
-    return np.asarray(np.where(known, flags & _REMOTE != 0, told["kind"] == Kind.CONSUMER), dtype=np.bool_)
+    called = (told["kind"] == Kind.CONSUMER) | (told["kind"] == Kind.SERVER)
+    return np.asarray(np.where(known, flags & _REMOTE != 0, called), dtype=np.bool_)
 
 
 def _deliveries(said: Said, settled: Ints) -> Ints:

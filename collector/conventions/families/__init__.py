@@ -7,9 +7,11 @@ A new family is a module here with its `LORE`, a line in `FAMILIES`, and a table
 from collector.conventions.families import (
     aws,
     azure,
+    background_jobs,
     brave,
     celery,
     cloudevents,
+    dapr,
     faststream,
     google_pubsub,
     jms,
@@ -17,10 +19,12 @@ from collector.conventions.families import (
     masstransit,
     nats,
     nservicebus,
+    opentracing,
     pulsar,
     rabbitmq,
     rocketmq,
     semantic_conventions,
+    wolverine,
 )
 from collector.conventions.lore import Lore
 
@@ -30,6 +34,8 @@ FAMILIES: tuple[Lore, ...] = (
     celery.LORE,
     nservicebus.LORE,
     masstransit.LORE,
+    wolverine.LORE,
+    background_jobs.LORE,
     kafka.LORE,
     rocketmq.LORE,
     azure.LORE,
@@ -38,7 +44,9 @@ FAMILIES: tuple[Lore, ...] = (
     google_pubsub.LORE,
     pulsar.LORE,
     jms.LORE,
+    dapr.LORE,
     aws.LORE,
     faststream.LORE,
     brave.LORE,
+    opentracing.LORE,
 )
