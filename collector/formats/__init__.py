@@ -1,8 +1,8 @@
 """Which spans are in a trace file that another tool wrote?
 
 Its content decides which format it is, as file names say little. A file may hold several documents, one
-per line. As long as any document has spans, unreadable documents do not fail the file: each is reported as a
-problem beside the spans.
+per line, or several protobuf messages, each after its length. As long as any document has spans, unreadable
+documents do not fail the file: each is reported as a problem beside the spans.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,7 @@ import pyarrow as pa
 from collector.formats import detection, exported_otlp, jaeger, lenient_otlp, zipkin
 from collector.formats.found import Format, FormatError, Found, Problem, Reading
 from collector.formats.otlp import Body, Encoding, OtlpError, decode, require_filled
+from collector.formats.search_hits import unwrapped
 from collector.formats.trouble import UnusableError
 from collector.model.notes import Trouble
 
@@ -67,7 +68,8 @@ def begin(data: bytes, received_unix_nano: int, seen: Callable[[int], Any] = lam
         line, why = next(iter(failed.items()))
         raise FormatError(why, line if len(bodies) > 1 else None, len(bodies))
     for line, why in failed.items():
-        text = f"Line {line} of {len(bodies)} cannot be read: {why}"
+        what = "Line" if bodies[0].encoding is Encoding.JSON else "Message"
+        text = f"{what} {line} of {len(bodies)} cannot be read: {why}"
         reading.problems.append(Problem(Trouble.UNREADABLE, None, text))
     return Begun(tables, reading, halves, received_unix_nano)
 
@@ -101,7 +103,7 @@ def _read_other(body: Body, reading: Reading, zipkins: list[Any]) -> None:
         require_filled(body.data, "it is of no use")
     except OtlpError as error:
         raise FormatError(str(error)) from error
-    document = detection.load(body.data)
+    document = unwrapped(detection.load(body.data))
     match detection.format_of(document):
         case Format.OTLP:
             _read_whole(lenient_otlp.read, document, reading)

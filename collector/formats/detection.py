@@ -20,15 +20,21 @@ _REQUEST |= {"instrumentationLibrarySpans", "instrumentation_library_spans"}
 # Control characters: a protobuf message with a span contains some, text contains none.
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1f]").search
 _BEGINS = re.compile(rb"^[ \t]*[{\[]", re.MULTILINE).search
+_TAG = b"\n"  # of the first field of a message
+_HIGHEST = 8  # of the first byte of a length: 128 MiB, and no tag of a message is that low
+_SHORTEST_MESSAGE = 24  # bytes: a length, and the ids of one span
 _SHORTEST = 8  # bytes of a line that may hold a trace: {"a":{}}
 _SHOWN = 60
 
 
 def split(data: bytes) -> list[Body]:
-    """The documents of a file: one JSON document, one per line, or one protobuf message; none if it is empty.
+    """The documents of a file; none if it is empty.
 
+    They are one JSON document, one per line, one protobuf message, or several, each after its length.
     Raise `FormatError` for any other text.
     """
+    if framed := _framed(data):
+        return [Body(message, Encoding.PROTOBUF) for message in framed]
     # Windows shells write UTF-16 when they redirect output to a file.
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         data = data.decode("utf-16", "replace").encode()
@@ -48,6 +54,26 @@ def split(data: bytes) -> list[Body]:
         msg = f"it is text of another kind: {shown[:_SHOWN].decode(errors='replace')!r}."
         raise FormatError(msg)
     return [Body(data, Encoding.PROTOBUF)]
+
+
+def _framed(data: bytes) -> list[bytes]:
+    """The messages of a file in which each follows its length in four bytes; none if it is no such file.
+
+    The OpenTelemetry Collector's file exporter writes them. Each begins with the tag of its first field; the
+    last one may be cut off, as the file may still be written to.
+    """
+    if not data or data[0] > _HIGHEST:
+        return []
+    messages, place, most = list[bytes](), 0, max(FEW, len(data) // _SHORTEST_MESSAGE)
+    while place < len(data) and len(messages) < most:
+        begins = place + 4
+        ends = begins + int.from_bytes(data[place:begins], "big")
+        if not data.startswith(_TAG, begins) or (ends > len(data) and not messages):
+            break
+        messages.append(data[begins:ends])
+        place = ends
+    rest = data[place:]
+    return [*messages, rest] if messages and rest else messages
 
 
 def _lines(text: bytes) -> list[bytes]:

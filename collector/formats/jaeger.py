@@ -1,8 +1,10 @@
 """Reads Jaeger's JSON as its API and UI export it: traces with their spans, and the processes these ran in.
 
-A span may also embed its process, as in the documents that Jaeger writes to Elasticsearch.
+A span may also embed its process, as in the documents that Jaeger writes to Elasticsearch. These may have
+tags as fields of an object, in whose names another character stands for dots.
 """
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ from collector.formats.records import (
 from collector.formats.spelled_ids import ref_of
 from collector.formats.trouble import UnusableError
 
+_DOT = "@"  # as long as nobody chose another character
+_CHOSEN = re.compile(r"span([^A-Za-z0-9])kind")
 _READ = SCOPE_TAGS | {"span.kind", "w3c.tracestate"}
 
 
@@ -155,6 +159,18 @@ def _tags(holder: Record, name: str) -> Iterator[tuple[str, Any]]:
         key, kind, value = tag.get("key"), tag.get("type"), tag.get("value")
         plain = kind == "string" and isinstance(value, str)  # the usual case
         yield text(key), value if plain else _typed(text(kind).lower(), value)
+    if name == "tags" and (fields := holder.get("tag")) is not None:
+        yield from _fields(record(fields, "The tag of a span"))
+
+
+def _fields(tag: Record) -> Iterator[tuple[str, Any]]:
+    """(name, value) of each tag that is a field. Where dots were kept, they may have made objects."""
+    dot = next((found[1] for key in tag if (found := _CHOSEN.fullmatch(key))), _DOT)
+    for key, value in tag.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{inner}", said) for inner, said in _fields(value))
+        else:
+            yield key.replace(dot, "."), value
 
 
 def _typed(kind: str, value: Any) -> Any:
