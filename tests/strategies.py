@@ -57,6 +57,9 @@ def reading(trace: int, span: int, role: Role = Role.NONE, **said: Any) -> Row:
         "system": None,
         "message_id": None,
         "event_id": None,
+        "record": None,
+        "delivery_tag": None,
+        "several": False,
         "conversation": None,
         "causation": None,
         "flow_key": None,
@@ -118,7 +121,10 @@ def tangle(random: Random) -> list[Row]:
             destination=random.choice([None, "x", "y"]),
             system=random.choice([None, "nats"]),
             message_id=random.choice([None, None, "1", "2"]),
-            event_id=random.choice([None, None, None, "3"]),
+            event_id=random.choice([None, None, None, "3", "4"]),
+            record=random.choice([None, None, "0/1", "0/2"]),
+            delivery_tag=random.choice([None, None, "1", "2"]),
+            several=random.random() < 0.2,
             conversation=random.choice([None, "1", "2"]),
             causation=random.choice([None, "1", "2", "3"]) if random.random() < causing else None,
             flow_key=random.choice("AB") if random.random() < keyed else None,
@@ -182,6 +188,7 @@ class _Teller:
         said["conversation"] = random.choice([None, "1", "2"])
         said["event_id"] = random.choice([None, None, f"e{len(self.rows)}"])
         said["request"] = random.random() < 0.1
+        said["several"] = random.random() < 0.1
         if because is not None:
             said["causation"] = because["event_id"] or because["message_id"]
         shape = random.choice(["send", "send", "create", "repeated", "together"])
@@ -207,6 +214,8 @@ class _Teller:
             "conversation": random.choice([None, "1", "2"]),
         }
         said |= {"handler": random.choice([None, None, "a"]), "message_id": random.choice([None, None, "1"])}
+        said |= {"record": random.choice([None, None, "0/1"]), "event_id": random.choice([None, None, "e"])}
+        said |= {"delivery_tag": random.choice([None, "1"])}
         consumer = None
         if random.random() < 0.3:
             consumer = self.add(trace, Role.RECEIVE, parent, **said)
@@ -284,7 +293,9 @@ class _Teller:
             start = self.random.choice([row["start"], row["end"], row["end"] + 1])
             span = reading(0, len(self.rows))["span_id"]
             again = {**row, "span_id": span, "start": start, "end": start + 1, "failed": False}
-            self.rows.append(again | {"message_id": self.random.choice([row["message_id"]] * 3 + ["2"])})
+            for name in ("message_id", "event_id", "record", "delivery_tag"):
+                again[name] = self.random.choice([row[name]] * 5 + ["2"])
+            self.rows.append(again)
 
     def _where(self, taken: Sequence[Row]) -> tuple[int, Row | None]:
         if self.random.random() < 0.5:

@@ -97,7 +97,7 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     "parent_span_id": ids[1],
     "role": st.integers(0, 255),
     **dict.fromkeys(("start", "end", "received"), int64),
-    **dict.fromkeys(("remote", "failed", "final", "request"), st.booleans()),
+    **dict.fromkeys(("remote", "failed", "final", "request", "several"), st.booleans()),
     **dict.fromkeys(
         (
             "error",
@@ -108,6 +108,8 @@ anything: dict[str, st.SearchStrategy[Any]] = {
             "system",
             "message_id",
             "event_id",
+            "record",
+            "delivery_tag",
             "conversation",
             "causation",
             "flow_key",

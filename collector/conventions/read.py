@@ -18,6 +18,7 @@ from collector.columns.joins import Ints, Mask, alike
 from collector.columns.keys import whole
 from collector.conventions.event_types import bare, event_types
 from collector.conventions.families import FAMILIES
+from collector.conventions.identities import PLACES, delivery_tags, records, several
 from collector.conventions.roles import (
     Told,
     delivered_once,
@@ -34,7 +35,7 @@ from collector.model.spans import Kind, Status
 
 # Columns with few distinct texts are read as words, the others as texts.
 _WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
-_VALUES = ("message_id", "event_id", "kept_in", "deliveries")
+_VALUES = ("message_id", "event_id", "kept_in", "deliveries", *PLACES)
 
 INSTANCE = "service.instance.id"  # of a resource: which process of a service it was
 
@@ -123,6 +124,9 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "system": words.column(told["system"]),
         "message_id": said.texts("message_id"),
         "event_id": said.texts("event_id"),
+        "record": records(said),
+        "delivery_tag": delivery_tags(said),
+        "several": pa.array(several(said)),
         "conversation": said.texts("conversation"),
         "causation": said.texts("causation"),
         "flow_key": said.texts("flow_key").dictionary_encode(),

@@ -21,9 +21,10 @@ from collector.columns.joins import (
     matches_in_order,
     once,
 )
+from collector.columns.keys import pair_keys
 from collector.diagnosis.debts import NOTHING, Debt, Owed, together
 from collector.diagnosis.expected import Expectation, Expected
-from collector.diagnosis.record import Record, type_of
+from collector.diagnosis.record import Names, Reactions, Record, type_of
 from collector.diagnosis.unseen import flows_beyond, handled_by_others, published_by_others
 from collector.model.wording import MS
 
@@ -168,7 +169,7 @@ class Demands:
         failed &= ~np.isin(type_of(reactions.step), sorted(self.expected.ignored_types))
         failed &= ~np.isin(self.names.service_of(reactions.step), sorted(self.expected.ignored_services))
         # A message of a batch that failed may have been redelivered in another batch.
-        failed = _but_for(failed, reactions.handling(self.names), ~reactions.stopped)
+        failed = _but_for(failed, reactions, self.names, ~reactions.stopped)
         entries = self._of_reactions(
             Debt.SUCCESS, record, failed, reactions.published, final=reactions.final[failed]
         )
@@ -185,7 +186,7 @@ class Demands:
         if silent.any():
             rank = np.searchsorted(self._emitting, reactions.step[silent])
             silent[silent] = reactions.published[silent] < self._emits_until[rank]
-        silent = _but_for(silent, reactions.handling(self.names), reactions.emitted)
+        silent = _but_for(silent, reactions, self.names, reactions.emitted)
         entries = self._of_reactions(Debt.MESSAGE, record, silent, reactions.end)
         return replace(entries, sure=reactions.final[silent])
 
@@ -340,12 +341,19 @@ class Demands:
         return paid
 
 
-def _but_for(chosen: Mask, handling: Ints, settled: Mask) -> Mask:
-    """*chosen* without those whose handling is also that of a *settled* one; few are ever looked up."""
+def _but_for(chosen: Mask, reactions: Reactions, names: Names, settled: Mask) -> Mask:
+    """*chosen* without those whose handling is also that of a *settled* one; few are ever looked up.
+
+    One record of a batch is not settled by another one.
+    """
+    handling, record = reactions.handling(names), reactions.record
     place = np.flatnonzero(chosen & (handling >= 0))
     left = chosen.copy()
     if len(place):
-        left[place[among(handling[place], handling[settled])]] = False
+        whole = handling[settled & (record < 0)]
+        each = pair_keys(handling[settled], record[settled])
+        done = among(handling[place], whole) | among(pair_keys(handling[place], record[place]), each)
+        left[place[done]] = False
     return left
 
 

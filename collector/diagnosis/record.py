@@ -7,11 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask, among, matches
+from collector.columns.keys import pair_keys
 from collector.diagnosis.vocabulary import OTHER, Names, Vocabulary, reactor_of, step_of, type_of
 from collector.model.wording import MINUTE
 from collector.stitching import EdgeKind, Flows, Graph, Stitched
-from collector.stitching.graph import climb
+from collector.stitching.graph import climb, repeated
 from collector.stitching.replays import find_replays
+from collector.stitching.told_apart import apart_codes
 
 __all__ = ["Emits", "Ints", "Mask", "Messages", "Names", "Reactions", "Record", "Vocabulary", "record"]
 __all__ += ["OTHER", "reactor_of", "step_of", "type_of"]
@@ -56,6 +58,7 @@ class Reactions:
     emitted: Mask  # it published an event in this flow
     answers: Mask  # its message is a request
     rooted: Mask  # as of messages
+    record: Ints  # tells it from other records of its message; -1 if nothing does, or none is to be told from
 
     @property
     def stopped(self) -> Mask:
@@ -266,7 +269,18 @@ def _reactions(stitched: Stitched, facts: _Facts, names: Names, ends: Ints) -> R
         emitted=among(row * width + flow, emitting),
         answers=np.append(facts.request, False)[message],
         rooted=facts.rooted[row],
+        record=_records(graph, row, message, facts.reactor[row]),
     )
+
+
+def _records(graph: Graph, row: Ints, message: Ints, reactor: Ints) -> Ints:
+    """What tells each reaction from others of its reactor to the same message; few need to be told."""
+    found = np.full(len(row), -1)
+    seen = np.flatnonzero(message >= 0)
+    again = seen[repeated(pair_keys(message[seen], reactor[seen]))]
+    if len(again):
+        found[again] = apart_codes(graph.spans, row[again], message[again])
+    return found
 
 
 def _begun(stitched: Stitched, facts: _Facts) -> Begun:

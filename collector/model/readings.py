@@ -30,6 +30,9 @@ READINGS = pa.schema(
         ("system", WORD),
         ("message_id", pa.string()),  # as its sender set it; null on a batch, and on most spans
         ("event_id", pa.string()),  # of the event inside the message, if it has its own id
+        ("record", pa.string()),  # the place that its broker gave it: partition and offset, stream and number
+        ("delivery_tag", pa.string()),  # names one delivery on one channel: a redelivery has another
+        ("several", pa.bool_()),  # it publishes several messages, which all carry its context
         ("conversation", pa.string()),  # shared by messages that caused one another
         ("causation", pa.string()),  # the id of the message, or of the event, that caused this one
         ("flow_key", WORD),

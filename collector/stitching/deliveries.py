@@ -18,6 +18,7 @@ from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
 from collector.stitching.messages import Messages
+from collector.stitching.told_apart import differ
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     # A second instrumentation's span inside the first one's, for the same handler, is not a second one.
     ignorant &= within
     nested = ignorant & process[above]
+    inner = np.flatnonzero(nested)
+    nested[inner[differ(spans.table, inner, above[inner])]] = False
     handler = process & within & receive[above]
     heir = ignorant & handler
 

@@ -23,6 +23,7 @@ from collector.stitching.graph import (
     repeated,
 )
 from collector.stitching.messages import Messages
+from collector.stitching.told_apart import apart_codes, differ
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,10 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
     """
     count, deliveries = len(spans), consumers.deliveries
     alone = np.bincount(deliveries.target, minlength=count)[deliveries.target] == 1
-    row, message = deliveries.target[alone], deliveries.key[alone]
+    row, message, source = deliveries.target[alone], deliveries.key[alone], deliveries.source[alone]
     outermost = _outermost(spans, row, message, within)
     outer = outermost[row] == row
-    row, run = _runs(spans, row[outer], message[outer])
+    row, run = _runs(spans, row[outer], message[outer], source[outer])
     bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1))
     first, several = row[bounds[:-1]], np.diff(bounds)
     of = np.where(consumers.are, np.arange(count), -1)
@@ -144,29 +145,37 @@ def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
     handled = np.zeros(len(spans), np.uint64)
     handled[row] = pair_keys(message, spans.service[row])
     outer = at(within, spans.parent[row])
-    inner = (outer >= 0) & (outer != row) & (handled[outer] == handled[row])
+    inner = np.flatnonzero((outer >= 0) & (outer != row) & (handled[outer] == handled[row]))
+    inner = inner[~differ(spans.table, row[inner], outer[inner])]
     up = np.arange(len(spans))
     up[row[inner]] = outer[inner]
     return climb(up)
 
 
-def _runs(spans: Spans, row: Rows, message: Keys) -> Pairs:
+def _runs(spans: Spans, row: Rows, message: Keys, source: Rows) -> Pairs:
     """The rows that share a reaction with others, by time, and the number of that reaction.
 
-    Messages that were sent together are told apart by their ids. Consumers without a group must have the same
+    Messages that were sent together are told apart by what identifies them or, if nothing does, not folded:
+    one that failed must not look as if it had been tried again. Consumers without a group must have the same
     name and follow each other: two of them at the same time are two subscribers.
     """
     key = pair_keys(message, spans.service[row])
     again = repeated(key)  # few, so few texts are compared
-    row, key = row[again], key[again]
-    group, handler, message_id = (
-        coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "message_id")
+    row, key, source = row[again], key[again], source[again]
+    group, handler, tag = (
+        coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "delivery_tag")
     )
-    key = pair_keys(pair_keys(key, group), pair_keys(handler, message_id))
+    key = pair_keys(pair_keys(key, group), pair_keys(handler, apart_codes(spans.table, row, source)))
     _, run = np.unique(key, return_inverse=True)
-    start, end = numbers(spans.table, "start")[row], numbers(spans.table, "end")[row]
+    start, end, failed = (numbers(spans.table, name)[row] for name in ("start", "end", "failed"))
     order = np.lexsort((row, start, run))
-    row, run, handler, start, end = (column[order] for column in (row, run, handler, start, end))
-    at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[1:] < end[:-1])
+    row, run, handler, start, end, tag, failed = (
+        column[order] for column in (row, run, handler, start, end, tag, failed)
+    )
+    same = run[1:] == run[:-1]
+    at_once = same & (handler[1:] >= 0) & (start[1:] < end[:-1])
     kept = ~np.isin(run, run[1:][at_once])
+    # A redelivery has a tag of its own, but what went well is not delivered again.
+    another = same & (tag[1:] >= 0) & (tag[:-1] >= 0) & (tag[1:] != tag[:-1]) & (failed[:-1] == 0)
+    run = np.append(0, np.cumsum(~same | another))[: len(run)]
     return row[kept], run[kept]

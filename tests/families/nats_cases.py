@@ -27,6 +27,7 @@ CASES = (
         attributes={
             **SYSTEM,
             "messaging.nats.stream": "SHOP",
+            "messaging.nats.sequence": 17,
             "messaging.nats.consumer.group": "packers",
             "messaging.nats.message.subject": "shop.placed",
             "messaging.nats.delivery_count": 2,
@@ -35,6 +36,7 @@ CASES = (
         read={
             "role": Role.PROCESS,
             "group": "packers",
+            "record": "SHOP/17",
             "destination": "shop.placed",
             "deliveries": 2,
             "settled": Settled.NACKED,

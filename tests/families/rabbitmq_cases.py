@@ -36,6 +36,17 @@ CASES = (
     ),
     *(
         Case(
+            about=f"{tag} and {channel}",
+            attributes={**SHOP, tag: 12, channel: 4},
+            read={"delivery_tag": "4/12", "record": None},
+        )
+        for tag, channel in (
+            ("messaging.rabbitmq.message.delivery_tag", "messaging.rabbitmq.channel.id"),
+            ("messaging.rabbitmq.delivery_tag", "messaging.rabbitmq.channel"),
+        )
+    ),
+    *(
+        Case(
             about=f"{kind.name}: direct reply-to answers a request",
             kind=kind,
             attributes={"messaging.destination.name": "amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir"},

@@ -65,6 +65,20 @@ CASES = (
         Case(about=name, attributes={name: 17}, read={"message_id": "17"})
         for name in ("messaging.message.id", "messaging.message_id", "messaging.id")
     ),
+    *(
+        Case(
+            about=f"a span that publishes {count}",
+            kind=Kind.PRODUCER,
+            attributes={"messaging.batch.message_count": count},
+            read={"several": several},
+        )
+        for count, several in ((1, False), (2, True), (10, True), ("many", False))
+    ),
+    Case(
+        about="a partition, which Kafka's clients name like others",
+        attributes={"messaging.destination.partition.id": "eu-1", "messaging.kafka.offset": 8},
+        read={"record": "eu-1/8"},
+    ),
     Case(
         about="the coming name of the system", attributes={"messaging.system.name": "x"}, read={"system": "x"}
     ),

@@ -94,6 +94,20 @@ class Handlings:
         same = parent is not None and self.spans[parent]["service"] == self.spans[ref]["service"]
         return parent if same else None
 
+    def identity(self, ref: Ref) -> tuple[Any, ...]:
+        """What identifies the message of *ref*: three values, None where it has none."""
+        row = self.spans[ref]
+        place = None if row["record"] is None else (row["record"], row["destination"])
+        return row["message_id"], row["event_id"], place
+
+    def differ(self, one: Ref, other: Ref | None) -> bool:
+        """Whether both have a value of `identity`, but not the same."""
+        if other is None:
+            return False
+        names = ("message_id", "event_id", "record")
+        pairs = [(self.spans[one][name], self.spans[other][name]) for name in names]
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
+
     # Messages
 
     @cached_property
@@ -211,7 +225,7 @@ class Handlings:
             if self.role(parent) is Role.RECEIVE:
                 assert parent is not None
                 handlers[parent].append(ref)
-            if told[ref] or self.role(parent) is not Role.PROCESS:
+            if told[ref] or self.role(parent) is not Role.PROCESS or self.differ(ref, parent):
                 found[ref] = told[ref]
         self.around: list[tuple[Ref, Ref]] = []
         for ref in consumers:
@@ -277,8 +291,10 @@ class Handlings:
         for ref, deliveries in self.deliveries.items():
             row = self.spans[ref]
             alone = len(deliveries) == 1
-            reactor = row["group"], row["handler"]
-            same = (self._handles(ref), reactor, row["message_id"]) if alone else ref
+            reactor, identity = (row["group"], row["handler"]), self.identity(ref)
+            if alone and identity == (None, None, None) and self._is_several(deliveries[0].message):
+                identity = row["delivery_tag"] or ref
+            same = (self._handles(ref), reactor, identity) if alone else ref
             if self._outermost(ref) == ref:
                 runs[same].append(ref)
         found = []
@@ -286,7 +302,20 @@ class Handlings:
             run.sort(key=lambda ref: (self.spans[ref]["start"], self.rank[ref]))
             at_once = any(self.spans[b]["start"] < self.spans[a]["end"] for a, b in pairwise(run))
             in_a_group = self.spans[run[0]]["handler"] is None
-            found += [run] if in_a_group or not at_once else [[ref] for ref in run]
+            found += self._by_tag(run) if in_a_group or not at_once else [[ref] for ref in run]
+        return found
+
+    def _is_several(self, message: Ref) -> bool:
+        return message in self.spans and bool(self.spans[message]["several"])
+
+    def _by_tag(self, run: Sequence[Ref]) -> list[list[Ref]]:
+        """*run*, cut where a delivery that went well is followed by one with another tag."""
+        found = [[run[0]]]
+        for before, ref in pairwise(run):
+            tags = {self.spans[before]["delivery_tag"], self.spans[ref]["delivery_tag"]} - {None}
+            if len(tags) > 1 and not self.spans[before]["failed"]:
+                found.append([])
+            found[-1].append(ref)
         return found
 
     def _outermost(self, ref: Ref) -> Ref:
@@ -294,6 +323,8 @@ class Handlings:
         parent = self.parents.get(ref)
         outer = None if parent is None else self.consumer_around.get(parent)
         if outer is None or outer == ref or self._handles(outer) != self._handles(ref):
+            return ref
+        if self.differ(ref, outer):
             return ref
         return self._outermost(outer)
 

@@ -10,6 +10,7 @@ LORE = Lore(
         "settled": ("messaging.nats.outcome",),
         "deliveries": ("messaging.nats.delivery_count",),
         "kept_in": ("messaging.nats.stream",),
+        "sequence": ("messaging.nats.sequence",),
     },
     operations={"nak": Role.SETTLE, "term": Role.SETTLE},
     settles={

@@ -16,6 +16,8 @@ LORE = Lore(
             "messaging.source.name",
         ),
         "group": ("messaging.consumer.group.name",),
+        "partition": ("messaging.destination.partition.id",),
+        "count": ("messaging.batch.message_count",),
         "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     },
     last_resorts={
