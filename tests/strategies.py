@@ -210,7 +210,7 @@ class _Teller:
         trace, parent = self._where(taken)
         said = {"service": random.choice(SERVICES), "group": random.choice("gh"), "remote": True}
         said |= {
-            "destination": random.choice([None, None, "x"]),
+            "destination": random.choice([None, "x", "x", "y"]),
             "conversation": random.choice([None, "1", "2"]),
         }
         said |= {"handler": random.choice([None, None, "a"]), "message_id": random.choice([None, None, "1"])}

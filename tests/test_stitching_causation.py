@@ -113,6 +113,24 @@ def test_reaction_without_a_context_was_to_what_its_messages_name() -> None:
     assert told.causes == {(paying, paid), (paying, also)}
 
 
+def test_no_handling_is_delivered_by_what_it_led_to() -> None:
+    """The ids of two messages name one another: a handling would be its own cause."""
+    asking = consume("asking", service="order")
+    asked = publish("asked", parent=asking, service="order", said=event("e-1", because="e-2"))
+    scoring = consume("scoring", asked, service="score", at=5)
+    scored = publish("scored", parent=scoring, service="score", said=event("e-2"), at=6)
+
+    assert tell(asking, asked, scoring, scored).deliveries == {(asked, scoring)}
+
+
+def test_no_handling_is_delivered_by_what_was_published_after_it() -> None:
+    paying = consume("paying", service="payment")
+    paid = publish("paid", parent=paying, service="payment", said=event("e-2", because="e-1"))
+    placed = publish("placed", said=event("e-1"), at=50)
+
+    assert tell(paying, paid, placed).deliveries == set()
+
+
 def test_batch_keeps_orders_apart_whose_effects_lost_the_context() -> None:
     """Each parcel's event names its own order: two orders in one batch stay two."""
     orders = [publish(f"placed {n}", said=event(f"e-{n}"), at=n) for n in (1, 2)]

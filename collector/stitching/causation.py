@@ -15,7 +15,7 @@ from collector.columns.joins import distinct_pairs, find, matches, once, sole_pa
 from collector.columns.keys import codes_of, pair_keys, whole
 from collector.stitching.deliveries import Deliveries
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Pairs, Rows, at, marked
+from collector.stitching.graph import Pairs, Rows, at, components, marked, numbers
 from collector.stitching.messages import Messages
 from collector.stitching.reactions import Causes
 
@@ -55,13 +55,34 @@ def find_claims(spans: Spans, messages: Messages, told: Deliveries, causes: Caus
     own = find(np.sort(pair_keys(causes.reaction, causes.message)), pair_keys(reaction, by)) >= 0
     source, target = source[~made], target[~made]
     reacted, reacting = _reactions_to(spans, told, source, target)
+    deliveries, found = _forward(
+        spans, told, causes, distinct_pairs(by[~own], reaction[~own]), (reacting, target[reacted])
+    )
     return Claims(
-        deliveries=distinct_pairs(by[~own], reaction[~own]),
-        causes=(reacting, target[reacted]),
+        deliveries=deliveries,
+        causes=found,
         led=(source, target),
-        unclear=np.delete(target, reacted),
+        unclear=np.setdiff1d(target, found[1]),
         spans=once(member[open_]),
     )
+
+
+def _forward(
+    spans: Spans, told: Deliveries, causes: Causes, deliveries: Pairs, found: Pairs
+) -> tuple[Pairs, Pairs]:
+    """*deliveries* and *found* causes without those that lead back to where they begin, or back in time."""
+    seen = told.source >= 0
+    circle = components(
+        len(spans),
+        np.concatenate([told.source[seen], causes.reaction, deliveries[0], found[0]]),
+        np.concatenate([told.target[seen], causes.message, deliveries[1], found[1]]),
+        connection="strong",
+    )
+    start, end = numbers(spans.table, "start"), numbers(spans.table, "end")
+    message, reaction = deliveries
+    ahead = (circle[message] != circle[reaction]) & (start[message] <= end[reaction])
+    onward = circle[found[0]] != circle[found[1]]
+    return (message[ahead], reaction[ahead]), (found[0][onward], found[1][onward])
 
 
 def _named(spans: Spans, messages: Messages, said: pa.Array, claiming: Pairs) -> Pairs:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from collector.columns.joins import alike, among, find, sole_pairs
-from collector.columns.keys import NONE, Keys, codes_of, pair_keys, whole
+from collector.columns.joins import among
+from collector.columns.keys import NONE, Keys, pair_keys
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
-from collector.stitching.messages import Messages
+from collector.stitching.messages import Messages, only_one
+from collector.stitching.passed_on import find_passed_on
 from collector.stitching.told_apart import differ
 
 
@@ -122,7 +122,7 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
     )
     by_id, identified = _by_message_id(spans, messages, candidates)
     parents = parent[by_parent]
-    repaired = _of_conversation(spans, messages, by_parent, parents)
+    repaired = find_passed_on(spans, messages, (parents, by_parent), (source[by_link], links.owner[by_link]))
     why = np.where(repaired >= 0, Because.CONVERSATION, Because.PARENT)
     sources = np.concatenate([source[by_link], np.where(repaired >= 0, repaired, parents), identified])
     named = np.concatenate([links.key[by_link], spans.parent_key[by_parent], spans.key[identified]])
@@ -145,41 +145,5 @@ def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
     said, system = spans.codes("message_id"), spans.codes("system")
     name = np.where((said >= 0) & (system >= 0), said * (system.max() + 1) + system, -1)
     consumers = np.flatnonzero(ignorant & (name >= 0))
-    message = _only_one(messages, name, name[consumers])
+    message = only_one(messages, name, name[consumers])
     return consumers[message >= 0], message[message >= 0]
-
-
-def _of_conversation(spans: Spans, messages: Messages, consumers: Rows, parents: Rows) -> Rows:
-    """The message that each of *consumers* took, if it is not the parent; -1 if it is.
-
-    A framework that publishes what a handler returns may send the context that the handler received, not
-    that of the new message. The consumers' parent then went to another destination, and the new message is in
-    the same trace. The conversation and the destination tell which one it is; some libraries write the
-    message's own id as its conversation.
-    """
-    found = np.full(len(consumers), -1)
-    destination = spans.codes("destination")
-    there, named = at(destination, parents), destination[consumers]
-    strange = np.flatnonzero((there >= 0) & (named >= 0) & (there != named))
-    if not len(strange):
-        return found
-    columns = [whole(spans.table[name]) for name in ("conversation", "message_id")]
-    codes = codes_of(pa.concat_arrays(columns).dictionary_encode())
-    place, _ = alike([destination, codes_of(pa.array(spans.trace).dictionary_encode())])
-    width = int(place.max()) + 1
-    names = [
-        np.where((code >= 0) & (destination >= 0), code * width + place, -1) for code in np.split(codes, 2)
-    ]
-    for name in reversed(names):
-        mine = name[consumers[strange]]
-        message = np.where(mine >= 0, _only_one(messages, names[0], mine), -1)
-        found[strange[message >= 0]] = message[message >= 0]
-    return found
-
-
-def _only_one(messages: Messages, name: Rows, wanted: Rows) -> Rows:
-    """The only message with a span of each *wanted* name; -1 if there is none, or several."""
-    member, message = messages.folded
-    has = name[member] >= 0
-    names, of = sole_pairs(name[member][has], message[has])
-    return at(of, find(names, wanted))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.columns.joins import distinct_pairs, matches_in_order
+from collector.columns.joins import distinct_pairs, find, matches_in_order, sole_pairs
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
@@ -66,3 +66,11 @@ def _repeats(spans: Spans, together: Mask) -> Mask:
     only = np.bincount(above[inner], minlength=len(spans))[above] == 1
     mask: Mask = inner & ((spans.role[above] == Role.CREATE) | only)
     return mask
+
+
+def only_one(messages: Messages, name: Rows, wanted: Rows) -> Rows:
+    """The only message with a span of each *wanted* name; -1 if there is none, or several."""
+    member, message = messages.folded
+    has = name[member] >= 0
+    names, of = sole_pairs(name[member][has], message[has])
+    return at(of, find(names, wanted))

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
-from collector.columns.dictionary import coded
 from collector.columns.joins import distinct_pairs
 from collector.columns.keys import Keys, pair_keys
 from collector.model.readings import Role
@@ -23,7 +21,7 @@ from collector.stitching.graph import (
     repeated,
 )
 from collector.stitching.messages import Messages
-from collector.stitching.told_apart import apart_codes, differ
+from collector.stitching.told_apart import apart_codes, codes_at, differ
 
 
 @dataclass(frozen=True)
@@ -162,20 +160,23 @@ def _runs(spans: Spans, row: Rows, message: Keys, source: Rows) -> Pairs:
     key = pair_keys(message, spans.service[row])
     again = repeated(key)  # few, so few texts are compared
     row, key, source = row[again], key[again], source[again]
-    group, handler, tag = (
-        coded(spans.table[name].take(pa.array(row)))[0] for name in ("group", "handler", "delivery_tag")
-    )
+    group, handler, tag = (codes_at(spans.table, name, row) for name in ("group", "handler", "delivery_tag"))
     key = pair_keys(pair_keys(key, group), pair_keys(handler, apart_codes(spans.table, row, source)))
     _, run = np.unique(key, return_inverse=True)
-    start, end, failed = (numbers(spans.table, name)[row] for name in ("start", "end", "failed"))
+    start, end = numbers(spans.table, "start")[row], numbers(spans.table, "end")[row]
     order = np.lexsort((row, start, run))
-    row, run, handler, start, end, tag, failed = (
-        column[order] for column in (row, run, handler, start, end, tag, failed)
-    )
-    same = run[1:] == run[:-1]
-    at_once = same & (handler[1:] >= 0) & (start[1:] < end[:-1])
+    row, run, handler, start, end = (column[order] for column in (row, run, handler, start, end))
+    at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[1:] < end[:-1])
     kept = ~np.isin(run, run[1:][at_once])
-    # A redelivery has a tag of its own, but what went well is not delivered again.
-    another = same & (tag[1:] >= 0) & (tag[:-1] >= 0) & (tag[1:] != tag[:-1]) & (failed[:-1] == 0)
-    run = np.append(0, np.cumsum(~same | another))[: len(run)]
+    if (tag >= 0).any():
+        run = _cut_by_tags(run, tag[order], numbers(spans.table, "failed")[row])
     return row[kept], run[kept]
+
+
+def _cut_by_tags(run: Rows, tag: Rows, failed: Rows) -> Rows:
+    """*run*, cut where a delivery that went well is followed by one with another tag.
+
+    A redelivery has a tag of its own, but what went well is not delivered again.
+    """
+    other = (tag[1:] >= 0) & (tag[:-1] >= 0) & (tag[1:] != tag[:-1]) & (failed[:-1] == 0)
+    return np.append(0, np.cumsum((run[1:] != run[:-1]) | other))

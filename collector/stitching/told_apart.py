@@ -22,12 +22,14 @@ def identity_codes(table: pa.Table, rows: Ints) -> Ints:
 
     Two are equal if all of what identifies them is.
     """
-    taken = table.select([*NAMES, "destination"]).take(pa.array(rows))
-    codes = [_codes(taken[name]) for name in NAMES]
+    codes = [codes_at(table, name, rows) for name in NAMES]
+    nothing = np.logical_and.reduce([code < 0 for code in codes])
+    if nothing.all():
+        return codes[0]
     # Every topic counts its records from 0.
-    codes.append(np.where(codes[-1] >= 0, _codes(taken["destination"]), -1))
+    codes.append(np.where(codes[-1] >= 0, codes_at(table, "destination", rows), -1))
     kind, _ = alike(codes)
-    return np.where(np.logical_and.reduce([code < 0 for code in codes[:-1]]), -1, kind)
+    return np.where(nothing, -1, kind)
 
 
 def apart_codes(table: pa.Table, rows: Ints, source: Ints) -> Ints:
@@ -38,7 +40,7 @@ def apart_codes(table: pa.Table, rows: Ints, source: Ints) -> Ints:
     identity, several = identity_codes(table, rows), _are_several(table, source)
     if not several.any():
         return identity
-    tag = _codes(table["delivery_tag"].take(pa.array(rows)))
+    tag = codes_at(table, "delivery_tag", rows)
     by_delivery = np.where(tag >= 0, -2 - tag, len(rows) + rows)
     return np.where(several & (identity < 0), by_delivery, identity)
 
@@ -47,11 +49,8 @@ def differ(table: pa.Table, one: Ints, other: Ints) -> Mask:
     """Whether each span of *one* has something of `NAMES` that its span of *other* has, but another."""
     found = np.zeros(len(one), np.bool_)
     for name in NAMES:
-        column = whole(table[name])
-        if column.null_count < len(column):
-            codes, _ = coded(column.take(pa.array(np.concatenate([one, other]))))
-            mine, theirs = np.split(codes, 2)
-            found |= (mine >= 0) & (theirs >= 0) & (mine != theirs)
+        mine, theirs = np.split(codes_at(table, name, np.concatenate([one, other])), 2)
+        found |= (mine >= 0) & (theirs >= 0) & (mine != theirs)
     return found
 
 
@@ -63,6 +62,9 @@ def _are_several(table: pa.Table, source: Ints) -> Mask:
     return np.append(np.asarray(several.to_numpy()), False)[source]
 
 
-def _codes(column: pa.Array | pa.ChunkedArray) -> Ints:
-    column = whole(column)
-    return np.full(len(column), -1) if column.null_count == len(column) else coded(column)[0]
+def codes_at(table: pa.Table, name: str, rows: Ints) -> Ints:
+    """A small integer for each text of a column at *rows*; -1 for none."""
+    column = whole(table[name])
+    if column.null_count == len(column):  # of most columns of ids, few senders write any
+        return np.full(len(rows), -1)
+    return coded(column.take(pa.array(rows)))[0]

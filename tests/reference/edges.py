@@ -4,6 +4,8 @@ from collections import defaultdict
 from functools import cached_property
 from typing import Any
 
+import networkx as nx
+
 from collector.model.readings import Role
 from tests.reference.handlings import ROOT, Handlings, Ref, above
 
@@ -21,6 +23,39 @@ class Stitcher(Handlings):
         for kind, source, target in found:
             if kind == "delivery" and source not in self.spans and self.spans[target]["general"]:
                 self.notes.add(("general_name", target))
+        for edge in (*self.claimed, *self.resulting):
+            found[edge] = "causation_id"
+        made = {message for _, _, message in self.resulting}
+        self.notes |= {("unclear_cause", message) for message in self.led if message not in made}
+        return found
+
+    @cached_property
+    def claimed(self) -> set[tuple[str, Ref, Ref]]:
+        """Deliveries that no span states, inferred from what a reaction's messages name as their cause."""
+        return {
+            edge
+            for edge in self._claimed
+            if not self._leads_back(edge) and self.spans[edge[1]]["start"] <= self.spans[edge[2]]["end"]
+        }
+
+    @cached_property
+    def resulting(self) -> set[tuple[str, Ref, Ref]]:
+        """Causes that no span states, inferred in the same way."""
+        return {edge for edge in self._resulting if not self._leads_back(edge)}
+
+    def _leads_back(self, edge: tuple[str, Ref, Ref]) -> bool:
+        return any({*edge[1:]} <= circle for circle in self._circles)
+
+    @cached_property
+    def _circles(self) -> list[set[Ref]]:
+        """The messages and reactions that would lead to one another if all were believed."""
+        edges = [*self.told, *self._claimed, *self._resulting]
+        paths = nx.DiGraph((source, target) for _, source, target in edges)
+        return list(nx.strongly_connected_components(paths))
+
+    @cached_property
+    def _resulting(self) -> set[tuple[str, Ref, Ref]]:
+        found = set()
         for message, cause in self.led.items():
             reactions = {
                 target
@@ -30,25 +65,22 @@ class Stitcher(Handlings):
                 and self.spans[target]["service"] == self.spans[message]["service"]
             }
             if len(reactions) == 1:
-                found["cause", reactions.pop(), message] = "causation_id"
-            else:
-                self.notes.add(("unclear_cause", message))
-        return found | dict.fromkeys(self.claimed, "causation_id")
+                found.add(("cause", reactions.pop(), message))
+        return found
 
     @cached_property
-    def led(self) -> dict[Ref, Ref]:
-        """For each message without a known cause: the message that it names as its cause."""
-        return {message: cause for message, cause in self.named.items() if not self._causes_of(message)}
-
-    @cached_property
-    def claimed(self) -> set[tuple[str, Ref, Ref]]:
-        """Deliveries that no span states, inferred from what a reaction's messages name as their cause."""
+    def _claimed(self) -> set[tuple[str, Ref, Ref]]:
         return {
             ("delivery", cause, reaction)
             for message, cause in self.named.items()
             for reaction in self._causes_of(message)
             if reaction not in self._causes_of(cause)
         }
+
+    @cached_property
+    def led(self) -> dict[Ref, Ref]:
+        """For each message without a known cause: the message that it names as its cause."""
+        return {message: cause for message, cause in self.named.items() if not self._causes_of(message)}
 
     @cached_property
     def named(self) -> dict[Ref, Ref]:

@@ -1,23 +1,16 @@
 """Which messages and reactions do the spans describe? Worked out one span at a time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-import pyarrow as pa
+from collector.model.readings import Role
+from tests.reference.pointing import ROOT, Pointing, Ref, Row, above
 
-from collector.columns.keys import content_keys
-from collector.model.identity import public_span_keys
-from collector.model.readings import READINGS, Role
-from collector.stitching import BELIEVED, Keying
-
-Ref = tuple[bytes, bytes]  # a trace id and a span id
-Row = Mapping[str, Any]  # of READINGS
-
-ROOT = bytes(8)
+__all__ = ["ROOT", "Delivery", "Handlings", "Ref", "Row", "above"]
 
 
 @dataclass(frozen=True)
@@ -29,84 +22,8 @@ class Delivery:
     told_by: Ref
 
 
-class Handlings:
+class Handlings(Pointing):
     """What the spans of *rows* (READINGS) publish and handle."""
-
-    def __init__(self, rows: Sequence[Row], keying: Keying = BELIEVED) -> None:
-        self.keying = keying
-        self.notes: set[tuple[str, Ref]] = set()
-        self.lost_parent: set[Ref] = set()
-        self.spans = self._distinct(rows)
-        self.rank = ranks(self.spans)
-        self.links = self._links()
-        self.parents = self._parents()
-
-    # Spans, links and parents
-
-    def _distinct(self, rows: Sequence[Row]) -> dict[Ref, Row]:
-        copies: dict[Ref, list[tuple[int, int, int, int, Row]]] = defaultdict(list)
-        for row, content in zip(rows, contents(rows), strict=True):
-            times = row["end"], row["start"], -row["received"]
-            copies[row["trace_id"], row["span_id"]].append((*times, content, row))
-        for ref, found in copies.items():
-            if len({content for *_, content, _ in found}) > 1:
-                self.notes.add(("id_reused", ref))
-        return {ref: max(found, key=lambda copy: copy[:4])[4] for ref, found in copies.items()}
-
-    def _parents(self) -> dict[Ref, Ref]:
-        parents = {}
-        announced = {
-            next(iter(self.links[ref]), None) for ref in self.spans if self.role(ref) is Role.STARTED
-        }
-        for ref, row in self.spans.items():
-            parent = (ref[0], row["parent_span_id"])
-            if parent == ref:
-                self.notes.add(("self_link", ref))
-            elif parent in self.spans:
-                parents[ref] = parent
-            elif row["parent_span_id"] != ROOT:
-                self.lost_parent.add(ref)
-                if row["role"] != Role.STARTED and parent not in announced:
-                    self.notes.add(("missing_parent", ref))
-        on_circle = {ref for ref in parents if ref in above(ref, parents)}
-        self.notes |= {("cycle", ref) for ref in on_circle}
-        return {ref: parent for ref, parent in parents.items() if ref not in on_circle}
-
-    def _links(self) -> dict[Ref, list[Ref]]:
-        links = {}
-        for ref, row in self.spans.items():
-            targets = list(zip(row["link_trace_ids"], row["link_span_ids"], strict=True))
-            if ref in targets:
-                self.notes.add(("self_link", ref))
-            if any(target not in self.spans for target in targets) and row["role"] != Role.STARTED:
-                self.notes.add(("missing_link_target", ref))
-            links[ref] = [target for target in targets if target != ref]
-        return links
-
-    def role(self, ref: Ref | None) -> Role:
-        return Role.NONE if ref is None else Role(self.spans[ref]["role"])
-
-    def _publishes(self, ref: Ref | None) -> bool:
-        return self.role(ref) in (Role.CREATE, Role.SEND)
-
-    def local_parent(self, ref: Ref) -> Ref | None:
-        parent = self.parents.get(ref)
-        same = parent is not None and self.spans[parent]["service"] == self.spans[ref]["service"]
-        return parent if same else None
-
-    def identity(self, ref: Ref) -> tuple[Any, ...]:
-        """What identifies the message of *ref*: three values, None where it has none."""
-        row = self.spans[ref]
-        place = None if row["record"] is None else (row["record"], row["destination"])
-        return row["message_id"], row["event_id"], place
-
-    def differ(self, one: Ref, other: Ref | None) -> bool:
-        """Whether both have a value of `identity`, but not the same."""
-        if other is None:
-            return False
-        names = ("message_id", "event_id", "record")
-        pairs = [(self.spans[one][name], self.spans[other][name]) for name in names]
-        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
     # Messages
 
@@ -192,6 +109,17 @@ class Handlings:
 
     def _of_conversation(self, ref: Ref, message: Ref) -> Delivery | None:
         """The message that a consumer really took, if its parent message went to another destination."""
+        found = self._passed_on(ref, message)
+        if found is None or not self._was_passed_on(ref, message, []):
+            return None
+        row = self.spans[ref]
+        polled = self.role(ref) is Role.RECEIVE
+        if self.spans[found]["start"] > max(row["start"], row["end"] if polled else row["start"]):
+            return None
+        return Delivery(found, "conversation", ref)
+
+    def _passed_on(self, ref: Ref, message: Ref) -> Ref | None:
+        """The message that a consumer of another destination than *message* might have taken."""
         there, row = self.spans[message]["destination"], self.spans[ref]
         if None in (there, row["destination"]) or there == row["destination"]:
             return None
@@ -199,8 +127,38 @@ class Handlings:
             if said is not None:
                 found = self._only_one(conversation=said, destination=row["destination"], trace_id=ref[0])
                 if found:
-                    return Delivery(found, "conversation", ref)
+                    return found
         return None
+
+    def _was_passed_on(self, ref: Ref, message: Ref, known: Sequence[Ref]) -> bool:
+        """Whether the handler that made that message got the context of *message*, with it or passed on."""
+        found = self._passed_on(ref, message)
+        if found is None or ref in known:
+            return False
+        line = (found, *above(found, self.parents))
+        handler = next((one for one in line if self.role(one) in (Role.PROCESS, Role.RECEIVE)), None)
+        if handler is None:
+            return False
+        if message in self._linked(handler) or self._by_parent(handler) == message:
+            alike = self.spans[handler]["destination"] == self.spans[message]["destination"]
+            if alike:
+                return True
+        if self._by_parent(handler) != message:
+            return False
+        return self._was_passed_on(handler, message, [*known, ref])
+
+    def _linked(self, ref: Ref) -> set[Ref]:
+        """The messages that a consumer links to."""
+        found = {self.message_of(target) for target in self.links[ref]}
+        return {one for one in found if one is not None}
+
+    def _by_parent(self, ref: Ref) -> Ref | None:
+        """The message that is a consumer's parent, if its links do not say more."""
+        message = self.message_of(self.parents.get(ref))
+        unseen = any(target not in self.spans for target in self.links[ref])
+        if self._linked(ref) or (unseen and not self.spans[ref]["remote"]):
+            return None
+        return message
 
     def _only_one(self, **said: str | bytes) -> Ref | None:
         """The message with a span that says all of *said*; None unless there is exactly one."""
@@ -339,27 +297,3 @@ def once(deliveries: Iterable[Delivery]) -> list[Delivery]:
     for delivery in deliveries:
         found.setdefault(delivery.message, delivery)
     return list(found.values())
-
-
-def above(ref: Ref, parents: Mapping[Ref, Ref]) -> list[Ref]:
-    """The ancestors of *ref*, nearest first; *ref* itself only if it is on a cycle."""
-    line: list[Ref] = []
-    while ref in parents and parents[ref] not in line:
-        ref = parents[ref]
-        line.append(ref)
-    return line
-
-
-def contents(rows: Sequence[Row]) -> list[int]:
-    """A hash of each row without its time of arrival: copies of a span have the same one."""
-    table = pa.Table.from_pylist(list(rows), schema=READINGS).drop_columns(["received", "quotable"])
-    return content_keys(table).tolist() if rows else []
-
-
-def ranks(refs: Iterable[Ref]) -> dict[Ref, int]:
-    """Ranks that break ties in time: the span with the smaller key comes first."""
-    keys = {}
-    for trace, span in refs:
-        ids = pa.array([trace], pa.binary(16)), pa.array([span], pa.binary(8))
-        keys[trace, span] = int(public_span_keys(*ids)[0])
-    return keys
