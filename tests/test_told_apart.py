@@ -1,6 +1,6 @@
 """Are records that came with one context told apart, and the attempts of one record folded?"""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from tests import documents as answers
 from tests.factories import Value, pairs, span_id
 from tests.scenes import MS, Watch, handling, order
-from tests.telling import Sent, Told, consume, publish, react, tell
+from tests.telling import Sent, Told, consume, create, publish, react, tell
 
 # By the names of a place: (the partition's, the offset's).
 KAFKA = [
@@ -141,3 +141,55 @@ def test_record_that_failed_is_not_excused_by_another_one(
     watch.wait(8)
 
     assert [finding["cause"] for finding in answers.stuck(watch.snapshot)["stuck"]] == found
+
+
+EVENT = {"messaging.system": "kafka", "cloudevents.event_type": "OrderPlaced", "cloudevents.event_id": "e-1"}
+
+
+@pytest.mark.parametrize("around", [publish, create])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"cloudevents.event_type": "CouponUsed", "cloudevents.event_id": "e-2"},
+        {"cloudevents.event_id": "e-2"},
+        {"cloudevents.event_type": "CouponUsed"},
+        {"messaging.message.id": "m-2"},
+        {"messaging.destination.partition.id": "1", "messaging.kafka.offset": 4},
+    ],
+)
+def test_publish_of_another_event_within_a_publish_is_its_own(
+    around: Callable[..., Sent], said: Mapping[str, Value]
+) -> None:
+    """Its reaction was shown as one to the event around it."""
+    ids = {"messaging.message.id": "m-1", "messaging.kafka.offset": 3}
+    placed = around("placed", said={**EVENT, **ids})
+    used = publish("used", parent=placed, said=said)
+    saving = react("saving", used)
+
+    told = tell(placed, used, saving)
+    assert told.messages == {placed: {placed}, used: {used}}
+    assert told.deliveries == {(used, saving)}
+
+
+def test_copies_that_say_the_same_or_less_are_one_message() -> None:
+    """Two libraries saw one publish, and a third one created it: not every one of them knows its ids."""
+    placed = create("placed", said=EVENT)
+    plain = publish("plain", parent=placed)
+    sent = publish("sent", parent=plain, said=EVENT)
+
+    assert tell(placed, plain, sent).messages == {placed: {placed, plain, sent}}
+
+
+def test_another_event_is_told_apart_across_a_span_that_says_nothing() -> None:
+    placed = publish("placed", said=EVENT)
+    plain = publish("plain", parent=placed)
+    used = publish("used", parent=plain, said={"cloudevents.event_id": "e-2"})
+
+    assert tell(placed, plain, used).messages == {placed: {placed, plain}, used: {used}}
+
+
+def test_events_that_differ_within_one_create_are_messages_of_their_own() -> None:
+    around = create("around")
+    sends = [publish(name, parent=around, said={"cloudevents.event_id": name}) for name in ("e-1", "e-2")]
+
+    assert tell(around, *sends).messages == {around: {around}, **{one: {one} for one in sends}}

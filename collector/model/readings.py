@@ -26,6 +26,7 @@ READINGS = pa.schema(
         ("handler", WORD),  # the span name of a consumer without a group, to tell it from others
         ("event_type", WORD),  # null unless it is a messaging span
         ("general", pa.bool_()),  # an id or a generated word was left out of its event type
+        ("typed", pa.bool_()),  # its sender wrote the event type; others have a destination or a name for it
         ("destination", WORD),
         ("system", WORD),
         ("message_id", pa.string()),  # as its sender set it; null on a batch, and on most spans

@@ -12,6 +12,7 @@ from collector.columns.joins import distinct_pairs, find, matches_in_order, sole
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
+from collector.stitching.told_apart import without_others
 
 
 @dataclass(frozen=True)
@@ -56,13 +57,15 @@ def _sent_together(spans: Spans) -> Pairs:
 def _repeats(spans: Spans, together: Mask) -> Mask:
     """Which sends repeat their parent: those that transport a create, or another send.
 
-    If a send has several sends inside, none of these repeats it: each is a message of its own.
+    If a send has several sends inside, none of these repeats it: each is a message of its own. So is one that
+    is identified as another message than what is around it, or beside it.
     """
     above = spans.parent
     destination = spans.codes("destination")
     there = at(destination, above)
     agrees = (destination == there) | (destination < 0) | (there < 0)
     inner = (spans.role == Role.SEND) & ~together & agrees & spans.within_service & spans.publishes[above]
+    inner = without_others(spans.table, above, inner)
     only = np.bincount(above[inner], minlength=len(spans))[above] == 1
     mask: Mask = inner & ((spans.role[above] == Role.CREATE) | only)
     return mask

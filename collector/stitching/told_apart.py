@@ -5,13 +5,16 @@ the last message open. What tells such messages apart is what identifies each: i
 place in a partition or a stream.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.columns.dictionary import coded
-from collector.columns.joins import Ints, Mask, alike
+from collector.columns.joins import Ints, Mask, alike, once
 from collector.columns.keys import whole
+from collector.stitching.graph import climb
 
 # Ids of which a message has one, and the place that its broker gave it.
 NAMES = ("message_id", "event_id", "record")
@@ -60,6 +63,42 @@ def _are_several(table: pa.Table, source: Ints) -> Mask:
     if not pc.any(several).as_py():
         return np.zeros(len(source), np.bool_)
     return np.append(np.asarray(several.to_numpy()), False)[source]
+
+
+def without_others(table: pa.Table, above: Ints, inner: Mask) -> Mask:
+    """*inner* without the spans that are certainly not the same message as the span *above*.
+
+    What identifies that may be said only further above. If spans inside one span that says nothing differ
+    from each other, none of them is what that span is.
+    """
+    rows = np.flatnonzero(inner)
+    if not len(rows):
+        return inner
+    involved = once(np.concatenate([rows, above[rows]]))
+    chain, left = np.where(inner, above, -1), inner.copy()
+    for code in _identifying(table, involved, len(inner)):
+        said = climb(np.where(code >= 0, np.arange(len(code)), chain))[above[rows]]
+        theirs, mine = np.append(code, -1)[said], code[rows]
+        left[rows[(mine >= 0) & (theirs >= 0) & (mine != theirs)]] = False
+    for code in _identifying(table, involved, len(inner)):
+        said = np.flatnonzero(left & (code >= 0))
+        low, high = np.full(len(code), len(code)), np.full(len(code), -1)
+        np.minimum.at(low, above[said], code[said])
+        np.maximum.at(high, above[said], code[said])
+        left[rows[(low < high)[above[rows]]]] = False
+    return left
+
+
+def _identifying(table: pa.Table, involved: Ints, count: int) -> Iterator[Ints]:
+    """For each of `NAMES` that any of the spans *involved* has, and the event type: the code of each span."""
+    for name in (*NAMES, "event_type"):
+        codes = codes_at(table, name, involved)
+        if name == "event_type":
+            codes = np.where(np.asarray(table["typed"].to_numpy())[involved], codes, -1)
+        if (codes >= 0).any():
+            code = np.full(count, -1)
+            code[involved] = codes
+            yield code
 
 
 def codes_at(table: pa.Table, name: str, rows: Ints) -> Ints:

@@ -1,7 +1,7 @@
 """Which messages and reactions do the spans describe? Worked out one span at a time."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -50,6 +50,14 @@ class Handlings(Pointing):
             named = {self.spans[one]["destination"] for one in (ref, parent)} - {None}
             if len(named) < 2:
                 inner[parent].append(ref)
+        above_of = {ref: parent for parent, refs in inner.items() for ref in refs}
+        for name in ("message_id", "event_id", "record", "type"):
+            for parent, refs in inner.items():
+                inner[parent] = [ref for ref in refs if self._agrees(ref, parent, name, above_of)]
+        for name in ("message_id", "event_id", "record", "type"):
+            for parent, refs in inner.items():
+                if len({self._said(ref, name) for ref in refs} - {None}) > 1:
+                    inner[parent] = []
         repeats = {
             ref: parent
             for parent, refs in inner.items()
@@ -57,6 +65,18 @@ class Handlings(Pointing):
             if self.role(parent) is Role.CREATE or len(refs) == 1
         }
         return {ref: (ref, *above(ref, repeats))[-1] for ref in self.spans if self._publishes(ref)}
+
+    def _said(self, ref: Ref, name: str) -> Any:
+        row = self.spans[ref]
+        if name == "type":
+            return row["event_type"] if row["typed"] else None
+        return row[name]
+
+    def _agrees(self, ref: Ref, parent: Ref, name: str, above_of: Mapping[Ref, Ref]) -> bool:
+        """Whether *ref* says nothing else than the nearest span around it that has *name*."""
+        line = (parent, *above(parent, above_of))
+        theirs = next((said for said in (self._said(one, name) for one in line) if said is not None), None)
+        return None in (theirs, self._said(ref, name)) or theirs == self._said(ref, name)
 
     def messages_of(self, ref: Ref | None) -> list[Ref]:
         """The messages that a publishing span belongs to."""
