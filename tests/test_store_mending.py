@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from benchmarks.torture import faults
@@ -21,7 +22,7 @@ from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.clickhouse.store_settings import secret
 from collector.store.clickhouse.table_files import definitions, is_whole
 from collector.store.contracts import FolderError
-from tests.factories import request, span, table
+from tests.test_attribute_words import AWKWARD, spans_with
 from tests.test_commands import run
 from tests.test_part_files import flip
 
@@ -285,21 +286,31 @@ EARLIER = {
 
 @pytest.mark.parametrize("commit", EARLIER)
 def test_a_folder_of_every_earlier_schema_opens(engine: Engine, commit: str) -> None:
-    """It gets what is missing, twice without harm, and both old and new rows are found."""
+    """It gets what is missing, twice without harm, and old and new rows are found, with every attribute."""
     name = f"earlier_{commit}"
     database = engine.database(name)
     try:
         for statement in EARLIER[commit]:
             database.execute(statement)
         spans = ClickHouseSpans(database)
-        spans.write(table(request(span(id="old"))))
+        old, new = spans_with(AWKWARD, "old"), spans_with(AWKWARD, "new")
+        database.insert("spans", old)  # in the columns of all versions up to here
         database.execute("INSERT INTO flows (id, key, state, last) VALUES ('A-1', 'A-1', 0, 1)")
 
         for _ in range(2):
             migrate(database)
 
-        spans.write(table(request(span(id="new", trace="new"))))
-        assert spans.span_count() == spans.spans_since(0, 10).num_rows == 2
+        spans.write(new)
+        both = pa.concat_tables([old, new]).sort_by("span_id")
+        ids = both["span_id"].to_pylist()
+        # Deleting writes parts anew, and so does merging.
+        gone = f"ALTER TABLE spans DELETE WHERE span_id = unhex('{ids[0].hex()}') SETTINGS mutations_sync = 2"
+        for statement in ("", gone, "OPTIMIZE TABLE spans FINAL"):
+            if statement:
+                database.execute(statement)
+            left = both.slice(1 if statement else 0)
+            assert spans.span_count() == left.num_rows
+            assert spans.spans_since(0, 100).sort_by("span_id").equals(left)
         assert ClickHouseFlows(database, spans).named("A-1").num_rows == 1
         assert len(secret(database).texts) == 16
     finally:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from collector.columns.joins import Ints
 from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.span_rows import COLUMNS, spans_of_rows
 from collector.store.contracts import PLACES, Cut, SpanPlace
 
 _MOST_BYTES = 99_000  # of one parameter: a server accepts 128 KiB
@@ -22,30 +23,33 @@ _PLACE = "(start_unix_nano, trace_id, span_id)"
 _BOUND = "({start:UInt64}, toFixedString(unhex({trace:String}), 16), toFixedString(unhex({span:String}), 8))"
 _OCTETS = (
     "length(name) + length(status_message) + length(resource) + length(scope) + length(trace_state)"
-    " + arraySum(x -> length(x), attribute_keys) + arraySum(x -> length(x), attribute_values)"
+    " + length(attribute_shape) + length(attribute_text)"
     " + arraySum(x -> length(x), events) + 24 * length(link_trace_ids)"
     " + arraySum(x -> arraySum(y -> length(y), x), link_attributes) AS octets"
 )
 
+_KEYS, _VALUES = "mapKeys(attributes)", "mapValues(attributes)"
+_TYPES = "arrayMap(t -> toUInt8(t), extractAll(attribute_parts[1], '.'))"
+
 # Which attributes a cut span keeps, as their numbers. A span may have the same name a million times.
 _KEPT = (
-    "arraySlice(arrayFilter((i, k) -> i <= {most:UInt32} OR has({keep:Array(String)}, toString(k)),"
-    " arrayEnumerate(attribute_keys), attribute_keys), 1, {most:UInt32} + 200)"
+    "arraySlice(arrayFilter((i, k) -> i <= {most:UInt32} OR has({keep:Array(String)}, k),"
+    f" arrayEnumerate({_KEYS}), {_KEYS}), 1, {{most:UInt32}} + 200)"
 )
+_KEPT_TYPES, _KEPT_VALUES = (f"arrayMap(i -> {held}[i], {_KEPT})" for held in (_TYPES, _VALUES))
 _WORD = "'(cut: ', toString(length(v)), ' bytes)'"
 _CUT: Mapping[str, str] = {
     "name": "leftUTF8(toString(name), {longest:UInt32})",
     "status_message": "leftUTF8(status_message, {longest:UInt32})",
     "trace_state": "leftUTF8(toString(trace_state), {longest:UInt32})",
-    "attribute_keys": f"arrayMap(i -> leftUTF8(toString(attribute_keys[i]), {{longest:UInt32}}), {_KEPT})",
+    "attribute_keys": f"arrayMap(i -> leftUTF8({_KEYS}[i], {{longest:UInt32}}), {_KEPT})",
     "attribute_types": (
-        "arrayMap((t, v) -> if(length(v) > {longest:UInt32}, 1, t),"
-        f" arrayMap(i -> attribute_types[i], {_KEPT}), arrayMap(i -> attribute_values[i], {_KEPT}))"
+        f"arrayMap((t, v) -> if(length(v) > {{longest:UInt32}}, 1, t), {_KEPT_TYPES}, {_KEPT_VALUES})"
     ),
     "attribute_values": (
         "arrayMap((t, v) -> if(length(v) <= {longest:UInt32}, v,"
         f" if(t = 1, concat(leftUTF8(v, {{longest:UInt32}}), '... ', {_WORD}), concat({_WORD}))),"
-        f" arrayMap(i -> attribute_types[i], {_KEPT}), arrayMap(i -> attribute_values[i], {_KEPT}))"
+        f" {_KEPT_TYPES}, {_KEPT_VALUES})"
     ),
     "link_trace_ids": "arraySlice(link_trace_ids, 1, {links:UInt32})",
     "link_span_ids": "arraySlice(link_span_ids, 1, {links:UInt32})",
@@ -67,12 +71,12 @@ class SpanParts:
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
         """At most *limit* copies (SPANS, *cut*) of these traces, of each trace the *each* received first."""
         where, named = _of_traces(sorted(set(trace_ids)))
-        columns, parameters = _columns(cut)
+        columns, parameters, names = _columns(cut)
         answer = self._database.query(
             f"SELECT {columns} FROM spans WHERE {where}"
             " LIMIT {each:UInt32} BY trace_id LIMIT {limit:UInt64}",
             {**parameters, **named, "each": each, "limit": limit},
-            [_read_as(name, cut) for name in SPANS.names],
+            names,
         )
         return _as_spans(answer, cut)
 
@@ -146,14 +150,14 @@ class SpanParts:
 
     def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
         """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
-        columns, parameters = _columns(cut)
+        columns, parameters, names = _columns(cut)
         tables = [NO_SPANS]
         for some in _in_portions(ids):
             where, named = _at(some)
             answer = self._database.query(
                 f"SELECT {columns} FROM spans WHERE {where} ORDER BY {BEST} LIMIT 1 BY trace_id, span_id",
                 {**parameters, **named},
-                [_read_as(name, cut) for name in SPANS.names],
+                names,
             )
             tables.append(_as_spans(answer, cut))
         return pa.concat_tables(tables)
@@ -193,21 +197,25 @@ def _in_portions(ids: pa.Table) -> Iterator[pa.Table]:
         yield ids.slice(start, _IDS_AT_ONCE)
 
 
-def _read_as(name: str, cut: Cut | None) -> str:
+def _read_as(name: str) -> str:
     """The name of a column in answers: a name that stands for two things would be looked up in itself."""
-    return f"cut_{name}" if cut is not None and name in _CUT else name
+    return f"cut_{name}" if name in _CUT else name
 
 
 def _as_spans(answer: pa.Table, cut: Cut | None) -> pa.Table:
-    return pa.table([answer[_read_as(one.name, cut)].cast(one.type) for one in SPANS], schema=SPANS)
+    if cut is None:
+        return spans_of_rows(answer)
+    return pa.table([answer[_read_as(one.name)].cast(one.type) for one in SPANS], schema=SPANS)
 
 
 def _bound(place: SpanPlace) -> dict[str, Any]:
     return {"start": place.start, "trace": place.trace_id.hex(), "span": place.span_id.hex()}
 
 
-def _columns(cut: Cut | None) -> tuple[str, dict[str, Any]]:
+def _columns(cut: Cut | None) -> tuple[str, dict[str, Any], list[str]]:
+    """What is asked for, its parameters, and what the answer's columns are called."""
     if cut is None:
-        return ", ".join(SPANS.names), {}
+        return ", ".join(COLUMNS), {}, COLUMNS
     shown = ", ".join(f"{_CUT[name]} AS cut_{name}" if name in _CUT else name for name in SPANS.names)
-    return shown, {"longest": cut.longest, "most": cut.most, "keep": list(cut.keep), "links": cut.links}
+    bounds = {"longest": cut.longest, "most": cut.most, "keep": list(cut.keep), "links": cut.links}
+    return shown, bounds, [_read_as(name) for name in SPANS.names]

@@ -8,9 +8,10 @@ import pyarrow as pa
 
 from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.span_parts import BEST, SpanParts
+from collector.store.clickhouse.span_rows import COLUMNS, rows_of, spans_of_rows
 from collector.store.contracts import NEVER, StoreError
 
-_COLUMNS = ", ".join(SPANS.names)
+_COLUMNS = ", ".join(COLUMNS)
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
 
 
@@ -20,7 +21,7 @@ class ClickHouseSpans(SpanParts):
     def write(self, spans: pa.Table) -> None:
         """Return once *spans* (SPANS) are durable."""
         if spans.num_rows:
-            self._database.insert("spans", spans)
+            self._database.insert("spans", rows_of(spans))
 
     def spans_of(self, trace_ids: Iterable[bytes]) -> pa.Table:
         """The spans (SPANS) of these traces (16 bytes each), deduplicated, in no particular order."""
@@ -66,7 +67,7 @@ class ClickHouseSpans(SpanParts):
         """Store a span of our own, find it again, and remove it; in a table beside the spans of others."""
         trace = secrets.token_bytes(16)
         try:
-            self._database.insert("proofs", _proof(trace))
+            self._database.insert("proofs", rows_of(_proof(trace)))
             found = self._ask(
                 f"SELECT {_COLUMNS} FROM proofs WHERE trace_id = unhex({{id:String}})", id=trace.hex()
             )
@@ -81,7 +82,7 @@ class ClickHouseSpans(SpanParts):
         return int(answer["n"][0].as_py())
 
     def _ask(self, question: str, **parameters: int | str) -> pa.Table:
-        return _as_spans(self._database.query(question, parameters, SPANS.names))
+        return spans_of_rows(self._database.query(question, parameters, COLUMNS))
 
 
 def _proof(trace_id: bytes) -> pa.Table:
@@ -94,11 +95,6 @@ def _proof(trace_id: bytes) -> pa.Table:
             nothing[field.name] = 0
     row = {field.name: nothing.get(field.name, "") for field in SPANS}
     return pa.Table.from_pylist([row], schema=SPANS)
-
-
-def _as_spans(answer: pa.Table) -> pa.Table:
-    columns = [answer[field.name].cast(field.type) for field in SPANS]
-    return pa.table(columns, schema=SPANS)
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -18,14 +18,14 @@ _TABLE = re.compile(
     rf"ATTACH TABLE _ UUID '({_UUID})'\n\(\n(.*?)\n\)\nENGINE = \w*MergeTree.*\nSETTINGS [^\n]+\n?", re.DOTALL
 )
 _COLUMN = re.compile(
-    r"^    `(\w+)` (.+?)(?: (?:CODEC|DEFAULT|MATERIALIZED|ALIAS|COMMENT|TTL)\b.*?)?,?$", re.MULTILINE
+    r"^    `(\w+)` (?!.* ALIAS )(.+?)(?: (?:CODEC|DEFAULT|MATERIALIZED|COMMENT|TTL)\b.*?)?,?$", re.MULTILINE
 )
 _LINK = re.compile(rf"(?:\.\./)+store/[0-9a-f]{{3}}/({_UUID})")
 
 
 @dataclass(frozen=True)
 class TableFolder:
-    """Where a table lies, and the types of its columns."""
+    """Where a table lies, and the types of the columns that it stores."""
 
     database: str
     name: str
