@@ -14,7 +14,7 @@ class Lore:
     """The lore of one family: only what it does differently from the others."""
 
     # Columns: operation, verb, system, template, destination, group, event_type, settled (words);
-    # message_id, event_id, deliveries, kept_in, and what `identities` puts together (values).
+    # message_id, event_id, deliveries, kept_in, error_type, and what `identities` puts together (values).
     attributes: Names = field(default_factory=dict)
     last_resorts: Names = field(default_factory=dict)  # trusted less than the `attributes` of any family
     operations: Mapping[str, Role] = field(default_factory=dict)  # what its operations do with messages

@@ -29,13 +29,14 @@ from collector.conventions.roles import (
 )
 from collector.conventions.said import DEFAULT_NAMING, Naming, Said, numbers, read_attributes
 from collector.conventions.settling import deliveries_in, deliveries_of, settled_by
+from collector.conventions.unstated import failed_unsaid
 from collector.model.hiding import HIDDEN, Hiding
 from collector.model.readings import READINGS, Role, Settled
 from collector.model.spans import Kind, Status
 
 # Columns with few distinct texts are read as words, the others as texts.
 _WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
-_VALUES = ("message_id", "event_id", "kept_in", "deliveries", *PLACES)
+_VALUES = ("message_id", "event_id", "kept_in", "deliveries", "error_type", *PLACES)
 
 INSTANCE = "service.instance.id"  # of a resource: which process of a service it was
 
@@ -83,14 +84,15 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     }
     said = read_attributes(spans, _WORD_NAMES, {**_VALUE_NAMES, **ids})
     words = said.words
-    failed = pc.equal(whole(spans["status_code"]), int(Status.ERROR))
+    stated = numbers(spans["status_code"], np.uint8) == Status.ERROR
+    unstated = failed_unsaid(spans, said)
     told = {
         **{column: said[column] for column in _WORDS},
         "service": words.add(whole(spans["service"])),
         "name": words.add(whole(spans["name"])),
         "kind": numbers(spans["kind"], np.uint8),
         "flags": numbers(spans["flags"], np.uint32) & np.uint32(_REMOTE_IS_KNOWN | _REMOTE),
-        "failed": numbers(failed, np.bool_),
+        "failed": stated | unstated,
         "kept": said["kept_in"] >= 0,
     }
     # Few distinct combinations occur: each is interpreted once, however many spans have it.
@@ -101,6 +103,8 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
             words, {name: values[example] for name, values in told.items()}, naming
         ).items()
     }
+    unstated &= meant["role"] != Role.NONE
+    failed = pa.array(stated | unstated)
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -111,8 +115,8 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "received": _times(spans["received_unix_nano"]),
         "remote": pa.array(meant["remote"]),
         "failed": failed,
-        "error": pc.if_else(failed, whole(spans["status_message"]), _NOTHING),
-        "quotable": pa.array(_quotable(spans, failed, naming.hiding)),
+        "error": _errors(spans, said, failed, unstated),
+        "quotable": pa.array(_quotable(spans, failed, naming.hiding) & ~(unstated & bool(naming.hiding))),
         "final": pa.array(meant["final"]),
         "request": pa.array(meant["request"]),
         "service": words.column(told["service"]),
@@ -196,6 +200,15 @@ def _deliveries(said: Said, settled: Ints) -> Ints:
     counts = said.texts("deliveries")
     found = settled if counts.null_count == len(counts) else np.maximum(deliveries_of(counts), settled)
     return found.astype(np.uint16)
+
+
+def _errors(spans: pa.Table, said: Said, failed: pa.Array, unstated: Mask) -> pa.Array:
+    """Why each span failed: its status message or, where its status says nothing, the type of its error."""
+    errors = pc.if_else(failed, whole(spans["status_message"]), _NOTHING)
+    if unstated.any():
+        types = pc.fill_null(said.texts("error_type"), "")
+        errors = pc.if_else(pc.and_(pa.array(unstated), pc.equal(errors, "")), types, errors)
+    return errors
 
 
 def _quotable(spans: pa.Table, failed: pa.Array, hiding: Hiding) -> Mask:

@@ -10,6 +10,7 @@ from tests.families.cases import Case
 TYPE = "messaging.operation.type"
 
 CASES = (
+    Case(about="an error", attributes={"error.type": "timeout"}, read={"failed": True, "error": "timeout"}),
     *(
         Case(about=f"{name} {word}", kind=Kind.CLIENT, attributes={name: word}, read={"role": role})
         for name in (TYPE, "messaging.operation", "messaging.operation.name")

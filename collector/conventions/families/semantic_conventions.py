@@ -18,6 +18,7 @@ LORE = Lore(
         "group": ("messaging.consumer.group.name",),
         "partition": ("messaging.destination.partition.id",),
         "count": ("messaging.batch.message_count",),
+        "error_type": ("error.type",),
         "message_id": ("messaging.message.id", "messaging.message_id", "messaging.id"),
     },
     last_resorts={

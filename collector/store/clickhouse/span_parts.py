@@ -37,6 +37,8 @@ _KEPT = (
     f" arrayEnumerate({_KEYS}), {_KEYS}), 1, {{most:UInt32}} + 200)"
 )
 _KEPT_TYPES, _KEPT_VALUES = (f"arrayMap(i -> {held}[i], {_KEPT})" for held in (_TYPES, _VALUES))
+# Of the events, those that say that the span failed are always kept.
+_SHORT = "arrayFilter(e -> length(e) <= {longest:UInt32}, events)"
 _WORD = "'(cut: ', toString(length(v)), ' bytes)'"
 _CUT: Mapping[str, str] = {
     "name": "leftUTF8(toString(name), {longest:UInt32})",
@@ -56,7 +58,10 @@ _CUT: Mapping[str, str] = {
     "link_attributes": (
         "arrayMap(x -> CAST([], 'Array(String)'), arraySlice(link_attributes, 1, {links:UInt32}))"
     ),
-    "events": "arraySlice(arrayFilter(e -> length(e) <= {longest:UInt32}, events), 1, {most:UInt32})",
+    "events": (
+        f"arrayConcat(arraySlice({_SHORT}, 1, {{most:UInt32}}), arraySlice(arrayFilter("
+        f"e -> position(e, 'exception.escaped') > 0, arraySlice({_SHORT}, {{most:UInt32}} + 1)), 1, 4))"
+    ),
     "resource": "if(length(resource) <= {longest:UInt32}, toString(resource), '')",
     "scope": "if(length(scope) <= {longest:UInt32}, toString(scope), '')",
 }
