@@ -24,7 +24,7 @@ from opentelemetry import metrics, trace
 # The module opts out of type checking as a whole, and hides its names with that.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from . import callbacks, carried, faststream, publishing, settling, taking, telemetry, wrapping
+from . import callbacks, carried, faststream, publishing, services, settling, taking, telemetry, wrapping
 from .instruments import Instruments
 from .package import _instruments
 from .processing import Batch, handles, process, process_batch
@@ -204,6 +204,7 @@ def _wrap() -> None:
         for owner, name, make in _IN_PLACE:
             wrapping.put_around(owner, name, make)
         faststream.step_back()
+        services.watch()
 
 
 def _unwrap_unless_needed() -> None:
@@ -214,4 +215,5 @@ def _unwrap_unless_needed() -> None:
         for owner, name, _make in _IN_PLACE:
             wrapping.put_back(owner, name)
         faststream.forget()
+        services.forget()
         carried.forget()

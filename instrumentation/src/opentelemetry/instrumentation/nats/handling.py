@@ -13,7 +13,7 @@ from . import attributes, headers
 from .connections import Connection, Operation
 from .deliveries import Source
 from .started import announce
-from .telemetry import fail, harmless, name_of
+from .telemetry import UNKNOWN, fail, harmless, name_of, refuse
 
 UNSETTLED: Final = "unsettled"
 _HANDLING: Final = "_opentelemetry_handling"
@@ -86,6 +86,14 @@ class Handling:
         """Record that the handling raised *error*."""
         self._error = name_of(error)
         fail(self.span, error)
+
+    @harmless
+    def refused(self, code: str, text: str, raised: BaseException | None = None) -> None:
+        """Record that the handling answered with the error *code*, because of what it *raised*, if it did."""
+        self._error = code or UNKNOWN
+        if raised is not None and self.recording:
+            self.span.record_exception(raised)
+        refuse(self.span, code, text)
 
     @harmless
     def end(self, at: int | None = None) -> None:

@@ -11,10 +11,10 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import SpanKind, Status, StatusCode
 
-from . import attributes, handover
+from . import attributes, handover, services
 from .connections import Connection, Operation, connection
 from .headers import inject
-from .telemetry import Telemetry, fail, harmless, name_of
+from .telemetry import UNKNOWN, Telemetry, fail, harmless, name_of, refuse
 
 # The position of `headers` in the arguments of `request` and of JetStream's two publish methods.
 _HEADERS_AT: Final = 4
@@ -67,7 +67,11 @@ class Sending:
 
     @harmless
     def answered(self, answer: Any) -> None:
-        """Call the response hook with *answer*, a reply or an acknowledgement."""
+        """Call the response hook with *answer*, a reply or an acknowledgement; a reply may be an error."""
+        error = services.error_in(getattr(answer, "headers", None))
+        if error is not None:
+            self._error = error[0] or UNKNOWN
+            refuse(self.span, *error)
         self._telemetry.call(self._telemetry.options.response_hook, self.span, answer)
 
     @harmless

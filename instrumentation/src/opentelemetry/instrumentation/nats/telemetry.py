@@ -22,6 +22,9 @@ RequestHook = Callable[[Span, str, bytes, "Mapping[str, str] | None"], None]
 ResponseHook = Callable[[Span, Any], None]
 ProcessHook = Callable[[Span, Any], None]
 
+# The conventions' word for an error of no known type.
+UNKNOWN: Final = "_OTHER"
+
 # Where a client keeps its own telemetry; None turns tracing off for it.
 _OWN: Final = "_opentelemetry_telemetry"
 
@@ -129,6 +132,14 @@ def name_of(error: BaseException) -> str:
     """The name of the error's class, for ``error.type``."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+@harmless
+def refuse(span: Span, code: str, text: str) -> None:
+    """Record on *span* that it ended in the error *code* of a service, which says *text*."""
+    if span.is_recording():
+        span.set_attribute("error.type", code or UNKNOWN)
+        span.set_status(Status(StatusCode.ERROR, f"{code}: {text}" if code else text))
 
 
 @harmless
