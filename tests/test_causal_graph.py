@@ -46,7 +46,11 @@ def test_document_has_the_fields_and_the_words_of_the_promise() -> None:
         }
 
     def delivery(source: Sent, target: Sent, because: str) -> dict[str, object]:
-        certainty = {"because": because, "certainty": "observed", "across_clocks": source is not lost}
+        certainty = {
+            "because": because,
+            "certainty": "inferred" if source is lost else "observed",
+            "across_clocks": source is not lost,
+        }
         return {"from": source.ref, "to": target.ref, "kind": "delivery", **certainty}
 
     def reaction(one: Sent, spans: list[Sent], **more: object) -> dict[str, object]:

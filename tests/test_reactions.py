@@ -27,6 +27,53 @@ def test_handler_within_a_receive_has_the_message_that_is_the_parent_of_the_rece
     assert tell(placed, poll, packing).deliveries == {(placed, packing)}
 
 
+@pytest.mark.parametrize("how", ["parent", "link"])
+def test_batch_that_links_to_its_receives_has_what_was_received(how: str) -> None:
+    """The links lead to the spans that received its messages, not to those that sent them."""
+    placed = [publish("first"), publish("second")]
+    polls = [
+        receive(
+            f"poll of {one}", service="packing", **({"parent": one} if how == "parent" else {"links": [one]})
+        )
+        for one in placed
+    ]
+    packing = consume("packing", *polls)
+    packed = publish("packed", parent=packing, service="packing", subject="totals")
+
+    told = tell(packed, packing, *polls, *placed)
+    assert told.deliveries == {(one, packing) for one in placed}
+    assert told.reactions == {packing: {packing, *polls}}
+    assert told.causes == {(packing, packed)}
+    assert told.flows == [{one, packing, packed} for one in placed]
+
+
+def test_batch_whose_receives_are_partly_here_has_what_they_received() -> None:
+    placed, other = publish("first"), publish("second")
+    polls = [receive(f"poll of {one}", parent=one, service="packing") for one in (placed, other)]
+    packing = consume("packing", *polls)
+
+    told = tell(placed, other, polls[0], packing, known=polls)
+    assert told.deliveries == {(placed, packing), (polls[1], packing)}
+    assert [told.edge(source, packing)[1] for source in (placed, polls[1])] == ["observed", "inferred"]
+
+
+def test_handlings_that_link_to_one_poll_of_several_messages_took_one_each() -> None:
+    """Which of them took which, nobody says: the poll stays the reaction to all."""
+    placed = [publish("first"), publish("second")]
+    poll = receive("poll", *placed, service="packing")
+    handlings = [consume(f"packing {n}", poll, service="packing") for n in (1, 2)]
+
+    assert tell(*placed, poll, *handlings).deliveries == {(one, poll) for one in placed}
+
+
+def test_receive_of_another_service_is_not_ones_own() -> None:
+    placed = publish("placed")
+    poll = receive("poll", parent=placed, service="billing")
+    packing = consume("packing", poll)
+
+    assert tell(placed, poll, packing).deliveries == {(placed, poll)}
+
+
 def test_dangling_delivery_through_a_receive_names_the_message_and_not_the_receive() -> None:
     lost = publish("lost")
     poll = receive("poll", parent=lost, flags=REMOTE, service="packing")

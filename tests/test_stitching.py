@@ -69,9 +69,11 @@ def test_message_that_was_not_received_leaves_a_dangling_delivery(how: str) -> N
 
     told = tell(packing, known=[lost])
     assert told.deliveries == {(lost, packing)}
+    assert told.edge(lost, packing) == (how, "inferred")  # it may have been something else
     assert told.messages == {}
     assert told.notes == {("missing_link_target" if how == "link" else "missing_parent", packing)}
     assert tell(packing, lost).notes == set()
+    assert tell(packing, lost).edge(lost, packing) == (how, "observed")
 
 
 def test_reaction_without_a_word_of_its_message_stays() -> None:

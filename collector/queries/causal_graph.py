@@ -249,14 +249,14 @@ def _edges(shown: _Shown) -> list[Edge]:
     edges = graph.edges
     rows = shown.edges
     apart = across(edges, coded(graph.spans["service"])[0])
-    sources = refs_of(*graph.sources(rows), shown.spelled)
+    sources, observed = refs_of(*graph.sources(rows), shown.spelled), edges.is_observed
     found = [
         Edge(
             source=source,
             target=shown.refs[edges.target[row]],
             kind="delivery" if edges.kind[row] == EdgeKind.DELIVERY else "cause",
             because=_BECAUSE[Because(edges.because[row])],
-            certainty="observed" if Because(edges.because[row]).is_observed else "inferred",
+            certainty="observed" if observed[row] else "inferred",
             across_clocks=bool(apart[row]),
         )
         for row, source in zip(rows.tolist(), sources, strict=True)

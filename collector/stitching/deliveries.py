@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from collector.columns.joins import among
+from collector.columns.joins import among, matches
 from collector.columns.keys import NONE, Keys, pair_keys
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
@@ -37,6 +37,11 @@ class Deliveries:
             self.source[kept], self.key[kept], self.target[kept], self.because[kept], self.told_by[kept]
         )
 
+    def with_more(self, more: "Deliveries") -> "Deliveries":
+        """These entries, then *more*."""
+        sides = zip(vars(self).values(), vars(more).values(), strict=True)
+        return Deliveries(*(np.concatenate(both) for both in sides))
+
 
 @dataclass(frozen=True)
 class Consumers:
@@ -52,6 +57,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     count, above, within = len(spans), spans.parent, spans.within_service
     process, receive = spans.role == Role.PROCESS, spans.role == Role.RECEIVE
     told = _told(spans, messages, process | receive)
+    polled, poller, told = _through_receives(spans, told, process)
     ignorant = process & ~marked(count, told.target)
     # A second instrumentation's span inside the first one's, for the same handler, is not a second one.
     ignorant &= within
@@ -65,7 +71,8 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     opened = marked(count, above[handler])
     of_handler = handler[told.target]
     taken = pair_keys(above[told.target[of_handler]], told.key[of_handler])
-    offered = np.flatnonzero(opened[told.target])
+    drained = marked(count, polled)
+    offered = np.flatnonzero((opened & ~drained)[told.target])
     left = offered[~among(pair_keys(told.target[offered], told.key[offered]), taken)]
     # A batch's handler need not repeat what the batch's own span says. If several handlers name no message,
     # it is unknown which of them handles which, so the batch itself is the reaction to all messages.
@@ -75,7 +82,7 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     target = told.target.copy()
     passed_on = left[heirs[target[left]] == 1]
     target[passed_on] = only_heir[target[passed_on]]
-    entries = np.concatenate([np.flatnonzero(~opened[told.target]), left])
+    entries = np.concatenate([np.flatnonzero(~(opened | drained)[told.target]), left])
     deliveries = Deliveries(told.source, told.key, target, told.because, told.told_by).where(entries)
     # A link and a parent to the same message, or two links, are one delivery.
     deliveries = deliveries.where(firsts(deliveries.target, deliveries.key))
@@ -84,8 +91,34 @@ def find_consumers(spans: Spans, messages: Messages) -> Consumers:
     reached = marked(count, deliveries.target)
     # A poll that returned nothing is not a reaction.
     are = (process & ~nested & ~(heir & reached[above])) | (receive & reached)
-    inside = np.flatnonzero(handler & are & ~reached[above])
-    return Consumers(deliveries, are, (above[inside], inside))
+    inside = np.flatnonzero(handler & are & ~reached[above] & ~drained[above])
+    used = are[poller]
+    around = np.concatenate([above[inside], polled[used]]), np.concatenate([inside, poller[used]])
+    return Consumers(deliveries, are, around)
+
+
+def _through_receives(spans: Spans, told: Deliveries, process: Mask) -> tuple[Rows, Rows, Deliveries]:
+    """(receive, handling that links to it), distinct pairs, and *told* with what such handlings took.
+
+    They took what was received, in spans of their service. If several link to one receive of several
+    messages, it is unknown which of them took which.
+    """
+    links, receive = spans.links, spans.role == Role.RECEIVE
+    mine = process[links.owner] & receive[links.target] & (links.target >= 0)
+    mine &= spans.service[links.owner] == spans.service[links.target]
+    if not mine.any():
+        return links.owner[:0], links.owner[:0], told
+    poll, owner = links.target[mine], links.owner[mine]
+    kept = firsts(poll, owner)
+    poll, owner = poll[kept], owner[kept]
+    users, messages = np.bincount(poll, minlength=len(spans)), np.bincount(told.target, minlength=len(spans))
+    clear = (messages[poll] > 0) & ((users[poll] == 1) | (messages[poll] == 1))
+    poll, owner = poll[clear], owner[clear]
+    which, entry = matches(told.target, poll)
+    more = Deliveries(
+        told.source[entry], told.key[entry], owner[which], told.because[entry], told.told_by[entry]
+    )
+    return poll, owner, told.with_more(more)
 
 
 def _handled_beside(spans: Spans, deliveries: Deliveries, opened: Mask) -> Mask:

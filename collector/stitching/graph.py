@@ -67,8 +67,12 @@ class Edges:
 
     @property
     def is_observed(self) -> Mask:
-        """Which edges a span itself states."""
-        return np.array([because.is_observed for because in Because])[self.because]
+        """Which edges a span itself states, and both ends are here.
+
+        What was not received may not have been a message: a parent may as well have been other work.
+        """
+        mask: Mask = np.array([because.is_observed for because in Because])[self.because] & (self.source >= 0)
+        return mask
 
 
 @dataclass(frozen=True)

@@ -194,6 +194,7 @@ class Handlings(Pointing):
         """The messages that each consumer handles; none where they are unknown."""
         consumers = [ref for ref in self.spans if self.role(ref) in (Role.RECEIVE, Role.PROCESS)]
         told = {ref: once(self._told(ref)) for ref in consumers}
+        drained = self._drain(told)
         found: dict[Ref, list[Delivery]] = {}
         handlers: dict[Ref, list[Ref]] = defaultdict(list)
         for ref in consumers:
@@ -211,6 +212,8 @@ class Handlings(Pointing):
                 continue
             taken = {delivery.message for handler in handlers[ref] for delivery in told[handler]}
             left = [delivery for delivery in told[ref] if delivery.message not in taken]
+            if ref in drained:
+                left = []
             heirs = [handler for handler in handlers[ref] if not told[handler]]
             if left and len(heirs) == 1:
                 found[heirs[0]] = left
@@ -218,7 +221,9 @@ class Handlings(Pointing):
                 found[ref] = left
                 for heir in heirs:
                     del found[heir]
-            if ref not in found:
+            if ref in drained:
+                self.around += [(ref, handling) for handling in drained[ref] if handling in found]
+            elif ref not in found:
                 self.around += [(ref, handler) for handler in handlers[ref]]
         beside = {
             (one.message, *self._taker(ref)) for ref in found if self._processes(ref) for one in found[ref]
@@ -228,6 +233,27 @@ class Handlings(Pointing):
             if not found[ref]:
                 del found[ref]
         return found
+
+    def _drain(self, told: dict[Ref, list[Delivery]]) -> dict[Ref, list[Ref]]:
+        """Add to *told* what handlings took from the receives that they link to; return those, by receive."""
+        users: dict[Ref, list[Ref]] = defaultdict(list)
+        for ref in told:
+            for poll in dict.fromkeys(self.links[ref]):
+                here = poll in told and self.role(poll) is Role.RECEIVE and self._processes(ref)
+                if here and self.spans[poll]["service"] == self.spans[ref]["service"]:
+                    users[poll].append(ref)
+        drained = {
+            poll: refs
+            for poll, refs in users.items()
+            if told[poll] and (len(refs) == 1 or len(told[poll]) == 1)
+        }
+        more: dict[Ref, list[Delivery]] = defaultdict(list)
+        for ref in told:
+            for poll in self.links[ref]:
+                if ref in drained.get(poll, ()):
+                    more[ref] += told[poll]
+        told |= {ref: once([*told[ref], *deliveries]) for ref, deliveries in more.items()}
+        return drained
 
     def _processes(self, ref: Ref) -> bool:
         return self.role(ref) is Role.PROCESS
