@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.columns.joins import distinct_pairs
+from collector.columns.joins import distinct_pairs, matches
 from collector.columns.keys import Keys, pair_keys
 from collector.model.readings import Role
 from collector.stitching.deliveries import Consumers
@@ -67,7 +67,10 @@ def find_reactions(spans: Spans, consumers: Consumers) -> Reactions:
 
 
 def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Causes:
-    """For each message, the nearest reaction above it, at any depth, and those that it links to."""
+    """For each message, the nearest reaction above it, at any depth, and those that it links to.
+
+    Without either, those that the work around it links to: an outbox's relay links to what stored the event.
+    """
     links, count = spans.links, len(spans)
     above = at(reactions.around, messages.rows)
     caused = above >= 0
@@ -77,8 +80,27 @@ def find_causes(spans: Spans, messages: Messages, reactions: Reactions) -> Cause
     reaction = np.concatenate([linked[by_link], above[caused]])
     message = np.concatenate([links.owner[by_link], messages.rows[caused]])
     because = np.repeat([int(Because.LINK), int(Because.PARENT)], [by_link.sum(), caused.sum()])
+    relayed = _relayed(spans, linked, messages.rows[~marked(count, message)[messages.rows]])
+    reaction, message = np.concatenate([reaction, relayed[0]]), np.concatenate([message, relayed[1]])
+    because = np.append(because, np.full(len(relayed[0]), int(Because.LINK)))
     kept = firsts(message, reaction)
     return Causes(reaction[kept], message[kept], because[kept])
+
+
+def _relayed(spans: Spans, linked: Rows, messages: Rows) -> Pairs:
+    """(reaction, message) for each of *messages* inside work of its service that links to the reaction.
+
+    *linked* has the reaction that each link leads to, or -1.
+    """
+    links = spans.links
+    telling = np.flatnonzero((linked >= 0) & (spans.role[links.owner] == Role.NONE))
+    if not len(telling) or not len(messages):
+        return messages[:0], messages[:0]
+    around = marked(len(spans), links.owner[telling])
+    up = np.where(spans.within_service, spans.parent, -1)
+    nearest = climb(np.where(around, np.arange(len(spans)), up))
+    which, entry = matches(links.owner[telling], nearest[messages])
+    return linked[telling][entry], messages[which]
 
 
 def find_replies(spans: Spans, consumers: Consumers, reactions: Reactions) -> Pairs:

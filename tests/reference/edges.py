@@ -120,7 +120,20 @@ class Stitcher(Handlings):
             if message in self.consumer_around:
                 reaction = self.reaction_of[self.consumer_around[message]]
                 found.setdefault(("cause", reaction, message), "parent")
+            if not any(kind == "cause" and target == message for kind, _, target in found):
+                found |= {("cause", reaction, message): "link" for reaction in self._relayed(message)}
         return found
+
+    def _relayed(self, message: Ref) -> set[Ref]:
+        """The reactions that the nearest work of its own service around *message* links to."""
+        around = self.local_parent(message)
+        while around is not None:
+            to = [one for one in self.links[around] if one in self.spans and not self._publishes(one)]
+            found = {self.reaction_of[self.consumer_around[one]] for one in to if one in self.consumer_around}
+            if found and self.role(around) is Role.NONE:
+                return found
+            around = self.local_parent(around)
+        return set()
 
     @cached_property
     def handled(self) -> dict[Ref, set[Ref]]:
@@ -174,6 +187,11 @@ class Stitcher(Handlings):
         """Each span's unit: its trace, or one of several pieces of work that other traces caused in it."""
         caused = [(cause, reaction) for _, cause, reaction in self.claimed]
         caused += [(cause, message) for message, cause in self.led.items()]
+        caused += [
+            (reaction, message)
+            for kind, reaction, message in self.told
+            if kind == "cause" and reaction[0] != message[0]
+        ]
         for ref, deliveries in self.deliveries.items():
             caused += [(d.message, ref) for d in deliveries if d.message in self.spans]
         abroad = defaultdict(set)
