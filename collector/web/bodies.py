@@ -1,19 +1,19 @@
 """Reads and inflates request bodies, never more than the allowed number of bytes."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 from starlette.requests import ClientDisconnect
+from zlib_ng import zlib_ng
 
 _SMALL = 32 * 1024  # inflating this takes a millisecond or two, so a thread is not worth it
 # Each may hold a whole inflated body that nobody has counted yet.
 _INFLATING = ThreadPoolExecutor(2, "inflate")
 _SECONDS = 30.0  # for a body, and longer for one that comes at the least rate
 _LEAST_RATE = 64 * 1024  # bytes a second
-_ZLIB = {"gzip": zlib.MAX_WBITS | 16, "x-gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
+_WINDOWS = {"gzip": zlib_ng.MAX_WBITS | 16, "x-gzip": zlib_ng.MAX_WBITS | 16, "deflate": zlib_ng.MAX_WBITS}
 _FREE = 1024 * 1024  # so many bytes may come out of a body of any size
 _RATIO = 200  # to one: spans shrink to a tenth or a twentieth
 
@@ -85,13 +85,13 @@ def inflate(data: bytes, coding: str, limit: int) -> bytes:
     """
     most = min(limit, max(_FREE, _RATIO * len(data)))
     try:
-        if coding in _ZLIB:
-            inflated = _zlib(data, _ZLIB[coding], most + 1)
+        if coding in _WINDOWS:
+            inflated = _zlib(data, _WINDOWS[coding], most + 1)
         elif coding == "zstd":
             inflated = _arrow(data, coding, most + 1)
         else:
             raise CodingError(f"Content-Encoding is '{coding[:40]}': expected gzip, deflate, zstd or none.")
-    except (OSError, zlib.error) as error:
+    except (OSError, _StreamError) as error:
         raise BodyError(f"The body is no {coding}: {error}.") from error
     if len(inflated) > most:
         what = f"{_RATIO} times its size, which no spans do" if most < limit else f"{limit:,} bytes"
@@ -110,13 +110,20 @@ def inflate_file(data: bytes, limit: int) -> bytes:
     return inflated
 
 
+class _StreamError(Exception):
+    """What is wrong with a compressed stream."""
+
+
 def _zlib(data: bytes, window: int, limit: int) -> bytes:
-    stream = zlib.decompressobj(window)
-    inflated = stream.decompress(data, limit)
+    stream = zlib_ng.decompressobj(window)
+    try:
+        inflated = stream.decompress(data, limit)
+    except zlib_ng.error as error:  # type: ignore[misc]  # it is a class, and its stub says that it is none
+        raise _StreamError(str(error)) from error
     if len(inflated) < limit and not stream.eof:
-        raise zlib.error("it ends too early")
+        raise _StreamError("it ends too early")
     if stream.unused_data:
-        raise zlib.error("something follows its end")
+        raise _StreamError("something follows its end")
     return inflated
 
 
