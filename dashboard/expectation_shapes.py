@@ -98,12 +98,17 @@ class Decision(Answer, frozen=True, kw_only=True):
 
 
 class ServiceNote(Answer, frozen=True, kw_only=True):
-    """A doubt about what is known of a service, or of all that a limit leaves out (`crowded`)."""
+    """What is said of a service and of no flow.
+
+    Its spans are missing although their effects are seen; it owes something to flows that had ended
+    (`ended_flows_owed`); or a limit leaves it out (`crowded`).
+    """
 
     kind: str
     service: str
     since_unix_nano: int
     text: str
+    flows: list[str]
 
 
 class RestsOn(Answer, frozen=True, kw_only=True):

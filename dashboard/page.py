@@ -19,7 +19,7 @@ from dashboard.client import Answered, Api, ApiError, SlowError, UnreachableErro
 from dashboard.doorway import cookie_name
 from dashboard.drawing import palette
 from dashboard.drawing.component import mount
-from dashboard.expectation_shapes import Drop
+from dashboard.expectation_shapes import Drop, ServiceNote
 from dashboard.guarding import GUARD
 from dashboard.logins import LOGINS
 from dashboard.shop_control import ShopControl
@@ -228,6 +228,14 @@ def dropped(drop: Drop) -> list[words.Part]:
     parts += [{"text": " "}, {"text": "What is expected", "target": target}]
     if drop.flows:
         parts += [{"text": ", "}, {"text": "the newest flow", "target": to_flow(drop.flows[0])}]
+    return parts
+
+
+def noted(note: ServiceNote) -> list[words.Part]:
+    """Say what is known of a service, with a link to the newest flow that is concerned, if there is one."""
+    parts = words.marked(note.text, codes=[], strongs=[note.service])
+    if note.flows:
+        parts += [{"text": " "}, {"text": "The newest of them", "target": to_flow(note.flows[0])}]
     return parts
 
 

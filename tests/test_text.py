@@ -137,6 +137,18 @@ def test_what_a_limit_leaves_out_is_no_calm() -> None:
     ]
 
 
+def test_what_ended_flows_are_owed_is_no_calm() -> None:
+    note = {"kind": "ended_flows_owed", "service": "fraud", "text": "fraud did not react to OrderPlaced."}
+    rests = {**CALM["rests_on"], "notes": [note]}
+    none = {"stuck": [], "cohorts": [], "total": 0, "flows": 0, **CALM, "rests_on": rests}
+
+    assert text.stuck(none, 0).splitlines() == [
+        "No flow is stuck, but flows that ended are still owed something.",
+        "Rests on 12 expected steps.",
+        "fraud did not react to OrderPlaced.",
+    ]
+
+
 def test_a_clock_that_was_set_back_makes_nothing_younger_than_nothing() -> None:
     """The collector's times are ahead of this machine's then, for hours."""
     busy = {"stuck": [finding("A-1")], "cohorts": [], "total": 1, "flows": 1, **CALM}

@@ -28,6 +28,7 @@ _COLUMNS = (
     "LAST",
     "MISSES",
 )
+_OWED = "flows that ended are still owed something."
 _DROPPED = "less happens than normally:"
 
 
@@ -37,6 +38,8 @@ def calm(document: Document) -> list[str]:
     nothing = "Nothing else" if unexplained else "Nothing"
     if document["drops"]:
         head = [f"No{' other' if unexplained else ''} flow is stuck, but {_DROPPED}", *_drops(document)]
+    elif any(note["kind"] == "ended_flows_owed" for note in rests["notes"]):
+        head = [f"No{' other' if unexplained else ''} flow is stuck, but {_OWED}"]
     else:
         # What a limit leaves out may be stuck, and nobody would know.
         crowded = any(note["kind"] == "crowded" for note in rests["notes"])

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from collector.columns.joins import Ints, Mask
+from collector.diagnosis.endings import Ending
 from collector.diagnosis.paces import Pace
 from collector.diagnosis.record import Names
 
@@ -85,8 +86,10 @@ class Expected:
     sources: frozenset[tuple[int, int]]  # (step, event type) where the step causes nearly all of the type
     known_types: Ints  # ascending: event types seen often enough to know what follows them
     ending_types: Ints  # ascending: event types that normally end their branch
+    endings: Mapping[int, Ending]  # by such a type: the flows that ended in it, if they were enough
     ignored_types: frozenset[int] = frozenset()  # declared: nothing is owed after them, no success either
     ignored_services: frozenset[int] = frozenset()  # declared: these owe nothing
+    declared_ends: frozenset[int] = frozenset()  # event types that end flows
 
     def of(self, step: int, join: int) -> Expectation | None:
         """The expectation that an entry broke; None if a handling failed before anything was learned."""

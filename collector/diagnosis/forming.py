@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from collector.columns.joins import Ints
+from collector.diagnosis.endings import Endings
 from collector.diagnosis.evidence import Habit
 from collector.diagnosis.expected import FOREVER, Expectation, Expected, Gather
 from collector.diagnosis.habits import Habits, Regularity
@@ -27,6 +28,7 @@ class Known:
     names: Names
     habits: Habits
     needs: Needs
+    endings: Endings
     steps: dict[int, StepHabits] = field(default_factory=dict)
     types: Counter[int] = field(default_factory=Counter)  # messages of each event type
     followed: dict[int, Habit] = field(default_factory=dict)  # by type: whether anything was published after
@@ -84,7 +86,7 @@ class Forming:
                 self._made[step] = self._expectation(step, seen)
             if (expectation := self._made[step]) is not None:
                 steps[step] = expectation
-        joins = self._joins()
+        joins, ending = self._joins(), self.ending_types()
         return Expected(
             version=version,
             names=known.names,
@@ -97,7 +99,8 @@ class Forming:
             joined=frozenset(s for s in steps if known.needs.is_joined(s, set(known.steps[s].emits))),
             sources=frozenset((step, code) for step, seen in known.steps.items() for code in seen.sources),
             known_types=np.array(sorted(c for c, n in known.types.items() if n >= habits.flows), np.int64),
-            ending_types=self._ending(),
+            ending_types=ending,
+            endings=known.endings.known(ending),
         )
 
     def renew_all(self, steps: frozenset[int]) -> None:
@@ -105,11 +108,11 @@ class Forming:
         for step in steps:
             self._made.pop(step, None)
 
-    def _ending(self) -> Ints:
+    def ending_types(self) -> Ints:
         """The event types that normally end their branch: nothing is published because of them."""
-        share = 1 - self._known.habits.sources
+        share, needed = 1 - self._known.habits.sources, self._known.needs.needed()
         ending = {code for code, followed in self._known.followed.items() if followed.share <= share}
-        return np.array(sorted(ending - {type_of(step) for step in self._needed}), np.int64)
+        return np.array(sorted(ending - {type_of(step) for step in needed}), np.int64)
 
     def _joins(self) -> dict[Steps, Expectation]:
         """What is expected once all of several steps have happened, by those steps.

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from collector.columns.joins import Ints, Mask, find, groups, once
+from collector.diagnosis.endings import Endings
 from collector.diagnosis.evidence import Habit
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.forming import Forming, Known
@@ -30,7 +31,7 @@ class Learner:
 
     def __init__(self, names: Names, habits: Habits | None = None) -> None:
         self.habits = habits or Habits()
-        self.known = Known(names, self.habits, Needs(names, self.habits))
+        self.known = Known(names, self.habits, Needs(names, self.habits), Endings(self.habits))
         self.flows = 0  # how many it has learned from
         self.version = 0  # grows with every change of what is expected
         self.forgotten = 0  # steps that there was no room for,
@@ -56,6 +57,7 @@ class Learner:
         if lesson.stuck is not None:
             return
         self.known.needs.learn(lesson)
+        self.known.endings.learn(lesson, self._forming.ending_types())
         self._forget_the_rarest()
         self.flows += int((lesson.flows & (lesson.heard == 0)).sum())
 
@@ -305,6 +307,7 @@ class Learner:
                 del seen.emits[code]
                 seen.kinds.pop(code, None)
         known.needs.forget(gone, frozenset(codes.services.tolist()))
+        known.endings.forget(gone)
         self._changed()
 
     def _is_learned(self, step: int, seen: StepHabits) -> bool:

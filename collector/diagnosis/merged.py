@@ -68,6 +68,7 @@ def _without_ignored(learned: Expected, declared: Declared) -> Expected:
         sources=frozenset(source for source in learned.sources if source[0] in steps),
         ignored_types=types,
         ignored_services=services,
+        declared_ends=ends,
     )
 
 

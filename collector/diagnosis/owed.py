@@ -23,6 +23,7 @@ from collector.columns.joins import (
 )
 from collector.columns.keys import pair_keys
 from collector.diagnosis.debts import NOTHING, Debt, Owed, together
+from collector.diagnosis.ended import Ends
 from collector.diagnosis.expected import Expectation, Expected
 from collector.diagnosis.record import Names, Reactions, Record, type_of
 from collector.diagnosis.unseen import flows_beyond, handled_by_others, published_by_others
@@ -127,6 +128,11 @@ class Demands:
             types = (self.names.event_types.code(name) for name, _ in expectation.emits)
             leads.add_edges_from((type_of(step), event_type) for event_type in types)
         return leads
+
+    @cached_property
+    def ends(self) -> Ends:
+        """What is known of ends."""
+        return Ends(self.expected)
 
     def _following(self, types: Iterable[int]) -> Ints:
         """The event types that follow from *types*, at any distance."""

@@ -7,6 +7,7 @@ from collector.diagnosis.paces import Pace
 
 StandingState: TypeAlias = Literal["learning", "always", "sometimes", "declared", "forgotten"]
 DropKind: TypeAlias = Literal["take", "publish", "follow"]
+UnpaidKind: TypeAlias = Literal["react", "succeed", "publish"]
 StandingKind: TypeAlias = Literal["reaction", "event", "join", "input"]
 
 
@@ -80,6 +81,25 @@ class Absence:
 
 
 @dataclass(frozen=True)
+class Unpaid:
+    """What a service still owes flows that had ended, so that none of them is stuck by it.
+
+    It did not *react* to the triggers, did not *succeed* in handling them, or did not *publish* `missing`.
+    """
+
+    kind: UnpaidKind
+    service: str
+    group: str
+    triggers: tuple[str, ...]
+    missing: str | None
+    ends: tuple[str, ...]  # the event types in which the flows ended, the most frequent first
+    count: int  # of flows
+    since: int  # since when the first of it is owed, nanoseconds since the epoch,
+    last: int  # and the last
+    flows: tuple[str, ...]  # ids of flows concerned, newest first, at most 20
+
+
+@dataclass(frozen=True)
 class Crowd:
     """A limit that was exceeded lately: some of what there is, is not known."""
 
@@ -95,3 +115,4 @@ class Standings:
     drops: tuple[Drop, ...] = ()
     absences: tuple[Absence, ...] = ()
     crowds: tuple[Crowd, ...] = ()
+    unpaid: tuple[Unpaid, ...] = ()

@@ -85,6 +85,7 @@ class Chunk:
     unsure: Mask  # it has an event type for which it is not known yet what follows
     torn: Mask  # what is in it shows that telemetry of it was lost; `lost` also has what may have been
     deleted: Mask  # people deleted some of its spans
+    looked: int = 0  # when it was last looked whether flows that stopped had ended, nanoseconds
     lived: int = 0  # spans of living flows, at the last `Memory.compact`
     _excused: Ints = field(default_factory=lambda: np.empty(0, np.int64))  # entries that are owed no more
 

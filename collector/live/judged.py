@@ -28,6 +28,7 @@ class Judged:
     owed: Owed
     age: Ints  # of each entry of *owed*: how long it is owed, less the delay of telemetry
     coming: Mask  # of each flow: more of it may be on its way
+    unpaid: Owed  # what is said of services from now on, because the flows that owe it have ended
 
     def stuck_from(self, now: int) -> Ints:
         """When each flow becomes stuck if no more of it comes, in nanoseconds; 0 is never.

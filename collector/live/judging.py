@@ -9,11 +9,10 @@ import pyarrow as pa
 from collector.columns.joins import Ints, Mask, find, once
 from collector.columns.keys import Keys, pair_keys
 from collector.diagnosis import Debt, Names, states
-from collector.diagnosis.debts import Owed
+from collector.diagnosis.debts import NOTHING, Owed
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.findings import Life
 from collector.diagnosis.owed import Demands
-from collector.diagnosis.record import Record
 from collector.diagnosis.vocabulary import Codes
 from collector.live.absences import Absences
 from collector.live.chunk import Chunk
@@ -25,9 +24,11 @@ from collector.live.judged import Judged, waiting_since
 from collector.live.lives import Lives
 from collector.live.losses import Losses
 from collector.live.orphans import OrphanCounts
+from collector.live.unpaid import UnpaidDebts
 from collector.model.flows import State
-from collector.model.wording import MINUTE
+from collector.model.wording import MINUTE, SECOND
 
+_LOOK_AGAIN = 10 * SECOND  # at flows that stopped: what is known of ends grows
 _PATIENCE = 5 * MINUTE  # nobody should wait longer for a first word
 _NONE: Keys = np.empty(0, np.uint64)
 _NOTHING: Ints = np.empty(0, np.int64)
@@ -41,6 +42,7 @@ class Judging:
         self.deafness = Deafness(names)
         self.losses = Losses()
         self.absences = Absences(names)
+        self.unpaid = UnpaidDebts(names)
         self.cuts = Cuts(names)
         self._orphans = OrphanCounts(names)
         self._journal = Journal()
@@ -55,15 +57,16 @@ class Judging:
         self.deafness.hear(rows)
         self.absences.see_spans(rows)
 
-    def see(self, happened: Record) -> None:
-        """Learn from what happened in flows with new spans."""
-        self.lives.see(happened)
-        self._orphans.see(happened)
-        self.absences.see(happened)
+    def see(self, chunk: Chunk) -> None:
+        """Learn from what happened in *chunk*: flows with new spans."""
+        self.lives.see(chunk.record)
+        self._orphans.see(chunk.record)
+        self.absences.see(chunk.record)
+        self.unpaid.see(chunk)
 
     def forget(self, codes: Codes) -> None:
         """Forget what is known by these names, which nothing in memory refers to."""
-        for part in (self.lives, self.deafness, self.absences, self._orphans):
+        for part in (self.lives, self.deafness, self.absences, self._orphans, self.unpaid):
             part.forget(codes)
 
     def begin(self, chunks: Sequence[Chunk], demands: Demands) -> None:
@@ -95,6 +98,7 @@ class Judging:
         if excused.any():
             chunk.excuse(excused, lost)
             owed, slack = owed.where(~excused), slack[~excused]
+        owed, slack, unpaid = self._ended(chunk, owed, slack, now)
         # Telemetry that seems lost may not have arrived yet: the sender of the first event is often the last
         # to export it.
         coming = np.asarray(chunk.flows["received"].to_numpy()) > now - quiet
@@ -106,7 +110,30 @@ class Judging:
         state[chunk.marks.vouched] = State.STUCK
         # Nobody knows any more what it waits for: that is no reason to call it done.
         state[chunk.marks.stopped & chunk.unsure & (state == State.DONE)] = State.STUCK
-        return Judged(chunk, chunk.alive.copy(), state, owed, now - owed.since - slack, coming)
+        return Judged(chunk, chunk.alive.copy(), state, owed, now - owed.since - slack, coming, unpaid)
+
+    def _ended(self, chunk: Chunk, owed: Owed, slack: Ints, now: int) -> tuple[Owed, Ints, Owed]:
+        """(*owed* without what nobody waits for in flows that ended, its slack, and what that is)."""
+        age = now - owed.since - slack
+        past = (age > owed.deadline) | (owed.final & (age > 0))
+        asked = (age > owed.due) | past
+        if now - chunk.looked < _LOOK_AGAIN:
+            asked &= ~(past & chunk.marks.overdue[owed.flow])
+        elif asked.any():
+            chunk.looked = now
+        ends = np.full(len(owed), -1)
+        if asked.any():
+            ends[asked] = chunk.judged_by.ends.excusing(chunk.record, owed.where(asked))
+        # No flow is late by what it does not wait for.
+        owed = replace(owed, due=np.where(ends >= 0, owed.deadline, owed.due))
+        over = (ends >= 0) & past
+        if not over.any():
+            return owed, slack, NOTHING
+        unpaid = owed.where(over)
+        self.unpaid.add(chunk, unpaid, ends[over], self._demands.expected, now)
+        chunk.excuse(over, np.zeros(len(over), np.bool_))
+        chunk.marks.vouched[unpaid.flow] = False
+        return owed.where(~over), slack[~over], unpaid
 
     def _patient(self, owed: Owed, slack: Ints, fresh: Mask, now: int) -> tuple[Owed, Mask, Mask]:
         """(*owed* with more time where less can be known, what may have been paid unheard, what is given up).
@@ -178,10 +205,11 @@ class Judging:
     def _missed_in_a_row(self) -> tuple[Keys, Ints]:
         """How many messages each step missed in a row: (runs, ascending, and the length of each)."""
         keys = [_NONE]
-        for chunk in self._chunks:
-            missed = self.lives.overtaken(chunk.owed) & chunk.alive[chunk.owed.flow]
+        living = [chunk.owed.where(chunk.alive[chunk.owed.flow]) for chunk in self._chunks]
+        for every in (*living, self.unpaid.owed):
+            missed = self.lives.overtaken(every)
             if missed.any():
-                owed = chunk.owed.where(missed & self._shaky(chunk.owed))
+                owed = every.where(missed & self._shaky(every))
                 ends = self.lives.next_taken(owed)
                 keys.append(_run_of(owed, ends)[ends > 0])
         return np.unique(np.concatenate(keys), return_counts=True)

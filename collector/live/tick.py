@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from collector.columns.joins import Mask, once
 from collector.conventions import DEFAULT_NAMING, Naming
-from collector.diagnosis import Debt, Habits, Learner, Names
+from collector.diagnosis import Habits, Learner, Names
 from collector.diagnosis.declared import NOTHING_DECLARED, Declared
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.merged import merged
@@ -32,6 +32,7 @@ from collector.live.memory import Memory, Restored
 from collector.live.pacing import Pacing
 from collector.live.shown import Shown
 from collector.live.snapshot import EMPTY, RECENT, Effort, Snapshot
+from collector.live.teaching import Teaching
 from collector.model.decisions import Decision
 from collector.model.deletions import Doomed
 from collector.model.flows import SET_ASIDE, State
@@ -69,6 +70,7 @@ class Tick:
         self.learner = Learner(names, habits)
         self._memory = Memory(Demands(self.learner.expected()), keying)
         self._judging = Judging(names, self._memory.demands)
+        self._teaching = Teaching(self.learner, self._judging.losses)
         self._shown = Shown()
         self.crowding = Crowding(names, self.learner, self._judging)
         self.listening = Listening(store, self._judging.deafness, pacing.pause_s)
@@ -237,7 +239,7 @@ class Tick:
         self.archive.absorb(absorbed)
         if chunk is not None:
             self.archive.refuse(self._memory.refuse(chunk.stitched.flows.refused))
-            self._judging.see(chunk.record)
+            self._judging.see(chunk)
 
     def _halves(self, rows: pa.Table, done: str) -> list[pa.Table]:
         """Split *rows* by trace into two halves; a single trace is counted as lost, and none are returned."""
@@ -278,7 +280,8 @@ class Tick:
             found = standings(self.learner.known, expected, now, others)
             self._shown = shown = Shown(now, expected, said, found)
         absences = self._judging.absences.now(now, self.learner.known.publisher)
-        return replace(shown.standings, absences=absences, crowds=self.crowding.told(now))
+        unpaid = self._judging.unpaid.told(now)
+        return replace(shown.standings, absences=absences, crowds=self.crowding.told(now), unpaid=unpaid)
 
     def _snapshot(self, judged: Sequence[Judged], now: int) -> Snapshot:
         lives, journal = self._judging.told(judged, self._memory.demands.expected, now)
@@ -299,12 +302,8 @@ class Tick:
     def _keep(self, judged: Sequence[Judged], now: int) -> None:
         """Store flows that stopped; learn from flows at rest, and evict them."""
         for one in judged:
-            chunk, stuck = one.chunk, one.state >= State.STUCK
-            newly = stuck & ~chunk.marks.overdue & one.alive
-            if newly.any():
-                self._learn_misses(one, newly, now)
-            chunk.note_overdue(stuck & one.alive)
-            self._teach(one, self._resting(one, now), now)
+            self._teaching.stopped(one, now)
+            self._teaching.resting(one, self._resting(one, now), now)
         self.archive.flush()
         for one in judged:
             # A restart would not find a stopped flow among the newest spans.
@@ -321,33 +320,6 @@ class Tick:
         received = np.asarray(one.chunk.flows["received"].to_numpy())
         resting: Mask = one.chunk.alive & (one.state == State.DONE) & (received <= now - self._quiet(now))
         return resting
-
-    def _teach(self, one: Judged, resting: Mask, now: int) -> None:
-        chunk = one.chunk
-        received = np.asarray(chunk.flows["received"].to_numpy())
-        fresh = resting & (received > chunk.marks.heard) & ~chunk.cut
-        if not fresh.any():
-            return
-        self._judging.losses.see(chunk.torn[fresh])
-        try:
-            self.learner.learn(chunk.lesson(fresh & ~chunk.marks.overdue, now))
-            self.learner.doubt(chunk.lesson(fresh & chunk.marks.overdue, now))
-        except Exception:
-            log.exception("%d flows could not teach", int(fresh.sum()))
-        chunk.note_taught(fresh)  # also if it failed: it would fail again
-
-    def _learn_misses(self, one: Judged, newly: Mask, now: int) -> None:
-        """Note what flows that just stopped owe, and learn from what they do not owe."""
-        owed = one.owed.where((one.age > one.owed.deadline) & newly[one.owed.flow])
-        for kind, published in ((Debt.REACTION, False), (Debt.MESSAGE, True)):
-            mine = owed.kind == kind
-            self.learner.miss(owed.step[mine], owed.since[mine], published=published)
-        chunk = one.chunk
-        try:
-            self.learner.learn(chunk.lesson(newly, now, stuck=one.owed.where(newly[one.owed.flow])))
-        except Exception:
-            log.exception("%d stuck flows could not teach", int(newly.sum()))
-        chunk.note_taught(newly)
 
     def _bound(self, judged: Sequence[Judged], now: int) -> None:
         """Evict early the flows that are too large to judge, and those that memory cannot hold."""

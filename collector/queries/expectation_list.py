@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from collector.diagnosis.declared import Responsible
-from collector.diagnosis.standing import Absence, Change, Crowd, Standing, Standings
+from collector.diagnosis.standing import Absence, Change, Crowd, Standing, Standings, Unpaid
 from collector.diagnosis.standing import Drop as Fallen
 from collector.model.answers import (
     Changed,
@@ -15,6 +15,7 @@ from collector.model.answers import (
     ExpectationKind,
     Expectations,
     ExpectedStep,
+    NoteKind,
     RestsOn,
     ServiceNote,
 )
@@ -23,6 +24,7 @@ from collector.model.wording import HOUR, counted, moment, percent
 
 MOST_DECISIONS = 1_000  # that are shown
 _DAY = 24 * HOUR
+_FEW = 3  # names that are listed
 _KINDS: Mapping[str, ExpectationKind] = {
     "reaction": "reaction",
     "event": "publish",
@@ -80,6 +82,11 @@ def rests_on(standings: Standings, now: int) -> RestsOn:
     """What it rests on if nothing is called stuck at *now*."""
     states = [one.state for one in standings.standings]
     owed = sum(one.state == "always" and one.deadline_ms is not None for one in standings.standings)
+    notes = [
+        *(_unpaid(one, now) for one in standings.unpaid),
+        *(_absent(one, now) for one in standings.absences),
+        *map(_crowded, standings.crowds),
+    ]
     rests = RestsOn(
         expected=owed + states.count("declared"),
         learning=states.count("learning"),
@@ -90,7 +97,7 @@ def rests_on(standings: Standings, now: int) -> RestsOn:
         ended_more=sum(one.window - one.hits for one in standings.drops if one.kind == "follow"),
         disused=sum(one.disused for one in standings.standings),
         sentence="",
-        notes=[*(_absent(one, now) for one in standings.absences), *map(_crowded, standings.crowds)],
+        notes=notes,
     )
     return msgspec.structs.replace(rests, sentence=_calm(rests))
 
@@ -101,11 +108,39 @@ def _absent(one: Absence, now: int) -> ServiceNote:
         f"No span of {one.service} since {since}, but {counted(one.effects, 'reaction')} to what it "
         "publishes: it works, and its telemetry is missing."
     )
-    return ServiceNote(kind="telemetry_missing", service=one.service, since_unix_nano=one.since, text=text)
+    return _note("telemetry_missing", one.service, one.since, text)
 
 
 def _crowded(one: Crowd) -> ServiceNote:
-    return ServiceNote(kind="crowded", service="__other__", since_unix_nano=one.since, text=one.text)
+    return _note("crowded", "__other__", one.since, one.text)
+
+
+def _unpaid(one: Unpaid, now: int) -> ServiceNote:
+    """Such as "fraud did not react to OrderPlaced in 12 flows that had ended (OrderCancelled)"."""
+    who, after = _who(one.service, one.group), " and ".join(one.triggers)
+    what = {
+        "react": f"did not react to {after}",
+        "succeed": f"failed to handle {after}",
+        "publish": f"took {after} and did not publish {one.missing}",
+    }[one.kind]
+    ended = f"in {counted(one.count, 'flow')} that had ended ({_some(one.ends)})"
+    when = f"since {moment(one.since, now)}"
+    if one.count > 1:
+        when += f", the last time at {moment(one.last, now)}"
+    stuck = "it is not stuck by that" if one.count == 1 else "none of them is stuck by that"
+    text = f"{who} {what} {ended}, {when}: {stuck}."
+    return _note("ended_flows_owed", one.service, one.since, text, one.flows)
+
+
+def _some(names: Sequence[str]) -> str:
+    """`OrderCancelled`, `OrderCancelled, OrderExpired and 3 others`."""
+    if len(names) <= _FEW:
+        return ", ".join(names)
+    return f"{', '.join(names[: _FEW - 1])} and {len(names) - _FEW + 1} others"
+
+
+def _note(kind: NoteKind, service: str, since: int, text: str, flows: Sequence[str] = ()) -> ServiceNote:
+    return ServiceNote(kind=kind, service=service, since_unix_nano=since, text=text, flows=list(flows))
 
 
 def _calm(rests: RestsOn) -> str:

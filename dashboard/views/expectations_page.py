@@ -68,7 +68,7 @@ def news() -> None:
             lines = [page.dropped(drop) for drop in found.drops]
             mount("notice", {"tone": "amber", "lines": lines}, key="drops")
         shown = [step for step in found.expectations if matches(step, st.session_state.expected_q)]
-        notes: list[list[Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
+        notes = [page.noted(note) for note in found.rests_on.notes]
         lines = [[{"text": found.rests_on.sentence}], *notes, *disused(shown)]
         head = {"title": headline(found), "lines": lines}
         body = {"head": head, "pills": pills(shown), **rows(in_state(shown))}

@@ -108,6 +108,8 @@ def calm(summary: Summary, found: Stuck) -> str:
     """Say that no flow is stuck; never that all is well while a share has fallen, or nothing is expected."""
     if found.drops:
         return "No flow is stuck, but less happens than normally."
+    if any(note.kind == "ended_flows_owed" for note in found.rests_on.notes):
+        return "No flow is stuck, but flows that ended are still owed something."
     known = found.rests_on.expected or summary.learning.expectations
     crowded = any(note.kind == "crowded" for note in found.rests_on.notes)
     if known and (summary.troubles or crowded):  # it may have missed something
@@ -133,7 +135,7 @@ def grounds(found: Stuck) -> list[list[words.Part]]:
         {"text": f"{found.rests_on.sentence} "},
         {"text": "Show them", "target": {"page": "expectations"}},
     ]
-    notes: list[list[words.Part]] = [[{"text": note.text}] for note in found.rests_on.notes]
+    notes = [page.noted(note) for note in found.rests_on.notes]
     if found.dismissed:
         notes.insert(0, never_mind.counted(found.dismissed))
     drops = (page.dropped(drop) for drop in found.drops)
@@ -178,7 +180,8 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     if not known.expectations:
         return {"key": "calm", "calm": LEARNING}
     flows = words.count(known.flows, "flow")
-    well = not (summary.states.get("late") or found.drops or found.dismissed or found.unlisted)
+    owed = any(note.kind == "ended_flows_owed" for note in found.rests_on.notes)
+    well = not (summary.states.get("late") or found.drops or found.dismissed or found.unlisted or owed)
     met = ", all met" if well else ""
     if found.rests_on.expected:  # the headline has said how many
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}

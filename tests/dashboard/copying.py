@@ -38,6 +38,7 @@ WORDS = {
     "EvidenceKind",
     "ExpectationKind",
     "ExpectationState",
+    "NoteKind",
     "Literal",
     "SpansKept",
     "StateWord",

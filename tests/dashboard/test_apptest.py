@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard.client import Answered, Api
+from dashboard.expectation_shapes import ServiceNote
 from dashboard.shapes import Stuck, Unexplained
 from dashboard.total_shapes import SpanCounts, Summary
 from tests.dashboard.factories import made
@@ -121,6 +122,35 @@ def test_nothing_is_called_still_learned_beside_flows_that_stopped(
     assert said(body["head"]["title"]) == "1,000 flows are stuck."
     assert any(said(line).startswith(left.sentence) for line in body["head"]["lines"])
     assert body["groups"][0]["calm"] == "Which service each of them waits for is not known any more."
+
+
+def test_what_ended_flows_are_owed_is_said_of_the_service(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cancelled order is not stuck because fraud never answered; that fraud never did is no calm either."""
+    summary, stuck = Api.summary, Api.stuck
+    text = "fraud did not react to OrderPlaced in 12 flows that had ended (OrderCancelled)."
+    note = made(ServiceNote, kind="ended_flows_owed", service="fraud", text=text, flows=["A-12"])
+
+    def calm(api: Api) -> Answered[Summary]:
+        answered = summary(api)
+        return replace(answered, value=msgspec.structs.replace(answered.value, states={"done": 40}))
+
+    def none(api: Api, *, each: int = 6) -> Answered[Stuck]:
+        answered = stuck(api, each=each)
+        rests = msgspec.structs.replace(answered.value.rests_on, notes=[note])
+        changed = msgspec.structs.replace(answered.value, stuck=[], cohorts=[], drops=[], rests_on=rests)
+        return replace(answered, value=changed)
+
+    monkeypatch.setattr(Api, "summary", calm)
+    monkeypatch.setattr(Api, "stuck", none)
+    app.run()
+
+    body = drawn(app, "stuck")
+    assert said(body["head"]["title"]) == "No flow is stuck, but flows that ended are still owed something."
+    (line,) = [line for line in body["head"]["lines"] if said(line).startswith(text)]
+    assert line[-1] == {"text": "The newest of them", "target": {"page": "flow", "flow": "A-12"}}
+    assert "all met" not in body["groups"][0]["calm"]
 
 
 def test_the_first_page_says_what_is_stuck(app: AppTest) -> None:

@@ -15,6 +15,7 @@ from collector.model.answers.expectations import (
     Expectations,
     ExpectationState,
     ExpectedStep,
+    NoteKind,
     RestsOn,
     ServiceNote,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "Message",
     "Missing",
     "Note",
+    "NoteKind",
     "Otlp",
     "Pace",
     "Percentiles",

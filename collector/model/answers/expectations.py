@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from collector.model.answers.base import Answer, says
 
 ExpectationKind: TypeAlias = Literal["reaction", "publish", "join", "input"]
+NoteKind: TypeAlias = Literal["telemetry_missing", "ended_flows_owed", "crowded"]
 ExpectationState: TypeAlias = Literal["learning", "always", "sometimes", "declared", "forgotten"]
 
 
@@ -79,12 +80,17 @@ class Decision(Answer, frozen=True, kw_only=True):
 
 
 class ServiceNote(Answer, frozen=True, kw_only=True):
-    """A doubt about what is known of a service, or of all that a limit leaves out (`crowded`)."""
+    """What is said of a service and of no flow.
 
-    kind: Literal["telemetry_missing", "crowded"]
+    Its spans are missing although their effects are seen; it owes something to flows that had ended
+    (`ended_flows_owed`); or a limit leaves it out (`crowded`).
+    """
+
+    kind: NoteKind
     service: Annotated[str, says("`__other__` for all that a limit leaves out")]
     since_unix_nano: int
     text: str
+    flows: Annotated[list[str], says("ids of flows concerned, newest first, at most 20")]
 
 
 class RestsOn(Answer, frozen=True, kw_only=True):
@@ -99,9 +105,7 @@ class RestsOn(Answer, frozen=True, kw_only=True):
     ended_more: Annotated[int, says("flows that ended where flows used to go on")]
     disused: Annotated[int, says("still expected, and not seen to happen for a day")]
     sentence: Annotated[str, says("all of this in one")]
-    notes: Annotated[
-        list[ServiceNote], says("services whose spans are missing, though their effects are seen")
-    ]
+    notes: Annotated[list[ServiceNote], says("what is said of services, and of no flow")]
 
 
 class Expectations(Answer, frozen=True, kw_only=True):
