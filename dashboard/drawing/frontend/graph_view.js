@@ -41,8 +41,7 @@ export class GraphView {
     this.act = act;
     this.ids = new Map();
     this.view = this.lit = null;
-    const group = (kind) => sv("g", { class: kind });
-    const [edges, nodes, labels] = ["edges", "nodes", "labels"].map(group);
+    const [edges, nodes, labels] = ["edges", "nodes", "labels"].map((kind) => sv("g", { class: kind }));
     this.nodes = new Layer(
       nodes,
       (item) => this.makeNode(item),
@@ -127,7 +126,8 @@ export class GraphView {
     if (!same) {
       const fresh = g.classList.contains("new") ? "new" : "";
       g.setAttribute("class", `node ${node.kind} ${node.state || ""} ${fresh}`);
-      g.replaceChildren(hit, card(node, hit));
+      while (g.lastChild !== hit) g.lastChild.remove();
+      g.append(card(node, hit)); // its button stays, and with it the focus
     }
     const place = `translate(${node.x}px, ${node.y}px)`;
     if (g.style.transform !== place) g.style.transform = place;

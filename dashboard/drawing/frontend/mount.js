@@ -4,6 +4,7 @@
 import { grow, setClock } from "./ages.js";
 import { rgb } from "./canvas_pen.js";
 import { el } from "./elements.js";
+import { keepingFocus } from "./focus.js";
 import { searchKey } from "./search_key.js";
 
 // The view of each place in a page, by its parent element.
@@ -21,7 +22,7 @@ export function mountView(View, { parentElement, data, setTriggerValue }) {
   }
   view.act.trigger = (name, value) => setTriggerValue(name, value);
   view.root.dataset.theme = theme(parentElement.host || parentElement);
-  const count = view.painter.update(data);
+  const count = keepingFocus(view.root, () => view.painter.update(data));
   view.fitting();
   grow(view.root);
   view.root.dataset.count = count ?? "";
