@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
+from dashboard.expectation_shapes import Expectations, ExpectedStep
 from dashboard.total_shapes import Map, MapEmit, MapEvent
+from tests.dashboard.accessible import serious
 from tests.dashboard.factories import finding, made
 from tests.dashboard.servers import Dashboard
 from tests.dashboard.staging import Stage, of, short_story
@@ -52,6 +54,8 @@ def shown(stage: Stage) -> Stage:
     stage.flow("A-1", of(story, "A-1", state="stuck", findings=[finding(reserved)]))
     events = [made(MapEvent, event_type=name, count=9, services=["order"]) for name in ("Placed", "Paid")]
     emits = [made(MapEmit, service="payment", event_type="Placed", emits="Paid", count=9)]
+    step = made(ExpectedStep, kind="reaction", event_type="Placed", service="payment", state="always")
+    stage.documents["/api/v1/expectations"] = made(Expectations, expectations=[step], replayed=True)
     stage.documents["/api/v1/map"] = made(Map, flows=9, flows_in_window=9, events=events, emits=emits)
     return stage
 
@@ -64,12 +68,16 @@ def shown(stage: Stage) -> Stage:
         ("/choreography", ".stage"),
         ("/", ".tiles"),
         ("/flows", "table"),
+        ("/expectations", "table"),
     ],
 )
 def test_a_page_can_be_used_at_every_width(
     page: Page, theatre: Dashboard, shown: Stage, address: str, drawn: str
 ) -> None:
-    """Below 901 px graph and map had no height, and a button of the switch could not be read."""
+    """Below 901 px graph and map had no height, and a button of the switch could not be read.
+
+    What those who do not see or point cannot use, axe-core finds.
+    """
     page.goto(theatre.url + address)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 844})
@@ -84,3 +92,4 @@ def test_a_page_can_be_used_at_every_width(
         assert page.evaluate(CLIPPED) == [], width
         assert page.evaluate(COVERED) == [], width
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    assert serious(page) == []

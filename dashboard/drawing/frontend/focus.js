@@ -13,7 +13,7 @@ export function keepingFocus(root, update) {
   const next = focused.isConnected ? focused : sameOf(root, place);
   // Without its like, keys go on at what it was in, unless the view has found a place itself.
   if (next) next.focus({ preventScroll: true });
-  else if (!root.contains(tree.activeElement)) nearest(trail)?.focus({ preventScroll: true });
+  else if (!root.contains(tree.activeElement)) homeOf(root, trail)?.focus({ preventScroll: true });
   return result;
 }
 
@@ -23,37 +23,29 @@ function trailOf(root, node) {
   return trail;
 }
 
-function nearest(trail) {
-  return trail.find((node) => node.isConnected && (node.tabIndex >= 0 || node.hasAttribute("tabindex")));
-}
-
-// What an element is called: by its target, or what it is about, else by its text.
+// What an element is called: by its target, or what it is about, else by its text. Figures may change.
 function nameOf(node) {
-  return node.getAttribute("href") || node.dataset.ref || node.getAttribute("aria-label") || node.textContent;
+  const { href, ref } = { href: node.getAttribute("href"), ref: node.dataset.ref };
+  return href || ref || (node.getAttribute("aria-label") || node.textContent).replace(/[\d.,]+/g, "0");
 }
 
-// Where an element is: in which labelled things, which one of its kind there, and its name.
+// Where an element is: of which kind, in which labelled things, and its name.
 function placeOf(root, node) {
-  const around = aroundOf(root, node);
-  const place = { tag: node.localName, kind: node.getAttribute("class"), around, name: nameOf(node) };
-  const alike = likeOf(root, place);
-  return { ...place, count: alike.length, at: alike.indexOf(node) };
-}
-
-function aroundOf(root, node) {
-  const labels = trailOf(root, node)
-    .slice(1)
-    .map((one) => one.getAttribute("aria-label") || one.dataset.ref);
-  return labels.filter(Boolean).join("\n");
-}
-
-function likeOf(root, { tag, kind, around }) {
-  const same = (node) => node.getAttribute("class") === kind && aroundOf(root, node) === around;
-  return [...root.querySelectorAll(tag)].filter(same);
+  const labels = trailOf(root, node).map((one) => one.getAttribute("aria-label") || one.dataset.ref);
+  const around = labels.slice(1).filter(Boolean);
+  return [node.localName, node.getAttribute("class"), nameOf(node), ...around].join("\n");
 }
 
 function sameOf(root, place) {
-  const alike = likeOf(root, place);
-  const same = alike.find((node) => nameOf(node) === place.name);
-  return same || (alike.length === place.count ? alike[place.at] : undefined);
+  const [tag] = place.split("\n");
+  return [...root.querySelectorAll(tag)].find((node) => placeOf(root, node) === place);
+}
+
+// The nearest thing around it that can have the focus, or what has taken the place of that.
+function homeOf(root, trail) {
+  const around = trail.slice(1).find((node) => node.hasAttribute("tabindex"));
+  if (!around || around.isConnected) return around;
+  const label = around.getAttribute("aria-label");
+  const alike = [...root.querySelectorAll(`${around.localName}[tabindex]`)];
+  return alike.find((node) => node.getAttribute("aria-label") === label);
 }

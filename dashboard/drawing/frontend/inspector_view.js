@@ -14,15 +14,13 @@ export class InspectorView extends TextView {
     this.lists = ["ids", "attributes", "resource"].map((name) => new Attributes(name));
   }
 
-  // What its reader types, and where they are, outlives a refresh.
+  // Where its reader is outlives a refresh.
   update(data) {
-    const typing = this.root.getRootNode().activeElement;
     const down = this.root.firstChild?.scrollTop;
     super.update(data);
     const step = JSON.stringify([data.title, data.ids]);
     if (step === this.step) this.root.firstChild.scrollTop = down;
     this.step = step;
-    if (this.root.contains(typing)) typing.focus();
   }
 
   draw(data) {

@@ -1,7 +1,8 @@
-// The panel beside a drawing.
+// The panel beside a drawing. It has the focus while what had it in there is gone.
 
 import { el } from "./elements.js";
 
 export function panel(name, ...children) {
-  return el("aside.inspector", { "aria-label": name, data: { height: "fill" } }, children);
+  const props = { "aria-label": name, tabindex: -1, data: { height: "fill" } };
+  return el("aside.inspector", props, children);
 }
