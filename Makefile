@@ -33,7 +33,7 @@ help:
 	@echo "make torture   breaks disk, clock and decoders for half an hour (ARGS='--minutes 5 kills'); prints a table"
 	@echo "make audit     which pinned packages have known flaws? Writes sbom.cdx.json as well"
 	@echo "make pins      writes the versions installed in .venv down in constraints.txt"
-	@echo "make clean     removes .venv, node_modules and the data of the demo"
+	@echo "make clean     removes .venv, node_modules and the data of the demo, never choreoscope-data"
 
 # Check first, so that a machine that lacks something is left unchanged.
 $(BIN)/python:
@@ -119,4 +119,4 @@ pins: install
 	$(BIN)/python -m pip --disable-pip-version-check freeze --exclude-editable > constraints.txt
 
 clean:
-	rm -rf .venv .venv-audit sbom.cdx.json node_modules choreoscope-data .demo
+	rm -rf .venv .venv-audit sbom.cdx.json node_modules .demo

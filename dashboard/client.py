@@ -343,7 +343,7 @@ def decoded(response: httpx.Response, kind: type[T]) -> T:
         said = msgspec.json.decode(response.content)
         sentence, nearest = str(said["error"]), tuple(map(str, said.get("nearest") or ()))
     except (msgspec.DecodeError, KeyError, TypeError):
-        sentence = f"{response.url} answered {response.status_code}."
+        sentence = f"{response.url} answered {response.status_code}: is that the port of the collector's API?"
     if response.status_code == httpx.codes.NOT_FOUND:
         raise NotFoundError(sentence, nearest)
     raise (RefusedError if response.status_code in {401, 403} else ApiError)(sentence)

@@ -59,7 +59,7 @@ class Collector:
             "CHOREOSCOPE_API": self.api,
             **settings,
         }
-        self._log = folder / "collector.log"
+        self.log = folder / "collector.log"
         self.process: Running | None = None
 
     def start(self) -> "Collector":
@@ -73,10 +73,10 @@ class Collector:
             time.sleep(0.05)
         self.process.kill()  # the caller does not have it yet, so it cannot stop it
         self.process.wait()
-        raise AssertionError(f"the collector is not ready after {_READY_S} s: {self._log.read_text()}")
+        raise AssertionError(f"the collector is not ready after {_READY_S} s: {self.log.read_text()}")
 
     def _process(self) -> Running:
-        return Fork(collect, (), self.environment, stdout=self._log, stderr=self._log)
+        return Fork(collect, (), self.environment, stdout=self.log, stderr=self.log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the process a signal and return its exit code."""
@@ -115,5 +115,5 @@ class Program(Collector):
 
     def _process(self) -> Running:
         command = [sys.executable, "-m", "collector"]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT)

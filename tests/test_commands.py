@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -214,10 +215,35 @@ def test_bad_input_ends_with_two(collector: Collector, words: list[str], about: 
 
 
 def test_no_collector_is_told_with_what_to_do() -> None:
-    for address in ("http://127.0.0.1:9", "nonsense"):
-        done = run("stuck", environment={**os.environ, "CHOREOSCOPE_API": address})
-        assert done.returncode == 2
-        assert f"No answer from {address}: start a collector with '" in said(done)
+    done = run("stuck", environment={**os.environ, "CHOREOSCOPE_API": "http://127.0.0.1:9"})
+    assert done.returncode == 2
+    assert "No answer from http://127.0.0.1:9: start a collector with '" in said(done)
+
+
+@pytest.mark.parametrize(
+    ("given", "about"),
+    [
+        ("nonsense", "CHOREOSCOPE_API is 'nonsense': expected an address such as http://127.0.0.1:4319."),
+        ("localhost:4319", "is 'localhost:4319': expected an address such as http://localhost:4319."),
+        ("htp://ada:4319/x", "expected an address such as http://ada:4319."),
+        ("http://[::1", "expected an address such as http://127.0.0.1:4319."),
+        (
+            "http://127.0.0.1:{http_port}",
+            "the port that takes spans (OTLP/HTTP): expected that of the API, 4319",
+        ),
+        ("http://127.0.0.1:{grpc_port}", "is it the port for spans (OTLP/gRPC)?"),
+        ("http://127.0.0.1:{api_port}/api/v1", "no API below '/api/v1': expected http://127.0.0.1:"),
+        ("http://127.0.0.1:{api_port}/docs/", "no API below '/docs': expected http://127.0.0.1:"),
+        ("https://127.0.0.1:{api_port}", "its address begins with http://"),
+    ],
+)
+def test_another_door_than_the_api_is_told_apart(collector: Collector, given: str, about: str) -> None:
+    """People name the port they know, or copy an address with its path."""
+    where = given.format(**vars(collector)) if "{" in given else given
+    done = run("stuck", environment={**os.environ, "CHOREOSCOPE_API": where})
+
+    assert done.returncode == 2
+    assert about in said(done)
 
 
 @pytest.mark.parametrize("place", ["here", "elsewhere", "on the path"])
@@ -310,3 +336,16 @@ def test_help_is_there_for_every_command() -> None:
         assert done.returncode == 0
         assert done.stdout.startswith("Usage: choreoscope")
         assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_dashboard_says_in_one_line_that_its_port_is_taken() -> None:
+    """Streamlit's word for it came after its banner, and did not say what to do."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        done = run("dashboard", "--port", str(port), environment=dict(os.environ))
+
+    assert done.returncode == 2
+    assert f"Port {port} for the dashboard is taken" in said(done)
+    assert "choose another port with --port" in said(done)

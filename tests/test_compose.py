@@ -74,6 +74,21 @@ def test_the_four_parts_are_there() -> None:
     assert set(compose()["services"]) == {"broker", "collector", "dashboard", "shop"}
 
 
+def test_without_its_profile_only_collector_and_dashboard_run() -> None:
+    """Whoever has services of their own wants neither our broker nor our shop, and keeps the token."""
+    example = dict(
+        line.split("=", 1)
+        for line in (ROOT / ".env.example").read_text().splitlines()
+        if re.match("[A-Z]", line)
+    )
+    profiles = {name: set(one.get("profiles", [])) for name, one in compose()["services"].items()}
+
+    assert {name for name, needed in profiles.items() if not needed} == {"collector", "dashboard"}
+    assert set().union(*profiles.values()) == set(example["COMPOSE_PROFILES"].split(","))
+    assert example["CHOREOSCOPE_TOKEN"] == ""
+    assert "/.env" in (ROOT / ".gitignore").read_text().splitlines()
+
+
 def test_the_token_is_nobodys_default() -> None:
     """A secret in a public file is not a secret."""
     text = (ROOT / "docker-compose.yml").read_text()

@@ -26,10 +26,19 @@ from tests.spawning import collect, ended
 
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    """A running collector."""
-    running = Program(tmp_path_factory.mktemp("collector")).start()
+    """A running collector, told of its data folder by a relative path."""
+    folder = tmp_path_factory.mktemp("collector")
+    running = Program(folder, CHOREOSCOPE_DATA=os.path.relpath(folder / "data")).start()
     yield running
     running.stop()
+
+
+def test_data_folder_is_named_in_full(collector: Collector) -> None:
+    """It was named as it was given, and the folder that it was given in is not known later."""
+    given = collector.environment["CHOREOSCOPE_DATA"]
+
+    assert not Path(given).is_absolute()
+    assert f"data in {Path.cwd() / given}" in collector.log.read_text()
 
 
 def refused(folder: Path, **settings: str) -> str:

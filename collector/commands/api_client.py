@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from collector.commands.api_address import address, hint_at_door, other_door
 from collector.commands.calling import called
 from collector.commands.connecting import bearer, connection, hint
 from collector.commands.failure import CommandError, NoAnswerError
@@ -14,14 +15,8 @@ from collector.commands.terminal import short
 
 Document: TypeAlias = dict[str, Any]
 
-DEFAULT = "http://127.0.0.1:4319"
 _PATIENCE_S = 30
 _BAD_INPUT = {400, 401, 403, 413, 415}
-
-
-def address() -> str:
-    """The API's address, from CHOREOSCOPE_API."""
-    return os.environ.get("CHOREOSCOPE_API", "").rstrip("/") or DEFAULT
 
 
 def named(key: str) -> str:
@@ -34,6 +29,8 @@ def ask(path: str, parameters: Document | None = None) -> Document:
     given = {name: value for name, value in (parameters or {}).items() if value is not None}
     answer, document = _answered("GET", path, _PATIENCE_S, params=given)
     if answer.status_code == httpx.codes.NOT_FOUND:
+        if other := other_door(answer, document):
+            raise CommandError(other)
         near = ", ".join(map(short, document.get("nearest") or []))
         like = f" Names like it: {near}." if near else ""
         raise CommandError(f"{document.get('error', 'not found')}{like}", code=1)
@@ -91,7 +88,7 @@ def _url(path: str) -> str:
 def _nobody(error: Exception) -> NoAnswerError:
     return NoAnswerError(
         f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
-        f"that runs in CHOREOSCOPE_API ({error}){hint(error, address())}."
+        f"that runs in CHOREOSCOPE_API ({error}){hint(error, address()) or hint_at_door(error)}."
     )
 
 

@@ -19,7 +19,7 @@ from collector.commands.calling import called
 from collector.commands.connecting import CA, CERT, KEY, bearer, connection, given, token
 from collector.commands.failure import CommandError
 from collector.commands.processes import Child, start
-from collector.commands.servers import dashboard_command
+from collector.commands.servers import dashboard_command, require_free
 
 FAULTS = ("stopped", "slow", "failing", "silent", "crashing")
 # For the help text: the shop is a program of its own, and refuses other names itself.
@@ -184,16 +184,7 @@ class _Demo:
         if self._with_dashboard:
             wanted.append((self._port, "the dashboard", "another Streamlit app", "--port"))
         for port, what, holder, option in wanted:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    msg = (
-                        f"Port {port} for {what} is taken, probably by {holder}: "
-                        f"stop that one, or choose another port with {option}."
-                    )
-                    raise CommandError(msg) from error
+            require_free("127.0.0.1", port, what, holder, option)
 
     def _prepare_folder(self) -> None:
         marker = self._folder / "choreoscope-demo"

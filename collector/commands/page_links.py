@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit
 
-from collector.commands.api_client import address
+from collector.commands.api_address import address
 from collector.config import is_loopback
 
 DASHBOARD = "CHOREOSCOPE_DASHBOARD"

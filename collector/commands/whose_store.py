@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from collector.commands.api_client import Document, address, ask, tell
+from collector.commands.api_address import address
+from collector.commands.api_client import Document, ask, tell
 from collector.commands.failure import CommandError, NoAnswerError
 from collector.config import Config
 from collector.queries.store_state import BY_SERVER

@@ -115,7 +115,12 @@ def on_folder(
     backups = backups or folder / "backups"
     engine = Engine(folder, memory_limit)
     store = ClickHouseStore(
-        str(folder), partial(engine.database, DATABASE), engine.close, clock, engine.require_there, folder
+        str(folder.absolute()),
+        partial(engine.database, DATABASE),
+        engine.close,
+        clock,
+        engine.require_there,
+        folder,
     )
     try:
         store.prepare(engine.before_change, engine.kept_settings())
