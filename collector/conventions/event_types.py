@@ -20,7 +20,7 @@ from collector.conventions.generalised import generalised
 
 # Words that name no event, beside the verbs of all families.
 _SAY_NOTHING = {"default", "queue", "topic", "message", "job", "task", "celery"}
-_SAY_NOTHING |= {"(default)", "(temporary)", "(anonymous)"}
+_SAY_NOTHING |= {"(default)", "(temporary)", "(anonymous)", "<default>", "<unknown>", "amq.default"}
 _SAY_NOTHING |= {verb.lower() for lore in FAMILIES for verb in lore.operations}
 _ALONE = pa.array(sorted(_SAY_NOTHING))
 # Nor does what has no letter: it was an id. A span's name has several words (`default publish`); an event

@@ -19,7 +19,8 @@ from collector.model.spans import Kind
 Told: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 _OPERATIONS = {word: role for lore in FAMILIES for word, role in lore.operations.items()}
-_KEEPS = pa.array([verb for lore in FAMILIES for verb in lore.keeps])
+_KEEPS = "|".join(verb for lore in FAMILIES for verb in lore.keeps)
+_KEEPING = rf"^(?:.*[ .])?(?:{_KEEPS})$|^(?:{_KEEPS}) "
 _PRODUCER_NAMES = {name: role for lore in FAMILIES for name, role in lore.producer_names.items()}
 _CORRECTIONS = {wrong: right for lore in FAMILIES for wrong, right in lore.corrections.items()}
 
@@ -53,7 +54,9 @@ def roles(words: Words, told: Told) -> Ints:
     for (wrong, of_kind), right in _CORRECTIONS.items():
         role = np.where((role == wrong) & (kind == of_kind), int(right), role)
     known = _by_own_names(words, told)
-    known[(known < 0) & (_keeps(words, verb) | _keeps(words, told["operation"]))] = none
+    named: Codes = np.where(kind == Kind.PRODUCER, -1, told["name"]).astype(np.int32)
+    keeps = _keeps(words, verb) | _keeps(words, told["operation"]) | _keeps(words, named)
+    known[(known < 0) & keeps] = none
     return np.where(known < 0, role, known)
 
 
@@ -155,10 +158,10 @@ def _role_by(names: Sequence[tuple[str, Role]]) -> Callable[[pa.Array], Ints]:
 
 
 def _keeps(words: Words, verb: Codes) -> Mask:
-    """Which *verb* only keeps a message longer."""
+    """Which *verb*, or span name that begins or ends with one, only keeps a message longer."""
 
     def keeps(texts: pa.Array) -> pa.Array:
-        return pc.is_in(pc.utf8_lower(texts), value_set=_KEEPS)
+        return pc.match_substring_regex(pc.utf8_lower(texts), _KEEPING)
 
     return np.asarray(words.meanings(verb, keeps, 0) == 1)
 

@@ -64,6 +64,7 @@ CASES = (
             ("ServiceBus.dead_letter", Role.SETTLE, Settled.TERMINATED),
             ("ServiceBus.complete", Role.SETTLE, Settled.ACKED),
             ("ServiceBusReceiver.RenewMessageLock", Role.NONE, Settled.UNSAID),
+            ("ServiceBus.renew_session_lock", Role.NONE, Settled.UNSAID),
             ("EventProcessor.Checkpoint", Role.SETTLE, Settled.ACKED),
         )
     ),

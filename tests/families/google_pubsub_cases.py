@@ -44,6 +44,15 @@ CASES = (
         attributes={**SYSTEM, "messaging.operation.name": "modack"},
         read={"role": Role.NONE},
     ),
+    *(
+        Case(
+            about=f"{name}, in a library that names no system so",
+            name=name,
+            attributes={"messaging.system": "pubsub", "messaging.operation": "receive"},
+            read={"role": Role.NONE},
+        )
+        for name in ("parcels-sub modack", "modack parcels-sub")
+    ),
     Case(
         about="a subscription that only begins like a verb",
         name="modacks process",

@@ -1,12 +1,41 @@
 """RabbitMQ: all events of a shop may go to one exchange, so the routing key says what happened."""
 
-from collector.model.readings import Role
+from collector.model.readings import Role, Settled
 from collector.model.spans import Kind
 from tests.families.cases import Case
 
 SHOP = {"messaging.system": "rabbitmq", "messaging.destination.name": "shop"}
 
 CASES = (
+    *(
+        Case(
+            about=f"{name}, {kind.name}",
+            name=name,
+            kind=kind,
+            attributes=said,
+            read={"role": Role.SETTLE, "settled": settled},
+        )
+        for name, settled in (
+            ("basic.ack", Settled.ACKED),
+            ("basic.nack", Settled.NACKED),
+            ("basic.reject", Settled.NACKED),
+        )
+        for kind, said in ((Kind.CLIENT, {}), (Kind.CLIENT, SHOP), (Kind.CONSUMER, SHOP))
+    ),
+    *(
+        Case(
+            about=f"the exchange {exchange}, which every queue has",
+            name=f"{exchange} publish",
+            kind=Kind.PRODUCER,
+            attributes={
+                **SHOP,
+                "messaging.destination.name": exchange,
+                "messaging.rabbitmq.routing_key": "x",
+            },
+            read={"event_type": "x", "destination": exchange},
+        )
+        for exchange in ("<default>", "amq.default")
+    ),
     *(
         Case(
             about=name,

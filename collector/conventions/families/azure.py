@@ -24,7 +24,6 @@ LORE = Lore(
     # Many clients name an operation nowhere else: `ServiceBusReceiver.Complete`, `ServiceBus.deadLetter`.
     names=(
         (r"servicebus[a-z]*\.(?:complete|abandon|dead[-_]?letter|defer)", Role.SETTLE),
-        (r"servicebus[a-z]*\.renew[-_a-z]*lock", Role.NONE),
         (r"event(?:hubs?|processor)[a-z]*\.checkpoint", Role.SETTLE),
     ),
     # `Message` and `ServiceBus.message` create messages; a CLIENT span then sends several of them at once.

@@ -7,7 +7,7 @@ LORE = Lore(
     attributes={"deliveries": ("messaging.gcp_pubsub.message.delivery_attempt",)},
     keeps=("modack",),  # it moves the deadline of the acknowledgement
     system="gcp_pubsub",
-    names=((r".*\bmodack\b.*", Role.NONE), (r"(?:.* )?n?ack|n?ack .*", Role.SETTLE)),
+    names=((r"(?:.* )?n?ack|n?ack .*", Role.SETTLE),),
     # `projects/demo/topics/orders` becomes `orders`.
     event_types=((r"^projects/[^/]+/(?:topics|subscriptions)/([^/]+)$", r"\1"),),
 )

@@ -1,6 +1,7 @@
 """RabbitMQ: the routing key says what happened, the exchange only where it was published."""
 
 from collector.conventions.lore import Lore
+from collector.model.readings import Role
 
 _ROUTING_KEYS = ("messaging.rabbitmq.destination.routing_key", "messaging.rabbitmq.routing_key")
 
@@ -13,5 +14,7 @@ LORE = Lore(
     },
     # Queues that the broker or Spring names.
     generated=((r"^((?:amq|spring)\.gen-|amq\.rabbitmq\.reply-to\.).*$", r"\1*"),),
+    # Commands to the broker, as Java's agent calls them.
+    names=((r"basic\.(?:ack|nack|reject)", Role.SETTLE),),
     inboxes=("amq.rabbitmq.reply-to",),  # direct reply-to: one queue per requester
 )
