@@ -82,8 +82,9 @@ def random_words(words: pa.Array) -> Mask:
     least = np.where(long, -3.0, -6.0) - np.where(digits, 0.0, 3.0)
     mixed = capitals & small & (evidence < least)
     # In one case, only words with several numbers inside: `sha256sum` and `utf16le` are names.
-    shouted = capitals & ~small & (length >= 12) & (runs > 1) & (evidence < -3)
-    whispered = small & ~capitals & long & (runs > 2) & (evidence < 0)
+    numbered, proven = runs > 2, evidence < -6
+    shouted = capitals & ~small & ((length >= 12) & (runs > 1) & (evidence < -3) | numbered & proven)
+    whispered = small & ~capitals & numbered & (long & (evidence < 0) | proven)
     found[rows] = mixed | shouted | whispered
     return found
 
