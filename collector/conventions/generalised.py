@@ -21,8 +21,8 @@ _NUL = "\0"  # between parts
 _KEPT = "\1"  # stands for a dot that separates nothing
 
 # Without a digit and without words of both cases, only what a family generates may be in a name.
-_MAY_HOLD = r"\d|[a-z][0-9A-Za-z]*[A-Z]|[A-Z]{2}[0-9A-Za-z]*[a-z]"
-_MAY_BE = r"\d|[a-z][A-Z]|[A-Z]{2}[a-z]"
+_MAY_HOLD = r"\d|[0-9a-fA-F]{10}|[a-z][0-9A-Za-z]*[A-Z]|[A-Z]{2}[0-9A-Za-z]*[a-z]"
+_MAY_BE = r"\d|[0-9a-fA-F]{10}|[a-z][A-Z]|[A-Z]{2}[a-z]"
 _SEPARATORS = r"[^0-9A-Za-z_~@#%+*`\x{80}-\x{10FFFF}\x01-]+"
 _JOINERS = r"[-_~@#%+]+"
 
@@ -31,16 +31,17 @@ _GENERATED = tuple(form for lore in FAMILIES for form in lore.generated)
 # Dots within a version: `v1.2`, `OrderPlaced:1.0`. Twice, for a third number.
 _VERSIONS = (rf"((?:\b[vV]|[:@])\d{{1,3}}(?:{_KEPT}\d{{1,3}})*)\.(\d{{1,3}})\b", rf"\1{_KEPT}\2")
 
-# An id that its own form tells: a ULID, hex of 8 or more with a digit, a prefix and a long number.
+# An id that its own form tells: a ULID, hex of 8 or more (10 without a number), a prefix and a long number.
 _ID = (
-    r"^(?:[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|(?:0[xX])?[0-9a-fA-F]*[0-9][0-9a-fA-F]*|[0-9A-Fa-f]{16,}"
+    r"^(?:[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}|(?:0[xX])?[0-9a-fA-F]*[0-9][0-9a-fA-F]*|[0-9A-Fa-f]{10,}"
     r"|[A-Za-z]{1,4}\d{5,})$"
 )
 _LONG = r"^.{8,}$"
-# Hex that people write: `face2face`, `decade80`.
-_WORD_IN_HEX = (
-    r"^(?:[bcdf]?(?:[ae]{1,2}[bcdf]{1,2})+[ae]?)?\d{1,4}(?:[bcdf]?(?:[ae]{1,2}[bcdf]{1,2})+[ae]?)?$"
+# Hex that people write: `face2face`, `decade80`, `cafe2026`.
+_HEX_WORDS = (
+    "face|cafe|facade|decade|decaf|dead|deed|feed|bead|beef|babe|fade|deaf|feb|dec|bad|bed|fed|add|ace|abc"
 )
+_WORD_IN_HEX = rf"(?i)^(?:{_HEX_WORDS})?(?:\d{{1,2}}|(?:19|20)\d\d)(?:{_HEX_WORDS})?$"
 # Numbers that name a kind: `http-404`, `iso8601`, `sha-256`.
 _KINDS = r"(?i)^(?:https?|error|status|code|utf|iso|sha|rfc|port|aes|md|ean|gs|edi)[-_]?\d+$"
 
