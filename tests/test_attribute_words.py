@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from collector.model.spans import SPANS, ValueType
 from collector.store.clickhouse.attribute_words import LISTS, packed, unpacked
-from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.connections import Database, Limits
+from collector.store.clickhouse.embedded import Engine
+from collector.store.clickhouse.migrations import MIGRATIONS, migrate
 from collector.store.clickhouse.span_store import ClickHouseSpans
 from collector.store.contracts import Cut, StoreError
 from tests.factories import request, span, table, trace_id
@@ -18,7 +20,20 @@ from tests.factories import request, span, table, trace_id
 Attribute: TypeAlias = tuple[str, int, bytes]
 
 # What means something in the texts that are stored, alone and where it could be taken for something else.
-MARKS = (b"", b"\xff", b"\xfe", b"\xfee", b"\xfef", b"\xfe\xff", b"\xff\xfe", b"\xfe\xfee", b"e", b"f", b"\0")
+MARKS = (
+    b"",
+    b"\x1f",
+    b"\x1e",
+    b"\x1er",
+    b"\x1eu",
+    b"\x1e\x1f",
+    b"\x1f\x1e",
+    b"\x1e\x1er",
+    b"r",
+    b"u",
+    b"\0",
+    b"\xff",
+)
 KINDS: list[Attribute] = [
     ("order.id", ValueType.STRING, b"A-17"),
     ("order.id", ValueType.STRING, b"the same name again"),
@@ -27,7 +42,7 @@ KINDS: list[Attribute] = [
     ("nan", ValueType.DOUBLE, b"nan"),
     ("on", ValueType.BOOL, b"true"),
     ("n", ValueType.INT, b"-9223372036854775808"),
-    ("\0\x01ÿþ\n", ValueType.STRING, "\0\x01ÿþ\n".encode()),
+    ("\0\x01ÿ\x1f\x1e\n", ValueType.STRING, "\0\x01ÿ\x1f\x1e\n".encode()),
     ("many", ValueType.ARRAY, b"\n\x03\n\x01a\n\x00"),
     ("map", ValueType.KVLIST, b"\n\x07\n\x01a\x12\x02\x18\xff"),
     ("all", ValueType.BYTES, bytes(range(256))),
@@ -41,13 +56,15 @@ AWKWARD: list[list[Attribute]] = [
     LONG,
     [("", ValueType.EMPTY, b"")],
     [("", ValueType.EMPTY, b"")] * 3,
-    [("k" * 3_000, ValueType.BYTES, b"\xff\xfe")],
+    [("\x1e" * 3_000, ValueType.BYTES, b"\x1f\x1e")],
     *([("k", int(ValueType.BYTES), mark)] for mark in MARKS),
     *([("k", int(ValueType.BYTES), mark), ("", int(ValueType.BYTES), mark)] for mark in MARKS),
+    *([(mark.decode(), int(ValueType.STRING), b"v")] for mark in MARKS[:-1]),
 ]
 
 values = st.one_of(st.sampled_from(MARKS), st.binary(max_size=8), st.text(max_size=8).map(str.encode))
-attributes = st.tuples(st.text(max_size=4), st.sampled_from(list(map(int, ValueType))), values)
+keys = st.one_of(st.sampled_from([mark.decode() for mark in MARKS[:-1]]), st.text(max_size=4))
+attributes = st.tuples(keys, st.sampled_from(list(map(int, ValueType))), values)
 spans_of_attributes = st.lists(
     st.one_of(st.lists(attributes, max_size=5), st.sampled_from(AWKWARD)), max_size=8
 )
@@ -104,6 +121,33 @@ def test_the_store_keeps_every_attribute(database: Database) -> None:
         assert lists(cut) == lists(spans)
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_many_large_spans_are_cut_within_the_memory_of_a_query(engine: Engine, older: bool) -> None:
+    """All of them at once are too large for a reader, also if they are of an older version."""
+    large = spans_with([[(f"k.{number}", ValueType.STRING, b"v" * 20_000) for number in range(50)]] * 100)
+    database = engine.database("large_spans")
+    reader = engine.database("large_spans", Limits())
+    try:
+        if older:
+            older_ones = [one for one in MIGRATIONS if "spans.attributes" not in one.adds]
+            for statement in (one for migration in older_ones for one in migration.statements):
+                database.execute(statement)
+            database.insert("spans", large)
+        migrate(database)
+        if not older:
+            ClickHouseSpans(database).write(large)
+        ids = large.select(["trace_id", "span_id"])
+        cut = ClickHouseSpans(reader).spans_at(ids, Cut(256, 100, []))
+    finally:
+        reader.close()
+        database.close()
+        engine.drop("large_spans")
+
+    assert cut["attribute_keys"].to_pylist() == large["attribute_keys"].to_pylist()
+    words = {text for texts in cut["attribute_values"].to_pylist() for text in texts}
+    assert words == {b"v" * 256 + b"... (cut: 20000 bytes)"}
+
+
 def test_an_attribute_can_be_asked_for_in_sql(database: Database) -> None:
     """docs/store.md says how."""
     ClickHouseSpans(database).write(spans_with([KINDS, LONG, []]))
@@ -121,18 +165,18 @@ def test_an_attribute_can_be_asked_for_in_sql(database: Database) -> None:
 @pytest.mark.parametrize(
     ("shape", "text"),
     [
-        (b"11\xffa\xffb", b"one"),
-        (b"1\xffa", b"one\xfftwo"),
-        (b"1\xffa\xffb", b"one"),
-        (b"11\xffa", b"one\xfftwo"),
+        (b"11\x1fa\x1fb", b"one"),
+        (b"1\x1fa", b"one\x1ftwo"),
+        (b"1\x1fa\x1fb", b"one"),
+        (b"11\x1fa", b"one\x1ftwo"),
         (b"", b""),
-        (b"", b"11\xffa\xffb"),
-        (b"", b"11\xffa\xffb\xffone"),
+        (b"", b"11\x1fa\x1fb"),
+        (b"", b"11\x1fa\x1fb\x1fone"),
     ],
 )
 def test_texts_that_do_not_fit_each_other_are_an_error(shape: bytes, text: bytes) -> None:
     """Beside a span that is whole: its attributes must not become those of another."""
-    good = (b"1\xffa", b"one")
+    good = (b"1\x1fa", b"one")
 
     with pytest.raises(StoreError, match=r"more or fewer values than keys.*store check"):
         unpacked(pa.array([good[0], shape]), pa.array([good[1], text]))

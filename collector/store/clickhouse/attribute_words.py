@@ -2,10 +2,10 @@
 
 A shape is the types and keys of a span's attributes: a digit for each type, and each key behind a separator.
 Few shapes are common, so the engine keeps them as words. The values are one text, with the same separator
-between them. Lists of keys, types and values, as the span table has them, cost half as much again to store.
+between them. Lists of keys, types and values, as the span table has them, cost a quarter more to store.
 
-The separator is no part of UTF-8; in values that are bytes, something else stands for it. A shape that is too
-long for a word is empty, and stands before the values; in rows that are older than shapes, all do.
+The separator is ASCII's own. Where a key or a value holds one, two other bytes stand for it. A shape that is
+too long for a word is empty, and stands before the values; in rows that are older than shapes, all do.
 """
 
 import numpy as np
@@ -21,9 +21,10 @@ LISTS = ("attribute_keys", "attribute_types", "attribute_values")
 WORDS = ("attribute_shape", "attribute_text")
 
 _LONGEST = 2_048  # bytes of a word: to read one, the engine may read 8,192 of them
-_BETWEEN = b"\xff"
-# What stands for the separator, and for what begins that. To be read in the order of this.
-_STAND_INS = ((b"\xfef", b"\xff"), (b"\xfee", b"\xfe"))
+# Errors of the engine quote what it was asked with: bytes that are no UTF-8 would make them unreadable.
+_BETWEEN, _ESCAPE = b"\x1f", b"\x1e"
+# What stands for them, in the order in which it is to be read.
+_STAND_INS = ((b"\x1eu", _BETWEEN), (b"\x1er", _ESCAPE))
 _ZERO = ord("0")
 
 
@@ -33,8 +34,8 @@ def packed(spans: pa.Table) -> tuple[pa.BinaryArray, pa.BinaryArray]:
     digits = np.asarray(types.values) + np.uint8(_ZERO)
     buffers = [None, pa.py_buffer(np.asarray(types.offsets)), pa.py_buffer(digits)]
     typed = pa.BinaryArray.from_buffers(pa.binary(), len(types), buffers)
-    shapes = _both(typed, pc.binary_join(keys.cast(pa.list_(pa.binary())), _BETWEEN))
-    texts = pc.binary_join(_with_stand_ins(values), _BETWEEN)
+    shapes = _both(typed, _joined(keys.cast(pa.list_(pa.binary()))))
+    texts = _joined(values)
     long = pc.greater(pc.binary_length(shapes), _LONGEST)
     if long.true_count:
         texts = pc.if_else(long, _both(shapes, texts), texts)
@@ -47,20 +48,20 @@ def unpacked(shapes: pa.Array, texts: pa.Array) -> tuple[pa.ListArray, pa.ListAr
     shapes, texts = _apart(shapes.cast(pa.binary()), texts.cast(pa.binary()))
     words = shapes.dictionary_encode()
     parts, word_of = pc.split_pattern(words.dictionary, _BETWEEN), np.asarray(words.indices)
-    first = np.asarray(parts.offsets, np.int64)[:-1]
-    typed = parts.values.take(pa.array(first))
+    first, entries = np.asarray(parts.offsets, np.int64)[:-1], _as_meant(parts.values)
+    typed = entries.take(pa.array(first))
     _require(np.array_equal(np.diff(parts.offsets), 1 + np.maximum(_lengths(typed), 1)))
     typed = typed.take(words.indices)
     count = _lengths(typed)
-    keys = parts.values.take(pa.array(spread(first[word_of] + 1, count)[1]))
+    keys = entries.take(pa.array(spread(first[word_of] + 1, count)[1]))
     types = _octets(typed)[: count.sum()] - np.uint8(_ZERO)
 
     split, held = pc.split_pattern(texts, _BETWEEN), np.maximum(count, 1)
     _require(np.array_equal(np.diff(split.offsets), held))
     values = split.values if count.all() else split.values.filter(pa.array(np.repeat(count > 0, held)))
     bounds = pa.array(np.append(0, np.cumsum(count)).astype(np.int32))
-    entries = (keys.view(pa.string()), pa.array(types), _without_stand_ins(values))
-    keys, types, values = (pa.ListArray.from_arrays(bounds, one) for one in entries)
+    columns = (keys.view(pa.string()), pa.array(types), _as_meant(values))
+    keys, types, values = (pa.ListArray.from_arrays(bounds, one) for one in columns)
     return keys, types, values
 
 
@@ -82,21 +83,28 @@ def _apart(shapes: pa.BinaryArray, texts: pa.BinaryArray) -> tuple[pa.BinaryArra
     )
 
 
-def _with_stand_ins(values: pa.ListArray) -> pa.ListArray:
-    entries = values.values
-    if _octets(entries).max(initial=0) < _STAND_INS[-1][1][0]:  # UTF-8, and most bytes of other kinds
-        return values
-    for stand_in, octet in reversed(_STAND_INS):
-        entries = pc.replace_substring(entries, octet, stand_in)
-    return pa.ListArray.from_arrays(values.offsets, entries)
+def _joined(lists: pa.ListArray) -> pa.BinaryArray:
+    """The entries of each list as one text."""
+    entries = lists.values
+    if _is_marked(entries):
+        for stand_in, octet in reversed(_STAND_INS):
+            entries = pc.replace_substring(entries, octet, stand_in)
+        lists = pa.ListArray.from_arrays(lists.offsets, entries)
+    return pc.binary_join(lists, _BETWEEN)
 
 
-def _without_stand_ins(entries: pa.BinaryArray) -> pa.BinaryArray:
-    if _octets(entries).max(initial=0) < _STAND_INS[-1][1][0]:
-        return entries
-    for stand_in, octet in _STAND_INS:
-        entries = pc.replace_substring(entries, stand_in, octet)
+def _as_meant(entries: pa.BinaryArray) -> pa.BinaryArray:
+    """*entries* of a text that was split."""
+    if _is_marked(entries):
+        for stand_in, octet in _STAND_INS:
+            entries = pc.replace_substring(entries, stand_in, octet)
     return entries
+
+
+def _is_marked(entries: pa.BinaryArray) -> bool:
+    """Whether the separator or the escape, which differ in their last bit, may be in *entries*."""
+    octets = _octets(entries)
+    return octets.min(initial=255) <= _BETWEEN[0] and bool((octets | 1 == _BETWEEN[0]).any())
 
 
 def _both(first: pa.BinaryArray, second: pa.BinaryArray) -> pa.BinaryArray:

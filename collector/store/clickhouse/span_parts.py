@@ -28,30 +28,44 @@ _OCTETS = (
     " + arraySum(x -> arraySum(y -> length(y), x), link_attributes) AS octets"
 )
 
-_KEYS, _VALUES = "mapKeys(attributes)", "mapValues(attributes)"
+_COUNT = "length(attribute_parts[1])"
+_KEYS = f"arraySlice(attribute_parts, 2, {_COUNT})"
 _TYPES = "arrayMap(t -> toUInt8(t), extractAll(attribute_parts[1], '.'))"
+_VALUES = f"arraySlice(attribute_parts, 2 + {_COUNT}, {_COUNT})"
 
-# Which attributes a cut span keeps, as their numbers. A span may have the same name a million times.
-_KEPT = (
-    "arraySlice(arrayFilter((i, k) -> i <= {most:UInt32} OR has({keep:Array(String)}, k),"
-    f" arrayEnumerate({_KEYS}), {_KEYS}), 1, {{most:UInt32}} + 200)"
-)
-_KEPT_TYPES, _KEPT_VALUES = (f"arrayMap(i -> {held}[i], {_KEPT})" for held in (_TYPES, _VALUES))
+
+def _kept(entries: str) -> str:
+    """Those *entries* of attributes that a cut span keeps. A span may have the same name a million times.
+
+    A function that named a whole array in what it does to each entry would have it copied for each of them.
+    """
+    which = "(e, i, k) -> i <= {most:UInt32} OR has({keep:Array(String)}, k)"
+    found = f"arrayFilter({which}, {entries}, arrayEnumerate({_KEYS}), {_KEYS})"
+    return f"arraySlice({found}, 1, {{most:UInt32}} + 200)"
+
+
+def _as_meant(entry: str) -> str:
+    """As `attribute_words` writes it."""
+    between = f"replaceAll({entry}, concat(char(30), 'u'), char(31))"
+    return f"replaceAll({between}, concat(char(30), 'r'), char(30))"
+
+
+_KEPT_VALUES = f"arrayMap(v -> {_as_meant('v')}, {_kept(_VALUES)})"
+_WORD = "'(cut: ', toString(length(v)), ' bytes)'"
 # Of the events, those that say that the span failed are always kept.
 _SHORT = "arrayFilter(e -> length(e) <= {longest:UInt32}, events)"
-_WORD = "'(cut: ', toString(length(v)), ' bytes)'"
 _CUT: Mapping[str, str] = {
     "name": "leftUTF8(toString(name), {longest:UInt32})",
     "status_message": "leftUTF8(status_message, {longest:UInt32})",
     "trace_state": "leftUTF8(toString(trace_state), {longest:UInt32})",
-    "attribute_keys": f"arrayMap(i -> leftUTF8({_KEYS}[i], {{longest:UInt32}}), {_KEPT})",
+    "attribute_keys": f"arrayMap(k -> leftUTF8({_as_meant('k')}, {{longest:UInt32}}), {_kept(_KEYS)})",
     "attribute_types": (
-        f"arrayMap((t, v) -> if(length(v) > {{longest:UInt32}}, 1, t), {_KEPT_TYPES}, {_KEPT_VALUES})"
+        f"arrayMap((t, v) -> if(length(v) > {{longest:UInt32}}, 1, t), {_kept(_TYPES)}, {_KEPT_VALUES})"
     ),
     "attribute_values": (
         "arrayMap((t, v) -> if(length(v) <= {longest:UInt32}, v,"
         f" if(t = 1, concat(leftUTF8(v, {{longest:UInt32}}), '... ', {_WORD}), concat({_WORD}))),"
-        f" {_KEPT_TYPES}, {_KEPT_VALUES})"
+        f" {_kept(_TYPES)}, {_KEPT_VALUES})"
     ),
     "link_trace_ids": "arraySlice(link_trace_ids, 1, {links:UInt32})",
     "link_span_ids": "arraySlice(link_span_ids, 1, {links:UInt32})",
@@ -65,6 +79,10 @@ _CUT: Mapping[str, str] = {
     "resource": "if(length(resource) <= {longest:UInt32}, toString(resource), '')",
     "scope": "if(length(scope) <= {longest:UInt32}, toString(scope), '')",
 }
+
+
+# Before they are sorted: all of them may be too large for the memory of a query.
+_CUTTING = " SETTINGS query_plan_execute_functions_after_sorting = 0"
 
 
 class SpanParts:
@@ -156,11 +174,13 @@ class SpanParts:
     def spans_at(self, ids: pa.Table, cut: Cut | None = None) -> pa.Table:
         """The spans (SPANS) with these *ids* (trace_id, span_id), deduplicated, in no particular order."""
         columns, parameters, names = _columns(cut)
+        first = _CUTTING if cut else ""
         tables = [NO_SPANS]
         for some in _in_portions(ids):
             where, named = _at(some)
             answer = self._database.query(
-                f"SELECT {columns} FROM spans WHERE {where} ORDER BY {BEST} LIMIT 1 BY trace_id, span_id",
+                f"SELECT {columns} FROM spans WHERE {where} ORDER BY {BEST}"
+                f" LIMIT 1 BY trace_id, span_id{first}",
                 {**parameters, **named},
                 names,
             )
