@@ -72,9 +72,13 @@ class Ends:
         debt, step, join = kind
         expectation, code = self._expected.of(step, join), self._expected.names.event_types.code
         # What else a join waits for is not owed in flows that went another way.
-        if debt == Debt.OTHER or expectation is None or not expectation.emits:
+        if debt == Debt.OTHER or expectation is None:
             return None
-        published = {code(name) for name, _ in expectation.emits}
+        # What only a join publishes may never have followed from this step alone.
+        joined = [one.emits for needed, one in self._expected.joins if step in needed]
+        published = {code(name) for emits in (expectation.emits, *joined) for name, _ in emits}
+        if not published:
+            return None
         triggers = {type_of(step), *map(code, expectation.triggers)}
         if end in triggers or OTHER in published | triggers:
             return None

@@ -116,7 +116,7 @@ class Judging:
         """(*owed* without what nobody waits for in flows that ended, its slack, and what that is)."""
         age = now - owed.since - slack
         past = (age > owed.deadline) | (owed.final & (age > 0))
-        asked = (age > owed.due) | past
+        asked = ((age > owed.due) | past) & chunk.alive[owed.flow]
         if now - chunk.looked < _LOOK_AGAIN:
             asked &= ~(past & chunk.marks.overdue[owed.flow])
         elif asked.any():

@@ -124,11 +124,10 @@ def _unpaid(one: Unpaid, now: int) -> ServiceNote:
         "publish": f"took {after} and did not publish {one.missing}",
     }[one.kind]
     ended = f"in {counted(one.count, 'flow')} that had ended ({_some(one.ends)})"
-    when = f"since {moment(one.since, now)}"
+    when = f"at {moment(one.since, now)}"
     if one.count > 1:
-        when += f", the last time at {moment(one.last, now)}"
-    stuck = "it is not stuck by that" if one.count == 1 else "none of them is stuck by that"
-    text = f"{who} {what} {ended}, {when}: {stuck}."
+        when = f"between {moment(one.since, now)} and {moment(one.last, now)}"
+    text = f"{who} {what} {ended}, {when}: {'none is' if one.count > 1 else 'it is not'} stuck by that."
     return _note("ended_flows_owed", one.service, one.since, text, one.flows)
 
 
