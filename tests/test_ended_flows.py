@@ -123,7 +123,7 @@ def test_order_that_was_stuck_is_so_no_more_once_it_is_cancelled(watch: Watch) -
     assert [service for service, *_ in said(watch)] == ["payment"]
 
 
-@pytest.mark.parametrize("service", ["inventory", "payment", "fraud", "shipping"])
+@pytest.mark.parametrize("service", ["payment", "fraud", "shipping"])
 def test_end_of_a_branch_is_no_end_of_the_flow(database: Database, service: str) -> None:
     """Each order is booked at once, and nothing follows that: orders are stuck all the same."""
     watch = Watch(database)

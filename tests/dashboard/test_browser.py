@@ -54,7 +54,7 @@ def test_the_first_page_leads_to_a_stuck_flow_and_back(page: Page, dashboard: Da
     assert page.url == f"{dashboard.url}/"
 
 
-def test_a_click_lights_up_causes_and_effects(page: Page, dashboard: Dashboard, theme: str) -> None:
+def test_a_click_lights_up_causes_and_effects(page: Page, dashboard: Dashboard) -> None:
     """A chosen message is chosen everywhere: in the drawing, the inspector and the address."""
     opened(page, dashboard, "/flow?flow=A-110", "graph")
 
@@ -141,7 +141,7 @@ def test_the_graph_is_zoomed_and_fitted(page: Page, dashboard: Dashboard) -> Non
     assert world.get_attribute("transform") == before
 
 
-def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboard, theme: str) -> None:
+def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboard) -> None:
     opened(page, dashboard, "/flow?flow=A-400&view=timeline", "timeline")
 
     paid = page.locator(".row", has=step(page, "PaymentCaptured"))
@@ -154,7 +154,7 @@ def test_the_timeline_tells_waiting_from_working(page: Page, dashboard: Dashboar
     expect(page.locator(".row", has=owed)).to_contain_text("overdue")
 
 
-def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard, theme: str) -> None:
+def test_flows_are_searched_and_narrowed(page: Page, dashboard: Dashboard) -> None:
     """Filters are in the address, and Back from a flow restores them."""
     opened(page, dashboard, "/flows", "flows")
     rows = page.locator("tbody tr")
@@ -210,7 +210,7 @@ def test_a_search_without_an_answer_can_be_cleared(page: Page, dashboard: Dashbo
     expect(page).to_have_url(f"{dashboard.url}/flows")
 
 
-def test_the_map_leads_to_what_is_stuck(page: Page, dashboard: Dashboard, theme: str) -> None:
+def test_the_map_leads_to_what_is_stuck(page: Page, dashboard: Dashboard) -> None:
     opened(page, dashboard, "/choreography", "graph")
 
     placed = "OrderPlaced, 73 times, published by order, taken by "
@@ -252,7 +252,7 @@ def test_the_map_is_drawn_by_services_too(page: Page, dashboard: Dashboard) -> N
     expect(page).to_have_url(f"{dashboard.url}/choreography?level=service")
 
 
-def test_strings_of_spans_are_only_text(page: Page, dashboard: Dashboard, theme: str) -> None:
+def test_strings_of_spans_are_only_text(page: Page, dashboard: Dashboard) -> None:
     """The sender of a span must not be able to run, style or link anything on this page."""
     opened(page, dashboard, "/", "stuck")
     expect(page.get_by_role("link", name=NASTY_KEY, exact=True)).to_be_visible()
@@ -330,16 +330,6 @@ def test_a_refresh_keeps_what_is_drawn(page: Page, dashboard: Dashboard) -> None
         if page.evaluate("window.touched") == 0:
             return
     raise AssertionError(page.evaluate("window.touched"))
-
-
-def test_twice_as_large_fits_the_window(page: Page, dashboard: Dashboard) -> None:
-    """At 200 % a window is half as wide: text wraps, and nothing is cut off at the side."""
-    page.set_viewport_size({"width": 720, "height": 450})
-    opened(page, dashboard, "/", "stuck")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-    opened(page, dashboard, "/flow?flow=A-200", "graph")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_reduced_motion_is_respected(page: Page, dashboard: Dashboard) -> None:

@@ -194,16 +194,16 @@ def test_a_viewer_signs_in_and_reads_every_page(closed: Dashboard, page: Page) -
     expect(page.get_by_label("Token")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [390, 720, 1280])
 @pytest.mark.usefixtures("theme")
-def test_the_login_fits_and_says_what_is_wrong(closed: Dashboard, page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 600})
+def test_the_login_fits_and_can_be_pressed(closed: Dashboard, page: Page) -> None:
     page.goto(f"{closed.url}/login")
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.evaluate("document.activeElement.id") == "token"
-    box = page.get_by_role("button", name="Sign in").bounding_box()
-    assert box is not None
-    assert box["height"] >= 44
+    for width in (390, 720, 1280):
+        page.set_viewport_size({"width": width, "height": 600})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        assert page.evaluate("document.activeElement.id") == "token"
+        box = page.get_by_role("button", name="Sign in").bounding_box()
+        assert box is not None
+        assert box["height"] >= 44
 
 
 def test_guessing_is_slowed_down(watched: Collector) -> None:
