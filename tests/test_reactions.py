@@ -30,11 +30,11 @@ def test_handler_within_a_receive_has_the_message_that_is_the_parent_of_the_rece
 @pytest.mark.parametrize("how", ["parent", "link"])
 def test_batch_that_links_to_its_receives_has_what_was_received(how: str) -> None:
     """The links lead to the spans that received its messages, not to those that sent them."""
-    placed = [publish("first"), publish("second")]
+    placed = [publish("first"), publish("second", at=1)]
     polls = [
-        receive(
-            f"poll of {one}", service="packing", **({"parent": one} if how == "parent" else {"links": [one]})
-        )
+        receive(f"poll of {one}", parent=one, service="packing")
+        if how == "parent"
+        else receive(f"poll of {one}", one, service="packing")
         for one in placed
     ]
     packing = consume("packing", *polls)

@@ -15,13 +15,12 @@ from collector.model.flows import FLOWS
 from collector.model.identity import public_trace_keys
 from collector.model.variant_ids import variant_keys
 from collector.stitching import Stitched
+from collector.stitching.flow_names import flow_ids
 
 
 def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Table:
     """FLOWS, one row for each flow of *stitched*."""
     flows, messages, reactions = stitched.flows, record.messages, record.reactions
-    spans = stitched.graph.spans
-    trace = spans["trace_id"].take(pa.array(flows.first))
     key = pa.array(flows.key, pa.string())
     # Requests sort first: they are not events, and the last event is wanted.
     order = np.lexsort((messages.time, ~messages.request, messages.flow))
@@ -34,9 +33,7 @@ def flow_table(stitched: Stitched, record: Record, expected: Expected) -> pa.Tab
     wait = np.maximum(reactions.start - reactions.published, 0)[single] * counted / 1e6
     work = np.maximum(reactions.end - reactions.start, 0)[single] * counted / 1e6
     columns = {
-        "id": pa.array(
-            [k if k is not None else t.hex() for k, t in zip(flows.key, trace.to_pylist(), strict=True)]
-        ),
+        "id": pa.array(flow_ids(stitched.graph, flows), pa.string()),
         "key": key,
         "traces": _traces(stitched),
         "started": record.started,

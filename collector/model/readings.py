@@ -21,6 +21,7 @@ READINGS = pa.schema(
         ("quotable", pa.bool_()),  # whether answers may quote it: no rule hides what it may repeat
         ("final", pa.bool_()),  # its broker does not redeliver: a failure is final
         ("request", pa.bool_()),  # it publishes and waits for a reply
+        ("serves", pa.bool_()),  # it answers a call
         ("service", WORD),
         ("group", WORD),  # consumer group, or else the service; null unless it consumes
         ("handler", WORD),  # the span name of a consumer without a group, to tell it from others

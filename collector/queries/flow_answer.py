@@ -25,6 +25,7 @@ from collector.queries.flow_parts import Gathered
 from collector.queries.paging import part_cursor
 from collector.stitching import Keying, stitch
 from collector.stitching import Stitched as Graph
+from collector.stitching.flow_names import flow_ids
 
 _ID = ("trace_id", "span_id")
 _ON_THEIR_WAY = {NoteKind.MISSING_PARENT.word, NoteKind.MISSING_LINK_TARGET.word}
@@ -134,8 +135,7 @@ def own_spans(job: Job, run: Run) -> pa.Table:
 
 def ids_of(stitched: Graph) -> list[str]:
     """The id of each flow, as in lists."""
-    traces = stitched.graph.spans["trace_id"].take(pa.array(stitched.flows.first)).to_pylist()
-    return [key if key is not None else t.hex() for key, t in zip(stitched.flows.key, traces, strict=True)]
+    return flow_ids(stitched.graph, stitched.flows)
 
 
 def _keys_of(spans: pa.Table) -> Any:

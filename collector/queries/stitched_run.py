@@ -12,6 +12,7 @@ from collector.model.answers import FlowItem
 from collector.queries.causal_graph import refs_of
 from collector.queries.sources import Sources
 from collector.stitching import Stitched, stitch
+from collector.stitching.flow_names import flow_ids
 
 MOST_TRACES = 2_000  # of a flow that is shown: a flow with more has a key that several runs share
 _MEETINGS = 200  # traces that a flow's batches link to, fetched to tell whose batches they are
@@ -52,8 +53,7 @@ def stitched_again(sources: Sources, spans: pa.Table) -> Stitched:
 
 def ids_of(stitched: Stitched) -> list[str]:
     """The id of each flow, as in lists."""
-    traces = stitched.graph.spans["trace_id"].take(pa.array(stitched.flows.first)).to_pylist()
-    return [key if key is not None else t.hex() for key, t in zip(stitched.flows.key, traces, strict=True)]
+    return flow_ids(stitched.graph, stitched.flows)
 
 
 def _with_meetings(sources: Sources, spans: pa.Table, traces: set[bytes]) -> pa.Table:

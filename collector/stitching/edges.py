@@ -26,8 +26,8 @@ from collector.stitching.graph import (
     Pairs,
     Rows,
     numbers,
-    repeated,
 )
+from collector.stitching.heads import find_heads
 from collector.stitching.messages import Messages, find_messages
 from collector.stitching.reactions import Causes, find_causes, find_reactions, find_replies
 from collector.stitching.settles import find_settles
@@ -63,7 +63,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
         ),
         polls=consumers.around[0],
         begun=announced.begun,
-        heads=_heads(spans, found, claims, causes),
+        heads=find_heads(spans, messages, found, reactions, causes, claims),
         led=claims.led,
         claims=claims.spans,
         attempts=reactions.attempts,
@@ -75,21 +75,6 @@ def stitch_edges(readings: pa.Table) -> Graph:
         edges=edges,
         notes=_notes(spans, messages, edges, claims, found),
     )
-
-
-def _heads(spans: Spans, found: Deliveries, claims: Claims, causes: Causes) -> Rows:
-    """The spans that may begin a new unit of work inside a long-lived worker's trace.
-
-    A trace is a worker's if two of its spans have their causes in other traces. In it, every span whose cause
-    is here is a head, even if the cause is in the same trace: a message published for one order may be taken
-    during the work for the next.
-    """
-    abroad = spans.trace[causes.reaction] != spans.trace[causes.message]
-    by = np.concatenate([found.source, claims.deliveries[0], claims.led[0], causes.reaction[abroad]])
-    caused = np.concatenate([found.target, claims.deliveries[1], claims.led[1], causes.message[abroad]])
-    caused = caused[by >= 0]
-    arrived = spans.trace[once(caused[spans.trace[by[by >= 0]] != spans.trace[caused]])]
-    return once(caused[among(spans.trace[caused], arrived[repeated(arrived)])])
 
 
 def _requests(spans: Spans, messages: Messages, replies: Pairs) -> Rows:

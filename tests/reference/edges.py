@@ -1,6 +1,7 @@
 """Which edges do the spans describe, and what follows from them? Worked out one span at a time."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -194,15 +195,60 @@ class Stitcher(Handlings):
         ]
         for ref, deliveries in self.deliveries.items():
             caused += [(d.message, ref) for d in deliveries if d.message in self.spans]
-        abroad = defaultdict(set)
-        for cause, ref in caused:
-            if cause[0] != ref[0]:
-                abroad[ref[0]].add(ref)
-        heads = {ref for _, ref in caused if len(abroad[ref[0]]) > 1}
+        heads = self._heads(caused)
         return {
             ref: next((one for one in (ref, *above(ref, self.parents)) if one in heads), ref[0])
             for ref in self.spans
         }
+
+    def _heads(self, caused: Sequence[tuple[Ref, Ref]]) -> set[Ref]:
+        """The spans that begin a unit; *caused* has (cause, span) for each span whose cause is stored."""
+        arrived = {ref for cause, ref in caused if cause[0] != ref[0]}
+        unknown = {attempts[0] for attempts in self.attempts if self._is_unknown(attempts[0])}
+        leaked = {ref for ref in arrived if self._is_inside_another(ref)}
+        strangers = {
+            ref for ref in unknown if self._is_inside_another(ref) and self.differ(ref, self._outer(ref))
+        }
+        alone = {ref for ref in unknown if self._outer(ref) is None and self._is_of_a_worker(ref)}
+        begins = Counter(ref[0] for ref in arrived | alone)
+        heads = {ref for ref in {ref for _, ref in caused} | alone if begins[ref[0]] > 1}
+        return heads | leaked | strangers
+
+    def _outer(self, ref: Ref) -> Ref | None:
+        """The consumer around *ref*, other than itself and its receive."""
+        parent = self.parents.get(ref)
+        outer = self.consumer_around.get(parent) if parent else None
+        if outer == ref and parent is not None:
+            above_it = self.parents.get(parent)
+            outer = self.consumer_around.get(above_it) if above_it else None
+        return outer
+
+    def _is_inside_another(self, ref: Ref) -> bool:
+        outer = self._outer(ref)
+        if ref not in self.reaction_of or outer is None or self.reaction_of[outer] == self.reaction_of[ref]:
+            return False
+        return bool(self.spans[outer]["service"] == self.spans[ref]["service"])
+
+    def _is_unknown(self, ref: Ref) -> bool:
+        claimed = any(reaction == ref for _, _, reaction in self.claimed)
+        return not self.deliveries[ref] and not claimed and self.local_parent(ref) is not None
+
+    def _is_of_a_worker(self, ref: Ref) -> bool:
+        """Whether *ref* handles something unknown in a trace that its own service began by itself."""
+        top: Ref | None = ref
+        while top is not None and not self.spans[top]["serves"] and self.local_parent(top) is not None:
+            top = self.local_parent(top)
+        assert top is not None
+        served = self.spans[top]["serves"] or self._publishes(top)
+        if top == ref or served or top in self.parents or top in self.lost_parent:
+            return False
+        to = {
+            self.spans[message]["destination"]
+            for message in self.messages
+            if message[0] == ref[0]
+            and not any(kind == "cause" and target == message for kind, _, target in self.told)
+        }
+        return self.spans[ref]["destination"] not in to
 
     @cached_property
     def anchors(self) -> dict[Ref, Any]:
