@@ -13,7 +13,7 @@ Names = Mapping[str, Sequence[str]]  # by column: its attribute's names, most tr
 class Lore:
     """The lore of one family: only what it does differently from the others."""
 
-    # Columns: operation, verb, system, template, destination, group, event_type, settled (words);
+    # Columns: operation, verb, system, template, destination, group, event_type, settled, temporary (words);
     # message_id, event_id, deliveries, kept_in, error_type, and what `identities` puts together (values).
     attributes: Names = field(default_factory=dict)
     last_resorts: Names = field(default_factory=dict)  # trusted less than the `attributes` of any family
@@ -34,6 +34,8 @@ class Lore:
     corrections: Mapping[tuple[Role, Kind], Role] = field(default_factory=dict)
     # Prefixes of destinations.
     inboxes: Sequence[str] = ()  # replies go there; they are part of a request's exchange
+    # Queues that a broker or a client named: who publishes there replies, who reads there may be a subscriber.
+    own_queues: Sequence[str] = ()
     settle_subjects: Sequence[str] = ()  # settles go there
     broker_subjects: Sequence[str] = ()  # the broker itself is addressed there
     # Patterns of settle subjects; the group `n` is the delivery number.

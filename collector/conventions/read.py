@@ -35,7 +35,17 @@ from collector.model.readings import READINGS, Role, Settled
 from collector.model.spans import Kind, Status
 
 # Columns with few distinct texts are read as words, the others as texts.
-_WORDS = ("operation", "verb", "system", "template", "destination", "group", "event_type", "settled")
+_WORDS = (
+    "operation",
+    "verb",
+    "system",
+    "template",
+    "destination",
+    "group",
+    "event_type",
+    "settled",
+    "temporary",
+)
 _VALUES = ("message_id", "event_id", "kept_in", "deliveries", "error_type", *PLACES)
 
 INSTANCE = "service.instance.id"  # of a resource: which process of a service it was
@@ -154,7 +164,7 @@ def _meant(words: Words, told: Told, naming: Naming) -> Mapping[str, npt.NDArray
     unnamed = (place < 0) | bare(words, place)
     by_name = destinations_in(words, name, np.where(unnamed, role, int(Role.NONE)))
     destination = np.where(role == Role.NONE, -1, _either(place, by_name))
-    role = with_a_business(role, words, destination)
+    role = with_a_business(role, words, told, destination)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
     messaging = role != Role.NONE
     # A consumer's template is the pattern it subscribes to ("shop.>"), a publisher's is what it publishes.

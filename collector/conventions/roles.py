@@ -80,10 +80,14 @@ def requests(words: Words, told: Told, role: Ints) -> Mask:
     return np.asarray(words.meanings(sending, each(_asking), int(Role.NONE)) != Role.NONE)
 
 
-def with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
-    """*role*, corrected for traffic with the broker itself and replies to inboxes, which are not messages."""
+def with_a_business(role: Ints, words: Words, told: Told, destination: Codes) -> Ints:
+    """*role*, corrected for traffic with the broker itself and replies to inboxes, which are not messages.
 
-    def to(prefixes: Sequence[str]) -> Mask:
+    Who reads from a queue with a generated name may have subscribed to events: only stitching sees whether
+    what was read is a reply.
+    """
+
+    def to(prefixes: Sequence[str], destination: Codes = destination) -> Mask:
         def begins(texts: pa.Array) -> Mask:
             begun = [np.asarray(pc.starts_with(texts, prefix), np.bool_) for prefix in prefixes]
             mask: Mask = np.logical_or.reduce(begun)
@@ -92,8 +96,10 @@ def with_a_business(role: Ints, words: Words, destination: Codes) -> Ints:
         return np.asarray(words.meanings(destination, begins, 0) == 1)
 
     publishes, inbox = (role == Role.CREATE) | (role == Role.SEND), to(_INBOXES)
+    own = to(_OWN_QUEUES) | to(_OWN_QUEUES, told["event_type"])
+    replies = publishes & (inbox | own | (words.meanings(told["temporary"], each(_true), 0) == 1))
     return np.select(
-        [to(_SETTLE_SUBJECTS), to(_BROKER_SUBJECTS), inbox & publishes, inbox & (role != Role.NONE)],
+        [to(_SETTLE_SUBJECTS), to(_BROKER_SUBJECTS), replies, inbox & (role != Role.NONE)],
         [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],
         role,
     )
@@ -119,7 +125,7 @@ def destinations_in(words: Words, name: Codes, role: Ints) -> Codes:
     return words.meanings(np.where(says, named, -1), destinations, -1).astype(np.int32)
 
 
-def each(of: Callable[[str], Role]) -> Callable[[pa.Array], Sequence[Role]]:
+def each(of: Callable[[str], int]) -> Callable[[pa.Array], Sequence[int]]:
     """*of*, lifted to a column with few texts."""
     return lambda texts: [of(text) for text in texts.to_pylist()]
 
@@ -193,10 +199,15 @@ def _asking(words: str) -> Role:
     return Role.SEND if asks else Role.NONE
 
 
+def _true(text: str) -> int:
+    return int(text.lower() == "true")
+
+
 def _all(subjects: Callable[[Lore], Sequence[str]]) -> tuple[str, ...]:
     return tuple(prefix for lore in FAMILIES for prefix in subjects(lore))
 
 
 _INBOXES = _all(lambda lore: lore.inboxes)
+_OWN_QUEUES = _all(lambda lore: lore.own_queues)
 _SETTLE_SUBJECTS = _all(lambda lore: lore.settle_subjects)
 _BROKER_SUBJECTS = _all(lambda lore: lore.broker_subjects)

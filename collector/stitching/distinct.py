@@ -95,6 +95,11 @@ def distinct(readings: pa.Table) -> Spans:
     parent[round_and_round] = -1
     links, self_linked = _links(table, index)
     role = numbers(table, "role")
+    answered = _answered(role, parent, links)
+    if len(answered):
+        role[answered] = Role.ANSWERED
+        place = table.schema.get_field_index("role")
+        table = table.set_column(place, table.schema.field(place), pa.array(role, pa.uint8()))
     return Spans(
         table=table,
         key=key,
@@ -112,6 +117,16 @@ def distinct(readings: pa.Table) -> Spans:
             (NoteKind.CYCLE, round_and_round),
         ),
     )
+
+
+def _answered(role: Rows, parent: Rows, links: Links) -> Rows:
+    """The spans that took a reply, as a parent or a link shows: its queue may be called like any other."""
+    reply = np.append(role == Role.REPLY, False)
+    if not reply.any():
+        return parent[:0]
+    took = reply[parent]
+    took[links.owner[reply[links.target]]] = True
+    return np.flatnonzero(took & ((role == Role.PROCESS) | (role == Role.RECEIVE)))
 
 
 def _circles(parent: Rows, start: Rows) -> Rows:

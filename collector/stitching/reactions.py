@@ -109,8 +109,15 @@ def find_replies(spans: Spans, consumers: Consumers, reactions: Reactions) -> Pa
     alone = np.bincount(consumers.deliveries.target, minlength=len(spans)) == 1
     asked = np.full(len(spans), -1)  # of each consumer of a single message: that message
     asked[consumers.deliveries.target] = consumers.deliveries.source
-    answered = (spans.role == Role.ANSWERED) & (at(spans.role, spans.parent) == Role.REPLY)
-    answers = np.where(answered, spans.parent, np.where(spans.role == Role.REPLY, rows, -1))
+    links = spans.links
+    to_reply = np.flatnonzero(at(spans.role, links.target) == Role.REPLY)[::-1]
+    reply = np.full(
+        len(spans), -1
+    )  # that each span took: its parent or, without one, the first that it links to
+    reply[links.owner[to_reply]] = links.target[to_reply]
+    reply = np.where(at(spans.role, spans.parent) == Role.REPLY, spans.parent, reply)
+    answered = (spans.role == Role.ANSWERED) & (reply >= 0)
+    answers = np.where(answered, reply, np.where(spans.role == Role.REPLY, rows, -1))
     within = at(reactions.within, answers)
     message = np.where(at(alone.astype(np.int64), within) == 1, at(asked, within), -1)
     found = np.flatnonzero(message >= 0)

@@ -65,6 +65,20 @@ CASES = (
     ),
     *(
         Case(
+            about=f"{kind.name}: {name}, where replies go and events come from",
+            kind=kind,
+            attributes=said,
+            read=read,
+        )
+        for name in ("amq.gen-Xa93", "spring.gen-Xa93")
+        for kind, said, read in (
+            (Kind.PRODUCER, {"messaging.destination.name": name}, {"role": Role.REPLY}),
+            (Kind.PRODUCER, {**SHOP, "messaging.rabbitmq.routing_key": name}, {"role": Role.REPLY}),
+            (Kind.CONSUMER, {"messaging.destination.name": name}, {"role": Role.PROCESS}),
+        )
+    ),
+    *(
+        Case(
             about=f"{tag} and {channel}",
             attributes={**SHOP, tag: 12, channel: 4},
             read={"delivery_tag": "4/12", "record": None},
@@ -78,8 +92,13 @@ CASES = (
         Case(
             about=f"{kind.name}: direct reply-to answers a request",
             kind=kind,
-            attributes={"messaging.destination.name": "amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir"},
+            attributes={"messaging.destination.name": name},
             read={"role": role},
+        )
+        for name in (
+            "amq.rabbitmq.reply-to.g1h2AA5y.8ykeVYir",
+            "easynetq.response.6f0e3c52",
+            "rpc.reply-prices-6f0e3c52",
         )
         for kind, role in ((Kind.PRODUCER, Role.REPLY), (Kind.CONSUMER, Role.ANSWERED))
     ),

@@ -75,6 +75,21 @@ CASES = (
         )
         for count, several in ((1, False), (2, True), (10, True), ("many", False))
     ),
+    *(
+        Case(
+            about=f"{kind.name}: {name} {value}",
+            kind=kind,
+            attributes={"messaging.destination.name": "q-17", name: value},
+            read={"role": role},
+        )
+        for name in ("messaging.destination.temporary", "messaging.destination.anonymous")
+        for kind, value, role in (
+            (Kind.PRODUCER, True, Role.REPLY),
+            (Kind.PRODUCER, "True", Role.REPLY),
+            (Kind.PRODUCER, False, Role.SEND),
+            (Kind.CONSUMER, True, Role.PROCESS),  # it may have subscribed to events
+        )
+    ),
     Case(
         about="a partition, which Kafka's clients name like others",
         attributes={"messaging.destination.partition.id": "eu-1", "messaging.kafka.offset": 8},

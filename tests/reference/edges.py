@@ -313,9 +313,8 @@ class Stitcher(Handlings):
 
     def _requests_of(self, ref: Ref) -> set[Ref]:
         """The request that *ref* answers, or whose answer it receives."""
-        parent = self.parents.get(ref)
-        answered = self.role(ref) is Role.ANSWERED and self.role(parent) is Role.REPLY
-        reply = parent if answered else ref if self.role(ref) is Role.REPLY else None
+        answered = self.replies_of(ref) if self.role(ref) is Role.ANSWERED else []
+        reply = answered[0] if answered else ref if self.role(ref) is Role.REPLY else None
         consumer = self.consumer_around.get(reply) if reply is not None else None
         deliveries = self.deliveries[consumer] if consumer is not None else []
         return {d.message for d in deliveries if len(deliveries) == 1 and d.message in self.spans}

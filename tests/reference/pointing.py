@@ -28,6 +28,12 @@ class Pointing:
         self.rank = ranks(self.spans)
         self.links = self._links()
         self.parents = self._parents()
+        takes = (Role.PROCESS, Role.RECEIVE)
+        self.spans |= {
+            ref: {**row, "role": int(Role.ANSWERED)}
+            for ref, row in self.spans.items()
+            if self.role(ref) in takes and self.replies_of(ref)
+        }
 
     # Spans, links and parents
 
@@ -70,6 +76,11 @@ class Pointing:
                 self.notes.add(("missing_link_target", ref))
             links[ref] = [target for target in targets if target != ref]
         return links
+
+    def replies_of(self, ref: Ref) -> list[Ref]:
+        """The replies that *ref* took: its parent, then those that it links to."""
+        named = [self.parents.get(ref), *self.links[ref]]
+        return [one for one in named if one in self.spans and self.role(one) is Role.REPLY]
 
     def role(self, ref: Ref | None) -> Role:
         return Role.NONE if ref is None else Role(self.spans[ref]["role"])

@@ -1,8 +1,10 @@
-"""JMS and Solace: temporary queues and topics, which only one client reads."""
+"""JMS and Solace: a requester has a temporary queue or topic for its answers, which nobody else reads."""
 
 from collector.conventions.lore import Lore
 
 LORE = Lore(
+    # Java's agent; ActiveMQ; Artemis; Solace.
+    inboxes=("(temporary)", "temp-queue://", "temp-topic://", "jms.tempqueue.", "#P2P/QTMP/"),
     generated=(
         (r"^(temp-(?:queue|topic)://).*$", r"\1*"),
         (r"^(?:ID:|(?:queue|topic)://ID:).*$", "(temporary)"),

@@ -16,5 +16,7 @@ LORE = Lore(
     generated=((r"^((?:amq|spring)\.gen-|amq\.rabbitmq\.reply-to\.).*$", r"\1*"),),
     # Commands to the broker, as Java's agent calls them.
     names=((r"basic\.(?:ack|nack|reject)", Role.SETTLE),),
-    inboxes=("amq.rabbitmq.reply-to",),  # direct reply-to: one queue per requester
+    # Direct reply-to, and what EasyNetQ and Nameko call the queue of a requester.
+    inboxes=("amq.rabbitmq.reply-to", "easynetq.response.", "rpc.reply-"),
+    own_queues=("amq.gen-", "spring.gen-"),  # of requesters, and of subscribers
 )

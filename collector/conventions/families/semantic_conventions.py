@@ -16,6 +16,7 @@ LORE = Lore(
             "messaging.source.name",
         ),
         "group": ("messaging.consumer.group.name",),
+        "temporary": ("messaging.destination.temporary", "messaging.destination.anonymous"),
         "partition": ("messaging.destination.partition.id",),
         "count": ("messaging.batch.message_count",),
         "error_type": ("error.type",),
