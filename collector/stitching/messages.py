@@ -11,8 +11,8 @@ import numpy as np
 from collector.columns.joins import distinct_pairs, find, matches_in_order, sole_pairs
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Mask, Pairs, Rows, at, climb, marked
-from collector.stitching.told_apart import without_others
+from collector.stitching.graph import Mask, Pairs, Rows, at, circles, climb, marked
+from collector.stitching.told_apart import same_message, without_others
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,12 @@ def find_messages(spans: Spans) -> Messages:
     rows = np.arange(len(spans))
     sends, creates = _sent_together(spans)
     together = marked(len(spans), sends)
-    outermost = climb(np.where(_repeats(spans, together), spans.parent, rows))
+    up = np.where(_repeats(spans, together), spans.parent, rows)
+    again, before = _sent_later(spans, ~together & (up == rows), together)
+    up[again] = before
+    around = circles(up) if len(again) else again
+    up[around] = around
+    outermost = climb(up)
     # A pointer to the send of a batch means one of its messages, unknown which: take the first.
     first_create = np.full(len(spans), -1)
     first_create[sends[::-1]] = creates[::-1]
@@ -52,6 +57,31 @@ def _sent_together(spans: Spans) -> Pairs:
     links = spans.links
     of_send = (spans.role[links.owner] == Role.SEND) & (at(spans.role, links.target) == Role.CREATE)
     return distinct_pairs(links.owner[of_send], links.target[of_send])
+
+
+def _sent_later(spans: Spans, alone: Mask, together: Mask) -> Pairs:
+    """(send, the span that published the same message before), for sends *alone*.
+
+    A job is scheduled, and sent by a poller when it is due. The later span links to the earlier one or, if
+    the context went along, is its child in another service; both name the same message or event, and the
+    same destination. What a handler sends again is another message, whatever it is called.
+    """
+    links, rows = spans.links, np.arange(len(spans))
+    sends, first = (spans.role == Role.SEND) & alone, spans.publishes & ~together
+    linked = np.flatnonzero(sends[links.owner] & np.append(first, False)[links.target])
+    below = np.flatnonzero(sends & (spans.parent >= 0) & ~spans.within_service)
+    below = below[first[spans.parent[below]]]
+    # The parent, or else the first link.
+    send = np.concatenate([below, links.owner[linked]])
+    before = np.concatenate([spans.parent[below], links.target[linked]])
+    if not len(send):
+        return send, send
+    fits = same_message(spans.table, send, before)
+    handles = (spans.role == Role.PROCESS) | (spans.role == Role.RECEIVE)
+    fits &= climb(np.where(handles, rows, spans.parent))[send] < 0
+    send, before = send[fits], before[fits]
+    _, place = np.unique(send, return_index=True)
+    return send[place], before[place]
 
 
 def _repeats(spans: Spans, together: Mask) -> Mask:

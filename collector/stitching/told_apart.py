@@ -65,6 +65,22 @@ def _are_several(table: pa.Table, source: Ints) -> Mask:
     return np.append(np.asarray(several.to_numpy()), False)[source]
 
 
+def same_message(table: pa.Table, one: Ints, other: Ints) -> Mask:
+    """Whether each span of *one* names the same message or event of one system as its span of *other*.
+
+    Of nothing that identifies them one says another thing than the other one; nor of their destination.
+    """
+    sides = np.concatenate([one, other])
+    system, mine, its = (
+        np.split(codes_at(table, name, sides), 2) for name in ("system", "message_id", "event_id")
+    )
+    named = ((mine[0] >= 0) & (mine[0] == mine[1])) | ((its[0] >= 0) & (its[0] == its[1]))
+    to = np.split(codes_at(table, "destination", sides), 2)
+    found = named & (system[0] == system[1]) & ((to[0] == to[1]) | (to[0] < 0) | (to[1] < 0))
+    mask: Mask = found & ~differ(table, one, other)
+    return mask
+
+
 def without_others(table: pa.Table, above: Ints, inner: Mask) -> Mask:
     """*inner* without the spans that are certainly not the same message as the span *above*.
 

@@ -64,7 +64,30 @@ class Handlings(Pointing):
             for ref in refs
             if self.role(parent) is Role.CREATE or len(refs) == 1
         }
+        later = {ref: before for ref in self.spans if (before := self._sent_before(ref, repeats))}
+        repeats |= {ref: later[ref] for ref in later if ref not in above(ref, {**repeats, **later})}
         return {ref: (ref, *above(ref, repeats))[-1] for ref in self.spans if self._publishes(ref)}
+
+    def _sent_before(self, ref: Ref, repeats: Mapping[Ref, Ref]) -> Ref | None:
+        """The span that published before what *ref* sends again, when it is due."""
+        inside = {self.role(one) for one in above(ref, self.parents)} & {Role.PROCESS, Role.RECEIVE}
+        if self.role(ref) is not Role.SEND or ref in self.creates_of or ref in repeats or inside:
+            return None
+        parent = self.parents.get(ref)
+        named = [parent] if parent is not None and self.local_parent(ref) is None else []
+        for one in (*named, *self.links[ref]):
+            plain = one in self.spans and one not in self.creates_of
+            if plain and self._publishes(one) and self._is_same(ref, one):
+                return one
+        return None
+
+    def _is_same(self, one: Ref, other: Ref) -> bool:
+        """Whether both name one message or event, and nothing that they say differs."""
+        rows = self.spans[one], self.spans[other]
+        named = any(None is not rows[0][name] == rows[1][name] for name in ("message_id", "event_id"))
+        system = rows[0]["system"] == rows[1]["system"]
+        to = {row["destination"] for row in rows} - {None}
+        return named and system and len(to) < 2 and not self.differ(one, other)
 
     def _said(self, ref: Ref, name: str) -> Any:
         row = self.spans[ref]

@@ -23,6 +23,7 @@ from collector.conventions.families import (
     pulsar,
     rabbitmq,
     rocketmq,
+    scheduled_jobs,
     semantic_conventions,
     wolverine,
 )
@@ -49,4 +50,5 @@ FAMILIES: tuple[Lore, ...] = (
     faststream.LORE,
     brave.LORE,
     opentracing.LORE,
+    scheduled_jobs.LORE,
 )
