@@ -97,6 +97,18 @@ def test_paces_stand_in_the_order_of_the_course() -> None:
     assert len(set(works.values())) > 1
 
 
+def test_flows_to_which_nobody_reacted_are_drawn_as_well() -> None:
+    """The map failed as soon as one order had been placed that nobody took yet."""
+    alone, whole = order("A-1", NOW)[:1], order("A-2", NOW)
+    took = courses_of([*alone, *whole])
+    drawn = choreography(*counted(took, np.full(2, State.RUNNING), np.full(2, SECOND)))
+
+    assert (drawn.flows, drawn.unknown) == (2, 0)
+    assert [one.count for one in drawn.events if one.event_type == "OrderPlaced"] == [2]
+    assert {one.share for one in drawn.reactions if one.event_type == "OrderPlaced"} == {0.5}
+    assert drawn == choreography(*counted(took.take([1, 0]), np.full(2, State.RUNNING), np.full(2, SECOND)))
+
+
 def test_too_long_a_course_is_none() -> None:
     many = Course(tuple(Published(f"Event{n}", "order", False, False, False) for n in range(LONGEST // 20)))
 

@@ -34,7 +34,7 @@ class Lore:
     corrections: Mapping[tuple[Role, Kind], Role] = field(default_factory=dict)
     # Prefixes of destinations.
     inboxes: Sequence[str] = ()  # replies go there; they are part of a request's exchange
-    # Queues that a broker or a client named: who publishes there replies, who reads there may be a subscriber.
+    # Queues that a broker or a client named: who publishes there replies, who reads there may subscribe.
     own_queues: Sequence[str] = ()
     settle_subjects: Sequence[str] = ()  # settles go there
     broker_subjects: Sequence[str] = ()  # the broker itself is addressed there

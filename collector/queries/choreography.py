@@ -218,8 +218,8 @@ def _paces_of(paced: pa.Table, flows: Mapping[Course, int]) -> dict[_Step, tuple
     for row, course in known:
         steps = [one.step for one in course.reacted for _ in range(one.count)]
         mine = values[offsets[row] : offsets[row + 1]]
-        if len(mine) != len(steps) * numbers[row]:
-            continue  # they are of another version
+        if not steps or len(mine) != len(steps) * numbers[row]:  # they are of another version
+            continue
         each = flows.get(course, 0) / some[course]
         for step, column in zip(steps, mine.reshape(-1, len(steps)).T, strict=True):
             wait, work = found.setdefault(step, (np.zeros(_PACES), np.zeros(_PACES)))
