@@ -354,7 +354,8 @@ def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
     role = np.asarray(rows["role"].to_numpy())
     linked = pc.list_value_length(rows["link_trace_ids"]).to_numpy() > 0
     root = pc.equal(rows["parent_span_id"], pa.scalar(bytes(8), pa.binary(8))).to_numpy()
-    mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & root & ~linked
+    at_home = ~np.asarray(rows["remote"].to_numpy(zero_copy_only=False))
+    mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & (root | at_home) & ~linked
     consumer = np.flatnonzero(mine & _valid(rows, "message_id") & _valid(rows, "system"))
     asking = rows.select(["system", "message_id"]).take(pa.array(consumer))
     key = pair_keys(text_keys(asking["system"]), text_keys(asking["message_id"]))

@@ -5,7 +5,7 @@ Rows are never lost: each is held until it is stitched, or dropped and counted.
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from collector.columns.joins import Ints, Mask, among, find, once
 from collector.columns.keys import Keys, text_keys
 from collector.diagnosis.owed import Demands
 from collector.live.chunk import Chunk, Marks, asked_of, identifiers_of, make, offered_of, span_keys_of
+from collector.live.loose import Loose
 from collector.model.readings import NO_READINGS
 from collector.stitching import BELIEVED, Keying
 from collector.store.contracts import Known
@@ -25,16 +26,6 @@ _LARGE_WAIT = 60 * 10**9
 _MOST_REFUSED = 10_000  # flow keys; an older one that is still shared is found to be so again
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class _Loose:
-    """Spans that are connected to no message so far: a message below them may still come."""
-
-    rows: pa.Table
-    identifiers: Keys
-    place: Ints
-    kept_until: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +57,7 @@ class Memory:
         self._due: deque[pa.Table] = deque()  # READINGS to be stitched now, oldest first
         self._refused: Keys = np.empty(0, np.uint64)  # the identifiers of refused flow keys
         self._refused_names: list[str] = sorted(keying.refused)  # the newest last
-        self._loose: deque[_Loose] = deque()
+        self._loose: deque[Loose] = deque()
         self._waiting: list[tuple[int, pa.Table]] = []  # (arrival, READINGS) of large flows
 
     @property
@@ -107,7 +98,7 @@ class Memory:
                 chunk.note_stopped(restored.known)
         if outside.num_rows:
             identifiers, place = identifiers_of(outside)
-            left.append(_Loose(outside, identifiers, place, loose_until))
+            left.append(Loose(outside, identifiers, place, loose_until))
         # Nothing below can fail.
         for before, flows in touched:
             before.drop(flows)
@@ -220,7 +211,7 @@ class Memory:
         self._waiting = [(arrived, rest(rows)) for arrived, rows in self._waiting]
         loose = [(rest(one.rows), one.kept_until) for one in self._loose]
         self._loose = deque(
-            _Loose(rows, *identifiers_of(rows), until) for rows, until in loose if rows.num_rows
+            Loose(rows, *identifiers_of(rows), until) for rows, until in loose if rows.num_rows
         )
         absorbed: list[str] = []
         for chunk in list(self.chunks):
@@ -304,19 +295,31 @@ class Memory:
 
         Whatever these flows and loose spans pointed at before is needed again, even if nothing new names it.
         """
+        wanted = once(np.concatenate([wanted, *map(self.believed, self._asking_loose(rows))]))
+        asks = asked_of(rows)[0]
         while True:
-            touched = self._touched(wanted, rows)
+            touched = self._touched(wanted, rows, asks)
             own = [chunk.identifiers[flows[chunk.identified]] for chunk, flows in touched]
             wanted = once(np.concatenate([wanted, *own]))
             hit = [(loose, loose.place[find(wanted, loose.identifiers) >= 0]) for loose in self._loose]
-            beyond = [loose.identifiers[np.isin(loose.place, place)] for loose, place in hit if len(place)]
-            grown = once(np.concatenate([wanted, *map(self.believed, beyond)]))
-            if len(grown) == len(wanted):
+            hit = [(loose, place) for loose, place in hit if len(place)]
+            grown = once(np.concatenate([wanted, *(self.believed(loose.of(place)) for loose, place in hit)]))
+            more = np.concatenate([asks, *(loose.asked_at(place) for loose, place in hit)])
+            if len(grown) == len(wanted) and among(more, asks).all():
                 return touched, wanted
-            wanted = grown
+            wanted, asks = grown, once(more)
 
-    def _touched(self, wanted: Keys, rows: pa.Table) -> list[tuple[Chunk, Mask]]:
-        """The flows that *wanted* leads to in any number of steps, or that ids in *rows* lead to.
+    def _asking_loose(self, rows: pa.Table) -> Iterator[Keys]:
+        """The identifiers of loose spans that ask for the id of a message in *rows*."""
+        offers: Keys | None = None
+        for loose in self._loose:
+            keys, place = loose.asking
+            if len(keys):
+                offers = once(offered_of(rows)[0]) if offers is None else offers
+                yield loose.of(place[find(offers, keys) >= 0])
+
+    def _touched(self, wanted: Keys, rows: pa.Table, asks: Keys) -> list[tuple[Chunk, Mask]]:
+        """The flows that *wanted* leads to in any number of steps, or that ids in *rows*, or *asks*, lead to.
 
         Flows that are reached ask again for the message ids that they asked for before. If two messages have
         such an id, both must be present, because then neither may be taken.
@@ -324,7 +327,7 @@ class Memory:
         found = [(chunk, np.zeros(len(chunk.alive), np.bool_)) for chunk in self.chunks]
         self._reach_askers(found, rows)
         more = [(chunk, flows.copy()) for chunk, flows in found]
-        asked = [asked_of(rows)[0]]
+        asked = [asks]
         while True:
             wanted = once(np.concatenate([wanted, *(c.identifiers[f[c.identified]] for c, f in more)]))
             asks = once(np.concatenate([*asked, *(c.asked[0][f[c.asked[1]]] for c, f in more if f.any())]))
@@ -353,9 +356,9 @@ class Memory:
                 flows[flow[find(offers, keys) >= 0]] = True
                 np.logical_and(flows, chunk.alive, out=flows)
 
-    def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[_Loose]]:
+    def _split_loose(self, wanted: Keys) -> tuple[list[pa.Table], deque[Loose]]:
         """The loose spans that *wanted* names, and the others."""
-        taken, left = [], deque[_Loose]()
+        taken, left = [], deque[Loose]()
         for loose in self._loose:
             hit = once(loose.place[find(wanted, loose.identifiers) >= 0])
             if not len(hit):
@@ -366,7 +369,7 @@ class Memory:
             taken.append(loose.rows.filter(pa.array(~stays)))
             if stays.any():
                 rest = loose.rows.filter(pa.array(stays))
-                left.append(_Loose(rest, *identifiers_of(rest), loose.kept_until))
+                left.append(Loose(rest, *identifiers_of(rest), loose.kept_until))
         return taken, left
 
 

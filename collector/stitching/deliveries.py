@@ -15,7 +15,7 @@ from collector.columns.joins import among, matches
 from collector.columns.keys import NONE, Keys, pair_keys
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
-from collector.stitching.graph import Because, Mask, Pairs, Rows, at, firsts, marked
+from collector.stitching.graph import Because, Mask, Pairs, Rows, at, components, firsts, marked, numbers
 from collector.stitching.messages import Messages, only_one
 from collector.stitching.passed_on import find_passed_on
 from collector.stitching.told_apart import differ
@@ -172,11 +172,31 @@ def _told(spans: Spans, messages: Messages, candidates: Mask) -> Deliveries:
 
 def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
     """(consumer, message) for each of *candidates* that has no context but names one message by id."""
-    ignorant = candidates & (spans.parent_key == NONE) & ~marked(len(spans), spans.links.owner)
+    remote = np.asarray(spans.table["remote"].to_numpy(zero_copy_only=False))
+    # A call that polls is part of other work at home, which is no context of its message.
+    at_home = spans.within_service & (spans.role[spans.parent] == Role.NONE) & ~remote
+    ignorant = candidates & ((spans.parent_key == NONE) | at_home) & ~marked(len(spans), spans.links.owner)
     if not ignorant.any():
         return np.empty(0, np.int64), np.empty(0, np.int64)
     said, system = spans.codes("message_id"), spans.codes("system")
     name = np.where((said >= 0) & (system >= 0), said * (system.max() + 1) + system, -1)
     consumers = np.flatnonzero(ignorant & (name >= 0))
     message = only_one(messages, name, name[consumers])
-    return consumers[message >= 0], message[message >= 0]
+    return _forward(spans, consumers[message >= 0], message[message >= 0])
+
+
+def _forward(spans: Spans, consumer: Rows, message: Rows) -> Pairs:
+    """(consumer, message) without those whose message the consumer led to, or that began after its end."""
+    if not len(consumer):
+        return consumer, message
+    rows, links = np.arange(len(spans)), spans.links
+    up, here = np.flatnonzero(spans.parent >= 0), np.flatnonzero(links.target >= 0)
+    circle = components(
+        len(spans),
+        np.concatenate([rows[up], links.owner[here], consumer]),
+        np.concatenate([spans.parent[up], links.target[here], message]),
+        connection="strong",
+    )
+    kept = numbers(spans.table, "start")[message] <= numbers(spans.table, "end")[consumer]
+    kept &= circle[consumer] != circle[message]
+    return consumer[kept], message[kept]

@@ -7,6 +7,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import networkx as nx
+
 from collector.model.readings import Role
 from tests.reference.pointing import ROOT, Pointing, Ref, Row, above
 
@@ -144,11 +146,31 @@ class Handlings(Pointing):
 
     def _by_message_id(self, ref: Ref) -> list[Delivery]:
         """The only message with the id that a consumer without trace context names."""
-        row = self.spans[ref]
-        if self.links[ref] or row["parent_span_id"] != ROOT or None in (row["system"], row["message_id"]):
-            return []
-        message = self._only_one(system=row["system"], message_id=row["message_id"])
+        message = self._identified.get(ref)
         return [Delivery(message, "message_id", ref)] if message else []
+
+    @cached_property
+    def _identified(self) -> dict[Ref, Ref]:
+        """By consumer without a context: the message that it names, if that is none that it led to."""
+        found = {}
+        for ref, row in self.spans.items():
+            parent = self.local_parent(ref)
+            at_home = parent is not None and self.role(parent) is Role.NONE and not row["remote"]
+            ignorant = not self.links[ref] and (row["parent_span_id"] == ROOT or at_home)
+            takes = self.role(ref) in (Role.PROCESS, Role.RECEIVE)
+            if takes and ignorant and None not in (row["system"], row["message_id"]):
+                message = self._only_one(system=row["system"], message_id=row["message_id"])
+                if message is not None:
+                    found[ref] = message
+        paths = nx.DiGraph([*self.parents.items(), *found.items()])
+        paths.add_edges_from((ref, one) for ref in self.links for one in self.links[ref])
+        circles = list(nx.strongly_connected_components(paths))
+        return {
+            ref: message
+            for ref, message in found.items()
+            if self.spans[message]["start"] <= self.spans[ref]["end"]
+            and not any({ref, message} <= circle for circle in circles)
+        }
 
     def _of_conversation(self, ref: Ref, message: Ref) -> Delivery | None:
         """The message that a consumer really took, if its parent message went to another destination."""
