@@ -1,6 +1,7 @@
 """Which distinct spans are there, in one fixed order, and what do they point at? Stitching starts here."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -50,9 +51,9 @@ class Spans:
         """A small integer for each text of *column*, -1 for none."""
         return coded(self.table[column])[0]
 
-    @property
+    @cached_property
     def within_service(self) -> Mask:
-        """Which spans have a parent of their own service."""
+        """Which spans have a parent of their own service; never changed."""
         mask: Mask = (self.parent >= 0) & (self.service[self.parent] == self.service)
         return mask
 
