@@ -31,7 +31,8 @@ def said(one: Span) -> tuple[Settled, int]:
         ("", SETTLE | {"messaging.operation.name": "term"}, Settled.TERMINATED),
         ("DeleteMessage", SETTLE | {"messaging.operation.name": "delete"}, Settled.ACKED),
         ("settle orders", SETTLE, Settled.UNSAID),
-        ("settle", SETTLE | {"messaging.operation.name": "defer"}, Settled.UNSAID),
+        ("settle", SETTLE | {"messaging.operation.name": "defer"}, Settled.NACKED),
+        ("settle", SETTLE | {"messaging.operation.name": "ponder"}, Settled.UNSAID),
     ],
 )
 def test_settle_says_how_by_its_verb_else_by_its_name(

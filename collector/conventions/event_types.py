@@ -142,4 +142,4 @@ def _parsed(pattern: str) -> tuple[str, str | None]:
     parts = re.split(r"(\*+)", form.strip())
     stars = {"*": "[^./:]+"}
     literal = "".join(stars.get(part, ".+") if part.startswith("*") else re.escape(part) for part in parts)
-    return f"^(?:{literal})$", None if keeps else (name.strip() if named else form.strip())
+    return f"(?s)^(?:{literal})$", None if keeps else (name.strip() if named else form.strip())

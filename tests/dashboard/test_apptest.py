@@ -345,5 +345,5 @@ def test_an_answer_of_another_server_can_be_retried(
 
         assert not app.exception
         notice = drawn(app, "notice")
-        assert said(notice["title"]).endswith("answered 404.")
+        assert said(notice["title"]).endswith("answered 404: is that the port of the collector's API?")
         assert [action["id"] for action in notice["actions"]] == ["retry"]

@@ -1,5 +1,6 @@
 """OTLP over gRPC: takes TraceService/Export requests as raw bytes, so that groups are decoded at once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import NoReturn, TypeAlias
 
@@ -130,7 +131,10 @@ async def _refuse(
     metadata: list[tuple[str, bytes]] = [("grpc-status-details-bin", details.SerializeToString())]
     if retry_after_s is not None:
         metadata.append(("google.rpc.retryinfo-bin", retry_info(retry_after_s).SerializeToString()))
-    await context.abort(_BY_NUMBER[CODES[http_code]], message, tuple(metadata))
+    try:
+        await context.abort(_BY_NUMBER[CODES[http_code]], message, tuple(metadata))
+    except grpc.aio.InternalError:  # whoever called has gone: gRPC would log a traceback for each such call
+        raise asyncio.CancelledError from None
     raise AssertionError("abort() raises")
 
 
