@@ -80,6 +80,11 @@ class Snapshot:
     records: tuple[tuple[Record, Mask], ...] = ()
 
     @cached_property
+    def kept_ids(self) -> tuple[str, ...]:
+        """The ids of the flows for which the store may have an older row."""
+        return tuple(self.flows["id"].filter(pa.array(self.kept)).to_pylist())
+
+    @cached_property
     def courses(self) -> pa.Table:
         """COURSES of the flows."""
         if self.expected is None:

@@ -181,7 +181,8 @@ class Dismissing:
     def _stored(self, wish: Never, most: int) -> pa.Table:
         """(id, received) of flows of an incident that only the store has: it knows what is old."""
         snapshot = self._sources.live.snapshot
-        kept = snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist()
         states = () if wish.undo else _STOPPED
-        search = Search(states=states, dismissed=wish.undo, before=wish.incident.before, without=kept)
+        search = Search(
+            states=states, dismissed=wish.undo, before=wish.incident.before, without=snapshot.kept_ids
+        )
         return self._sources.flows.found(search, most).select(["id", "received"])

@@ -98,8 +98,7 @@ def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
 
 def in_store_alone(snapshot: Snapshot, search: Search) -> Search:
     """*search* for stored flows that were not in memory at the time of *snapshot*, which has them newer."""
-    kept = snapshot.flows["id"].filter(pa.array(snapshot.kept)).to_pylist()
-    return replace(search, without=kept, stored_by=snapshot.stored)
+    return replace(search, without=snapshot.kept_ids, stored_by=snapshot.stored)
 
 
 def _in_order(

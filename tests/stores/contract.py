@@ -310,7 +310,11 @@ class FlowStoreContract(FlowSearchContract, FlowMemoryContract):
         store.forget(many)
         assert store.counts(Search()) == {State.DONE: 1}
 
-    @pytest.mark.parametrize("key", ["k" * 200_000, '"\\' * 40_000], ids=["long", "escaped"])
+    @pytest.mark.parametrize(
+        "key",
+        ["k" * 200_000, '"\\' * 40_000, "\\", "'", "\\'`\"\t\n\r\b\0%(a)s{a:String}é🦀"],
+        ids=["long", "escaped", "a backslash", "a quote", "all signs"],
+    )
     def test_a_key_of_any_length_can_be_asked_for(self, store: FlowStore, key: str) -> None:
         """A server takes no parameter of that size: one such key once stopped the live part."""
         put(store, flows(key))

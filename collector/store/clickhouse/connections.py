@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from clickhouse_connect.driver.binding import must_escape
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 from clickhouse_connect.driver.summary import QuerySummary
 
@@ -95,7 +96,7 @@ class Database:
     def execute(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing; values go into placeholders, as in a query."""
         with self._writer() as writer, _failing_as_store_error("carry out a statement"):
-            self._check_answered(writer.command(statement, parameters=dict(parameters or {})))
+            self._check_answered(writer.command(statement, parameters=_bound(parameters)))
 
     def insert(self, table: str, rows: pa.Table) -> None:
         """Append *rows*. If the table demands fsync, they are on disk when this returns."""
@@ -130,7 +131,7 @@ class Database:
         Values go into `{name:Type}` placeholders of *question*, never into its text.
         """
         with self._reader() as reader, _failing_as_store_error("answer a query"):
-            answer = reader.query_arrow(question, parameters=dict(parameters or {}), use_strings=True)
+            answer = reader.query_arrow(question, parameters=_bound(parameters), use_strings=True)
             if missing := [name for name in columns if name not in answer.column_names]:
                 raise _ForeignError(f"the answer has no column {missing[0]}. {_FOREIGN}")
             return answer
@@ -185,6 +186,23 @@ class Database:
                 return self._connect(settings)
             except OperationalError as error:  # the driver wraps network errors in several others
                 raise _first_of(error) from error
+
+
+class _Text(str):
+    """A text that the driver escapes as a whole: one character at a time, 20,000 ids take it 40 ms."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self.translate(_ESCAPES),))
+
+
+_ESCAPES = str.maketrans({sign: f"\\{sign}" for sign in must_escape})
+
+
+def _bound(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    named = dict(parameters or {})
+    return {name: _Text(value) if isinstance(value, str) else value for name, value in named.items()}
 
 
 def _drop(connection: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TypeAlias
 
 import pyarrow as pa
@@ -15,7 +16,8 @@ from collector.store.clickhouse.flow_conditions import conditions_of, order_by, 
 from collector.store.contracts import Place, Search
 
 # A flow that was evicted while it was running or late is stuck from `stuck_from` on, if nothing more came.
-STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state) AS state"
+MOVING_STATE = "if(state IN (1, 2) AND stuck_from BETWEEN 1 AND {now:Int64}, 3, state)"
+STATE = f"{MOVING_STATE} AS state"
 _COMPUTED = {"state": STATE, "set_aside": f"stuck_from = {SET_ASIDE} AS set_aside"}
 COLUMNS = ", ".join(_COMPUTED.get(name, name) for name in STORED_FLOWS.names)
 # Of a settled row: what is no column as it is stored would be made for all rows before the first are chosen.
@@ -82,18 +84,22 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
     elif search.dismissed:
         parts.append(DISMISSED)
     if search.without:
-        ids, listed = ids_of(search.without)
+        ids, listed = ids_of(tuple(search.without))
         parts.append(f"id NOT IN ({ids})")
         values |= listed
     return " AND ".join(parts), values
 
 
-def ids_of(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
-    """A question for *ids*, and its parameters. Its answer is one set: rows would be looked up in each."""
+@lru_cache(4)
+def ids_of(ids: tuple[str, ...]) -> tuple[str, Mapping[str, object]]:
+    """A question for *ids*, and its parameters. Its answer is one set: rows would be looked up in each.
+
+    Each list asks for those of a moment several times. A constant would be computed several times, too.
+    """
     arrays, values = [], dict[str, object]()
     for number, some in enumerate(chunks(ids)):
         sql, listed = parameter_of(f"ids_{number}", some)
-        arrays.append(f"JSONExtract({sql}, 'Array(String)')")
+        arrays.append(f"JSONExtract(materialize({sql}), 'Array(String)')")
         values |= listed
     return f"SELECT arrayJoin(arrayConcat({', '.join(arrays)})) AS id", values
 
@@ -101,7 +107,7 @@ def ids_of(ids: Sequence[str]) -> tuple[str, dict[str, object]]:
 Clauses: TypeAlias = tuple[tuple[str, ...], Mapping[str, object]]
 
 
-def left_out(database: Database, by: int, without: Sequence[str]) -> Clauses:
+def left_out(database: Database, by: int, without: tuple[str, ...]) -> Clauses:
     """What holds for settled rows that count, beside those of *without*, and the values of that.
 
     Ids are compared only if one may have to be left out.

@@ -30,6 +30,7 @@ from collector.store.clickhouse.flow_questions import (
     EVERY,
     LISTED,
     LISTED_TRACES,
+    MOVING_STATE,
     STATE,
     TEXTS,
     UNSETTLED,
@@ -45,7 +46,7 @@ from collector.store.clickhouse.flow_questions import (
 )
 from collector.store.clickhouse.sampled_runs import sampled
 from collector.store.clickhouse.stored_ids import StoredIds
-from collector.store.clickhouse.tallies import Rows
+from collector.store.clickhouse.tallies import Rows, Source
 from collector.store.contracts import (
     Known,
     Place,
@@ -153,8 +154,7 @@ class ClickHouseFlows:
     def refused_keys(self) -> list[str]:
         """The keys that were refused as flow keys."""
         answer = self._database.query("SELECT DISTINCT key FROM refused_keys", columns=["key"])
-        found: list[str] = answer["key"].to_pylist()
-        return found
+        return list(answer["key"].to_pylist())
 
     def listen(self, stretches: Sequence[Stretch]) -> None:
         """Store durably when the collector listened. What begins like an earlier stretch is that, longer."""
@@ -347,9 +347,9 @@ class ClickHouseFlows:
         condition, values = condition_of(search)
         settled = self._settled(search)
         among, more = settled.condition()
-        sources = [f"{UNSETTLED} WHERE {condition} AND state != 255", f"flows WHERE {among}"]
-        if not settled.wanted:
-            sources.pop()
+        sources = [Source(f"{UNSETTLED} WHERE {condition} AND state != 255", MOVING_STATE)]
+        if settled.wanted:
+            sources.append(Source(f"flows WHERE {among}", f"toUInt8({int(State.DONE)})"))
         return sources, self._moment(settled.by) | values | more
 
     def _settled(self, search: Search) -> Settled:

@@ -1,7 +1,5 @@
 """Which flows are a sample's, by their last activity? Runs of neighbours in time: see `contracts.Sample`."""
 
-from collections.abc import Mapping, Sequence
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -9,7 +7,8 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints
 from collector.store.clickhouse.connections import Database
-from collector.store.clickhouse.flow_questions import STATE, stored_columns
+from collector.store.clickhouse.flow_questions import stored_columns
+from collector.store.clickhouse.tallies import Rows
 from collector.store.contracts import Sample
 
 _MOST = 100_000
@@ -48,14 +47,16 @@ class Runs:
         return flows.take(pa.array(taken))
 
 
-def sampled(database: Database, rows: tuple[Sequence[str], Mapping[str, object]], sample: Sample) -> pa.Table:
+def sampled(database: Database, rows: Rows, sample: Sample) -> pa.Table:
     """(id, state, traces, last) of a *sample* of *rows*, as in `tallies`."""
     sources, values = rows
-    every = [database.query(f"SELECT last FROM {one}", values, ["last"]) for one in sources]
+    every = [database.query(f"SELECT last FROM {one.rows}", values, ["last"]) for one in sources]
     runs = Runs(np.concatenate([one["last"].to_numpy() for one in every]), sample)
     within, ranges = runs.condition()
     names = ["id", "state", "traces", "last"]
-    chosen = f"SELECT id, {STATE}, traces, last FROM "
-    limit = f" AND {within} LIMIT {_MOST}"
-    read = [database.query(chosen + one + limit, {**values, **ranges}, names) for one in sources]
+    questions = [
+        f"SELECT id, {one.state} AS state, traces, last FROM {one.rows} AND {within} LIMIT {_MOST}"
+        for one in sources
+    ]
+    read = [database.query(one, {**values, **ranges}, names) for one in questions]
     return stored_columns(runs.within(pa.concat_tables(read)), names)
