@@ -65,7 +65,8 @@ def test_each_flow_counts_once_as_it_was_written_last(
     search = Search(without=sorted(without))
 
     assert reading.counts(search) == counted(shown)
-    order = sorted(shown, key=lambda key: (RANKS[shown[key][0]], -shown[key][1], key))
+    newest_first = sorted(shown, key=lambda key: (shown[key][1], key), reverse=True)
+    order = sorted(newest_first, key=lambda key: RANKS[shown[key][0]])
     assert names(reading.found(search, 9)) == order
     assert paged(reading, search) == order
     for wanted in ((State.DONE,), (State.STUCK, State.DONE), (State.LATE,)):
@@ -142,6 +143,41 @@ def test_an_older_store_is_copied_whole_however_often_that_is_interrupted(databa
         assert not any(name.startswith("flows_copied") for name in there(database))
 
 
+def test_older_rows_are_put_into_the_order_of_lists_however_often_that_is_interrupted(
+    database: Database,
+) -> None:
+    """Also if the process ends between the last two steps, and the old rows are still there."""
+    (migration,) = [one for one in MIGRATIONS if "flows.place" in one.adds]
+    before = [one for m in MIGRATIONS[1 : migration.number - 1] for one in m.statements]
+    columns = "id, key, last, state, stored_unix_nano, settled, replaces"
+    rows = (
+        f"('A-0', 'A-0', {NOW}, 0, 1, true, false)",
+        f"('A-1', 'A-1', {NOW + 1}, 0, 2, true, false)",
+        f"('A-1', 'A-1', {NOW + 2}, 3, 3, false, true)",
+        f"('A-2', 'A-2', {NOW + 3}, 2, 4, false, false)",
+        f"('A-3', 'A-3', {NOW - 1}, 0, 5, true, false)",
+    )
+    for done in range(len(migration.statements) + 1):
+        for statement in ("DROP TABLE flows SYNC", older(), *before, "SYSTEM STOP MERGES flows"):
+            database.execute(statement)
+        for row in rows:
+            database.execute(f"INSERT INTO flows ({columns}) VALUES {row}")
+
+        for statement in migration.statements[:done]:
+            database.execute(statement)
+        migrate(database)
+        migrate(database)
+
+        store = opened(database)
+        assert names(store.found(Search(), 9)) == ["A-1", "A-2", "A-0", "A-3"]
+        assert store.counts(Search()) == {State.STUCK: 1, State.LATE: 1, State.DONE: 2}
+        put(store, flows("A-3"), State.FAILED)
+        assert names(store.found(Search(states=(State.DONE,)), 9)) == ["A-0"]
+        wrong = "SELECT count() AS n FROM flows WHERE place != if(settled, last, 0)"
+        assert database.query(wrong, {}, ["n"])["n"].to_pylist() == [0]
+        assert not any(name.startswith("flows_copied") for name in there(database))
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=300), st.lists(st.integers(0, 2**64 - 1), max_size=300))
 def test_a_maybe_set_knows_each_key_that_was_added(added: list[int], others: list[int]) -> None:
     keys = MaybeSet()
@@ -184,7 +220,8 @@ def paged(store: FlowStore, search: Search) -> list[str]:
 
 
 def older() -> str:
-    """The table as it was before rows were told apart."""
+    """The table as it was before rows were told apart, and put into the order of lists."""
     (created,) = [s for s in MIGRATIONS[0].statements if s.startswith("CREATE TABLE IF NOT EXISTS flows\n")]
-    without = re.sub(r" +(settled|replaces) +Bool,\n|PARTITION BY settled\n", "", created)
+    later = r" +(settled|replaces) +Bool,\n|PARTITION BY settled\n|    place .+\n|,\n    INDEX by_id .+"
+    without = re.sub(later, "", created).replace("ORDER BY (place, id)", "ORDER BY id")
     return without.replace("last_event_type ", "begun Int64,\n    last_event_type ", 1)

@@ -127,8 +127,8 @@ def test_a_list_shows_each_flow_as_it_is_now(database: Database, superseded: int
     store.forget(["A-000"])
 
     listed = store.found(Search(), 3)
-    assert names(listed) == ["B-1", "B-2", "A-001"]
-    assert listed["state"].to_pylist() == [State.FAILED, State.STUCK, State.DONE]
+    assert names(listed) == ["B-2", "B-1", f"A-{superseded - 1:03d}"]
+    assert listed["state"].to_pylist() == [State.STUCK, State.FAILED, State.DONE]
     assert names(store.found(Search(states=(State.STUCK,)), 3)) == ["B-2"]
     assert store.stopped(Search(), NOW) == {(State.STUCK, False, True): 1, (State.FAILED, False, True): 1}
     assert store.stopped(Search(without=["B-1"]), NOW + 1) == {(State.STUCK, False, False): 1}

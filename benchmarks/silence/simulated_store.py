@@ -64,6 +64,10 @@ class SimulatedSpans:
                 kept.append(place)
         return self.spans_of(trace_ids).take(pa.array(kept[:limit], pa.int64()))
 
+    def few_of(self, trace_ids: Sequence[bytes], most: int) -> pa.Table | None:
+        """The spans of these traces, deduplicated; None if there are more than *most* copies."""
+        return self.spans_of(trace_ids) if self.copies_of(trace_ids) <= most else None
+
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces."""
         return int(self._copies(trace_ids).num_rows)
@@ -303,7 +307,9 @@ class SimulatedFlows:
         return {name: self._now(row)["state"] for name, row in self._rows.items()}
 
     def _newest(self) -> Iterator[Row]:
-        return map(self._now, sorted(self._rows.values(), key=lambda row: (-row["last"], row["id"])))
+        return map(
+            self._now, sorted(self._rows.values(), key=lambda row: (row["last"], row["id"]), reverse=True)
+        )
 
     def _now(self, row: Row) -> Row:
         stuck = row["state"] in {1, 2} and 0 < row["stuck_from"] <= self.now
@@ -358,7 +364,7 @@ def _holds(row: Row, condition: Condition) -> bool:
 def _comes_after(order: Order, rank: Any, row: Row, after: Place) -> bool:
     if rank != after.rank:
         return bool((rank > after.rank) != order.reverse)
-    return (-row["last"], row["id"]) > (-after.last, after.id)
+    return (row["last"], row["id"]) < after[1:]
 
 
 def simulated_stores() -> tuple[Stores, SimulatedFlows]:

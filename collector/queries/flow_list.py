@@ -75,7 +75,7 @@ def listed(
     places = places_of(rows, ranks_of(order, rows, np.asarray(rows["state"].to_numpy())))
     stored = (stored_item(row, kept_since, dismissed) for row in rows.to_pylist())
     entries += zip(places, stored, strict=True)
-    entries.sort(key=lambda entry: (-entry[0].last, entry[0].id))
+    entries.sort(key=lambda entry: entry[0][1:], reverse=True)
     entries.sort(key=lambda entry: entry[0].rank, reverse=order.reverse)  # which leaves the rest in order
     shown = entries[: wanted.limit]
     following = cursor_after(shown[-1][0], order) if len(entries) > len(shown) else None
@@ -116,7 +116,7 @@ def _in_order(
         later = (ranks < after.rank) if order.reverse else (ranks > after.rank)
         alike = ranks == after.rank
         later |= alike & (last < after.last)
-        later |= alike & (last == after.last) & (names > after.id)
+        later |= alike & (last == after.last) & (names < after.id)
         chosen = np.flatnonzero(later)
     chosen = chosen[in_order(order, ranks[chosen], last[chosen], names[chosen])][:most]
     return rows[chosen], places_of(flows.take(pa.array(chosen)), ranks[chosen])
@@ -126,7 +126,7 @@ def matching(snapshot: Snapshot, search: Search, hidden: Mask) -> Mask:
     """Which of the unfinished flows match *search*; *hidden* marks those that are dismissed."""
     flows = snapshot.flows
     last = np.asarray(flows["last"].to_numpy())
-    mask = last > search.since
+    mask = last > (search.since or float("-inf"))
     if search.before:
         mask &= last < search.before
     if search.states or search.dismissed:

@@ -63,15 +63,16 @@ def gather(
     The spans with the refs *also* are in it, too, wherever they lie, unless a cursor leads elsewhere.
     """
     spans, some = sources.spans, list(traces[:MOST_TRACES])
+    if wanted.after is None and wanted.before is None:
+        every = _small_enough(sources, some, wanted.limit)
+        errand.check()
+        if every is not None:
+            whole_flow = pa.concat_tables([every, _meetings(sources, every, set(some))])
+            return Gathered(whole_flow) if every.num_rows else None
     copies = spans.copies_of(some)
     errand.check()
     if not copies:
         return None
-    if copies <= wanted.limit and wanted.after is None and wanted.before is None:
-        every = _small_enough(sources, some)
-        if every is not None:
-            errand.check()
-            return Gathered(pa.concat_tables([every, _meetings(sources, every, set(some))]))
     return _part(sources, item, some, copies, wanted, errand, also, left_out=len(traces) - len(some))
 
 
@@ -80,13 +81,13 @@ def cut_for(sources: Sources) -> Cut:
     return Cut(4_096, 0, names_of(sources.naming))
 
 
-def _small_enough(sources: Sources, traces: Sequence[bytes]) -> pa.Table | None:
-    """The spans of *traces*; None if they are too large to be shown as they are."""
+def _small_enough(sources: Sources, traces: Sequence[bytes], most: int) -> pa.Table | None:
+    """The spans of *traces*; None if they are more than *most*, or too large to be shown as they are."""
     try:
-        every = sources.spans.spans_of(traces)
+        every = sources.spans.few_of(traces, most)
     except TooMuchError:
         return None
-    return every if every.nbytes <= 2 * MOST_OCTETS else None
+    return every if every is not None and every.nbytes <= 2 * MOST_OCTETS else None
 
 
 def _part(

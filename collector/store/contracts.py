@@ -159,6 +159,12 @@ class SpanStore(Protocol):
     def first_of(self, trace_ids: Iterable[bytes], each: int, limit: int, cut: Cut) -> pa.Table:
         """At most *limit* copies of spans (SPANS, *cut*): of each trace, the *each* received first."""
 
+    def few_of(self, trace_ids: Sequence[bytes], most: int) -> pa.Table | None:
+        """The spans (SPANS) of these traces, deduplicated; None if there are more than *most* copies.
+
+        Raise `TooMuchError` if those are too large.
+        """
+
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces. Cheap, for millions of them, too."""
 

@@ -64,7 +64,7 @@ def places_of(rows: pa.Table, ranks: Ranks) -> list[Place]:
 def in_order(order: Order, ranks: Ranks, last: Ints, names: npt.NDArray[np.object_]) -> Ints:
     """The places that these flows have in a list, the first one first."""
     _, rank = np.unique(ranks, return_inverse=True)  # texts become numbers
-    by_name = np.argsort(names, kind="stable")
+    by_name = np.argsort(names, kind="stable")[::-1]
     way = -rank if order.reverse else rank
     return by_name[np.lexsort((-last[by_name], way[by_name]))]
 

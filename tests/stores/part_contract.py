@@ -27,6 +27,13 @@ class SpanPartsContract:
         assert store.part_of(traces, 10, after=rows[9]).to_pylist() == copies.slice(20, 10).to_pylist()
         assert store.part_of(traces, 10, before=rows[10]).to_pylist() == copies.slice(10, 10).to_pylist()
         assert store.part_of([trace_id("nobody")], 10).num_rows == 0
+        few = store.few_of(traces, 80)
+        assert few is not None
+        assert sorted(refs(few)) == sorted(refs(every))
+        assert store.few_of(traces, 79) is None
+        none = store.few_of([trace_id("nobody")], 10)
+        assert none is not None
+        assert none.num_rows == 0
         some = every.slice(3, 7).select(["trace_id", "span_id"])
         assert sorted(refs(store.spans_at(some))) == sorted(refs(some))
         assert store.first_of(traces, 3, 5, Cut(100, 10, [])).num_rows == 5

@@ -105,7 +105,7 @@ class FlowSearchContract:
                 ranks = ranks_of(order, page, np.asarray(page["state"].to_numpy()))
                 seen += places_of(page, ranks)
 
-            listed = sorted(seen, key=lambda place: (-place.last, place.id))
+            listed = sorted(seen, key=lambda place: (place.last, place.id), reverse=True)
             listed.sort(key=lambda place: place.rank, reverse=order.reverse)
             assert seen == listed, order
             assert len({place.id for place in seen}) == 6

@@ -10,6 +10,7 @@ import pyarrow as pa
 from collector.model.deletions import Counted, Deletion, Doomed, Recorded
 from collector.model.identity import span_keys, trace_keys
 from collector.store.clickhouse.connections import Database
+from collector.store.clickhouse.flow_questions import COUNTING
 from collector.store.contracts import StoreError
 
 _OF_DELETION = ("id", "until", "service", "before", "flow", "author", "reason")
@@ -91,18 +92,18 @@ class ClickHouseDeletions:
         )
         some = f"(SELECT DISTINCT trace_id {spans})"
         touched = f"arrayExists(t -> t IN {some}, traces) AND state != 255"
-        theirs = f"(SELECT arrayJoin(traces) FROM flows FINAL WHERE {touched})"
+        theirs = f"(SELECT arrayJoin(traces) FROM {COUNTING} WHERE {touched})"
         # A flow may have traces that lose nothing.
         rest = f"(SELECT DISTINCT trace_id FROM spans WHERE NOT ({condition}) AND trace_id IN {theirs})"
         ((flows, whole),) = self._ask(
             f"SELECT count() AS flows, countIf(NOT arrayExists(t -> t IN {rest}, traces)) AS whole"
-            f" FROM flows FINAL WHERE {touched}",
+            f" FROM {COUNTING} WHERE {touched}",
             values,
             "flows",
             "whole",
         )
         examples = self._ask(
-            f"SELECT id FROM flows FINAL WHERE {touched} ORDER BY last DESC, id LIMIT {_EXAMPLES}",
+            f"SELECT id FROM {COUNTING} WHERE {touched} ORDER BY last DESC, id LIMIT {_EXAMPLES}",
             values,
             "id",
         )
@@ -152,7 +153,7 @@ class ClickHouseDeletions:
     def flows_of(self, deletion: Deletion, after: str, limit: int) -> pa.Table:
         """(id, traces, state, begun) of *limit* stored flows with a marked trace, by id from *after* on."""
         return self._database.query(
-            "SELECT id, traces, state, begun FROM flows FINAL WHERE id > {after:String} AND state != 255"
+            f"SELECT id, traces, state, begun FROM {COUNTING} WHERE id > {{after:String}} AND state != 255"
             f" AND arrayExists(t -> t IN {_CUT}, traces) ORDER BY id LIMIT {{limit:UInt64}}",
             {"id": deletion.id, "after": after, "limit": limit},
             ["id", "traces", "state", "begun"],

@@ -53,15 +53,19 @@ _RANKS: Mapping[Sort, tuple[str, str]] = {
 
 # Settled flows are done, and nothing of them is overdue: those stand at one place by these.
 _SETTLED: Mapping[Sort, int | str] = {"state": RANKS[State.DONE], "waiting": "", "overdue": NOT_OVERDUE}
-_LATER = "last <= {at:Int64} AND (last < {at:Int64} OR id > {id:String})"
+_LATER = "last <= {at:Int64} AND (last < {at:Int64} OR id < {id:String})"
+_LATER_PLACE = _LATER.replace("last", "place")  # in the order of the rows
 
 
 def order_by(order: Order, *, settled: bool = False) -> str:
-    """The ORDER BY of *order*, in which no two flows are alike; of *settled* rows alone."""
+    """The ORDER BY of *order*, in which no two flows are alike; of *settled* rows alone.
+
+    All of it goes down, as rows are read from the end: the engine reads all to put ids into another order.
+    """
     if settled and order.by in _SETTLED:
-        return "last DESC, id"
+        return "place DESC, id DESC"
     rank, _ = _RANKS[order.by]
-    return f"{rank}{' DESC' if order.reverse else ''}, last DESC, id"
+    return f"{rank}{' DESC' if order.reverse else ''}, last DESC, id DESC"
 
 
 def follows(order: Order) -> str:
@@ -77,7 +81,7 @@ def settled_follow(order: Order, after: Place) -> str:
         return follows(order)
     rank: Any = _SETTLED[order.by]
     if rank == after.rank:
-        return _LATER
+        return _LATER_PLACE
     return "1" if (rank > after.rank) != order.reverse else ""
 
 

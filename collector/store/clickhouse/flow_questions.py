@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +40,13 @@ _MOST_BYTES = 60_000  # of one parameter: a server accepts 128 KiB, and a backsl
 UNSETTLED = f"(SELECT * FROM flows WHERE NOT settled AND {BY} ORDER BY stored_unix_nano DESC LIMIT 1 BY id)"
 REPLACED = f"SELECT id FROM flows WHERE NOT settled AND replaces AND {BY}"
 
+# The rows that count, of all flows.
+COUNTING = (
+    "(SELECT * FROM flows WHERE settled AND id NOT IN (SELECT id FROM flows WHERE NOT settled AND replaces)"
+    " UNION ALL SELECT * FROM"
+    " (SELECT * FROM flows WHERE NOT settled ORDER BY stored_unix_nano DESC LIMIT 1 BY id))"
+)
+
 
 def newest_of(condition: str) -> str:
     """A question for the newest row of each flow that *condition* names by its id, whatever its state."""
@@ -61,10 +68,15 @@ def stored_columns(answer: pa.Table, names: Sequence[str]) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def condition_of(search: Search) -> tuple[str, dict[str, object]]:
-    """The WHERE clause of *search*, in fixed words, and its parameters: no value is part of the text."""
-    parts, parameters = ["last > {since:Int64}"], {"since": search.since}
-    values: dict[str, object] = dict(parameters)
+def condition_of(search: Search, last: str = "last") -> tuple[str, dict[str, object]]:
+    """The WHERE clause of *search*, in fixed words, and its parameters: no value is part of the text.
+
+    *last* is the column that has the time of the last activity.
+    """
+    parts, values = ["1"], dict[str, object]()
+    if search.since:
+        parts.append(f"{last} > {{since:Int64}}")
+        values["since"] = search.since
     if search.waiting_for:
         parts.append("0")
     holding, more = conditions_of(search.all_conditions)
@@ -74,7 +86,7 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
         parts.append("stored_unix_nano <= {stored_by:UInt64}")
         values["stored_by"] = search.stored_by
     if search.before:
-        parts.append("last < {before:Int64}")
+        parts.append(f"{last} < {{before:Int64}}")
         values["before"] = search.before
     if search.states:
         parts.append(f"(state IN {{states:Array(UInt8)}} AND NOT {DISMISSED})")
@@ -90,42 +102,42 @@ def condition_of(search: Search) -> tuple[str, dict[str, object]]:
     return " AND ".join(parts), values
 
 
-@lru_cache(4)
-def ids_of(ids: tuple[str, ...]) -> tuple[str, Mapping[str, object]]:
+@lru_cache(8)
+def ids_of(
+    ids: tuple[str, ...] | tuple[int, ...], name: str = "ids", kind: str = "String"
+) -> tuple[str, Mapping[str, object]]:
     """A question for *ids*, and its parameters. Its answer is one set: rows would be looked up in each.
 
     Each list asks for those of a moment several times. A constant would be computed several times, too.
     """
     arrays, values = [], dict[str, object]()
     for number, some in enumerate(chunks(ids)):
-        sql, listed = parameter_of(f"ids_{number}", some)
-        arrays.append(f"JSONExtract(materialize({sql}), 'Array(String)')")
+        sql, listed = parameter_of(f"{name}_{number}", some)
+        arrays.append(f"JSONExtract(materialize({sql}), 'Array({kind})')")
         values |= listed
     return f"SELECT arrayJoin(arrayConcat({', '.join(arrays)})) AS id", values
 
 
-Clauses: TypeAlias = tuple[tuple[str, ...], Mapping[str, object]]
+class LeftOut(NamedTuple):
+    """Which settled rows do not count: what holds for them, if there are any, and the values of that."""
+
+    clause: str = ""
+    values: Mapping[str, object] = NO_VALUES
 
 
-def left_out(database: Database, by: int, without: tuple[str, ...]) -> Clauses:
-    """What holds for settled rows that count, beside those of *without*, and the values of that.
-
-    Ids are compared only if one may have to be left out.
-    """
-
-    def number(question: str, values: Mapping[str, object] = NO_VALUES) -> int:
-        return int(database.query(question, {"by": by, **values}, ["n"])["n"][0].as_py())
-
-    parts, values = [], NO_VALUES
-    if number(f"SELECT count() AS n FROM ({REPLACED})"):
-        parts.append(f"id NOT IN ({REPLACED})")
-    if without:
-        ids, listed = ids_of(without)
-        others = f"SELECT id FROM ({ids}) WHERE id NOT IN (SELECT id FROM flows WHERE NOT settled AND {BY})"
-        if number(f"SELECT count() AS n FROM ({others})", listed):
-            parts.append(f"id NOT IN ({ids})")
-            values = listed
-    return tuple(parts), values
+def left_out(database: Database, by: int, without: tuple[str, ...]) -> LeftOut:
+    """Which settled rows are replaced by others, or are of *without*: by the places where they lie."""
+    ids, listed = ids_of(without)
+    # The settled row of what has another row is replaced, if it has one.
+    others = f"id IN ({ids}) AND id NOT IN (SELECT id FROM flows WHERE NOT settled AND {BY})"
+    some = f"id IN ({REPLACED})" + (f" OR {others}" if without else "")
+    question = f"SELECT place, id FROM flows WHERE settled AND ({some})"
+    found = database.query(question, {"by": by, **(listed if without else {})}, ["place", "id"])
+    if not found.num_rows:
+        return LeftOut()
+    ids, listed = ids_of(tuple(found["id"].to_pylist()), "left")
+    places, more = ids_of(tuple(found["place"].to_pylist()), "places", "Int64")
+    return LeftOut(f"(place IN ({places}) AND id IN ({ids}))", {**listed, **more})
 
 
 class Settled:
@@ -135,7 +147,7 @@ class Settled:
     """
 
     def __init__(
-        self, database: Database, search: Search, by: int, left_out: Callable[[int, tuple[str, ...]], Clauses]
+        self, database: Database, search: Search, by: int, left_out: Callable[[int, tuple[str, ...]], LeftOut]
     ) -> None:
         self._database = database
         self._search = search
@@ -147,9 +159,30 @@ class Settled:
 
     def condition(self) -> tuple[str, dict[str, object]]:
         """What holds for them, and its values."""
-        condition, values = condition_of(replace(self._search, states=(), dismissed=False, without=()))
-        parts, more = self._left_out(self.by, tuple(self._search.without))
-        return " AND ".join(("settled", condition, *parts)), {**values, **more}
+        condition, values = self._anyway()
+        left_out = self._left_out(self.by, tuple(self._search.without))
+        if left_out.clause:
+            condition += f" AND NOT {left_out.clause}"
+        return condition, {**values, **left_out.values}
+
+    def count(self) -> int:
+        """How many there are."""
+        condition, values = self._anyway()
+        left_out = self._left_out(self.by, tuple(self._search.without))
+        n = self._number(condition, values)
+        # Those are few, and found by their places: the ids of all others need not be read.
+        if n and left_out.clause:
+            n -= self._number(f"{condition} AND {left_out.clause}", {**values, **left_out.values})
+        return n
+
+    def _anyway(self) -> tuple[str, dict[str, object]]:
+        search = replace(self._search, states=(), dismissed=False, without=())
+        condition, values = condition_of(search, "place")
+        return f"settled AND {condition}", values
+
+    def _number(self, condition: str, values: Mapping[str, object]) -> int:
+        question = f"SELECT count() AS n FROM flows WHERE {condition}"
+        return int(self._database.query(question, {**values, "by": self.by}, ["n"])["n"][0].as_py())
 
     def first(self, limit: int, after: Place | None) -> pa.Table:
         """The STORED_FLOWS that come first in the order of the search, and follow *after*."""

@@ -98,13 +98,15 @@ class ClickHouseFlows:
             return
         version = self._next_version()
         replaces = _among(flows["id"], [name for name, settled in here.items() if settled])
+        settled = ~earlier & (state == State.DONE) & (stuck_from == 0)
         added = {
             "state": state.astype(np.uint8),
             "taught": taught,
             "stuck_from": stuck_from,
             "stored_unix_nano": np.full(flows.num_rows, version, np.uint64),
-            "settled": ~earlier & (state == State.DONE) & (stuck_from == 0),
+            "settled": settled,
             "replaces": replaces,
+            "place": np.where(settled, np.asarray(flows["last"].to_numpy()), 0),
         }
         arrays = [pa.array(values) for values in added.values()]
         rows = pa.table([*flows.columns, *arrays], names=[*flows.column_names, *added])
@@ -291,30 +293,26 @@ class ClickHouseFlows:
 
     def counts(self, search: Search) -> dict[int, int]:
         """How many flows match *search*, by state."""
-        counted: dict[int, int] = {}
-        for (state, _), n in self.counts_apart(search).items():
-            counted[state] = counted.get(state, 0) + n
-        return counted
+        return {state: n for (state, _), n in self._counts(search, "false").items()}
 
     def counts_apart(self, search: Search) -> dict[tuple[int, bool], int]:
         """How many flows match *search*, by state and whether they are dismissed."""
+        return self._counts(search, DISMISSED)
+
+    def _counts(self, search: Search, gone: str) -> dict[tuple[int, bool], int]:
         condition, values = condition_of(search)
         settled = self._settled(search)
         answer = self._database.query(
-            f"SELECT {STATE}, {DISMISSED} AS gone, count() AS n FROM {UNSETTLED}"
+            f"SELECT {STATE}, {gone} AS gone, count() AS n FROM {UNSETTLED}"
             f" WHERE {condition} AND state != 255 GROUP BY state, gone",
             self._moment(settled.by) | values,
             ["state", "gone", "n"],
         )
         rows = zip(*(answer[name].to_pylist() for name in ("state", "gone", "n")), strict=True)
         counted = {(state, bool(gone)): n for state, gone, n in rows}
-        if settled.wanted:
-            among, more = settled.condition()
-            question = f"SELECT count() AS n FROM flows WHERE {among}"
-            answer = self._database.query(question, self._moment(settled.by) | more, ["n"])
-            if n := int(answer["n"][0].as_py()):
-                done = (int(State.DONE), False)  # what is done cannot be dismissed
-                counted[done] = counted.get(done, 0) + n
+        if settled.wanted and (n := settled.count()):
+            done = (int(State.DONE), False)  # what is done cannot be dismissed
+            counted[done] = counted.get(done, 0) + n
         return counted
 
     def stopped(self, search: Search, since: int) -> dict[tuple[int, bool, bool], int]:

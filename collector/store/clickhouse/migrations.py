@@ -1,8 +1,8 @@
 """Migrates a database to this version's schema: numbered files of statements, each run only if needed.
 
-The first line of a migration says what it adds. If all of that exists, nothing is run and nothing is written,
-so a start on a full disk changes nothing. A migration that was interrupted is run again as a whole; its
-statements skip what is done already.
+The first line of a migration says what it adds. If all of that exists, and no table that it removes in the
+end, nothing is run and nothing is written, so a start on a full disk changes nothing. A migration that was
+interrupted is run again as a whole; its statements skip what is done already.
 """
 
 import re
@@ -13,6 +13,7 @@ from importlib.resources import files
 from collector.store.clickhouse.connections import Database
 
 _ADDS = re.compile(r"^-- Adds: (.+)$", re.MULTILINE)
+_REMOVES = re.compile(r"^-- Removes: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Migration:
 
     number: int
     adds: frozenset[str]  # tables, and `table.column`s
+    removes: frozenset[str]  # tables of its own
     statements: tuple[str, ...]
 
 
@@ -37,7 +39,8 @@ def _read() -> tuple[Migration, ...]:
             )
         lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
         statements = tuple(one.strip() for one in "\n".join(lines).split(";") if one.strip())
-        found.append(Migration(number, frozenset(adds[1].split(", ")), statements))
+        removes = frozenset(one[1] for one in _REMOVES.finditer(text))
+        found.append(Migration(number, frozenset(adds[1].split(", ")), removes, statements))
     return tuple(found)
 
 
@@ -59,13 +62,14 @@ def definition(table: str, uuid: str) -> str | None:
     for added in (m for one in statements if (m := _ADDS_COLUMN.fullmatch(one)) and m[1] == table):
         if f"    `{added[2]}` " not in quoted:
             quoted = quoted.replace("(\n", f"(\n    `{added[2]}` {added[3]},\n", 1)
-    return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}, index_granularity = 8192\n"
+    by_default = "" if "index_granularity" in quoted else ", index_granularity = 8192"
+    return f"ATTACH TABLE _ UUID '{uuid}'\n{quoted}{by_default}\n"
 
 
 def migrate(database: Database, before: Callable[[], None] = lambda: None) -> None:
     """Run the migrations that *database* lacks; call *before* ahead of each."""
     for migration in MIGRATIONS:
-        if migration.adds <= there(database):
+        if migration.adds <= (here := there(database)) and not migration.removes & here:
             continue
         before()
         for statement in migration.statements:

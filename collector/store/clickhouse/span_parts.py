@@ -103,6 +103,21 @@ class SpanParts:
         )
         return _as_spans(answer, cut)
 
+    def few_of(self, trace_ids: Sequence[bytes], most: int) -> pa.Table | None:
+        """The spans (SPANS) of these traces, deduplicated; None if there are more than *most* copies."""
+        where, named = _of_traces(trace_ids)
+        columns = ", ".join(COLUMNS)
+        some = f"SELECT {columns} FROM spans WHERE {where} LIMIT {{most:UInt64}}"
+        answer = self._database.query(
+            f"SELECT {columns}, count() OVER () AS copies FROM ({some}) ORDER BY {BEST}"
+            " LIMIT 1 BY trace_id, span_id",
+            {**named, "most": most + 1},
+            [*COLUMNS, "copies"],
+        )
+        if answer.num_rows and answer["copies"][0].as_py() > most:
+            return None
+        return spans_of_rows(answer)
+
     def copies_of(self, trace_ids: Sequence[bytes]) -> int:
         """How many copies of spans there are of these traces."""
         where, parameters = _of_traces(trace_ids)

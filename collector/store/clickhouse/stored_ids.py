@@ -44,17 +44,17 @@ class StoredIds:
 
     def _all(self) -> MaybeSet:
         if self._known is None:
-            known, after = MaybeSet(), ""
-            known.add(text_keys(pa.array([after])))
-            while (some := self._read(after)).num_rows:
+            known, place, name = MaybeSet(), -(2**63), ""
+            while (some := self._read(place, name)).num_rows:
                 known.add(text_keys(some["id"]))
-                after = some["id"][-1].as_py()
+                place, name = some["place"][-1].as_py(), some["id"][-1].as_py()
             self._known = known
         return self._known
 
-    def _read(self, after: str) -> pa.Table:
+    def _read(self, place: int, name: str) -> pa.Table:
         return self._database.query(
-            "SELECT DISTINCT id FROM flows WHERE id > {after:String} ORDER BY id LIMIT {most:UInt32}",
-            {"after": after, "most": _AT_ONCE},
-            ["id"],
+            "SELECT DISTINCT place, id FROM flows WHERE place >= {place:Int64}"
+            " AND (place > {place:Int64} OR id > {id:String}) ORDER BY place, id LIMIT {most:UInt32}",
+            {"place": place, "id": name, "most": _AT_ONCE},
+            ["place", "id"],
         )
