@@ -1,7 +1,9 @@
 """Which flows are there? One list of those in memory and those in the store."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from collector.model import answers
 from collector.model.answers import FlowItem, Flows
 from collector.model.conditions import BY_STATE, NOT_OVERDUE, Order
 from collector.model.flows import State
+from collector.queries.beside import both
 from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.holding import holds, owed_by, owing
@@ -35,15 +38,14 @@ def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = N
     for state, n in zip(State, np.bincount(snapshot.state[every & ~hidden], minlength=5), strict=True):
         counts[state.word] += int(n)
     alone = in_store_alone(snapshot, anywhere)
-    if dismissed.any:
-        for (code, gone), n in sources.flows.counts_apart(alone).items():
-            counts["dismissed" if gone else State(code).word] += n
-    else:
-        for code, n in sources.flows.counts(alone).items():
-            counts[State(code).word] += n
+    stored, (shown, following) = both(
+        partial(_stored_counts, sources, alone, dismissed),
+        partial(listed, sources, snapshot, search, wanted, dismissed),
+    )
+    for word, n in stored.items():
+        counts[word] += n
     words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
     total = sum(n for word, n in counts.items() if not words or word in words)
-    shown, following = listed(sources, snapshot, search, wanted, dismissed) if total else ([], None)
     names = [] if shown or wanted.after else asked.line.names
     return Flows(
         flows=shown,
@@ -52,8 +54,28 @@ def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = N
         counts=counts,
         states=asked.states,
         line=asked.read,
-        nearest=nearest(sources, names[0]) if len(names) == 1 else [],
+        nearest=nearest(sources, names[0], absent=is_absent(search, names[0], counts))
+        if len(names) == 1
+        else [],
     )
+
+
+def is_absent(search: Search, name: str, counts: Mapping[str, int]) -> bool:
+    """Whether *counts*, those of *search*, say that nothing at all has this *name*."""
+    alone = not (search.since or search.before or search.waiting_for)
+    return alone and not any(counts.values()) and search.all_conditions == Search(name).all_conditions
+
+
+def _stored_counts(sources: Sources, alone: Search, dismissed: Dismissed) -> Counter[str]:
+    """How many flows match in the store *alone*, by state and "dismissed"."""
+    found: Counter[str] = Counter()
+    if dismissed.any:
+        for (code, gone), n in sources.flows.counts_apart(alone).items():
+            found["dismissed" if gone else State(code).word] += n
+    else:
+        for code, n in sources.flows.counts(alone).items():
+            found[State(code).word] += n
+    return found
 
 
 def listed(
@@ -82,10 +104,14 @@ def listed(
     return [item for _, item in shown], following
 
 
-def nearest(sources: Sources, name: str, most: int = 5) -> list[str]:
-    """The names of flows that look like *name*, which may be mistyped, or only the beginning of a key."""
+def nearest(sources: Sources, name: str, most: int = 5, *, absent: bool = False) -> list[str]:
+    """The names of flows that look like *name*, which may be mistyped, or only the beginning of a key.
+
+    *absent*: it is known that none has it.
+    """
     snapshot = sources.live.snapshot
-    for length in dict.fromkeys((len(name), max(len(name) - 2, 3), 3)):
+    lengths = dict.fromkeys((len(name), max(len(name) - 2, 3), 3))
+    for length in list(lengths)[1:] if absent else lengths:
         search = Search(name[:length])
         mask = matching(snapshot, search, np.zeros(len(snapshot.state), np.bool_))
         found = [place.id for place in _in_order(snapshot, mask, BY_STATE, None, most)[1]]
