@@ -22,7 +22,7 @@ import msgspec
 from dashboard.expectation_shapes import Decision, Expectations
 from dashboard.problems import ApiError, NotFoundError, RefusedError, SlowError, UnreachableError
 from dashboard.shapes import Dismissal, Flow, Flows, Stuck
-from dashboard.total_shapes import Map, Summary
+from dashboard.total_shapes import Connections, Map, Summary
 from dashboard.trust import TrustError, verifying
 
 API_DEFAULT = "http://127.0.0.1:4319"
@@ -192,6 +192,12 @@ class Api:
         """Ask for the choreography of the last *window_s* seconds."""
         params = {"window_s": window_s}
         return self._ask("/api/v1/map", Map, params, about="the choreography", max_age=2.0)
+
+    def connections(self) -> Answered[Connections]:
+        """Ask what services send, and what seems wrong with that, in the flows of the last hour."""
+        return self._ask(
+            "/api/v1/connections", Connections, {}, about="what services send", max_age=20.0, timeout=SLOW
+        )
 
     def expectations(self, *, event_type: str = "", service: str = "") -> Answered[Expectations]:
         """Ask for what is expected; names, in full, narrow it to one event type or one service."""

@@ -82,6 +82,7 @@ class Flows(Answer, frozen=True, kw_only=True):
     states: list[str]
     line: LineRead
     nearest: list[str]
+    keyless: bool
 
 
 class StoppedAt(Answer, frozen=True, kw_only=True):

@@ -207,3 +207,46 @@ class Store(Answer, frozen=True, kw_only=True):
     checked_fully_unix_nano: int | None
     damages: list[StoreDamage]
     backup: Backup | None
+
+
+class SendingService(Answer, frozen=True, kw_only=True):
+    """A service whose spans arrived."""
+
+    service: str
+    language: str | None
+    sdk: str | None
+    last_unix_nano: int
+    export_delay_p99_s: float
+
+
+class Connection(Answer, frozen=True, kw_only=True):
+    """What a service did with one destination, in the flows that were active in the window."""
+
+    service: str
+    destination: str
+    sent: int
+    handled: int
+    with_context: int
+    with_flow_key: int
+
+
+class ConnectionProblem(Answer, frozen=True, kw_only=True):
+    """What seems to be wrong, and what mends it. A guess: only whoever runs the services knows."""
+
+    kind: str
+    service: str | None
+    sentence: str
+    fix: str
+    docs: str
+
+
+class Connections(Answer, frozen=True, kw_only=True):
+    """Services, what they send and handle, and what is wrong with that, the worst first."""
+
+    window_s: int
+    since_unix_nano: int
+    flows: int
+    enough: bool
+    services: list[SendingService]
+    connections: list[Connection]
+    problems: list[ConnectionProblem]

@@ -187,6 +187,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         ("spans", f"/spans/{STOPPED}"),
         ("stuck", "/stuck"),
         ("map", "/map"),
+        ("connections", "/connections"),
         ("expectations", "/expectations"),
         ("summary", "/summary"),
     ],

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from collector.model.answers import (
     Answer,
     Backup,
+    Connections,
     Decision,
     Deletion,
     Deletions,
@@ -31,6 +32,7 @@ from collector.model.answers import (
 # What a path answers with: these, and what they are made of, are described.
 ANSWERS: tuple[type[Answer], ...] = (
     Backup,
+    Connections,
     Decision,
     Deletion,
     Deletions,

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query, Request, Response
 from collector.api.failures import Json
 from collector.api.lanes import Lanes
 from collector.api.openapi import question
-from collector.model.answers import Deletions, Expectations, Map, Stuck, Summary
+from collector.model.answers import Connections, Deletions, Expectations, Map, Stuck, Summary
 from collector.queries import Only, Reader, page
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
@@ -37,6 +37,11 @@ def add_questions(app: FastAPI, reader: Reader, lanes: Lanes) -> None:
     async def choreography(request: Request, window_s: Window = 900) -> Response:
         """Who reacts to what, how often, how fast."""
         return await lanes.large.ask(request, lambda errand: Json(reader.map(window_s)))
+
+    @question(app, "/connections", Connections)
+    async def connections(request: Request, window_s: Window = 3600) -> Response:
+        """Who sends spans, what they send and handle, and what seems wrong with that."""
+        return await lanes.large.ask(request, lambda errand: Json(reader.connections(window_s)))
 
     @question(app, "/deletions", Deletions)
     def deletions() -> Json:

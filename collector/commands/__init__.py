@@ -20,6 +20,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "flow": ("reading", "flow"),
     "why": ("reading", "why"),
     "map": ("reading", "map_"),
+    "doctor": ("doctor", "doctor"),
     "expectations": ("expecting", "expectations"),
     "dismiss": ("sweeping", "dismiss"),
     "delete": ("sweeping", "delete"),

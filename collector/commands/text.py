@@ -16,6 +16,11 @@ SET_ASIDE = (
     "It has too many spans to be judged: it may be stuck, and nobody knows. Do several runs share its key?"
 )
 
+KEYLESS = (
+    "The newest flows have no flow key, so none can be found by an order's number: put it into baggage as"
+    " order.id, or name the attribute that has it in CHOREOSCOPE_FLOW_KEYS (choreoscope doctor counts them)."
+)
+
 _DEEPEST = 120  # characters of indentation
 _STATES = {"stuck": "stuck", "failed": "failed for good", "late": "late"}
 
@@ -99,7 +104,8 @@ def flows(document: Document, now: int, columns: Sequence[str] = ()) -> str:
         ]
     )
     if not rows:
-        return "\n".join(["No flow.", *like(document.get("nearest", []))])
+        keyless = [KEYLESS] if document.get("keyless") else []
+        return "\n".join(["No flow.", *like(document.get("nearest", [])), *keyless])
     head = ("STATE", "FLOW", "LAST EVENT", "WAITS FOR / OUTCOME", "STARTED", "TOOK", "MESSAGES")
     lines = table([name.upper() for name in columns] or head, rows)
     if len(rows) < document["total"]:

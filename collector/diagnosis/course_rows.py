@@ -13,6 +13,8 @@ from collector.model.courses import COURSES, Course, Led, Published, Reacted, no
 
 _PUBLISHED, _REACTED, _LED = range(3)
 _REQUEST, _CAUSED, _FOLLOWED = 1, 2, 4
+_UNSEEN, _ALONE = 1, 2
+_NO_KEY = np.uint64(0x9E3779B97F4A7C15)  # of a flow without a flow key
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class _Entries:
     kind: Ints
     what: Ints  # the event type of a message, or the step
     whose: Ints  # the service of a message, whether a reaction failed, the event type that it led to
-    marks: Ints  # of a message: what else is true of it
+    marks: Ints  # of a message or a reaction: what else is true of it
     time: Ints  # of a message
     pace: Ints  # of a reaction
 
@@ -31,9 +33,10 @@ class _Entries:
         return _Entries(**{name: column[mask] for name, column in vars(self).items()})
 
 
-def courses(record: Record, names: Names, flows: Mask) -> pa.Table:
-    """COURSES of those *flows* of *record* that are marked, in their order."""
+def courses(record: Record, names: Names, flows: Mask, keyed: Mask | None = None) -> pa.Table:
+    """COURSES of those *flows* of *record* that are marked, in their order; *keyed* have a flow key."""
     count = int(flows.sum())
+    has_key = np.ones(count, np.bool_) if keyed is None else keyed[flows]
     entries = _entries(record)
     entries = entries.where(flows[entries.flow] & (entries.what >= 0) & (entries.whose >= 0))
     if not len(entries.flow):
@@ -50,9 +53,16 @@ def courses(record: Record, names: Names, flows: Mask) -> pa.Table:
     done = np.zeros(count, np.uint64)
     with np.errstate(over="ignore"):
         np.add.at(done, flow, mixed(keys)[entry[inverse(order)]])
+        done[~has_key] += _NO_KEY
     _, first, which = np.unique(done, return_index=True, return_inverse=True)
     texts = [
-        _text(said, entry[begin[one] : begin[one + 1]], time[begin[one] : begin[one + 1]]) for one in first
+        _text(
+            said,
+            entry[begin[one] : begin[one + 1]],
+            time[begin[one] : begin[one + 1]],
+            keyed=bool(has_key[one]),
+        )
+        for one in first
     ]
     paced = order[entries.kind[order] == _REACTED]
     ends = np.cumsum(np.bincount(flow[paced], minlength=count))
@@ -68,9 +78,11 @@ def _entries(record: Record) -> _Entries:
     marks = _REQUEST * messages.request + _CAUSED * messages.caused + _FOLLOWED * messages.followed
     wait = paces_of(np.maximum(reactions.start - reactions.published, 0) / 1e6).astype(np.int64)
     work = paces_of(np.maximum(reactions.end - reactions.start, 0) / 1e6)
+    unseen = reactions.message < 0
+    lost = _UNSEEN * unseen + _ALONE * (unseen & reactions.rooted)
     parts = [
         (_PUBLISHED, messages.flow, messages.type, messages.service, marks, messages.time, 0),
-        (_REACTED, reactions.flow, reactions.step, reactions.failed, 0, 0, wait * 256 + work),
+        (_REACTED, reactions.flow, reactions.step, reactions.failed, lost, 0, wait * 256 + work),
         *((_LED, made.flow, made.step, made.type, 0, 0, 0) for made in (record.emits, record.asks)),
     ]
     columns = []
@@ -92,11 +104,15 @@ def _said(entries: _Entries, example: Ints, names: Names) -> list[Published | Re
             found.append(Published(types[what], services[whose], *said))
             continue
         step = (types[type_of(what)], *names.of_reactor(reactor_of(what)))
-        found.append(Reacted(*step, bool(whose)) if kind == _REACTED else Led(*step, types[whose]))
+        if kind == _LED:
+            found.append(Led(*step, types[whose]))
+            continue
+        unseen, alone = (bool(marks & one) for one in (_UNSEEN, _ALONE))
+        found.append(Reacted(*step, bool(whose), unseen=unseen, alone=alone))
     return found
 
 
-def _text(said: list[Published | Reacted | Led], entry: Ints, time: Ints) -> str:
+def _text(said: list[Published | Reacted | Led], entry: Ints, time: Ints, *, keyed: bool) -> str:
     """The course of a flow with these entries, which are in the order of their ranks."""
     distinct, begin, counts = np.unique(entry, return_index=True, return_counts=True)
     in_order = np.argsort(begin)
@@ -110,4 +126,5 @@ def _text(said: list[Published | Reacted | Led], entry: Ints, time: Ints) -> str
         published=tuple(parts[place] for _, place in came if isinstance(parts[place], Published)),
         reacted=tuple(part for part in parts if isinstance(part, Reacted)),
         led=tuple(part for part in parts if isinstance(part, Led)),
+        keyed=keyed,
     ).text

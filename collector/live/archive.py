@@ -150,7 +150,8 @@ class Archive:
         table = chunk.flows.filter(pa.array(flows))
         taught = ~chunk.marks.overdue[flows] & (one.state[flows] == State.DONE) & evict
         stuck_from = None if stuck_from is None else stuck_from[flows]
-        took = courses(chunk.record, chunk.judged_by.names, flows)
+        keyed = np.asarray(chunk.flows["key"].is_valid().to_numpy(), np.bool_)
+        took = courses(chunk.record, chunk.judged_by.names, flows, keyed)
         self._store.put(table, one.state[flows], taught, stuck_from, only_new=self.replaying, courses=took)
         self._keep_stored(chunk, flows)
         chunk.note_stored(flows)

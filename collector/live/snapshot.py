@@ -90,7 +90,13 @@ class Snapshot:
         if self.expected is None:
             return no_courses(0)
         names = self.expected.names
-        some = [courses(record, names, alive) for record, alive in self.records]
+        # The flows of this snapshot are those that are alive, one record after another.
+        keyed, begin, some = np.asarray(self.flows["key"].is_valid().to_numpy(), np.bool_), 0, []
+        for record, alive in self.records:
+            has_key = np.zeros(len(alive), np.bool_)
+            end = begin + int(alive.sum())
+            has_key[alive], begin = keyed[begin:end], end
+            some.append(courses(record, names, alive, has_key))
         return pa.concat_tables([no_courses(0), *some]).unify_dictionaries()
 
     def life_of(self, step: int) -> Life:

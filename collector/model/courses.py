@@ -50,6 +50,8 @@ class Reacted(msgspec.Struct, frozen=True, array_like=True):
     group: str
     failed: bool
     count: int = 1
+    unseen: bool = False  # their message was not seen,
+    alone: bool = False  # and no context says whose it was
 
     @property
     def step(self) -> tuple[str, str, str]:
@@ -78,6 +80,7 @@ class Course(msgspec.Struct, frozen=True, array_like=True):
     published: tuple[Published, ...] = ()
     reacted: tuple[Reacted, ...] = ()
     led: tuple[Led, ...] = ()
+    keyed: bool = True  # the flow has a flow key
 
     @property
     def text(self) -> str:

@@ -26,6 +26,8 @@ from collector.queries.sources import Sources
 from collector.store.contracts import Place, Search
 from collector.store.flow_order import Ranks, in_order, places_of, ranks_of
 
+_NEWEST_FIRST, _NEWEST = Order("last", reverse=True), 50
+
 
 def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = NOTHING_DISMISSED) -> Flows:
     """The flows that are *asked* for, in their order, and how many there are."""
@@ -47,6 +49,9 @@ def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = N
     words = {State(code).word for code in search.states} | ({"dismissed"} if search.dismissed else set())
     total = sum(n for word, n in counts.items() if not words or word in words)
     names = [] if shown or wanted.after else asked.line.names
+    near = []
+    if len(names) == 1:
+        near = nearest(sources, names[0], absent=is_absent(search, names[0], counts))
     return Flows(
         flows=shown,
         total=total,
@@ -54,10 +59,18 @@ def flows(sources: Sources, asked: Asked, wanted: Page, dismissed: Dismissed = N
         counts=counts,
         states=asked.states,
         line=asked.read,
-        nearest=nearest(sources, names[0], absent=is_absent(search, names[0], counts))
-        if len(names) == 1
-        else [],
+        nearest=near,
+        keyless=bool(names) and are_keyless(sources, snapshot),
     )
+
+
+def are_keyless(sources: Sources, snapshot: Snapshot) -> bool:
+    """Whether there are flows, and neither one in memory nor one of the newest stored has a flow key."""
+    keys = snapshot.flows["key"]
+    if keys.null_count < len(keys):
+        return False
+    newest = sources.flows.found(Search(order=_NEWEST_FIRST), _NEWEST)["key"]
+    return bool(len(keys) + len(newest)) and newest.null_count == len(newest)
 
 
 def is_absent(search: Search, name: str, counts: Mapping[str, int]) -> bool:

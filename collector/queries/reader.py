@@ -9,6 +9,7 @@ import msgspec
 from collector.columns.joins import once
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
+    Connections,
     Decision,
     Deletion,
     Deletions,
@@ -25,6 +26,7 @@ from collector.model.answers import (
     Why,
 )
 from collector.queries import flow_list
+from collector.queries.connection_check import connections
 from collector.queries.deciding import Deciding, Wish
 from collector.queries.deleting import Deleting, Unwanted
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
@@ -48,6 +50,7 @@ from collector.queries.summary import summary
 from collector.queries.workers import Workers
 from collector.store.contracts import Search, StoreError
 
+_CONNECTED_KEPT_S, _CONNECTED_OLDEST_S = 5.0, 60.0
 _MAP_KEPT_S, _MAP_OLDEST_S = 4.0, 30.0  # drawn anew meanwhile: nobody who looks at it waits
 _APART = 1_500  # spans: a smaller flow is answered sooner than it is handed to another process
 _LARGEST_FILE = 64 * 1024 * 1024
@@ -63,6 +66,7 @@ class Reader:
         self._workers = workers
         self._stuck: dict[bool, Kept[Findings]] = {late: Kept(meanwhile=True) for late in (False, True)}
         self._maps: Kept[Map] = Kept(_MAP_KEPT_S, oldest_s=_MAP_OLDEST_S)
+        self._connections: Kept[Connections] = Kept(_CONNECTED_KEPT_S, oldest_s=_CONNECTED_OLDEST_S)
         self._stopped = Stopped(sources)
         self._deciding = Deciding(sources)
         self._dismissing = Dismissing(sources, self.nearest)
@@ -218,6 +222,10 @@ class Reader:
         found = self._findings(self.sources.live.snapshot, dismissed, late=False).found
         asked = (window_s, dismissed)  # what is dismissed is gone from it at once
         return self._maps.get(asked, lambda: choreography_map(self.sources, window_s, found))
+
+    def connections(self, window_s: int) -> Connections:
+        """Who sends what to whom in the flows of the last *window_s* seconds, and what seems wrong."""
+        return self._connections.get(window_s, lambda: connections(self.sources, window_s))
 
     def stitch(self, file: bytes, wanted: Part | None = None) -> Stitched:
         """The graph of the spans in *file*, or a part; raise `FormatError` if it is not a trace file."""

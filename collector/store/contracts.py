@@ -134,6 +134,13 @@ def begins_trace_id(text: str) -> bool:
     return 2 <= len(text) <= 32 and set(text.lower()) <= set("0123456789abcdef")
 
 
+# The services whose spans arrived: the newest resource of each, when its newest span was received, and the
+# 99th percentile of the seconds from the end of a span until then.
+SENDERS = pa.schema(
+    [("service", pa.string()), ("resource", pa.binary()), ("last", pa.uint64()), ("delay_s", pa.float64())]
+)
+
+
 class SpanStore(Protocol):
     """All spans ever received.
 
@@ -210,6 +217,9 @@ class SpanStore(Protocol):
         It is one nanosecond before the oldest of them; *since* if there are none. What was received after
         *until* does not count: the clock was wrong.
         """
+
+    def senders(self, since: int, limit: int) -> pa.Table:
+        """SENDERS among the newest *limit* copies that were received after *since* (nanoseconds)."""
 
     def prove(self) -> None:
         """Store a span of our own, find it again, and remove it; raise `StoreError` if one of these fails.

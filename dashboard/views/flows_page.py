@@ -89,7 +89,7 @@ def table() -> None:
         body = {"pills": pills(found), "columns": columns(), "sorts": sorts(), **rows(found, summary, now)}
         done = mount("flows", {"now": now / 1e6, **body}, key="flows")
         if not found.flows:
-            no_match(found.nearest)
+            no_match(found.nearest, keyless=found.keyless)
         act(done["act"], found.line)
 
 
@@ -239,7 +239,13 @@ def ended(item: FlowItem) -> list[words.Part]:
     return [{"text": words.short(text, REASON)}]
 
 
-def no_match(nearest: Sequence[str]) -> None:
+KEYLESS = (
+    "The newest flows have no flow key, so none can be found by an order's number: put it into baggage as"
+    " order.id, or name the attribute that has it in CHOREOSCOPE_FLOW_KEYS."
+)
+
+
+def no_match(nearest: Sequence[str], *, keyless: bool) -> None:
     """Say that nothing matches the filters, which flows have names like it, and how to see more."""
     state = st.session_state
     narrowed = bool(state.flows_state or state.flows_q or state.flows_waiting)
@@ -253,7 +259,7 @@ def no_match(nearest: Sequence[str]) -> None:
         "notice",
         {
             "title": title,
-            "lines": page.like(nearest),
+            "lines": [*page.like(nearest), *([[{"text": KEYLESS}]] if keyless else [])],
             "actions": [
                 {"id": "clear", "label": "Clear filters"},
                 *([{"id": "all", "label": "Search all time"}] if state.flows_window else []),

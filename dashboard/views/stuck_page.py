@@ -11,9 +11,10 @@ from dashboard.client import ApiError
 from dashboard.drawing.component import mount
 from dashboard.drawing.palette import STATE_TOKENS
 from dashboard.shapes import Cohort, Finding, Stuck
-from dashboard.total_shapes import Summary
+from dashboard.total_shapes import Connections, Summary
 
 ROWS = 6  # flows shown in each group: the rest is one click away
+PROBLEMS = 3  # things that may be wrong with what services send: the command has all
 OPEN = 3  # groups that are open at first: the others are a row each
 
 LEARNING = (
@@ -322,6 +323,35 @@ def nothing_received(summary: Summary) -> None:
     )
 
 
+@st.fragment(run_every="30s")
+def connected() -> None:
+    """Say what may be wrong with what services send, while something is: all verdicts rest on it."""
+    try:
+        found = page.api().connections().value
+    except ApiError:  # the rest of the page says so
+        return
+    if found.problems:
+        mount("notice", amiss(found), key="connections")
+
+
+def amiss(found: Connections) -> dict[str, Any]:
+    """Describe the first few things that may be wrong, and which command has all of them."""
+    title = f"{words.count(len(found.problems), 'thing')} may be wrong with what services send."
+    lines: list[list[words.Part]] = [
+        [{"text": problem.sentence, "mark": "strong"}, {"text": f" {problem.fix}"}]
+        for problem in found.problems[:PROBLEMS]
+    ]
+    flows = words.count(found.flows, "flow")
+    lines.append(
+        [{"text": f"As far as {flows} of the last hour tell. All of it, and who sends what to whom:"}]
+    )
+    return {
+        "title": [{"text": title}],
+        "lines": lines,
+        "commands": [{"label": "in a terminal", "text": page.command("doctor")}],
+    }
+
+
 @st.fragment(run_every="3s")
 def shop() -> None:
     """Offer to break the demo shop, if one answers."""
@@ -359,3 +389,4 @@ with st.container(key="shop"):
     shop()
 never_mind.form()
 news()
+connected()

@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals", "sweeps", "storing"),
+    "total_shapes": ("totals", "sweeps", "storing", "connected"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 
@@ -39,6 +39,7 @@ WORDS = {
     "ExpectationKind",
     "ExpectationState",
     "NoteKind",
+    "ProblemKind",
     "Literal",
     "SpansKept",
     "StateWord",

@@ -7,6 +7,13 @@ or seconds in `*_s`. A `ref` is `<trace id>:<span id>`.
 """
 
 from collector.model.answers.base import Answer, Error, Note, StateWord
+from collector.model.answers.connected import (
+    Connection,
+    ConnectionProblem,
+    Connections,
+    ProblemKind,
+    SendingService,
+)
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -77,6 +84,9 @@ __all__ = [
     "Changed",
     "Clocks",
     "Cohort",
+    "Connection",
+    "ConnectionProblem",
+    "Connections",
     "Decision",
     "Deletion",
     "DeletionState",
@@ -114,8 +124,10 @@ __all__ = [
     "Otlp",
     "Pace",
     "Percentiles",
+    "ProblemKind",
     "Reaction",
     "RestsOn",
+    "SendingService",
     "ServiceNote",
     "ShownFlow",
     "SpanCounts",

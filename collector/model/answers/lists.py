@@ -77,6 +77,7 @@ class Flows(Answer, frozen=True, kw_only=True):
     states: Annotated[list[str], says("the states that were asked for, in the line or beside it; empty: all")]
     line: LineRead
     nearest: Annotated[list[str], says("names of flows that look like the text, if nothing matches")]
+    keyless: Annotated[bool, says("nothing matches the text, and the newest flows have no flow keys")]
 
 
 EvidenceKind: TypeAlias = Literal["span", "broker", "absence"]

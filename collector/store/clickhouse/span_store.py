@@ -9,7 +9,7 @@ import pyarrow as pa
 from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.span_parts import BEST, SpanParts
 from collector.store.clickhouse.span_rows import COLUMNS, rows_of, spans_of_rows
-from collector.store.contracts import NEVER, StoreError
+from collector.store.contracts import NEVER, SENDERS, StoreError
 
 _COLUMNS = ", ".join(COLUMNS)
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
@@ -62,6 +62,20 @@ class ClickHouseSpans(SpanParts):
             ["arrival"],
         )
         return max(int(answer["arrival"][0].as_py() or 0) - 1, since)
+
+    def senders(self, since: int, limit: int) -> pa.Table:
+        """SENDERS among the newest *limit* copies that were received after *since* (nanoseconds)."""
+        # What ended an hour before it came was imported, or is of a clock that is wrong.
+        delay = "(toInt64(received_unix_nano) - toInt64(end_unix_nano)) / 1e9"
+        answer = self._database.query(
+            "SELECT service, argMax(resource, received_unix_nano) AS resource,"
+            " max(received_unix_nano) AS last,"
+            f" quantileTDigestIf(0.99)({delay}, {delay} BETWEEN 0 AND 3600) AS delay_s FROM spans"
+            " WHERE received_unix_nano > {since:UInt64} GROUP BY service ORDER BY service LIMIT 10000",
+            {"since": self.arrival_of_newest(limit, since)},
+            SENDERS.names,
+        )
+        return pa.table([answer[field.name].cast(field.type) for field in SENDERS], schema=SENDERS)
 
     def prove(self) -> None:
         """Store a span of our own, find it again, and remove it; in a table beside the spans of others."""
