@@ -141,7 +141,8 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         *started*: whether to announce each handling when it begins, so that one
         that never ends can be told from one that never began; default no.
         *capital_headers*: whether to send context under names such as ``Traceparent``
-        too, the only ones that Go's ``propagation.HeaderCarrier`` finds; default no.
+        too, the only ones that Go's ``propagation.HeaderCarrier`` finds; default yes.
+        NATS.Net finds no context in such messages: say no where such services listen.
         *request_hook* is called with ``(span, subject, payload, headers)`` before
         a message is sent, *response_hook* with ``(span, answer)`` when a request
         has its reply or a stream has acknowledged, *process_hook* with
@@ -204,7 +205,7 @@ def _telemetry(
         template=destination_template,
         stores=_is_set(_STORES) if stores is None else stores,
         started=_is_set(_STARTED) if started is None else started,
-        capitals=_is_set(_CAPITALS) if capital_headers is None else capital_headers,
+        capitals=_is_set(_CAPITALS, "true") if capital_headers is None else capital_headers,
         flow_key=finder,
         old_names="messaging/dup" in [word.strip() for word in os.environ.get(_STABILITY, "").split(",")],
         request_hook=request_hook,
@@ -227,8 +228,8 @@ def _finder(wanted: str | Sequence[str] | FlowKeyFinder) -> FlowKeyFinder | None
     return flow_key_of(wanted)
 
 
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")
+def _is_set(variable: str, otherwise: str = "") -> bool:
+    return (os.environ.get(variable, "").strip() or otherwise).lower() in ("1", "true", "yes", "on")
 
 
 def _wrap() -> None:

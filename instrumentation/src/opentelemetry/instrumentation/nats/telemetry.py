@@ -39,7 +39,7 @@ class Options:
     stores: bool = False
     started: bool = False
     old_names: bool = False
-    capitals: bool = False
+    capitals: bool = True
     flow_key: FlowKeyFinder | None = None
     request_hook: RequestHook | None = None
     response_hook: ResponseHook | None = None
