@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from nats.aio.client import Client
-from opentelemetry.instrumentation.nats import NatsInstrumentor
 
 from .foreign import exchange
 from .support import Spans
@@ -32,7 +31,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(600)
 async def test_context_travels_to_go_and_back(service: Path, nc: Client, nats_url: str, spans: Spans) -> None:
-    """Go's carrier writes and finds only `Traceparent`, and NATS does not change names."""
-    NatsInstrumentor().uninstrument()
-    NatsInstrumentor().instrument(tracer_provider=spans.provider, capital_headers=True)
+    """Go's carrier writes and finds only `Traceparent`, and NATS does not change names. No option is set."""
     await exchange("go", ("./service",), service, nc, nats_url, spans)

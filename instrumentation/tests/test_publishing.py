@@ -95,9 +95,42 @@ async def test_stale_context_in_callers_headers_is_replaced_in_any_case(nc: Clie
     subscription = await nc.subscribe("plain.forward")
     await nc.publish("plain.forward", b"", "", {"Traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "Other": "x"})
     headers = (await heard(subscription)).headers or {}
-    assert [name for name in headers if name.lower() == "traceparent"] == ["traceparent"]
+    assert {name for name in headers if name.lower() == "traceparent"} == {"traceparent", "Traceparent"}
     assert format_span_id(id_of(spans.sent[0])) in headers["traceparent"]
+    assert headers["Traceparent"] == headers["traceparent"]
     assert headers["Other"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (None, {"traceparent", "Traceparent", "baggage", "Baggage"}),
+        ("", {"traceparent", "Traceparent", "baggage", "Baggage"}),
+        ("false", {"traceparent", "baggage"}),
+    ],
+)
+async def test_context_is_written_for_readers_of_either_spelling(
+    nc: Client, spans: Spans, monkeypatch: pytest.MonkeyPatch, said: str | None, expected: set[str]
+) -> None:
+    """Go's usual carrier finds capital names alone, exact readers small ones, and NATS.Net at most one."""
+    if said is not None:
+        monkeypatch.setenv("OTEL_PYTHON_NATS_CAPITAL_HEADERS", said)
+    NatsInstrumentor().uninstrument()
+    NatsInstrumentor().instrument(tracer_provider=spans.provider)
+    subscription = await nc.subscribe("plain.spelling")
+    token = contexts.attach(baggage.set_baggage("order.id", "A-17"))
+    await nc.publish("plain.spelling", b"")
+    contexts.detach(token)
+    headers = (await heard(subscription)).headers or {}
+    assert set(headers) == expected
+    assert len(set(headers.values())) == 2
+
+
+async def test_message_near_the_limit_goes_with_the_context_once(nc: Client, spans: Spans) -> None:
+    """The second spelling must not cost the first."""
+    subscription = await nc.subscribe("plain.limit")
+    await nc.publish("plain.limit", b"x" * (nc.max_payload - 100))
+    assert set((await heard(subscription)).headers or {}) == {"traceparent"}
 
 
 async def test_baggage_travels_and_its_named_keys_are_attributes(nc: Client, spans: Spans) -> None:
@@ -219,7 +252,7 @@ async def test_propagator_headers_that_nats_does_not_allow_are_dropped(
     finally:
         propagate.set_global_textmap(before)
 
-    assert set((await heard(subscription)).headers or {}) == {"mine", "traceparent"}
+    assert set((await heard(subscription)).headers or {}) == {"mine", "traceparent", "Traceparent"}
     assert [span.status.status_code for span in spans.sent] == [StatusCode.UNSET]
 
 

@@ -18,17 +18,30 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription, _SubscriptionMessageIterator
+from nats.errors import SlowConsumerError
 from nats.js.client import JetStreamContext
 from opentelemetry import metrics, trace
 
 # The module opts out of type checking as a whole, and hides its names with that.
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from . import callbacks, carried, faststream, publishing, services, settling, taking, telemetry, wrapping
+from . import (
+    attributes,
+    callbacks,
+    carried,
+    faststream,
+    losing,
+    publishing,
+    services,
+    settling,
+    taking,
+    telemetry,
+    wrapping,
+)
 from .instruments import Instruments
 from .package import _instruments
 from .processing import Batch, handles, process, process_batch
-from .telemetry import Options, ProcessHook, RequestHook, ResponseHook
+from .telemetry import FlowKeyFinder, Options, ProcessHook, RequestHook, ResponseHook
 from .version import __version__
 
 __all__ = ["Batch", "NatsInstrumentor", "handles", "process", "process_batch"]
@@ -38,6 +51,7 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 _STABILITY: Final = "OTEL_SEMCONV_STABILITY_OPT_IN"
 _BAGGAGE_KEYS: Final = "OTEL_PYTHON_NATS_BAGGAGE_KEYS"
 _CAPITALS: Final = "OTEL_PYTHON_NATS_CAPITAL_HEADERS"
+_FLOW_KEY: Final = "OTEL_PYTHON_NATS_FLOW_KEY"
 _STARTED: Final = "OTEL_PYTHON_NATS_STARTED"
 _STORES: Final = "OTEL_PYTHON_NATS_STORES"
 
@@ -59,6 +73,7 @@ _IN_PLACE: Final[tuple[tuple[type, str, Any], ...]] = (
     (Msg, "nak", settling.settle),
     (Msg, "term", settling.settle),
     (Msg, "in_progress", settling.settle),
+    (SlowConsumerError, "__init__", losing.count),
 )
 
 
@@ -99,6 +114,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         tracer_provider: trace.TracerProvider | None = None,
         meter_provider: metrics.MeterProvider | None = None,
         baggage_keys: Sequence[str] | None = None,
+        flow_key: str | Sequence[str] | FlowKeyFinder | None = None,
         destination_template: Callable[[str], str | None] | None = None,
         stores: bool | None = None,
         started: bool | None = None,
@@ -114,6 +130,10 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         *tracer_provider*, *meter_provider*: default to the global ones.
         *baggage_keys*: the baggage entries that become attributes of every span
         of the tracer provider, and of a batch's links; default ``("order.id",)``.
+        *flow_key*: where messages themselves name their flow, the first that has one:
+        paths into JSON (``order.id``), ``header:<name>``, ``ce-subject``, ``subject:<n>``;
+        or a function of subject, payload and headers. It becomes ``order.id`` in
+        spans and in the baggage of what follows; default: messages are not looked into.
         *destination_template*: maps a subject to one without ids
         (``orders.A-17.placed`` to ``orders.*.placed``), or to None to use the
         package's own rule, which replaces tokens that look like ids.
@@ -121,7 +141,8 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         *started*: whether to announce each handling when it begins, so that one
         that never ends can be told from one that never began; default no.
         *capital_headers*: whether to send context under names such as ``Traceparent``
-        too, the only ones that Go's ``propagation.HeaderCarrier`` finds; default no.
+        too, the only ones that Go's ``propagation.HeaderCarrier`` finds; default yes.
+        NATS.Net finds no context in such messages: say no where such services listen.
         *request_hook* is called with ``(span, subject, payload, headers)`` before
         a message is sent, *response_hook* with ``(span, answer)`` when a request
         has its reply or a stream has acknowledged, *process_hook* with
@@ -132,6 +153,7 @@ class NatsInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             tracer_provider=tracer_provider,
             meter_provider=meter_provider,
             baggage_keys=baggage_keys,
+            flow_key=flow_key,
             destination_template=destination_template,
             stores=stores,
             started=started,
@@ -158,6 +180,7 @@ def _telemetry(
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: metrics.MeterProvider | None = None,
     baggage_keys: Sequence[str] | None = None,
+    flow_key: str | Sequence[str] | FlowKeyFinder | None = None,
     destination_template: Callable[[str], str | None] | None = None,
     stores: bool | None = None,
     started: bool | None = None,
@@ -173,12 +196,17 @@ def _telemetry(
         baggage_keys = [key.strip() for key in named if key.strip()]
     elif isinstance(baggage_keys, str):
         baggage_keys = (baggage_keys,)
+    found = flow_key if flow_key is not None else os.environ.get(_FLOW_KEY)
+    finder = _finder(found) if found else None
+    if finder is not None and attributes.FLOW_KEY not in baggage_keys:
+        baggage_keys = (*baggage_keys, attributes.FLOW_KEY)
     options = Options(
         baggage_keys=tuple(baggage_keys),
         template=destination_template,
         stores=_is_set(_STORES) if stores is None else stores,
         started=_is_set(_STARTED) if started is None else started,
-        capitals=_is_set(_CAPITALS) if capital_headers is None else capital_headers,
+        capitals=_is_set(_CAPITALS, "true") if capital_headers is None else capital_headers,
+        flow_key=finder,
         old_names="messaging/dup" in [word.strip() for word in os.environ.get(_STABILITY, "").split(",")],
         request_hook=request_hook,
         response_hook=response_hook,
@@ -192,8 +220,16 @@ def _telemetry(
     return made
 
 
-def _is_set(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() in ("1", "true", "yes", "on")
+@telemetry.harmless
+def _finder(wanted: str | Sequence[str] | FlowKeyFinder) -> FlowKeyFinder | None:
+    # Only hosts that ask for it load a parser.
+    from .flow_key import flow_key_of  # noqa: PLC0415
+
+    return flow_key_of(wanted)
+
+
+def _is_set(variable: str, otherwise: str = "") -> bool:
+    return (os.environ.get(variable, "").strip() or otherwise).lower() in ("1", "true", "yes", "on")
 
 
 def _wrap() -> None:

@@ -38,6 +38,9 @@ DUPLICATE: Final = "messaging.nats.publish.duplicate"
 REPLY_TO: Final = "messaging.nats.reply_to"
 OUTCOME: Final = "messaging.nats.outcome"
 DELAY: Final = "messaging.nats.nak.delay"
+SLOW_CONSUMER: Final = "slow_consumer"
+DROPPED: Final = "messaging.nats.dropped_count"
+FLOW_KEY: Final = "order.id"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 
@@ -206,9 +209,27 @@ def stream_position(stream: str, sequence: object) -> str:
     return f"{stream}:{sequence}"
 
 
-def of_baggage(context: Context, keys: tuple[str, ...]) -> Attributes:
-    """The baggage entries named in *keys* that *context* carries."""
+def of_baggage(context: Context | None, keys: tuple[str, ...]) -> Attributes:
+    """The baggage entries named in *keys* that *context* carries, by default the current one.
+
+    An entry counts as ``order.id`` if it is called ``order_id``, ``orderId`` or
+    ``Order-Id`` too: each language has its own way to write a name.
+    """
     if not keys:
         return {}
     carried = baggage.get_all(context)
-    return {key: str(carried[key]) for key in keys if key in carried}
+    if not carried:
+        return {}
+    return {key: str(carried[name]) for key, name in _named(keys, tuple(carried))}
+
+
+@lru_cache(_MOST_SETS_OF_NAMES)
+def _named(keys: tuple[str, ...], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(key, name) for each of *keys* that is among *names*, exactly or in another spelling."""
+    alike = {_spelled_plainly(name): name for name in reversed(names)}
+    pairs = ((key, key if key in names else alike.get(_spelled_plainly(key))) for key in keys)
+    return tuple((key, name) for key, name in pairs if name is not None)
+
+
+def _spelled_plainly(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

@@ -3,10 +3,10 @@
 import weakref
 from typing import Any
 
-from opentelemetry import baggage
 from opentelemetry.context import Context
 from opentelemetry.trace import TracerProvider
 
+from .attributes import of_baggage
 from .telemetry import harmless
 
 # A span processor cannot be removed from its provider, so each provider gets one whose keys can change.
@@ -52,9 +52,7 @@ def _new_processor() -> Any:
             # An empty context carries no baggage; None means the current context.
             if parent_context is not None and not parent_context:
                 return
-            for key in self.keys:
-                value = baggage.get_baggage(key, parent_context)
-                if value is not None:
-                    span.set_attribute(key, str(value))
+            for key, value in of_baggage(parent_context, self.keys).items():
+                span.set_attribute(key, value)
 
     return BaggageToAttributes()

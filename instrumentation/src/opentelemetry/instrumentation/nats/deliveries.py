@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from opentelemetry.trace import Link
 
-from . import attributes, headers
+from . import attributes
+from .receiving import received
 from .subjects import matches
+from .telemetry import Telemetry
 
 _SOURCE: Final = "_opentelemetry_source"
 _INBOX: Final = "_INBOX."
@@ -18,10 +20,11 @@ class Source:
 
     `explicit` becomes true when the host first opens a span for a message itself;
     later messages are then not guessed. `foreign` becomes true when another
-    instrumentation opens the spans; this package then opens none.
+    instrumentation opens the spans; this package then opens none. `dropped` is how
+    many of its messages nats-py dropped since a span last said so.
     """
 
-    __slots__ = ("explicit", "foreign", "group", "settles", "subjects")
+    __slots__ = ("dropped", "explicit", "foreign", "group", "settles", "subjects")
 
     def __init__(
         self, subjects: tuple[str, ...] = (), group: str | None = None, settles: bool = True
@@ -31,6 +34,7 @@ class Source:
         self.settles = settles
         self.explicit = False
         self.foreign = False
+        self.dropped = 0
 
     def template(self, subject: str, otherwise: Callable[[str], str]) -> str:
         """The template of *subject*, from the subscription's subjects; see `template_of`."""
@@ -92,12 +96,12 @@ def source_of(message: Any) -> Source:
     return source
 
 
-def origins(messages: Iterable[Any], keys: tuple[str, ...]) -> list[Link]:
+def origins(messages: Iterable[Any], telemetry: Telemetry) -> list[Link]:
     """A link for each message that carries a context, with that message's own attributes."""
     found = []
     for message in messages:
-        context, origin = headers.extract(message.headers)
+        context, origin = received(telemetry, message)
         if origin.is_valid:
             own = {attributes.DESTINATION: message.subject} | attributes.of_message(message)
-            found.append(Link(origin, own | attributes.of_baggage(context, keys)))
+            found.append(Link(origin, own | attributes.of_baggage(context, telemetry.options.baggage_keys)))
     return found

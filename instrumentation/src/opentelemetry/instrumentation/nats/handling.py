@@ -9,9 +9,10 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from . import attributes, headers
+from . import attributes, losing
 from .connections import Connection, Operation
 from .deliveries import Source
+from .receiving import received
 from .started import announce
 from .telemetry import UNKNOWN, fail, harmless, name_of, refuse
 
@@ -54,7 +55,7 @@ class Handling:
         self.ended = False
         self.source = source
         self.operation = operation = connected.taking("process", message.subject, source)
-        carried, origin = headers.extract(message.headers)
+        carried, origin = received(telemetry, message)
         links = [Link(origin)] if origin.is_valid else []
         if ambient is not None and ambient.is_valid:
             links.append(Link(ambient))
@@ -64,6 +65,8 @@ class Handling:
         )
         self.recording = span.is_recording()
         if self.recording:
+            if source.dropped:
+                losing.tell(span, source)
             if options.started:
                 announce(telemetry, span, operation.template, described.found(), carried)
             if options.process_hook is not None:

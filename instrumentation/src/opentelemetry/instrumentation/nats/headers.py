@@ -21,6 +21,8 @@ Headers = Mapping[str, Any]
 # Few senders means few sets of header names; with many, the cache merely does not help.
 _MOST_SETS_OF_NAMES: Final = 256
 
+_CAPITALS: Final = {name: name.title() for name in (w3c.TRACEPARENT, w3c.BAGGAGE)}
+
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 
@@ -81,7 +83,7 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
                 given = _without(given, carrier)
                 break
     if capitals:
-        carrier |= {name.title(): value for name, value in carrier.items()}
+        carrier |= {_CAPITALS.get(name) or name.title(): value for name, value in carrier.items()}
     return {**given, **carrier} if given else carrier
 
 

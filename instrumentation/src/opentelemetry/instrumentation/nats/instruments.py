@@ -13,7 +13,7 @@ Group = dict[str, AttributeValue]
 
 
 class Instruments:
-    """The four instruments of one meter. Durations are in seconds."""
+    """The five instruments of one meter. Durations are in seconds."""
 
     def __init__(self, meter: Meter) -> None:
         self._operation = meter.create_histogram(
@@ -36,6 +36,11 @@ class Instruments:
             unit="{message}",
             description="Messages that were handed to the application",
         )
+        self._dropped = meter.create_counter(
+            "messaging.client.dropped.messages",
+            unit="{message}",
+            description="Messages that the client dropped because the application was too slow",
+        )
 
     def sent(self, group: Mapping[str, AttributeValue], seconds: float, error: str | None) -> None:
         """Record one send that took *seconds*; *error* is the error type if it failed."""
@@ -48,6 +53,10 @@ class Instruments:
         self._consumed.add(count, group)
         if seconds is not None:
             self._operation.record(seconds, group)
+
+    def dropped(self, group: Mapping[str, AttributeValue]) -> None:
+        """Record that the client dropped one message."""
+        self._dropped.add(1, group)
 
     def processed(self, group: Mapping[str, AttributeValue], seconds: float, error: str | None) -> None:
         """Record one handling that took *seconds*; *error* is the error type if it failed."""

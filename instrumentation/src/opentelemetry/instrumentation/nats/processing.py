@@ -13,12 +13,13 @@ from opentelemetry import context as contexts
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span, SpanContext, SpanKind
 
-from . import attributes, headers
+from . import attributes, losing
 from .batches import remember_batch
 from .connections import connection
 from .deliveries import origins, source_of
 from .handling import Handling, handling_of
 from .handover import Handover
+from .receiving import received
 from .started import announce
 from .taking import common_template
 from .telemetry import fail, harmless, name_of
@@ -169,7 +170,7 @@ class _BatchProcessing(_Handling[Batch]):
         described |= {
             key: delivered[key] for key in (attributes.STREAM, attributes.CONSUMER) if key in delivered
         }
-        links = origins(self._messages, telemetry.options.baggage_keys)
+        links = origins(self._messages, telemetry)
         self.span = telemetry.tracer.start_span(
             operation.name,
             context=Context(),
@@ -177,6 +178,7 @@ class _BatchProcessing(_Handling[Batch]):
             attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
             links=links,
         )
+        losing.tell(self.span, source)
         for message in self._messages:
             remember_batch(message, self.span)
         if telemetry.options.started:
@@ -244,7 +246,10 @@ def _ambient() -> SpanContext | None:
 
 @harmless
 def _with_baggage_of(message: Any) -> Context | None:
-    carried = baggage.get_all(headers.extract(message.headers)[0])
+    connected = connection(message._client)
+    if connected is None:
+        return None
+    carried = baggage.get_all(received(connected.telemetry, message)[0])
     context = baggage.clear()
     for key, value in carried.items():
         context = baggage.set_baggage(key, value, context)

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from . import attributes, handover, services
 from .connections import Connection, Operation, connection
 from .headers import inject
+from .receiving import with_flow_key
 from .telemetry import UNKNOWN, Telemetry, fail, harmless, name_of, refuse
 
 # The position of `headers` in the arguments of `request` and of JetStream's two publish methods.
@@ -40,6 +41,8 @@ class Sending:
         self, connected: Connection, around: Context, verb: str, subject: str, payload: Any, given: Any
     ) -> None:
         self._telemetry = telemetry = connected.telemetry
+        if telemetry.options.flow_key is not None:
+            around = with_flow_key(telemetry, around, subject, payload, given)
         self._subject = subject
         self._around = around
         self._open = True
@@ -62,8 +65,11 @@ class Sending:
         """The headers to send: a copy of *given* with this span's context if that fits, else *given*."""
         if reply:
             self.span.set_attribute(attributes.REPLY_TO, reply)
-        carrying = inject(given, self.span, self._around, self._telemetry.options.capitals)
-        return given if carrying is None or not _fits(client, payload, carrying) else carrying
+        for capitals in (True, False) if self._telemetry.options.capitals else (False,):
+            carrying = inject(given, self.span, self._around, capitals)
+            if carrying is not None and _fits(client, payload, carrying):
+                return carrying
+        return given
 
     @harmless
     def answered(self, answer: Any) -> None:

@@ -7,11 +7,12 @@ from opentelemetry import trace
 from opentelemetry.trace import Link, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from . import attributes, headers
+from . import attributes
 from .batches import batch_of
 from .connections import connection
 from .deliveries import source_of
 from .handling import Handling, handling_of
+from .receiving import received
 from .telemetry import fail, harmless, name_of
 
 # Methods that are not named like the verb they send to the broker.
@@ -86,7 +87,7 @@ def _record_late(
     source = source_of(message)
     if connected is None or source.foreign or not attributes.is_from_stream(message.reply):
         return
-    carried, origin = headers.extract(message.headers)
+    carried, origin = received(connected.telemetry, message)
     operation = connected.taking(verb, message.subject, source)
     span = connected.telemetry.tracer.start_span(
         operation.name,

@@ -87,6 +87,8 @@ def _ask_for_many(subscription: Any) -> Source | None:
     known = getattr(subscription, _SOURCE, None)
     source = known if isinstance(known, Source) else Source((), subscription._consumer)
     remember(subscription, source)
+    # Messages are dropped from the queue of the subscription within.
+    remember(subscription._sub, source)
     handover.release(source)
     return source
 
@@ -136,7 +138,7 @@ def _received(
         operation.name,
         kind=SpanKind.CLIENT,
         attributes=attributes.with_old_names(described) if telemetry.options.old_names else described,
-        links=origins(messages, telemetry.options.baggage_keys),
+        links=origins(messages, telemetry),
         start_time=begun,
     ).end()
 

@@ -18,6 +18,7 @@ _log = logging.getLogger("opentelemetry.instrumentation.nats")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+FlowKeyFinder = Callable[[str, Any, "Mapping[str, Any] | None"], str | None]
 RequestHook = Callable[[Span, str, bytes, "Mapping[str, str] | None"], None]
 ResponseHook = Callable[[Span, Any], None]
 ProcessHook = Callable[[Span, Any], None]
@@ -38,7 +39,8 @@ class Options:
     stores: bool = False
     started: bool = False
     old_names: bool = False
-    capitals: bool = False
+    capitals: bool = True
+    flow_key: FlowKeyFinder | None = None
     request_hook: RequestHook | None = None
     response_hook: ResponseHook | None = None
     process_hook: ProcessHook | None = None
@@ -132,6 +134,11 @@ def name_of(error: BaseException) -> str:
     """The name of the error's class, for ``error.type``."""
     kind = type(error)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def warn(text: str, *details: object) -> None:
+    """Log that an option cannot be used."""
+    _log.warning(text, *details)
 
 
 @harmless
