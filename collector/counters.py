@@ -1,7 +1,8 @@
 """What does the collector count about itself, for /metrics and the summary?
 
 The counters add up: received = stored + duplicate + refused, over all reasons. Nobody knows how many spans
-are in a request that cannot be read, so it is counted as a request.
+are in a request that cannot be read, so it is counted as a request. Of log records,
+received = kept + refused.
 """
 
 from functools import partial
@@ -22,6 +23,7 @@ _REQUESTS_REFUSED = (
     "forbidden",
     "no_traces",
 )
+_RECORDS_REFUSED = ("no_event", "invalid", "store")
 
 
 class Counters:
@@ -37,6 +39,15 @@ class Counters:
             "choreoscope_spans_duplicate", "Spans that had been stored already: an exporter sent them again."
         )
         self.refused = counter("choreoscope_spans_refused", "Spans not stored, by reason.", ["reason"])
+        self.records_received = counter(
+            "choreoscope_log_records_received", "Log records in requests that could be read."
+        )
+        self.records_kept = counter(
+            "choreoscope_log_records_kept", "Log records that became spans, which are counted as well."
+        )
+        self.records_refused = counter(
+            "choreoscope_log_records_refused", "Log records not kept, by reason.", ["reason"]
+        )
         self.requests_refused = counter(
             "choreoscope_requests_refused", "Requests not taken, by reason.", ["reason"]
         )
@@ -83,6 +94,8 @@ class Counters:
         )
         for reason in _SPANS_REFUSED:
             self.refused.labels(reason)
+        for reason in _RECORDS_REFUSED:
+            self.records_refused.labels(reason)
         for reason in _REQUESTS_REFUSED:
             self.requests_refused.labels(reason)
 

@@ -8,8 +8,10 @@ OrderPlaced -> inventory: StockReserved -> payment: PaymentCaptured -> shipping 
 from collections.abc import Collection, Iterable
 
 import pyarrow as pa
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from collector.conventions import DEFAULT_NAMING
 from collector.diagnosis import Habits
 from collector.formats.otlp import Body, Encoding, decode
 from collector.live.snapshot import Snapshot
@@ -18,6 +20,7 @@ from collector.model.flows import State
 from collector.store.clickhouse.connections import Database
 from collector.store.clickhouse.opening import stores_over
 from tests.factories import NOW, SECOND, pairs, protobuf, request, span
+from tests.log_requests import log_request
 
 MS = 10**6
 
@@ -184,6 +187,15 @@ class Watch:
     def receive(self, sent: Iterable[Sent], after_s: float = 0.5) -> Snapshot:
         """Store *sent* and tick, *after_s* seconds later."""
         return self.tick.advance(self.store(sent, after_s), self.now)
+
+    def hear(self, *records: LogRecord, service: str, after_s: float = 0.5) -> Snapshot:
+        """Store the log *records* of a service and tick, *after_s* seconds later."""
+        self.now += int(after_s * SECOND)
+        body = log_request(*records, service=service).SerializeToString()
+        keys = DEFAULT_NAMING.flow_key
+        spans = decode([Body(body, Encoding.PROTOBUF, logs=True)], self.now, flow_keys=keys).spans
+        self.spans.write(spans)
+        return self.tick.advance(spans, self.now)
 
     def store(self, sent: Iterable[Sent], after_s: float = 0.5) -> pa.Table:
         """Store *sent*, *after_s* seconds later, for another process to find; return its SPANS."""

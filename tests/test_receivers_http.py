@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 import zlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pytest
 import pytest_asyncio
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
@@ -281,26 +279,22 @@ async def test_when_the_store_fails_it_is_503_with_a_time_to_retry(server: Inges
     assert Status.FromString(answer.content).code == 14
 
 
-async def test_metrics_and_logs_are_rejected_as_a_whole_and_not_as_an_error(server: Ingest) -> None:
+async def test_metrics_are_rejected_as_a_whole_and_not_as_an_error(server: Ingest) -> None:
     """A user who sends everything should not see an error every minute, nor believe that it was stored."""
     before = server.refused("no_traces")
-    metrics, logs = ExportMetricsServiceRequest(), ExportLogsServiceRequest()
+    metrics = ExportMetricsServiceRequest()
     metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add()
     metric.gauge.data_points.add()
     metric.gauge.data_points.add()
-    logs.resource_logs.add().scope_logs.add().log_records.add()
 
     answer = await server.http.post("/v1/metrics", content=metrics.SerializeToString(), headers=PROTOBUF)
-    log_body: dict[str, Any] = {"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}, {}]}]}]}
-    by_json = await server.http.post("/v1/logs", content=json.dumps(log_body).encode(), headers=JSON)
-    nothing = await server.http.post("/v1/logs", content=b"", headers=PROTOBUF)
+    nothing = await server.http.post("/v1/metrics", content=b"", headers=PROTOBUF)
 
     partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
     assert (answer.status_code, partial.rejected_data_points) == (200, 2)
     assert "OTEL_METRICS_EXPORTER=none" in partial.error_message
-    assert (by_json.status_code, by_json.json()["partialSuccess"]["rejectedLogRecords"]) == (200, "3")
     assert (nothing.status_code, nothing.content) == (200, b"")
-    assert server.refused("no_traces") == before + 3
+    assert server.refused("no_traces") == before + 2
 
 
 @pytest.mark.parametrize(

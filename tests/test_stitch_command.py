@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from collector.commands import files, main
@@ -66,6 +67,10 @@ def shop(tmp_path: Path) -> Callable[..., Path]:
         "pretty": json.dumps(json.loads(json_body(_together(first, second))), indent=2).encode(),
         "lines": json_body(first) + b"\n\n" + json_body(second) + b"\r\n",
         "marked": b"\xef\xbb\xbf \n" + json_body(_together(first, second)),
+        "exported": _exported(protobuf(first), protobuf(second)),
+        "packed": _exported(*map(_zstd, (protobuf(first), protobuf(second)))),
+        "packed json": _exported(*map(_zstd, (json_body(first), json_body(second)))),
+        "zstd": _zstd(protobuf(first, second)),
     }
 
     def write(way: str, *, zipped: bool = False) -> Path:
@@ -74,6 +79,16 @@ def shop(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+def _exported(*messages: bytes) -> bytes:
+    """As the Collector's file exporter writes them: each after its length."""
+    return b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+
+
+def _zstd(data: bytes) -> bytes:
+    packed: bytes = pa.compress(data, "zstd", asbytes=True)
+    return packed
 
 
 def _together(*requests: Any) -> Any:
@@ -89,8 +104,14 @@ def expected() -> dict[str, Any]:
     return tell(placed, publish("lonely", at=1), consume("packing", placed)).document
 
 
-@pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("way", ["protobuf", "json", "pretty", "lines", "marked"])
+PLAIN = ("protobuf", "json", "pretty", "lines", "marked", "exported")
+PACKED = ("packed", "packed json", "zstd")
+
+
+@pytest.mark.parametrize(
+    ("way", "zipped"),
+    [*((way, zipped) for way in PLAIN for zipped in (False, True)), *((way, False) for way in PACKED)],
+)
 def test_every_way_to_write_a_request_gives_the_same_graph(
     run: Run, shop: Callable[..., Path], way: str, zipped: bool
 ) -> None:
@@ -99,6 +120,16 @@ def test_every_way_to_write_a_request_gives_the_same_graph(
 
     assert (answer.code, answer.err) == (0, "")
     assert answer.document == expected()
+
+
+def test_a_packed_file_that_is_still_written_to_gives_what_is_whole(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "spans.zst"
+    first, second = (protobuf(request(span(name))) for name in "ab")
+    file.write_bytes(_exported(_zstd(first), _zstd(second))[:-3])
+    answer = run(file, "--format", "json")
+
+    assert (answer.code, answer.document["spans"]) == (0, 1)
+    assert "Message 2 of 2 cannot be read" in answer.err
 
 
 def test_several_files_are_one_set_of_spans(run: Run, shop: Callable[..., Path]) -> None:
@@ -175,6 +206,8 @@ def test_request_without_spans_is_an_empty_graph(run: Run, tmp_path: Path, octet
         pytest.param(b"\x1f\x8b\x08\x00", id="broken gzip"),
         pytest.param(gzip.compress(b"hello" * 99)[:-9], id="gzip cut off"),
         pytest.param(b"\x0a\xff\xff", id="broken protobuf"),
+        pytest.param(b"\x28\xb5\x2f\xfd\x00", id="broken zstd"),
+        pytest.param(b"\x00\x00\x00\x09\x28\xb5\x2f\xfdhello", id="broken messages"),
         pytest.param(b"\xff\xfe\x00\x01", id="rubbish"),
     ],
 )

@@ -97,7 +97,9 @@ anything: dict[str, st.SearchStrategy[Any]] = {
     "parent_span_id": ids[1],
     "role": st.integers(0, 255),
     **dict.fromkeys(("start", "end", "received"), int64),
-    **dict.fromkeys(("remote", "failed", "final", "request", "several", "typed", "serves"), st.booleans()),
+    **dict.fromkeys(
+        ("remote", "failed", "well", "final", "request", "several", "typed", "serves"), st.booleans()
+    ),
     **dict.fromkeys(
         (
             "error",

@@ -91,8 +91,7 @@ def _begun(path: Path, size: int, bar: _Bar) -> Begun:
 
 def _read(path: Path) -> bytes:
     try:
-        data = _octets(path)
-        return inflate_file(data, _MOST_BYTES) if data[:2] == b"\x1f\x8b" else data
+        return inflate_file(_octets(path), _MOST_BYTES)
     except (OSError, BodyError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or "it is too large for the memory"
         msg = _line(f"{path} cannot be read: {reason}. Expected a file with {EXPECTED}.")

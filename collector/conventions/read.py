@@ -21,6 +21,7 @@ from collector.conventions.families import FAMILIES
 from collector.conventions.identities import PLACES, delivery_tags, records, several
 from collector.conventions.roles import (
     Told,
+    confirmed,
     delivered_once,
     destinations_in,
     requests,
@@ -94,7 +95,8 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     }
     said = read_attributes(spans, _WORD_NAMES, {**_VALUE_NAMES, **ids})
     words = said.words
-    stated = numbers(spans["status_code"], np.uint8) == Status.ERROR
+    status = numbers(spans["status_code"], np.uint8)
+    stated = status == Status.ERROR
     unstated = failed_unsaid(spans, said)
     told = {
         **{column: said[column] for column in _WORDS},
@@ -115,6 +117,8 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     }
     unstated &= meant["role"] != Role.NONE
     failed = pa.array(stated | unstated)
+    # What a log record says may repeat what is hidden on its span.
+    unsaid = unstated | (meant["role"] == Role.REPORT)
     columns = {
         "trace_id": whole(spans["trace_id"]),
         "span_id": whole(spans["span_id"]),
@@ -125,8 +129,9 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "received": _times(spans["received_unix_nano"]),
         "remote": pa.array(meant["remote"]),
         "failed": failed,
+        "well": pa.array(status == Status.OK),
         "error": _errors(spans, said, failed, unstated),
-        "quotable": pa.array(_quotable(spans, failed, naming.hiding) & ~(unstated & bool(naming.hiding))),
+        "quotable": pa.array(_quotable(spans, failed, naming.hiding) & ~(unsaid & bool(naming.hiding))),
         "final": pa.array(meant["final"]),
         "request": pa.array(meant["request"]),
         "serves": pa.array(meant["serves"]),
@@ -164,9 +169,9 @@ def _meant(words: Words, told: Told, naming: Naming) -> Mapping[str, npt.NDArray
     unnamed = (place < 0) | bare(words, place)
     by_name = destinations_in(words, name, np.where(unnamed, role, int(Role.NONE)))
     destination = np.where(role == Role.NONE, -1, _either(place, by_name))
-    role = with_a_business(role, words, told, destination)
+    role = confirmed(with_a_business(role, words, told, destination), words, told)
     consumes = (role == Role.RECEIVE) | (role == Role.PROCESS) | (role == Role.STARTED) | (role == Role.FETCH)
-    messaging = role != Role.NONE
+    messaging = (role != Role.NONE) & (role != Role.REPORT)
     # A consumer's template is the pattern it subscribes to ("shop.>"), a publisher's is what it publishes.
     subject = np.where(consumes, place, _either(told["template"], place))
     offered = (np.where(messaging, names, -1) for names in (told["event_type"], subject, by_name, name))

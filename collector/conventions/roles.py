@@ -22,6 +22,7 @@ _OPERATIONS = {word: role for lore in FAMILIES for word, role in lore.operations
 _KEEPS = "|".join(verb for lore in FAMILIES for verb in lore.keeps)
 _KEEPING = rf"^(?:.*[ .])?(?:{_KEEPS})$|^(?:{_KEEPS}) "
 _PRODUCER_NAMES = {name: role for lore in FAMILIES for name, role in lore.producer_names.items()}
+_SETTLES = {verb for lore in FAMILIES for verb in lore.settles}
 _CORRECTIONS = {wrong: right for lore in FAMILIES for wrong, right in lore.corrections.items()}
 
 # Which roles (columns) a name may give to a span, by the role that its kind alone implies (rows).
@@ -31,6 +32,7 @@ _FITS[Role.SEND, [Role.CREATE, Role.SEND]] = True
 _FITS[Role.PROCESS, [Role.CREATE, Role.RECEIVE, Role.PROCESS]] = True
 
 # Verbs that name no business: a consumer span called `orders ack` handles nothing, `complete order` may.
+_PLAIN_SETTLES = {"ack", "nack", "nak", "term", "acknowledge"}
 _ONLY_SETTLES = r"^(?:.* )?(?:ack|nack|nak)$|^(?:ack|nack|nak) "
 
 
@@ -101,6 +103,23 @@ def with_a_business(role: Ints, words: Words, told: Told, destination: Codes) ->
     return np.select(
         [to(_SETTLE_SUBJECTS), to(_BROKER_SUBJECTS), replies, inbox & (role != Role.NONE)],
         [int(Role.SETTLE), int(Role.NONE), int(Role.REPLY), int(Role.ANSWERED)],
+        role,
+    )
+
+
+def confirmed(role: Ints, words: Words, told: Told) -> Ints:
+    """*role*, corrected for log records: what they became counts, except that some settle a message."""
+    said = words.meanings(told["operation"], each(_meaning_of), int(Role.NONE))
+    report, recorded = said == Role.REPORT, said == Role.RECORDED
+    alone = words.meanings(told["operation"], each(_is_alone), 0) == 1
+    if not (report.any() or recorded.any() or alone.any()):  # usually
+        return role
+    settles = words.meanings(np.where(report | alone, told["name"], -1), each(_names_settle), 0) == 1
+    verb = np.where(report & ~_ends(words, told["name"], "exception"), told["verb"], -1)
+    settles |= words.meanings(verb, each(_meaning_of), int(Role.NONE)) == Role.SETTLE
+    return np.select(
+        [report & settles, report, recorded, alone & settles],
+        [int(Role.SETTLE), int(Role.REPORT), int(Role.RECORDED), int(Role.NONE)],
         role,
     )
 
@@ -190,6 +209,22 @@ def _meaning_of_name(name: str) -> Role:
 
 def _meaning_of_producer(name: str) -> Role:
     return _PRODUCER_NAMES.get(name.lower().rpartition(".")[2], Role.NONE)
+
+
+def _is_alone(word: str) -> int:
+    return int(word == "event_without_span")
+
+
+def _names_settle(name: str) -> int:
+    """Whether an event is called after a settle: `ack`, or any verb with a prefix, `messaging.nats.term`."""
+    prefix, _, verb = name.lower().rpartition(".")
+    if prefix == "messaging" or prefix.startswith("messaging."):
+        return int(verb in _SETTLES)
+    return int(not prefix and verb in _PLAIN_SETTLES)
+
+
+def _ends(words: Words, name: Codes, end: str) -> Mask:
+    return np.asarray(words.meanings(name, lambda texts: pc.ends_with(texts, end), 0) == 1)
 
 
 def _asking(words: str) -> Role:

@@ -101,7 +101,7 @@ def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Spa
     ids, said = reading.ids, dict(tags)
     start, end = times(written.get("startTime"), written.get("duration"), ("startTime", "duration"))
     trace, own = ids.trace(written.get("traceID")), ids.span(written.get("spanID"))
-    parent, links = _references(written, trace, reading)
+    parent, links = _references(written, trace, reading, follows=not _of_opentelemetry(said))
     flags = written.get("flags")
     return {
         "traceId": trace,
@@ -124,11 +124,17 @@ def _span(written: Record, tags: list[tuple[str, Any]], reading: Reading) -> Spa
     }
 
 
-def _references(written: Record, trace: str, reading: Reading) -> tuple[str, list[Link]]:
+def _of_opentelemetry(said: Record) -> bool:
+    """Whether OpenTelemetry's exporters or Collector wrote a span: they add tags of their own."""
+    return said.get("internal.span.format") == "otlp" or any(key.startswith("otel.") for key in said)
+
+
+def _references(written: Record, trace: str, reading: Reading, *, follows: bool) -> tuple[str, list[Link]]:
     """The parent's id, empty if there is none, and the links.
 
     Jaeger uses references for both. A FOLLOWS_FROM that serves as the parent also stays a link: it may be one
-    of several messages that a batch consumed.
+    of several messages that a batch consumed. Unless it *follows* by it, as OpenTracing's spans do, a span
+    that only has links is a root.
     """
     ids, links = reading.ids, list[Link]()
     children, followed = list[str](), list[str]()
@@ -143,7 +149,7 @@ def _references(written: Record, trace: str, reading: Reading) -> tuple[str, lis
             said = link_attributes([("opentracing.ref_type", word.lower())])
             links.append({"traceId": target, "spanId": own, "attributes": said})
     old = ids.parent(written.get("parentSpanID"))
-    return next(iter([*children, *([old] if old else []), *followed]), ""), links
+    return next(iter([*children, *([old] if old else []), *(followed if follows else [])]), ""), links
 
 
 def _event(log: Record) -> EventPart:

@@ -127,8 +127,12 @@ class Intake:
             self._counters.requests_refused.labels("overloaded").inc()
             raise OverloadError(_STOPPING)
 
-    async def accept(self, data: bytes, encoding: Encoding, share: Share | None = None) -> Accepted:
+    async def accept(
+        self, data: bytes, encoding: Encoding, share: Share | None = None, *, logs: bool = False
+    ) -> Accepted:
         """Return once the spans of *data* are durable; *share* has counted its bytes as they came.
+
+        With *logs*, it has log records, of which those that tell of spans and events become spans.
 
         Raise `OtlpError` if it cannot be read, `OverloadError` or `StoreError` if the sender should retry.
         """
@@ -137,7 +141,7 @@ class Intake:
         held = share or self.budget.share()
         held.settle(len(data))
         held.keep_until(answer)
-        self._waiting.append(_Waiting(Body(data, encoding), answer))
+        self._waiting.append(_Waiting(Body(data, encoding, logs), answer))
         self._waiting_bytes += len(data)
         self._arrived.set()
         return await asyncio.shield(answer)  # it is stored even if the sender hangs up
@@ -226,7 +230,12 @@ class Intake:
 
     def _decode(self, bodies: list[Body], received_unix_nano: int) -> Decoded:
         try:
-            return decode(bodies, received_unix_nano, max_attributes=self._config.max_attributes)
+            return decode(
+                bodies,
+                received_unix_nano,
+                max_attributes=self._config.max_attributes,
+                flow_keys=self._config.flow_keys,
+            )
         except Exception as error:  # our own bug: it must cost one request, not the others in its group
             if len(bodies) == 1:
                 log.exception("A request of %d bytes could not be read", len(bodies[0].data))
@@ -243,7 +252,10 @@ class Intake:
 
     async def _store_group(self, group: _Group) -> None:
         spans = group.decoded.spans
-        received, rejected = spans.num_rows, sum(verdict.rejected for verdict in group.decoded.verdicts)
+        told = list(zip(group.waiting, group.decoded.verdicts, strict=True))
+        rejected = sum(verdict.rejected for one, verdict in told if not one.body.logs)
+        records = [verdict for one, verdict in told if one.body.logs]
+        received = spans.num_rows
         self._counters.received.inc(received + rejected)
         self._counters.refused.labels("invalid").inc(rejected)
         self._inserting = True
@@ -252,6 +264,7 @@ class Intake:
         except BaseException as error:  # whatever happened, the spans may not be durable
             log.error("%d spans were not stored: %s", received, error)
             self._counters.refused.labels("store").inc(received)
+            self._count_records(records, stored=False)
             self._counters.requests_refused.labels("store").inc(len(group.waiting))
             _fail(group.waiting, StoreError(str(error)))
             if not isinstance(error, Exception):
@@ -260,11 +273,22 @@ class Intake:
         finally:
             self._inserting = False
             self._arrived.set()
+        self._count_records(records, stored=True)
         self._counters.stored.inc(new)
         self._counters.duplicate.inc(received - new)
         self._answer(group)
         self._note_stored(group)
         self._tell(spans)
+
+    def _count_records(self, verdicts: Iterable[Verdict], *, stored: bool) -> None:
+        for verdict in verdicts:
+            self._counters.records_received.inc(verdict.spans + verdict.rejected)
+            for reason, count in verdict.refused.items():
+                self._counters.records_refused.labels(reason).inc(count)
+            if stored:
+                self._counters.records_kept.inc(verdict.spans)
+            else:
+                self._counters.records_refused.labels("store").inc(verdict.spans)
 
     def _insert(self, spans: pa.Table) -> tuple[pa.Table, int]:
         """Store *spans*; return what was stored, and how many spans had not been stored before."""

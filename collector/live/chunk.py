@@ -376,7 +376,8 @@ def offered_of(rows: pa.Table) -> tuple[Keys, Ints]:
 
 
 def _publishes(role: Ints) -> Mask:
-    return np.asarray((role == Role.CREATE) | (role == Role.SEND))
+    # What a record tells of may turn out to be a message.
+    return np.asarray((role == Role.CREATE) | (role == Role.SEND) | (role == Role.RECORDED))
 
 
 def _valid(rows: pa.Table, column: str) -> Mask:

@@ -17,6 +17,7 @@ READINGS = pa.schema(
         ("received", pa.int64()),  # by the collector's clock
         ("remote", pa.bool_()),  # its parent is in another process
         ("failed", pa.bool_()),  # its status is ERROR
+        ("well", pa.bool_()),  # its status is OK, which is believed whatever else is said
         ("error", pa.string()),  # its status message if it failed; null otherwise
         ("quotable", pa.bool_()),  # whether answers may quote it: no rule hides what it may repeat
         ("final", pa.bool_()),  # its broker does not redeliver: a failure is final
@@ -64,6 +65,9 @@ class Role(IntEnum):
     ANSWERED = 7  # receives such a reply
     STARTED = 8  # announces a handling, and links to its span, which is sent when the handling ends
     FETCH = 9  # fetches messages that are handled in other spans; neither a handling nor a parent of one
+    # From log records, below the span that they name:
+    REPORT = 10  # tells of that span, such as that it failed
+    RECORDED = 11  # tells of an event: a message, unless that span is about the same event
 
 
 class Settled(IntEnum):

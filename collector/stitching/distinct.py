@@ -14,6 +14,7 @@ from collector.model.identity import public_span_keys, ranked, span_keys, trace_
 from collector.model.notes import NoteKind
 from collector.model.readings import Role
 from collector.stitching.graph import Mask, Rows, circles, numbers
+from collector.stitching.recorded import with_column, with_records
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,11 @@ def distinct(readings: pa.Table) -> Spans:
     parent[round_and_round] = -1
     links, self_linked = _links(table, index)
     role = numbers(table, "role")
+    table = with_records(table, role, parent)
     answered = _answered(role, parent, links)
     if len(answered):
         role[answered] = Role.ANSWERED
-        place = table.schema.get_field_index("role")
-        table = table.set_column(place, table.schema.field(place), pa.array(role, pa.uint8()))
+        table = with_column(table, "role", pa.array(role, pa.uint8()))
     return Spans(
         table=table,
         key=key,

@@ -1,6 +1,7 @@
 """Reads and inflates request bodies, never more than the allowed number of bytes."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -100,14 +101,51 @@ def inflate(data: bytes, coding: str, limit: int) -> bytes:
 
 
 def inflate_file(data: bytes, limit: int) -> bytes:
-    """Undo the gzip of a file; other than a body, it may be several streams, as `cat` and `bgzip` make it."""
+    """Undo the gzip or zstd of a file, if there is any.
+
+    Other than a body, it may be several streams, as `cat` and `bgzip` make it, or messages that are packed
+    one by one, as the Collector's file exporter writes them with `compression: zstd`.
+    """
+    if data[4:8] == _ZSTD:
+        return _messages(data, limit)
+    coding = "gzip" if data[:2] == _GZIP else "zstd" if data[:4] == _ZSTD else ""
+    if not coding:
+        return data
     try:
-        inflated = _arrow(data, "gzip", limit + 1)
+        inflated = _arrow(data, coding, limit + 1)
     except OSError as error:
-        raise BodyError(f"It is no gzip: {error}.") from error
+        raise BodyError(f"It is no {coding}: {error}.") from error
     if len(inflated) > limit:
         raise TooLargeError(f"It inflates to more than {limit:,} bytes: send less at once.")
     return inflated
+
+
+def _messages(data: bytes, limit: int) -> bytes:
+    """The messages of a file in which each is packed, and follows its length; text becomes lines.
+
+    What cannot be unpacked, such as a message that is still being written, stays as it is, to be told.
+    """
+    messages, place, left = list[bytes](), 0, limit
+    most = max(_FEW, len(data) // _SMALLEST)
+    while data[place + 4 : place + 8] == _ZSTD and len(messages) < most:
+        begins = place + 4
+        place = begins + int.from_bytes(data[place:begins], "big")
+        message = data[begins:place]
+        with contextlib.suppress(OSError):
+            message = _arrow(message, "zstd", left + 1)
+        messages.append(message)
+        left -= len(message) + 4
+        if left < 0:
+            raise TooLargeError(f"It inflates to more than {limit:,} bytes: send less at once.")
+    if place < len(data):
+        messages.append(data[place + 4 :])
+    if messages[0].startswith(b"{"):
+        return b"\n".join(messages)
+    return b"".join(len(message).to_bytes(4, "big") + message for message in messages)
+
+
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"  # how these begin
+_FEW, _SMALLEST = 1_024, 24  # packed messages: so many are read, or one for so many bytes
 
 
 class _StreamError(Exception):

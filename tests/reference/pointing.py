@@ -28,6 +28,8 @@ class Pointing:
         self.rank = ranks(self.spans)
         self.links = self._links()
         self.parents = self._parents()
+        self.spans |= self._recorded()
+        self.spans |= self._failed()
         takes = (Role.PROCESS, Role.RECEIVE)
         self.spans |= {
             ref: {**row, "role": int(Role.ANSWERED)}
@@ -76,6 +78,35 @@ class Pointing:
                 self.notes.add(("missing_link_target", ref))
             links[ref] = [target for target in targets if target != ref]
         return links
+
+    def _recorded(self) -> dict[Ref, Row]:
+        """The events that log records tell of: messages, unless their span is about the same event."""
+        found: dict[Ref, Row] = {}
+        for ref, row in self.spans.items():
+            if row["role"] == Role.RECORDED:
+                parent = self.parents.get(ref)
+                same = parent is not None and self._same_event(row, parent)
+                found[ref] = {**row, "role": int(Role.REPORT if same else Role.SEND)}
+        return found
+
+    def _same_event(self, row: Row, parent: Ref) -> bool:
+        around = self.spans[parent]
+        if around["role"] == Role.RECORDED:
+            return False
+        if row["event_id"] is not None and around["event_id"] is not None:
+            return bool(row["event_id"] == around["event_id"])
+        if around["typed"]:
+            return around["event_type"] is not None and bool(row["event_type"] == around["event_type"])
+        return self._publishes(parent)
+
+    def _failed(self) -> dict[Ref, Row]:
+        """The spans that a log record says have failed, unless their status is OK."""
+        told = {
+            self.parents[ref]
+            for ref, row in self.spans.items()
+            if row["role"] == Role.REPORT and row["failed"] and ref in self.parents
+        }
+        return {ref: {**self.spans[ref], "failed": True} for ref in told if not self.spans[ref]["well"]}
 
     def replies_of(self, ref: Ref) -> list[Ref]:
         """The replies that *ref* took: its parent, then those that it links to."""

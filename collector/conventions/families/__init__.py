@@ -22,6 +22,7 @@ from collector.conventions.families import (
     opentracing,
     pulsar,
     rabbitmq,
+    recorded_events,
     rocketmq,
     scheduled_jobs,
     semantic_conventions,
@@ -30,6 +31,7 @@ from collector.conventions.families import (
 from collector.conventions.lore import Lore
 
 FAMILIES: tuple[Lore, ...] = (
+    recorded_events.LORE,
     semantic_conventions.LORE,
     cloudevents.LORE,
     celery.LORE,

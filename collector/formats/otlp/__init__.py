@@ -4,8 +4,8 @@ Many requests are decoded together, because compiled code is fast on columns and
 an unreadable request fails alone, and an invalid span is refused alone.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -16,6 +16,7 @@ from collector.formats.otlp import from_json, from_protobuf
 from collector.formats.otlp.bounds import require_filled, require_framed
 from collector.formats.otlp.errors import OtlpError
 from collector.formats.otlp.json_shapes import Request
+from collector.formats.otlp.log_records import converted
 from collector.formats.otlp.rows import Refusal, Rows
 from collector.formats.otlp.scanning import scanned
 from collector.formats.otlp.table import build
@@ -48,6 +49,7 @@ class Body:
 
     data: bytes
     encoding: Encoding
+    logs: bool = False  # it has log records instead of spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,10 @@ class Verdict:
     """The result for one body: its valid spans are in the table, unless there is an *error*."""
 
     spans: int = 0
-    rejected: int = 0
-    message: str = ""  # why spans were rejected; empty if none was
+    rejected: int = 0  # spans, or log records
+    message: str = ""  # why they were rejected; empty if none was
     error: OtlpError | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)  # log records that were rejected, by reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,47 @@ def tabulate(requests: Sequence[Request], received_unix_nano: int) -> pa.Table:
 
 
 def decode(
-    bodies: Sequence[Body], received_unix_nano: int, *, max_attributes: int = _MAX_ATTRIBUTES
+    bodies: Sequence[Body],
+    received_unix_nano: int,
+    *,
+    max_attributes: int = _MAX_ATTRIBUTES,
+    flow_keys: Sequence[str] = (),
 ) -> Decoded:
     """Decode *bodies*. An unreadable body raises nothing: its verdict has the error.
 
-    A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`.
+    A span keeps its first *max_attributes* attributes; the rest are counted in `dropped_attributes`. Log
+    records become spans as `log_records` says; those with one of *flow_keys* may be business events.
     """
+    if not any(body.logs for body in bodies):  # usually
+        return _decode(bodies, received_unix_nano, max_attributes)
+    plain = list(bodies)
+    said: dict[int, Verdict] = {}
+    for place, body in enumerate(bodies):
+        if not body.logs:
+            continue
+        plain[place] = Body(b"", Encoding.PROTOBUF)
+        try:
+            found = converted(
+                body.data,
+                is_json=body.encoding is Encoding.JSON,
+                received_unix_nano=received_unix_nano,
+                flow_keys=flow_keys,
+            )
+        except OtlpError as error:
+            said[place] = Verdict(error=error)
+        else:
+            plain[place] = Body(found.data, Encoding.PROTOBUF)
+            rejected = sum(found.refused.values())
+            said[place] = Verdict(0, rejected, found.message(flow_keys), refused=found.refused)
+    decoded = _decode(plain, received_unix_nano, max_attributes)
+    verdicts = [
+        replace(said[place], spans=one.spans) if place in said else one
+        for place, one in enumerate(decoded.verdicts)
+    ]
+    return Decoded(decoded.spans, verdicts)
+
+
+def _decode(bodies: Sequence[Body], received_unix_nano: int, max_attributes: int) -> Decoded:
     verdicts = [Verdict()] * len(bodies)
     protobuf, json = (
         [place for place, body in enumerate(bodies) if body.encoding is encoding] for encoding in Encoding

@@ -28,13 +28,23 @@ from collector.model.spans import ValueType
 
 MessageT = TypeVar("MessageT", bound=Message)
 Row = Mapping[str, Any]  # a row of the span table as plain values
+_RECORDS, _MESSAGE = "records", "exception.message"
 Json = Any  # None, bool, int, float, str, list or dict of the same
 
 
 def rows(spans: pa.Table, hiding: Hiding) -> dict[str, Row]:
-    """The rows of a `SPANS` table as plain values without what *hiding* hides, by ref."""
+    """The rows of a `SPANS` table as plain values without what *hiding* hides, by ref.
+
+    A row knows the rows that log records about it became.
+    """
     left = redacting.rows(spans, hiding)
-    return {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in left}
+    found = {f"{row['trace_id'].hex()}:{row['span_id'].hex()}": row for row in left}
+    for row in left:
+        if redacting.BECAME in row["attribute_keys"]:
+            span = f"{row['trace_id'].hex()}:{row['parent_span_id'].hex()}"
+            if span in found:
+                found[span] = {**found[span], _RECORDS: [*found[span].get(_RECORDS, ()), row]}
+    return found
 
 
 def attributes(span: Row) -> dict[str, Json]:
@@ -44,7 +54,32 @@ def attributes(span: Row) -> dict[str, Json]:
 
 
 def events(span: Row) -> list[dict[str, Json]]:
-    """The events of a span: name, time_unix_nano, attributes, dropped_attributes."""
+    """The events of a span: name, time_unix_nano, attributes, dropped_attributes.
+
+    An exception that came both on the span and as a log record is one event.
+    """
+    own = _own_events(span)
+    known = [(event["name"], event["attributes"].get(_MESSAGE)) for event in own]
+    told = [event for row in span.get(_RECORDS, ()) if _told(event := _event(row)) not in known]
+    return sorted([*own, *told], key=lambda event: event["time_unix_nano"]) if told else own
+
+
+def _told(event: Mapping[str, Json]) -> tuple[Json, Json]:
+    message = event["attributes"].get(_MESSAGE)
+    return (event["name"], message) if message is not None else (None, None)
+
+
+def _event(row: Row) -> dict[str, Json]:
+    """The event that a log record told of, which became *row*."""
+    return {
+        "name": row["name"],
+        "time_unix_nano": row["start_unix_nano"],
+        "attributes": {key: said for key, said in attributes(row).items() if key != redacting.BECAME},
+        "dropped_attributes": row["dropped_attributes"],
+    }
+
+
+def _own_events(span: Row) -> list[dict[str, Json]]:
     return [
         {
             "name": event.name,

@@ -37,6 +37,9 @@ _QUOTED = re.compile(r"""["']([^"'\\]{0,1024}+)\\*+["']\s*+[=:]\s*+[\\"']*+([^\\
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 
+BECAME = "choreoscope.log_record"  # on a span that was made of a log record: what it became
+
+
 class Eraser(Protocol):
     """What becomes of the values of a span."""
 
@@ -50,15 +53,26 @@ class Eraser(Protocol):
 def rows(spans: pa.Table, hiding: Hiding) -> list[Row]:
     """The rows of *spans* (SPANS) as plain values, without what *hiding* hides."""
     found: list[Row] = spans.to_pylist()
-    return [redacted(row, hiding) for row in found] if hiding else found
+    if not hiding:
+        return found
+    # A log record may repeat what is hidden on its span.
+    told = [row for row in found if BECAME in row["attribute_keys"]]
+    above = {(row["trace_id"], row["parent_span_id"]) for row in told}
+    spans_of = {ref: row for row in found if (ref := (row["trace_id"], row["span_id"])) in above}
+    return [
+        redacted(row, hiding, spans_of.get((row["trace_id"], row["parent_span_id"])) if told else None)
+        for row in found
+    ]
 
 
-def redacted(row: Row, hiding: Hiding) -> Row:
-    """*row* without what *hiding* hides."""
+def redacted(row: Row, hiding: Hiding, around: Row | None = None) -> Row:
+    """*row* without what *hiding* hides, nor what it hides of the row *around* it."""
     resource, of_resource = sender("resource", row["resource"], hiding)
     scope, of_scope = sender("scope", row["scope"], hiding)
     by_name = _ByName(hiding)
     left = _erased(row, by_name)
+    if around is not None:
+        _erased(around, by_name)
     secrets = {*by_name.secrets, *of_resource, *of_scope}
     if secrets:
         left = _erased(left, _ByValue(secrets))

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: takes TraceService/Export requests as raw bytes, so that groups are decoded at once."""
+"""OTLP over gRPC: takes spans and log records as raw bytes, so that groups are decoded at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,9 +10,17 @@ from grpc.aio import Server, ServicerContext
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.intake import Intake
-from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import CODES, REASONS, encode, response, retry_info, status
+from collector.ingest.intake import Accepted, Intake
+from collector.ingest.receivers.other_signals import refused_metrics
+from collector.ingest.receivers.responses import (
+    CODES,
+    REASONS,
+    encode,
+    logs_response,
+    response,
+    retry_info,
+    status,
+)
 from collector.ingest.receivers.turns import Turns
 from collector.store.contracts import StoreError
 from collector.web.bodies import SlowError
@@ -72,11 +80,17 @@ class _Receiver:
         self._turns = Turns(max(config.queue_bytes // config.max_body_bytes, _LEAST_TURNS))
 
     async def traces(self, messages: AsyncIterator[bytes], context: Context) -> bytes:
+        return encode(response(await self._accepted(messages, context, logs=False)), Encoding.PROTOBUF)
+
+    async def logs(self, messages: AsyncIterator[bytes], context: Context) -> bytes:
+        return encode(logs_response(await self._accepted(messages, context, logs=True)), Encoding.PROTOBUF)
+
+    async def _accepted(self, messages: AsyncIterator[bytes], context: Context, *, logs: bool) -> Accepted:
         await self._authorize(context)
         try:
             with self._intake.budget.share() as share:
                 data = await self._message(messages, share)
-                accepted = await self._intake.accept(data, Encoding.PROTOBUF, share)
+                return await self._intake.accept(data, Encoding.PROTOBUF, share, logs=logs)
         except SlowError as error:
             self._counters.requests_refused.labels("slow").inc()
             await _refuse(context, 503, str(error), _RETRY_AFTER_S)
@@ -84,21 +98,14 @@ class _Receiver:
             await _refuse(context, 400, str(error))
         except (OverloadError, StoreError) as error:
             await _refuse(context, 503, str(error), _RETRY_AFTER_S)
-        return encode(response(accepted), Encoding.PROTOBUF)
 
     async def metrics(self, messages: AsyncIterator[bytes], context: Context) -> bytes:
-        return await self._not_kept(Signal.METRICS, messages, context)
-
-    async def logs(self, messages: AsyncIterator[bytes], context: Context) -> bytes:
-        return await self._not_kept(Signal.LOGS, messages, context)
-
-    async def _not_kept(self, signal: Signal, messages: AsyncIterator[bytes], context: Context) -> bytes:
         await self._authorize(context)
         try:
             with self._intake.budget.share() as share:
                 data = await self._message(messages, share)
                 self._counters.requests_refused.labels("no_traces").inc()
-                return encode(refusal(signal, data, Encoding.PROTOBUF), Encoding.PROTOBUF)
+                return encode(refused_metrics(data, Encoding.PROTOBUF), Encoding.PROTOBUF)
         except OtlpError as error:
             await _refuse(context, 400, str(error))
         except (OverloadError, StoreError, SlowError) as error:

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: POST /v1/traces, as protobuf or JSON."""
+"""OTLP over HTTP: POST /v1/traces and /v1/logs, as protobuf or JSON."""
 
 import re
 
@@ -13,9 +13,9 @@ from starlette.routing import Route
 from collector.config import Config
 from collector.counters import Counters
 from collector.formats.otlp import Encoding, OtlpError
-from collector.ingest.intake import Intake
-from collector.ingest.receivers.other_signals import Signal, refusal
-from collector.ingest.receivers.responses import REASONS, encode, response, status
+from collector.ingest.intake import Accepted, Intake
+from collector.ingest.receivers.other_signals import refused_metrics
+from collector.ingest.receivers.responses import REASONS, encode, logs_response, response, status
 from collector.store.contracts import StoreError
 from collector.web.bodies import BodyError, CodingError, SlowError, TooLargeError, receive
 from collector.web.budget import OverloadError, Share
@@ -59,23 +59,24 @@ class _Receiver:
         self._access, self._origins = access, origins
 
     async def traces(self, request: Request) -> Response:
+        encoding, accepted = await self._accepted(request, logs=False)
+        return Response(encode(response(accepted), encoding), media_type=encoding.value)
+
+    async def logs(self, request: Request) -> Response:
+        encoding, accepted = await self._accepted(request, logs=True)
+        return Response(encode(logs_response(accepted), encoding), media_type=encoding.value)
+
+    async def _accepted(self, request: Request, *, logs: bool) -> tuple[Encoding, Accepted]:
         try:
             with self._intake.budget.share() as share:
                 encoding, data = await self._body(request, share)
-                accepted = await self._intake.accept(data, encoding, share)
+                return encoding, await self._intake.accept(data, encoding, share, logs=logs)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
         except (OverloadError, StoreError) as error:
             raise HTTPException(503, str(error)) from error
-        return Response(encode(response(accepted), encoding), media_type=encoding.value)
 
     async def metrics(self, request: Request) -> Response:
-        return await self._not_kept(request, Signal.METRICS)
-
-    async def logs(self, request: Request) -> Response:
-        return await self._not_kept(request, Signal.LOGS)
-
-    async def _not_kept(self, request: Request, signal: Signal) -> Response:
         try:
             with self._intake.budget.share() as share:
                 encoding, data = await self._body(request, share)
@@ -83,7 +84,7 @@ class _Receiver:
             raise HTTPException(503, str(error)) from error
         self._counters.requests_refused.labels("no_traces").inc()
         try:
-            return Response(encode(refusal(signal, data, encoding), encoding), media_type=encoding.value)
+            return Response(encode(refused_metrics(data, encoding), encoding), media_type=encoding.value)
         except OtlpError as error:
             raise HTTPException(400, str(error)) from error
 
@@ -148,7 +149,8 @@ class _Receiver:
             headers["www-authenticate"] = "Bearer"
         encoding = _encoding(request) or Encoding.JSON
         said = {
-            404: f"There is nothing at '{request.url.path[:80]}': traces are sent to /v1/traces.",
+            404: f"There is nothing at '{request.url.path[:80]}':"
+            " traces are sent to /v1/traces, logs to /v1/logs.",
             405: f"{request.method} is not understood here: expected POST.",
         }
         message = said.get(error.status_code, error.detail)

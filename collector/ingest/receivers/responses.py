@@ -5,6 +5,7 @@ from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from collector.formats.otlp import Encoding
@@ -22,6 +23,15 @@ def response(accepted: Accepted) -> ExportTraceServiceResponse:
     answer = ExportTraceServiceResponse()
     if accepted.rejected or accepted.message:
         answer.partial_success.rejected_spans = accepted.rejected
+        answer.partial_success.error_message = accepted.message
+    return answer
+
+
+def logs_response(accepted: Accepted) -> ExportLogsServiceResponse:
+    """The response to accepted log records; empty if all were kept."""
+    answer = ExportLogsServiceResponse()
+    if accepted.rejected or accepted.message:
+        answer.partial_success.rejected_log_records = accepted.rejected
         answer.partial_success.error_message = accepted.message
     return answer
 
