@@ -15,6 +15,7 @@ from collector.model.flows import State
 from collector.queries import Page, Reader, asked
 from collector.queries.connection_problems import problems
 from collector.queries.meetings import Meetings, met
+from collector.store.clickhouse.connections import Database
 from tests.collecting import Collector, until
 from tests.documents import sources
 from tests.factories import NOW, SECOND, span
@@ -171,8 +172,9 @@ def test_the_doctor_says_what_is_wrong_first(collector: Collector) -> None:
     assert json.loads(exact.stdout)["window_s"] == 600
 
 
-def test_a_search_in_flows_without_keys_says_that_none_can_be_found(watch: Watch) -> None:
+def test_a_search_in_flows_without_keys_says_that_none_can_be_found(database: Database) -> None:
     """In memory and in the store; one flow with a key is enough to be silent."""
+    watch = Watch(database)
     reader = Reader(sources(watch))
     asked_for = asked("A-17", watch.now)
     assert not reader.flows(asked_for, Page()).keyless  # there are no flows
