@@ -16,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.client import Answered, Api
 from dashboard.expectation_shapes import ServiceNote
 from dashboard.shapes import Stuck, Unexplained
-from dashboard.total_shapes import SpanCounts, Summary
+from dashboard.total_shapes import ConnectionProblem, Connections, SpanCounts, Summary
 from tests.dashboard.factories import made
 from tests.dashboard.servers import ROOT, Collector
 from tests.sample_services.harness import free_port
@@ -122,6 +122,34 @@ def test_nothing_is_called_still_learned_beside_flows_that_stopped(
     assert said(body["head"]["title"]) == "1,000 flows are stuck."
     assert any(said(line).startswith(left.sentence) for line in body["head"]["lines"])
     assert body["groups"][0]["calm"] == "Which service each of them waits for is not known any more."
+
+
+def test_what_may_be_wrong_with_spans_is_said_with_what_mends_it(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only while something is: the first three, and the command that has all."""
+    problems: list[ConnectionProblem] = []
+
+    def told(api: Api) -> Answered[Any]:
+        answered: Answered[Any] = api.summary()
+        return replace(answered, value=made(Connections, flows=1_204, problems=problems))
+
+    monkeypatch.setattr(Api, "connections", told)
+    app.run()
+    assert not [one for one in app.get("bidi_component") if '"notice"' in one.proto.json]
+
+    for number in range(5):
+        sentence = f"shipping handles <b>d{number}</b> without a context."
+        problems.append(made(ConnectionProblem, sentence=sentence, fix="Read the headers."))
+    app.run()
+    notice = drawn(app, "notice")
+
+    assert said(notice["title"]) == "5 things may be wrong with what services send."
+    lines = [said(line) for line in notice["lines"]]
+    assert lines[0] == "shipping handles <b>d0</b> without a context. Read the headers."
+    assert len(lines) == 4
+    assert "1,204 flows" in lines[3]
+    assert notice["commands"][0]["text"].endswith("choreoscope doctor")
 
 
 def test_what_ended_flows_are_owed_is_said_of_the_service(
