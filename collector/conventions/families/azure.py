@@ -4,6 +4,7 @@ from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled
 
 LORE = Lore(
+    systems=("servicebus", "azure_servicebus", "azure.servicebus", "az.servicebus"),
     attributes={
         "group": ("messaging.eventhubs.consumer.group",),
         "deliveries": ("messaging.servicebus.message.delivery_count",),

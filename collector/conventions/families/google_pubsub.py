@@ -4,6 +4,7 @@ from collector.conventions.lore import Lore
 from collector.model.readings import Role
 
 LORE = Lore(
+    systems=("gcp_pubsub", "google_pubsub", "pubsub", "gcp.pubsub"),
     attributes={"deliveries": ("messaging.gcp_pubsub.message.delivery_attempt",)},
     keeps=("modack",),  # it moves the deadline of the acknowledgement
     system="gcp_pubsub",
