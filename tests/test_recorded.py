@@ -210,3 +210,26 @@ def test_a_record_does_not_tell_what_is_hidden_on_its_span() -> None:
     assert "4111" not in str(event)
     rows = conventions.read(spans, replace(DEFAULT_NAMING, hiding=hiding))
     assert rows.filter(rows["failed"])["quotable"].to_pylist() == [False]
+
+
+@pytest.mark.parametrize("of", ["A-1/OrderPlaced", HANDLING[1]])
+def test_a_record_that_came_first_is_no_message_once_its_span_is_here(watch: Watch, of: str) -> None:
+    """Until then nobody knows what the span is about."""
+    logged = record(of=("A-1", of), at=watch.now, attributes={"cloudevents.event_type": "OrderPlaced"})
+    watch.hear(logged, service="stock" if of == HANDLING[1] else "order")
+    assert watch.snapshot.flows["messages"].to_pylist() == [1]
+    watch.receive([publish("order", "OrderPlaced", "A-1", at=watch.now)])
+    watch.receive([react("stock", "OrderPlaced", "A-1", at=watch.now)])
+
+    (flow,) = watch.snapshot.flows.to_pylist()
+    assert (flow["messages"], flow["reactions"]) == (1, 1)
+
+
+def test_a_span_that_is_sent_again_after_its_record_is_the_same_span(watch: Watch) -> None:
+    """Exporters resend; what the record said is no part of the span."""
+    sent = halted("A-1", watch.now)
+    watch.receive(sent)
+    watch.hear(exception(PAYING), service="payment")
+    watch.receive(sent)
+
+    assert not any(chunk.stitched.graph.notes.row.size for chunk in watch.tick._memory.chunks)

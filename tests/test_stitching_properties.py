@@ -78,7 +78,7 @@ def test_late_spans_leave_no_trace_of_their_lateness(rows: list[Row], keying: Ke
     # two.
     rows = list({(row["trace_id"], row["span_id"]): row for row in rows}.values())
     early = stitch(table(rows[:first]), keying)
-    together = pa.concat_tables([early.graph.spans, table(rows[first:])])
+    together = pa.concat_tables([early.graph.read, table(rows[first:])])
     # A refused key is remembered: later spans never make it a flow key again.
     remembered = replace(keying, refused=keying.refused | set(early.flows.refused))
 

@@ -18,8 +18,14 @@ class Lore:
     attributes: Names = field(default_factory=dict)
     last_resorts: Names = field(default_factory=dict)  # trusted less than the `attributes` of any family
     operations: Mapping[str, Role] = field(default_factory=dict)  # what its operations do with messages
+    # (systems in lower case, attributes): where else its event types are, in attributes which mean other
+    # things to others.
+    event_types_of: tuple[Sequence[str], Sequence[str]] = ((), ())
     settles: Mapping[str, Settled] = field(default_factory=dict)  # how its verbs settle a message
     keeps: Sequence[str] = ()  # verbs that only keep a message longer: neither a handling nor a settle
+    # Names of its systems, in lower case, if several hand on each other's messages under one id, or if they
+    # are spelled in different ways.
+    systems: Sequence[str] = ()
     # These apply to its own system only, as named by `messaging.system`.
     system: str = ""
     # By `messaging.operation.name`, which says more than the operation's type.

@@ -47,6 +47,7 @@ _WORDS = (
     "settled",
     "temporary",
 )
+_BY_SYSTEM = "event_type_of"  # the event types of certain systems only
 _VALUES = ("message_id", "event_id", "kept_in", "deliveries", "error_type", *PLACES)
 
 INSTANCE = "service.instance.id"  # of a resource: which process of a service it was
@@ -64,7 +65,9 @@ def _names(columns: Sequence[str]) -> Mapping[str, Sequence[str]]:
     return {column: [name for names in trusted for name in names.get(column, ())] for column in columns}
 
 
-_WORD_NAMES, _VALUE_NAMES = _names(_WORDS), _names(_VALUES)
+_OWN_NAMES = {_BY_SYSTEM: [name for lore in FAMILIES for name in lore.event_types_of[1]]}
+_WORD_NAMES, _VALUE_NAMES = {**_names(_WORDS), **_OWN_NAMES}, _names(_VALUES)
+_SYSTEMS = pa.array([system for lore in FAMILIES for system in lore.event_types_of[0]], pa.string())
 
 
 def names_of(naming: Naming) -> Sequence[str]:
@@ -78,7 +81,7 @@ def words_of(naming: Naming) -> Mapping[str, Sequence[str]]:
     """The attributes whose values answers show as words of their own, by what they are there."""
     return {
         "flow key": naming.flow_key,
-        "event type": [*_WORD_NAMES["event_type"], *_WORD_NAMES["template"]],
+        "event type": [*_WORD_NAMES["event_type"], *_WORD_NAMES[_BY_SYSTEM], *_WORD_NAMES["template"]],
         "destination": [*_WORD_NAMES["destination"], *_WORD_NAMES["template"]],
         "group": _WORD_NAMES["group"],
         "system": _WORD_NAMES["system"],
@@ -100,6 +103,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     unstated = failed_unsaid(spans, said)
     told = {
         **{column: said[column] for column in _WORDS},
+        "event_type": _named(said),
         "service": words.add(whole(spans["service"])),
         "name": words.add(whole(spans["name"])),
         "kind": numbers(spans["kind"], np.uint8),
@@ -191,6 +195,19 @@ def _meant(words: Words, told: Told, naming: Naming) -> Mapping[str, npt.NDArray
         "settled": _settled(words, told, role),
         "deliveries": words.meanings(np.where(role == Role.SETTLE, destination, -1), deliveries_in, 0),
     }
+
+
+def _named(said: Said) -> Codes:
+    """The event type that each span states."""
+    named, others = said["event_type"], said[_BY_SYSTEM]
+    if not (others >= 0).any():  # usually
+        return named
+    own = said.words.meanings(said["system"], _has_own_names, 0) == 1
+    return np.where((named < 0) & own, others, named).astype(np.int32)
+
+
+def _has_own_names(systems: pa.Array) -> pa.Array:
+    return pc.is_in(pc.utf8_lower(systems), value_set=_SYSTEMS)
 
 
 def _settled(words: Words, told: Told, role: Ints) -> Ints:

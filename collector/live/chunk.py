@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from collector.columns.joins import Ints, Mask, among, ascending, find, once
 from collector.columns.keys import NONE, Keys, pair_keys, text_keys, whole
+from collector.conventions.same_broker import brokers
 from collector.diagnosis.debts import Debt, Owed
 from collector.diagnosis.expected import Expected
 from collector.diagnosis.flow_rows import first_arrivals, flow_table, outcomes
@@ -128,7 +129,7 @@ class Chunk:
     def rows_of(self, chosen: Mask) -> pa.Table:
         """READINGS of the spans of the flows that *chosen* marks."""
         flows = self.stitched.flows
-        return self.stitched.graph.spans.take(pa.array(once(flows.row[chosen[flows.flow]])))
+        return self.stitched.graph.read.take(pa.array(once(flows.row[chosen[flows.flow]])))
 
     def flows_of(self, spans: Mask) -> Mask:
         """Which living flows have any of these *spans*."""
@@ -358,7 +359,7 @@ def asked_of(rows: pa.Table, claims: Ints | None = None) -> tuple[Keys, Ints]:
     mine = ((role == Role.PROCESS) | (role == Role.RECEIVE)) & (root | at_home) & ~linked
     consumer = np.flatnonzero(mine & _valid(rows, "message_id") & _valid(rows, "system"))
     asking = rows.select(["system", "message_id"]).take(pa.array(consumer))
-    key = pair_keys(text_keys(asking["system"]), text_keys(asking["message_id"]))
+    key = pair_keys(text_keys(brokers(asking["system"])), text_keys(asking["message_id"]))
     if claims is None:
         claims = np.flatnonzero(_publishes(role) & _valid(rows, "causation"))
     causes = text_keys(rows["causation"].take(pa.array(claims)))
@@ -369,7 +370,7 @@ def offered_of(rows: pa.Table) -> tuple[Keys, Ints]:
     """(key, row): the ids of the messages in *rows*, in the form in which `asked_of` asks for them."""
     place = np.flatnonzero(_publishes(np.asarray(rows["role"].to_numpy())))
     some = rows.select(["system", "message_id", "event_id"]).take(pa.array(place))
-    system, message, event = (text_keys(column) for column in some.columns)
+    system, message, event = map(text_keys, (brokers(some["system"]), *some.columns[1:]))
     whose = np.where((system == NONE) | (message == NONE), NONE, pair_keys(system, message))
     keys = np.concatenate([whose, message, event])
     return keys[keys != NONE], np.tile(place, 3)[keys != NONE]

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from collector.columns.dictionary import coded
 from collector.columns.joins import among, matches
 from collector.columns.keys import NONE, Keys, pair_keys
+from collector.conventions.same_broker import brokers
 from collector.model.readings import Role
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import Because, Mask, Pairs, Rows, at, components, firsts, marked, numbers
@@ -178,7 +180,7 @@ def _by_message_id(spans: Spans, messages: Messages, candidates: Mask) -> Pairs:
     ignorant = candidates & ((spans.parent_key == NONE) | at_home) & ~marked(len(spans), spans.links.owner)
     if not ignorant.any():
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    said, system = spans.codes("message_id"), spans.codes("system")
+    said, system = spans.codes("message_id"), coded(brokers(spans.table["system"]))[0]
     name = np.where((said >= 0) & (system >= 0), said * (system.max() + 1) + system, -1)
     consumers = np.flatnonzero(ignorant & (name >= 0))
     message = only_one(messages, name, name[consumers])

@@ -34,6 +34,7 @@ class Spans:
     """The distinct spans, in an order that their ids alone decide, and what each of them points at."""
 
     table: pa.Table  # READINGS
+    read: pa.Table  # the same, without what records and replies say of other spans
     key: Keys
     trace: Keys
     role: Rows
@@ -96,7 +97,7 @@ def distinct(readings: pa.Table) -> Spans:
     round_and_round = _circles(parent, numbers(table, "start"))
     parent[round_and_round] = -1
     links, self_linked = _links(table, index)
-    role = numbers(table, "role")
+    read, role = table, numbers(table, "role")
     table = with_records(table, role, parent)
     answered = _answered(role, parent, links)
     if len(answered):
@@ -104,6 +105,7 @@ def distinct(readings: pa.Table) -> Spans:
         table = with_column(table, "role", pa.array(role, pa.uint8()))
     return Spans(
         table=table,
+        read=read,
         key=key,
         trace=trace,
         role=role,

@@ -50,6 +50,7 @@ def stitch_edges(readings: pa.Table) -> Graph:
     edges = _edges(deliveries, causes, claims)
     return Graph(
         spans=spans.table,
+        read=spans.read,
         key=spans.key,
         trace=spans.trace,
         parent=spans.parent,

@@ -103,6 +103,8 @@ class Graph:
     """
 
     spans: pa.Table  # READINGS, deduplicated, sorted by key
+    # The same as they were read: to be stitched again with others, which may say something else of them.
+    read: pa.Table
     key: Keys  # of each span, ascending
     trace: Keys  # of each span's trace
     parent: Rows  # of each span; never itself, and without cycles

@@ -33,7 +33,7 @@ def find_heads(
     by, caused = by[by >= 0], caused[by >= 0]
     arrived = once(caused[spans.trace[by] != spans.trace[caused]])
     known = np.concatenate([found.target, claims.deliveries[1]])
-    unknown = reactions.rows[~marked(len(spans), known)[reactions.rows]]
+    unknown = np.flatnonzero((reactions.of >= 0) & ~marked(len(spans), known))
     unknown = unknown[spans.within_service[unknown]]
     outer = at(reactions.within, spans.parent)
     # The receive around a handling is a part of it.

@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
+from collector.columns.dictionary import coded
 from collector.columns.joins import distinct_pairs, matches
-from collector.columns.keys import Keys, pair_keys
+from collector.columns.keys import Keys, pair_keys, whole
+from collector.conventions.same_broker import brokers
 from collector.model.readings import Role
 from collector.stitching.deliveries import Consumers
 from collector.stitching.distinct import Spans
 from collector.stitching.graph import (
     Because,
+    Mask,
     Pairs,
     Rows,
     at,
@@ -21,7 +25,7 @@ from collector.stitching.graph import (
     repeated,
 )
 from collector.stitching.messages import Messages
-from collector.stitching.told_apart import apart_codes, codes_at, differ
+from collector.stitching.told_apart import apart_codes, codes_at, differ, identity_codes
 
 
 @dataclass(frozen=True)
@@ -146,9 +150,12 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
     count, deliveries = len(spans), consumers.deliveries
     alone = np.bincount(deliveries.target, minlength=count)[deliveries.target] == 1
     row, message, source = deliveries.target[alone], deliveries.key[alone], deliveries.source[alone]
+    unseen, named = _unseen(spans, consumers)
+    row, message = np.concatenate([row, unseen]), np.concatenate([message, named])
+    source = np.append(source, np.full(len(unseen), -1))
     outermost = _outermost(spans, row, message, within)
     outer = outermost[row] == row
-    row, run = _runs(spans, row[outer], message[outer], source[outer])
+    row, run = _runs(spans, row[outer], message[outer], source[outer], marked(count, unseen))
     bounds = np.flatnonzero(np.diff(run, prepend=-1, append=-1))
     first, several = row[bounds[:-1]], np.diff(bounds)
     of = np.where(consumers.are, np.arange(count), -1)
@@ -161,6 +168,23 @@ def _attempts(spans: Spans, consumers: Consumers, within: Rows) -> tuple[Rows, R
     waited = numbers(spans.table, "start")[latest] - numbers(spans.table, "end")[before]
     pause[first[again]] = np.maximum(waited, 0)
     return np.where(consumers.are, of[outermost], -1), attempts, last, pause
+
+
+def _unseen(spans: Spans, consumers: Consumers) -> tuple[Rows, Keys]:
+    """The handlings of messages of which nothing is known but what they say, and a key of that message.
+
+    A worker that fails tries again in the same trace. In another one, it may as well be another subscriber.
+    """
+    known = marked(len(spans), consumers.deliveries.target)
+    rows = np.flatnonzero(consumers.are & ~known & (spans.role == Role.PROCESS))
+    if len(rows):
+        identity = identity_codes(spans.table, rows)
+        rows, identity = rows[identity >= 0], identity[identity >= 0]
+    if not len(rows):
+        return rows, spans.trace[:0]
+    system = coded(brokers(whole(spans.table["system"]).take(pa.array(rows))))[0]
+    destination = codes_at(spans.table, "destination", rows)
+    return rows, pair_keys(pair_keys(spans.trace[rows], identity), pair_keys(system, destination))
 
 
 def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
@@ -179,12 +203,13 @@ def _outermost(spans: Spans, row: Rows, message: Keys, within: Rows) -> Rows:
     return climb(up)
 
 
-def _runs(spans: Spans, row: Rows, message: Keys, source: Rows) -> Pairs:
+def _runs(spans: Spans, row: Rows, message: Keys, source: Rows, unseen: Mask) -> Pairs:
     """The rows that share a reaction with others, by time, and the number of that reaction.
 
     Messages that were sent together are told apart by what identifies them or, if nothing does, not folded:
     one that failed must not look as if it had been tried again. Consumers without a group must have the same
-    name and follow each other: two of them at the same time are two subscribers.
+    name and follow each other: two of them at the same time are two subscribers. Of an *unseen* message only
+    its id is known, which may come again: what went well was not tried again.
     """
     key = pair_keys(message, spans.service[row])
     again = repeated(key)  # few, so few texts are compared
@@ -197,15 +222,16 @@ def _runs(spans: Spans, row: Rows, message: Keys, source: Rows) -> Pairs:
     row, run, handler, start, end = (column[order] for column in (row, run, handler, start, end))
     at_once = (run[1:] == run[:-1]) & (handler[1:] >= 0) & (start[1:] < end[:-1])
     kept = ~np.isin(run, run[1:][at_once])
-    if (tag >= 0).any():
-        run = _cut_by_tags(run, tag[order], numbers(spans.table, "failed")[row])
+    if (tag >= 0).any() or unseen[row].any():
+        run = _cut_where_well(run, tag[order], unseen[row], numbers(spans.table, "failed")[row])
     return row[kept], run[kept]
 
 
-def _cut_by_tags(run: Rows, tag: Rows, failed: Rows) -> Rows:
-    """*run*, cut where a delivery that went well is followed by one with another tag.
+def _cut_where_well(run: Rows, tag: Rows, unseen: Mask, failed: Rows) -> Rows:
+    """*run*, cut where a delivery that went well is followed by one with another tag, or is unseen.
 
     A redelivery has a tag of its own, but what went well is not delivered again.
     """
-    other = (tag[1:] >= 0) & (tag[:-1] >= 0) & (tag[1:] != tag[:-1]) & (failed[:-1] == 0)
+    other = ((tag[1:] >= 0) & (tag[:-1] >= 0) & (tag[1:] != tag[:-1])) | unseen[1:]
+    other &= failed[:-1] == 0
     return np.append(0, np.cumsum((run[1:] != run[:-1]) | other))

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from collector.columns.dictionary import coded
 from collector.columns.joins import Ints, Mask, alike, once
 from collector.columns.keys import whole
+from collector.conventions.same_broker import brokers
 from collector.stitching.graph import climb
 
 # Ids of which a message has one, and the place that its broker gave it.
@@ -71,9 +72,8 @@ def same_message(table: pa.Table, one: Ints, other: Ints) -> Mask:
     Of nothing that identifies them one says another thing than the other one; nor of their destination.
     """
     sides = np.concatenate([one, other])
-    system, mine, its = (
-        np.split(codes_at(table, name, sides), 2) for name in ("system", "message_id", "event_id")
-    )
+    mine, its = (np.split(codes_at(table, name, sides), 2) for name in ("message_id", "event_id"))
+    system = np.split(coded(brokers(whole(table["system"]).take(pa.array(sides))))[0], 2)
     named = ((mine[0] >= 0) & (mine[0] == mine[1])) | ((its[0] >= 0) & (its[0] == its[1]))
     to = np.split(codes_at(table, "destination", sides), 2)
     found = named & (system[0] == system[1]) & ((to[0] == to[1]) | (to[0] < 0) | (to[1] < 0))

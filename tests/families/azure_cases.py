@@ -40,6 +40,38 @@ CASES = (
         attributes={**BUS, "messaging.servicebus.message.delivery_count": 3},
         read={"deliveries": 3},
     ),
+    *(
+        Case(
+            about=f"the method {verb}{end}",
+            name=f"ServiceBusReceiver.{verb}{end}",
+            kind=Kind.CLIENT,
+            attributes=BUS,
+            read={"role": Role.SETTLE, "settled": settled},
+        )
+        for verb, settled in (
+            ("Complete", Settled.ACKED),
+            ("Abandon", Settled.NACKED),
+            ("Defer", Settled.NACKED),
+            ("DeadLetter", Settled.TERMINATED),
+            ("dead_letter", Settled.TERMINATED),
+        )
+        for end in ("Message", "_message")
+    ),
+    *(
+        Case(
+            about=f"how a message was settled: {word}",
+            name="ServiceBusReceiver.Settle",
+            kind=Kind.CLIENT,
+            attributes={**SETTLE, "messaging.servicebus.disposition_status": word},
+            read={"role": Role.SETTLE, "settled": settled},
+        )
+        for word, settled in (
+            ("complete", Settled.ACKED),
+            ("abandon", Settled.NACKED),
+            ("defer", Settled.NACKED),
+            ("dead_letter", Settled.TERMINATED),
+        )
+    ),
     settle("complete", Settled.ACKED),
     settle("abandon", Settled.NACKED),
     settle("release", Settled.NACKED),

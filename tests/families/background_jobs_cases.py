@@ -7,6 +7,37 @@ from tests.families.cases import Case
 CASES = (
     *(
         Case(
+            about=f"Rails' ActiveJob, on {system}",
+            name="default publish",
+            kind=Kind.PRODUCER,
+            attributes={
+                "messaging.system": system,
+                "code.namespace": "PackJob",
+                "messaging.destination": "default",
+            },
+            read={"role": Role.SEND, "event_type": "PackJob", "typed": True},
+        )
+        for system in ("sidekiq", "good_job", "solid_queue", "Resque")
+    ),
+    Case(
+        about="the class of any code elsewhere",
+        name="parcels publish",
+        kind=Kind.PRODUCER,
+        attributes={
+            "messaging.system": "kafka",
+            "code.namespace": "Sender",
+            "messaging.destination": "parcels",
+        },
+        read={"role": Role.SEND, "event_type": "parcels", "typed": False},
+    ),
+    Case(
+        about="a job of Rails that names its class",
+        name="default process",
+        attributes={"messaging.system": "que", "messaging.active_job.job_class": "PackJob"},
+        read={"role": Role.PROCESS, "event_type": "PackJob"},
+    ),
+    *(
+        Case(
             about=f"{kind.name} {name} {destination}",
             name=f"default {verb}",
             kind=kind,

@@ -24,6 +24,8 @@ CASES = (
         for name, role in (
             (f"{GRPC}PublishEvent", Role.SEND),
             (f"{GRPC}BulkPublishEventAlpha1", Role.SEND),
+            ("PublishEvent", Role.SEND),
+            ("BulkPublishEvent", Role.SEND),
             ("/v1.0/publish/shop-bus/parcels", Role.SEND),
             ("pubsub/parcels", Role.PROCESS),
         )

@@ -35,6 +35,7 @@ CASES = (
         for name, role, settled in (
             ("parcels-sub ack", Role.SETTLE, Settled.ACKED),
             ("nack parcels-sub", Role.SETTLE, Settled.NACKED),
+            ("acknowledge parcels-sub", Role.SETTLE, Settled.ACKED),
             ("parcels-sub modack", Role.NONE, Settled.UNSAID),
             ("modack parcels-sub", Role.NONE, Settled.UNSAID),
         )

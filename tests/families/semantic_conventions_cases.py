@@ -82,7 +82,11 @@ CASES = (
             attributes={"messaging.destination.name": "q-17", name: value},
             read={"role": role},
         )
-        for name in ("messaging.destination.temporary", "messaging.destination.anonymous")
+        for name in (
+            "messaging.destination.temporary",
+            "messaging.destination.anonymous",
+            "messaging.temp_destination",
+        )
         for kind, value, role in (
             (Kind.PRODUCER, True, Role.REPLY),
             (Kind.PRODUCER, "True", Role.REPLY),

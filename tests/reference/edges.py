@@ -204,7 +204,7 @@ class Stitcher(Handlings):
     def _heads(self, caused: Sequence[tuple[Ref, Ref]]) -> set[Ref]:
         """The spans that begin a unit; *caused* has (cause, span) for each span whose cause is stored."""
         arrived = {ref for cause, ref in caused if cause[0] != ref[0]}
-        unknown = {attempts[0] for attempts in self.attempts if self._is_unknown(attempts[0])}
+        unknown = {ref for ref in self.reaction_of if self._is_unknown(ref)}
         leaked = {ref for ref in arrived if self._is_inside_another(ref)}
         strangers = {
             ref for ref in unknown if self._is_inside_another(ref) and self.differ(ref, self._outer(ref))

@@ -341,7 +341,8 @@ class Handlings(Pointing):
             row = self.spans[ref]
             alone = len(deliveries) == 1
             reactor, identity = (row["group"], row["handler"]), self.identity(ref)
-            if alone and identity == (None, None, None) and self._is_several(deliveries[0].message):
+            alone = alone or self._is_unseen(ref)
+            if deliveries and identity == (None, None, None) and self._is_several(deliveries[0].message):
                 identity = row["delivery_tag"] or ref
             same = (self._handles(ref), reactor, identity) if alone else ref
             if self._outermost(ref) == ref:
@@ -362,7 +363,7 @@ class Handlings(Pointing):
         found = [[run[0]]]
         for before, ref in pairwise(run):
             tags = {self.spans[before]["delivery_tag"], self.spans[ref]["delivery_tag"]} - {None}
-            if len(tags) > 1 and not self.spans[before]["failed"]:
+            if (len(tags) > 1 or self._is_unseen(ref)) and not self.spans[before]["failed"]:
                 found.append([])
             found[-1].append(ref)
         return found
@@ -378,8 +379,16 @@ class Handlings(Pointing):
         return self._outermost(outer)
 
     def _handles(self, ref: Ref) -> Any:
+        row = self.spans[ref]
+        if self._is_unseen(ref):
+            return ref[0], row["system"], row["destination"], self.identity(ref), row["service"]
         alone = len(self.deliveries[ref]) == 1
-        return (self.deliveries[ref][0].message, self.spans[ref]["service"]) if alone else ref
+        return (self.deliveries[ref][0].message, row["service"]) if alone else ref
+
+    def _is_unseen(self, ref: Ref) -> bool:
+        """Whether nothing is known of the message of *ref* but what identifies it."""
+        nothing = not self.deliveries[ref] and self._processes(ref)
+        return nothing and self.identity(ref) != (None, None, None)
 
 
 def once(deliveries: Iterable[Delivery]) -> list[Delivery]:

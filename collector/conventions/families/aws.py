@@ -7,6 +7,8 @@ from collector.conventions.lore import Lore
 from collector.model.readings import Role, Settled
 
 LORE = Lore(
+    # A topic hands its messages on to queues.
+    systems=("aws_sqs", "aws.sqs", "amazonsqs", "sqs", "aws_sns", "aws.sns", "amazonsns", "sns"),
     operations={
         "sqs.sendmessage": Role.SEND,
         "sqs.sendmessagebatch": Role.SEND,

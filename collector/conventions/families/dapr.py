@@ -6,5 +6,8 @@ from collector.model.readings import Role
 LORE = Lore(
     system="pubsub",
     # The one who delivers is called by the topic, whatever its kind (it is SERVER or CLIENT).
-    names=((r"pubsub/.+", Role.PROCESS), (r".*/publishevent|.*/bulkpublishevent.*|.*/publish/.+", Role.SEND)),
+    names=(
+        (r"pubsub/.+", Role.PROCESS),
+        (r"(?:.*/)?(?:bulk)?publishevent(?:alpha1)?|.*/publish/.+", Role.SEND),
+    ),
 )

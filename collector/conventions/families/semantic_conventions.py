@@ -16,7 +16,11 @@ LORE = Lore(
             "messaging.source.name",
         ),
         "group": ("messaging.consumer.group.name",),
-        "temporary": ("messaging.destination.temporary", "messaging.destination.anonymous"),
+        "temporary": (
+            "messaging.destination.temporary",
+            "messaging.destination.anonymous",
+            "messaging.temp_destination",
+        ),
         "partition": ("messaging.destination.partition.id",),
         "count": ("messaging.batch.message_count",),
         "error_type": ("error.type",),
