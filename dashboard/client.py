@@ -291,6 +291,9 @@ class Api:
         about: str = "",
     ) -> T:
         began = time.monotonic()
+        # While it is silent, a page would wait for each of its questions in turn, and say nothing meanwhile.
+        if self._silent_from is not None and not self._is_alive():
+            raise UnreachableError(f"No answer from the collector at {self.base}.")
         try:
             response = self._http.get(path, params=params, timeout=timeout)
         except httpx.HTTPError as error:

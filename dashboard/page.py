@@ -23,6 +23,7 @@ from dashboard.expectation_shapes import Drop, ServiceNote
 from dashboard.guarding import GUARD
 from dashboard.logins import LOGINS
 from dashboard.shop_control import ShopControl
+from dashboard.total_shapes import Summary
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -143,20 +144,26 @@ def _asked(question: Callable[[], T], place: str, about: str, height: int) -> T:
 
 def _admit(place: str, *answers: Answered[Any]) -> None:
     """Say which of *answers* are old, and why. The strip lies over the page and moves nothing."""
-    said = list(dict.fromkeys(_old(answer) for answer in answers if answer.problem))
+    said = old(*answers)
     with st.container(key=f"silence-{place}"):
         if said:
             lines = [[{"text": sentence}] for sentence in said]
             mount("notice", {"tone": "amber", "lines": lines}, key=f"silent-{place}")
 
 
-def _old(answer: Answered[Any]) -> str:
-    old = words.duration(answer.age_s * 1000)
+def old(*answers: Answered[Any]) -> list[str]:
+    """Say which of *answers* are old, and why. There is one silence, whenever each question was asked."""
+    silent = max(answer.silent_s for answer in answers)
+    return list(dict.fromkeys(_old(answer, silent) for answer in answers if answer.problem))
+
+
+def _old(answer: Answered[Any], silent_s: float) -> str:
+    age = words.duration(answer.age_s * 1000)
     if isinstance(answer.problem, UnreachableError) and answer.silent_s:
-        return f"No answer from the collector for {words.duration(answer.silent_s * 1000)}, retrying."
+        return f"No answer from the collector for {words.duration(silent_s * 1000)}, retrying."
     if isinstance(answer.problem, ApiError) and not isinstance(answer.problem, (UnreachableError, SlowError)):
-        return f"{answer.problem} What is shown of {answer.about} is {old} old."
-    return f"The answer about {answer.about} is slow: what is shown is {old} old."
+        return f"{answer.problem} What is shown of {answer.about} is {age} old."
+    return f"The answer about {answer.about} is slow: what is shown is {age} old."
 
 
 def nobody(problem: ApiError, place: str) -> NoReturn:
@@ -199,6 +206,14 @@ def guarded(key: str) -> Iterator[None]:
         )
         if done["act"] == "retry":
             st.rerun()
+
+
+def replaying(summary: Summary) -> str:
+    """Say how far the collector is with what was stored before it started; "" if it has read all of it."""
+    if summary.replayed:
+        return ""
+    done = words.share(summary.replay_share)
+    return f"The collector has just started, and goes through what it had stored: {done}."
 
 
 def to_flow(key: str, **more: str) -> dict[str, str]:

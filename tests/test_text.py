@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import click
 import pytest
 
 from collector.commands import text
+from collector.commands.reading import put
+from collector.commands.watching import written_over
 
 SECOND = 10**9
 CALM: dict[str, Any] = {
@@ -15,6 +18,15 @@ CALM: dict[str, Any] = {
     "rests_on": {"expected": 12, "sentence": "Rests on 12 expected steps.", "notes": []},
 }
 HUGE = "tenant-7/" + "x" * 5_000 + "/order-17"
+
+
+def test_what_is_printed_over_a_longer_line_leaves_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --watch, "4 flows" stood as "4 flowss are stuck" after a longer line."""
+    with written_over():
+        put("4 flows\n")
+        click.echo("and one")
+
+    assert capsys.readouterr().out == "4 flows\x1b[K\nand one\x1b[K\n"
 
 
 def item(state: str, **more: Any) -> dict[str, Any]:

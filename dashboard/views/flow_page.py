@@ -25,6 +25,7 @@ INCOMPLETE = "Spans are missing: what is drawn may not be all."
 SET_ASIDE = (
     "It has too many spans to be judged: it may be stuck, and nobody knows. Do several runs share its key?"
 )
+REPLAYING = "This flow is shown as it was known before: it may have gone on, and why it stopped comes then."
 UNKNOWN = (
     "It may not have arrived yet, or be past what the collector keeps. "
     "A flow key, a flow id or a trace id will do."
@@ -63,8 +64,11 @@ def unchosen() -> None:
     )
 
 
-def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, Any]:
-    """Describe the flow: its key, its state and the sentences of its findings."""
+def head(flow: Flow, item: ShownFlow | None, name: str, now: int, replaying: str) -> dict[str, Any]:
+    """Describe the flow: its key, its state and the sentences of its findings.
+
+    *replaying* says that the collector does not yet know more, and why; "" if it does.
+    """
     badges: list[dict[str, Any]] = []
     if item:
         open_ = flow.findings and item.state in {"stuck", "late", "failed"}
@@ -94,11 +98,14 @@ def head(flow: Flow, item: ShownFlow | None, name: str, now: int) -> dict[str, A
         notes.insert(0, {"text": "incomplete telemetry", "title": INCOMPLETE})
     if item and item.set_aside:
         lines.insert(0, [{"text": SET_ASIDE}])
+    known = lines or [outcome(item)]
+    if replaying and item and item.state != "done":
+        known.append([{"text": f"{replaying} {REPLAYING}"}])
     return {
         "title": [{"text": "Flow"}],
         "key": name,
         "badges": badges,
-        "lines": [*gone(item), *(lines or [outcome(item)]), *cut],
+        "lines": [*gone(item), *known, *cut],
         "notes": notes,
         "now": now / 1e6,
     }
@@ -282,7 +289,7 @@ def story(key: str) -> None:
             dismissing = st.container(key="offer")
             view = switch()
         try:
-            _, flow = page.ask_both(
+            summary, flow = page.ask_both(
                 api.summary, lambda: api.flow(key, part=part), "flow", about=f"{key} {part}", height=HEIGHT
             )
         except NotFoundError as error:
@@ -292,7 +299,7 @@ def story(key: str) -> None:
         name = (item.key or item.id) if item else key
         now = api.now()
         with words_:
-            mount("head", head(flow, item, name, now), key="head")
+            mount("head", head(flow, item, name, now, page.replaying(summary)), key="head")
         with dismissing:
             if item:
                 offer(item, name)

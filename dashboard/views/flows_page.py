@@ -181,11 +181,10 @@ def without_states(line: LineRead) -> str:
 def rows(found: Flows, summary: Summary, now: int) -> dict[str, Any]:
     """Describe the rows, and say whether there are more, and how long they are kept."""
     shown, all_ = len(found.flows), found.total
+    said = " ".join(filter(None, [summary.kept.sentence, page.replaying(summary)]))
     return {
         "rows": [row(item, now) for item in found.flows],
-        "showing": f"Showing {shown:,} of {words.count(all_, 'flow')}. {summary.kept.sentence}"
-        if shown
-        else "",
+        "showing": f"Showing {shown:,} of {words.count(all_, 'flow')}. {said}" if shown else "",
         "more": f"show {min(FIRST, all_ - shown)} more" if shown < all_ else None,
     }
 

@@ -174,7 +174,7 @@ def checked(summary: Summary, now: int) -> dict[str, Any]:
 def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
     """Explain why nothing is stuck: what has been learned, or that nothing is known yet."""
     if not summary.replayed:
-        return {"key": "calm", "calm": replaying(summary)}
+        return {"key": "calm", "calm": f"{page.replaying(summary)} Then it knows what is stuck."}
     if found.unexplained is not None:  # of what stopped, nothing else may be claimed
         return {"key": "calm", "calm": UNEXPLAINED}
     known = summary.learning
@@ -188,13 +188,6 @@ def learned(summary: Summary, found: Stuck) -> dict[str, Any]:
         return {"key": "calm", "calm": f"Learned from {flows}{met}."}
     said = f"{words.count(known.expectations, 'expectation')}, learned from {flows}{met}."
     return {"key": "calm", "calm": said}
-
-
-def replaying(summary: Summary) -> str:
-    """Say how far the collector is with what was stored before it started."""
-    done = words.share(summary.replay_share)
-    went = f"The collector has just started, and goes through what it had stored: {done}."
-    return f"{went} Then it knows what is stuck."
 
 
 def tiles(summary: Summary) -> list[dict[str, Any]]:

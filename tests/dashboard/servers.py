@@ -48,6 +48,12 @@ class Process:
         except httpx.HTTPError:
             return False
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it, as a service manager would."""
         if self._process is not None:

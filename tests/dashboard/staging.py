@@ -77,16 +77,18 @@ def short_story() -> Story:
 
 @dataclass
 class Stage:
-    """The documents by path, how long each takes, and whether anything is answered at all."""
+    """The documents by path, how long each takes, whether anything is answered at all, and what was asked."""
 
     documents: dict[str, Answer] = field(default_factory=dict)
     slow: dict[str, float] = field(default_factory=dict)
     silent: bool = False
     url: str = ""
+    asked: list[str] = field(default_factory=list)
 
     def reset(self) -> None:
         """Answer at once, and what every page asks first."""
         self.silent = False
+        self.asked.clear()
         self.slow.clear()
         self.documents.clear()
         self.documents |= {
@@ -106,6 +108,7 @@ class Stage:
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one question, or hang up."""
         path = unquote(urlsplit(handler.path).path)
+        self.asked.append(path)
         time.sleep(self.slow.get(path, 0.0))
         if self.silent:
             handler.close_connection = True

@@ -95,6 +95,12 @@ def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
     assert said(body["head"]["title"]) == "1,000 flows are stuck, as far as it was known before."
     assert "goes through what it had stored: 45 %." in body["groups"][0]["calm"]
 
+    told = drawn(opened(app, "flow", flow="A-200"), "head")["lines"]
+    assert "goes through what it had stored: 45 %. This flow is shown as it was known" in said(told[-1])
+    told = drawn(opened(app, "flow", flow="A-100"), "head")["lines"]
+    assert "had stored" not in said(told[-1])  # it is done
+    assert drawn(opened(app, "flows"), "flows")["showing"].endswith("goes through what it had stored: 45 %.")
+
 
 def test_nothing_is_called_still_learned_beside_flows_that_stopped(
     app: AppTest, monkeypatch: pytest.MonkeyPatch

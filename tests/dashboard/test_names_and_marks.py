@@ -77,11 +77,19 @@ def test_cards_can_be_told_apart_and_hold_what_is_written_on_them(
     assert {"cepted", "jected", "turned"} <= set(tails)
 
 
-def test_a_key_stays_on_one_line_on_a_phone(page: Page, theatre: Dashboard, stage: Stage) -> None:
+def test_keys_and_words_of_a_table_stay_on_one_line(page: Page, theatre: Dashboard, stage: Stage) -> None:
+    """Beside a long key, "PaymentCaptured" stood as "PaymentCapt" over "ured", and "29 %" over two lines."""
+    long = {"wait_ms": 29.0, "work_ms": 71.0, "last_event_type": "PaymentCaptured", "last_service": "payment"}
     key = "tenant-7/eu-central/order-2026-11-30-000017"
-    stage.documents["/api/v1/flows"] = made(Flows, flows=[item(key)], total=1)
-    page.set_viewport_size({"width": 390, "height": 844})
+    shown = [item(key), item("Z" * 200, **long)]
+    stage.documents["/api/v1/flows"] = made(Flows, flows=shown, total=2)
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(theatre.url + "/flows")
+    for text in ("PaymentCaptured", "29 %"):
+        word = page.locator("td span", has_text=text).last
+        assert word.evaluate("(node) => node.getClientRects().length") == 1, text
+
+    page.set_viewport_size({"width": 390, "height": 844})
 
     box = page.get_by_role("link", name=key).bounding_box()
     assert box

@@ -28,6 +28,7 @@ SEEN = """(stage, [kind, title]) => {
     out: all.map((node) => node.getBoundingClientRect()).filter((one) => one.left < port.left ||
       one.right > port.right || one.top < port.top || one.bottom > port.bottom).length,
     mini: stage.querySelector('.mini').checkVisibility(),
+    covers: stage.querySelector('.mini').offsetWidth,
     place: stage.querySelector('.world').getAttribute('transform'),
   };
 }"""
@@ -95,6 +96,7 @@ def test_a_large_drawing_opens_readable_and_stays(
         assert opened["mini"]
         if target[1] == "Event0" and path == "flows/chain":
             assert opened["top"] < 0.2, (width, opened)  # and not below an empty half
+            assert opened["covers"] < 60  # its copy is a line, and needs no more
 
     page.wait_for_timeout(1_000)  # what is above takes its place
     opened = seen()

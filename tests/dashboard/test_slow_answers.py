@@ -10,7 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dashboard import client
-from dashboard.client import Api, SlowError, UnreachableError
+from dashboard.client import Answered, Api, SlowError, UnreachableError
+from dashboard.page import old
 from dashboard.total_shapes import Map, MapEvent
 from tests.dashboard.factories import made
 from tests.dashboard.servers import Dashboard
@@ -133,6 +134,30 @@ def test_silence_begins_with_the_first_question_that_nobody_answered(stage: Stag
     assert answer.silent_s < 5.0
     assert answer.age_s >= 3_600.0
     api.close()
+
+
+def test_while_nobody_answers_no_question_waits_for_its_own_limit(stage: Stage) -> None:
+    """A page asked one thing after another of a collector that hung: for 37 s it said nothing."""
+    api = Api(stage.url)
+    stage.silent = True
+    with pytest.raises(UnreachableError):
+        api.summary()
+    stage.asked.clear()
+
+    with pytest.raises(UnreachableError):
+        api.flow("A-1")
+
+    assert stage.asked == ["/healthz"]
+    api.close()
+
+
+def test_one_silence_is_said_once() -> None:
+    """Two questions of a page said "for 12.5 s" and "for 18.5 s" beside each other."""
+    gone = UnreachableError("nobody")
+    first, second = Answered(1, 12.5, gone, 40.0, "the figures"), Answered(2, 18.5, gone, 33.0, "this flow")
+
+    assert old(first, second) == ["No answer from the collector for 18.5 s, retrying."]
+    assert old(first, Answered(3)) == ["No answer from the collector for 12.5 s, retrying."]
 
 
 @pytest.mark.usefixtures("hasty")

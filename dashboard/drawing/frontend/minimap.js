@@ -6,6 +6,7 @@ import { el } from "./elements.js";
 
 const MARGIN = 6;
 const SIZE = [168, 108];
+const SLIM = 24; // of a chain, whose copy is a line
 
 export class Minimap {
   constructor() {
@@ -21,10 +22,12 @@ export class Minimap {
     if (whole) return;
     const [x0, y0, x1, y1] = data.bounds;
     const k = Math.min((SIZE[0] - 2 * MARGIN) / (x1 - x0), (SIZE[1] - 2 * MARGIN) / (y1 - y0));
-    const place = { k, x: MARGIN - x0 * k, y: MARGIN - y0 * k };
+    // It covers no more of the drawing than it needs.
+    const [w, h] = [x1 - x0, y1 - y0].map((long) => Math.max(SLIM, Math.ceil(long * k) + 2 * MARGIN));
+    const place = { k, x: (w - (x0 + x1) * k) / 2, y: (h - (y0 + y1) * k) / 2 };
     if (this.data !== data || this.theme !== theme) {
       Object.assign(this, { data, theme });
-      this.sheet.clear(SIZE);
+      this.sheet.clear([w, h]);
       paintNodes(this.sheet, data.nodes, place, null, 1);
     }
     const ratio = k / view.k;

@@ -4,7 +4,7 @@ import { ageText } from "./ages.js";
 import { el } from "./elements.js";
 import { LEGEND_OF_A_FLOW, legend } from "./legend.js";
 import { stripe } from "./phrases.js";
-import { shown } from "./plain_text.js";
+import { oneLine } from "./plain_text.js";
 import { keyed } from "./reconcile.js";
 import { nextOf, problemsOf } from "./selection.js";
 
@@ -109,7 +109,7 @@ export class TimelineView {
 
 // A name that has no room loses its middle: its last letters are an element that does not shrink.
 function ends(name) {
-  const signs = [...shown(name)];
+  const signs = [...oneLine(name)];
   return [el("span", signs.slice(0, -6).join("")), signs.slice(-6).join("")];
 }
 
