@@ -13,12 +13,15 @@ from collector.brokers.together import Brokers
 from collector.config import Config, ConfigError
 from collector.live.runner import Live
 from collector.live.wanted_facts import wanted_of
+from collector.store.contracts import StoreError
+from collector.store.reported import FactStore
 from collector.upkeep.rounds import Rounds
 from collector.upkeep.watch import Watch
 
 log = logging.getLogger(__name__)
 
-_WANT_EVERY_S = 1.0
+_WANT_EVERY_S, _WRITE_EVERY_S = 1.0, 5.0
+_FORGET_NS = 3600 * 10**9
 
 
 def brokers_of(config: Config, clock: Callable[[], int]) -> Brokers:
@@ -31,10 +34,34 @@ def brokers_of(config: Config, clock: Callable[[], int]) -> Brokers:
     return Brokers(readers, clock)
 
 
-def ask_for_what_is_wanted(rounds: Rounds, brokers: Brokers, live: Live) -> None:
-    """Plan that brokers learn what the flows of the moment need."""
-    if brokers.readers:
-        rounds.every("broker wishes", _WANT_EVERY_S, lambda: brokers.want(wanted_of(live.snapshot)))
+def look_after_brokers(
+    rounds: Rounds, brokers: Brokers, live: Live, facts: FactStore, kept_since: Callable[[], int]
+) -> None:
+    """Plan that they are asked what the flows of the moment need, and that what they say is kept.
+
+    Facts go with the spans: when the oldest one that is kept was received at *kept_since*.
+    """
+    rounds.every("broker wishes", _WANT_EVERY_S, lambda: brokers.want(wanted_of(live.snapshot)))
+    rounds.every("facts", _WRITE_EVERY_S, Writing(brokers, facts, kept_since).once)
+
+
+class Writing:
+    """Keeps what brokers said. A store that fails loses facts and no verdict: these rest on memory."""
+
+    def __init__(self, brokers: Brokers, facts: FactStore, kept_since: Callable[[], int]) -> None:
+        self._brokers, self._facts, self._kept_since = brokers, facts, kept_since
+        self._forgotten = 0
+
+    def once(self) -> None:
+        """Store what is new, and forget what is old, an hour at once."""
+        try:
+            self._facts.write(self._brokers.taken())
+            before = self._kept_since()
+            if before - self._forgotten > _FORGET_NS:
+                self._facts.forget(before)
+                self._forgotten = before
+        except StoreError as error:
+            log.warning("%s. What brokers said meanwhile is not kept.", error)
 
 
 class Reading:

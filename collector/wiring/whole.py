@@ -16,7 +16,7 @@ from collector.queries import Reader, Sources, Workers
 from collector.stitching import Keying
 from collector.upkeep.doors import Doors
 from collector.upkeep.rounds import Rounds
-from collector.wiring.broker_readers import Reading, ask_for_what_is_wanted, brokers_of
+from collector.wiring.broker_readers import Reading, brokers_of, look_after_brokers
 from collector.wiring.entrances import Guard, Servers, guard_of, open_ports, otlp_of, servers_of
 from collector.wiring.routines import StoreUpkeep, look_after_parts, look_after_store
 from collector.wiring.signs import Signs, signs_of
@@ -69,7 +69,9 @@ def assemble(config: Config) -> Collector:
     reader = Reader(sources, workers)
     servers = servers_of(config, ports, guard, signs, intake, reader, live)
     look_after_parts(rounds, intake, live, signs)
-    ask_for_what_is_wanted(rounds, brokers, live)
+    if brokers.readers:
+        facts, dropping = storage.store.stores().facts, upkeep.dropping
+        look_after_brokers(rounds, brokers, live, facts, lambda: dropping.retained.since)
     _look_after_others(rounds, guard, workers, signs)
     reading = Reading(brokers, signs.watch)
     return Collector(servers, intake, storage, live, reader, workers, rounds, signs, reading)
