@@ -76,6 +76,7 @@ async def _start(collector: Collector) -> None:
     await collector.intake.start()
     collector.live.start()
     collector.rounds.start()
+    collector.reading.start()
     collector.reader.deleting.resume()
     await collector.servers.api.start()
     await collector.servers.grpc.start()
@@ -86,6 +87,7 @@ async def _stop(collector: Collector) -> None:
     """Stop the senders' servers first: what they have received is still stored and answered."""
     await asyncio.gather(collector.servers.http.stop(), collector.servers.grpc.stop(grace=5))
     await collector.intake.close()
+    await collector.reading.stop()
     await collector.rounds.stop()
     await asyncio.to_thread(collector.workers.close)
     await collector.servers.api.stop()

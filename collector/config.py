@@ -89,6 +89,25 @@ class Config:
     retention_flow_days: int = _number(90, 36_500)
     # 0: 256 MiB, or a tenth of a small disk: a minute of full load, with its merges.
     min_free_bytes: int = _number(0, 2**60, least=-1)
+    # Addresses of one NATS, whose own knowledge findings then rest on as well. Empty: on spans alone.
+    nats: tuple[str, ...] = field(default=(), repr=False)  # an address may hold a password
+    # How to sign in: files, but for the user, password and token. The names are those of the `nats` command.
+    nats_creds: str = ""
+    nats_nkey: str = ""
+    nats_user: str = ""
+    nats_password: str = field(default="", repr=False)
+    nats_token: str = field(default="", repr=False)
+    nats_cert: str = ""
+    nats_key: str = ""
+    nats_ca: str = ""
+    # What the subjects of answers begin with: some users may listen to one of their own only.
+    nats_inbox: str = "_INBOX"
+    # Monitoring ports. Empty: NATS itself is asked, which takes no port and sees one account only.
+    nats_monitor: tuple[str, ...] = field(default=(), repr=False)
+    # A server audits each request: enough for an answer within a second, and nothing beside what services do.
+    nats_requests: float = _number(20, 1_000)
+    # "true" creates one stream, which keeps what happens to messages while the collector is away.
+    nats_keep: str = ""
     # Names of attributes whose values nobody sees. Empty: who may read may read all.
     hide: tuple[str, ...] = ()
     # Pages served from this machine, such as a shop under development. Other sites may not send spans.
@@ -116,6 +135,8 @@ class Config:
                 " CHOREOSCOPE_TOKEN, a secret that senders and readers show as 'Authorization: Bearer ...',"
                 " or CHOREOSCOPE_TOKENS, or CHOREOSCOPE_TLS_CLIENT_CA for clients with certificates."
             )
+        if self.nats_keep not in {"", "true", "false"}:
+            raise ConfigError(f"CHOREOSCOPE_NATS_KEEP is '{shown(self.nats_keep)}': expected true or false.")
         _check_patterns(self.hide)
         _check_event_names(self.event_names)
         if self.retention_flow_days < self.retention_days:

@@ -250,3 +250,43 @@ class Connections(Answer, frozen=True, kw_only=True):
     services: list[SendingService]
     connections: list[Connection]
     problems: list[ConnectionProblem]
+
+
+class BrokerConsumer(Answer, frozen=True, kw_only=True):
+    """One group's place in a stream, as its broker last described it."""
+
+    broker: str
+    stream: str
+    consumer: str
+    group: str
+    service: str | None
+    pending: int
+    in_flight: int
+    most_in_flight: int | None
+    redelivered: int
+    paused: bool
+    paused_until_unix_nano: int | None
+    waiting_pulls: int | None
+    bound: bool | None
+    no_taker_since_unix_nano: int | None
+    last_delivered_unix_nano: int | None
+    flows_waiting: int
+    as_of_unix_nano: int
+    fresh: bool
+
+
+class Broker(Answer, frozen=True, kw_only=True):
+    """A broker that is read."""
+
+    broker: str
+    reached_unix_nano: int | None
+    gaps: list[str]
+
+
+class Consumers(Answer, frozen=True, kw_only=True):
+    """What brokers know of consumers: those for which most flows wait come first."""
+
+    brokers: list[Broker]
+    consumers: list[BrokerConsumer]
+    total: int
+    unjoined: list[str]

@@ -36,6 +36,7 @@ from tests.stores.contract import (
 from tests.stores.decision_contract import DecisionStoreContract
 from tests.stores.deletion_contract import DeletionStoreContract
 from tests.stores.dismissal_contract import DismissalStoreContract
+from tests.stores.fact_contract import FactStoreContract
 
 
 @pytest.fixture
@@ -53,6 +54,10 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """Embedded, on a folder."""
+
+
+class TestFactStore(FactStoreContract):
     """Embedded, on a folder."""
 
 

@@ -30,6 +30,7 @@ from tests.stores.contract import (
 from tests.stores.decision_contract import DecisionStoreContract, decision
 from tests.stores.deletion_contract import DeletionStoreContract
 from tests.stores.dismissal_contract import DismissalStoreContract, dismissal, say
+from tests.stores.fact_contract import FactStoreContract
 from tests.stores.front import PASSWORD, Front
 from tests.stores.retention_contract import RetentionStoreContract
 
@@ -90,6 +91,10 @@ class TestFlowStore(FlowStoreContract):
 
 
 class TestDecisionStore(DecisionStoreContract):
+    """On a server."""
+
+
+class TestFactStore(FactStoreContract):
     """On a server."""
 
 

@@ -12,6 +12,7 @@ from collector.model.answers import (
     Answer,
     Backup,
     Connections,
+    Consumers,
     Decision,
     Deletion,
     Deletions,
@@ -33,6 +34,7 @@ from collector.model.answers import (
 ANSWERS: tuple[type[Answer], ...] = (
     Backup,
     Connections,
+    Consumers,
     Decision,
     Deletion,
     Deletions,

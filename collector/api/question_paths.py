@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query, Request, Response
 from collector.api.failures import Json
 from collector.api.lanes import Lanes
 from collector.api.openapi import question
-from collector.model.answers import Connections, Deletions, Expectations, Map, Stuck, Summary
+from collector.model.answers import Connections, Consumers, Deletions, Expectations, Map, Stuck, Summary
 from collector.queries import Only, Reader, page
 
 Limit = Annotated[int, Query(ge=1, le=10_000, description="How many entries at the most.")]
@@ -42,6 +42,11 @@ def add_questions(app: FastAPI, reader: Reader, lanes: Lanes) -> None:
     async def connections(request: Request, window_s: Window = 3600) -> Response:
         """Who sends spans, what they send and handle, and what seems wrong with that."""
         return await lanes.large.ask(request, lambda errand: Json(reader.connections(window_s)))
+
+    @question(app, "/consumers", Consumers)
+    async def consumers(request: Request, limit: Limit = 1000) -> Response:
+        """What brokers know of consumers, and which flows wait for them."""
+        return await lanes.lists.ask(request, lambda errand: Json(reader.consumers(limit)))
 
     @question(app, "/deletions", Deletions)
     def deletions() -> Json:

@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
     "map": ("reading", "map_"),
     "doctor": ("doctor", "doctor"),
     "expectations": ("expecting", "expectations"),
+    "consumers": ("broker_state", "consumers"),
     "dismiss": ("sweeping", "dismiss"),
     "delete": ("sweeping", "delete"),
     "stitch": ("stitch", "stitch"),

@@ -150,7 +150,7 @@ class _Demo:
             "broker": (broker, {}),
             "collector": (
                 [sys.executable, "-m", "collector"],
-                {"CHOREOSCOPE_DATA": str(self._folder / "data")},
+                {"CHOREOSCOPE_DATA": str(self._folder / "data"), "CHOREOSCOPE_NATS": nats},
             ),
             "shop": (
                 shop_command,

@@ -10,6 +10,7 @@ from collector.columns.joins import once
 from collector.live.snapshot import Snapshot
 from collector.model.answers import (
     Connections,
+    Consumers,
     Decision,
     Deletion,
     Deletions,
@@ -27,6 +28,7 @@ from collector.model.answers import (
 )
 from collector.queries import flow_list
 from collector.queries.connection_check import connections
+from collector.queries.consumer_list import consumers
 from collector.queries.deciding import Deciding, Wish
 from collector.queries.deleting import Deleting, Unwanted
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
@@ -126,6 +128,10 @@ class Reader:
             responsible=declared.current().services if declared else None,
             problem=declared.problem if declared else None,
         )
+
+    def consumers(self, limit: int) -> Consumers:
+        """What brokers know of consumers. Who asks has it read more often, for a while."""
+        return consumers(self.sources.live.snapshot, self.sources.brokers.look(), limit)
 
     def decide(self, wish: Wish) -> Decision:
         """Store what a person said, and apply it; raise `DecisionError` if it is not taken."""

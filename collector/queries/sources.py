@@ -9,6 +9,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from collector.brokers.together import NO_BROKERS, Brokers
 from collector.conventions import Naming
 from collector.counters import Counters
 from collector.diagnosis.declared import Declared
@@ -89,3 +90,4 @@ class Sources:
     checks: StoreChecks | None = None  # None: a server keeps what is stored
     dismissals: DismissalStore = field(kw_only=True)
     deletions: DeletionStore = field(kw_only=True)
+    brokers: Brokers = field(default=NO_BROKERS, kw_only=True)  # what they know; none: spans are all there is

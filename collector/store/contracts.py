@@ -17,6 +17,7 @@ from collector.model.conditions import BY_STATE, Condition, Mentions, Name, Orde
 from collector.model.decisions import Decision
 from collector.store.care import StoreCare
 from collector.store.removal import DeletionStore, DismissalStore, RetentionStore
+from collector.store.reported import FactStore
 
 NEVER = 2**64 - 1  # nanoseconds: later than anything that is received
 
@@ -352,10 +353,6 @@ class DecisionStore(Protocol):
         """All decisions, oldest first; those of one instant in the order in which they were written."""
 
 
-class FactStore(Protocol):
-    """What brokers reported, and when. No methods yet: the first reader of a broker adds them."""
-
-
 @dataclass(frozen=True)
 class Stores:
     """The stores of one collector, over connections of their own, so that no other user can block them."""
@@ -365,6 +362,7 @@ class Stores:
     decisions: DecisionStore
     dismissals: DismissalStore
     deletions: DeletionStore
+    facts: FactStore
 
 
 class OpenStore(Protocol):

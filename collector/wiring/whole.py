@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.brokers.together import Brokers
 from collector.config import Config
 from collector.conventions import Naming, still_shown
 from collector.declaring import DeclaredFile
@@ -15,6 +16,7 @@ from collector.queries import Reader, Sources, Workers
 from collector.stitching import Keying
 from collector.upkeep.doors import Doors
 from collector.upkeep.rounds import Rounds
+from collector.wiring.broker_readers import Reading, brokers_of, look_after_brokers
 from collector.wiring.entrances import Guard, Servers, guard_of, open_ports, otlp_of, servers_of
 from collector.wiring.routines import StoreUpkeep, look_after_parts, look_after_store
 from collector.wiring.signs import Signs, signs_of
@@ -37,6 +39,7 @@ class Collector:
     workers: Workers
     rounds: Rounds
     signs: Signs
+    reading: Reading
 
 
 def assemble(config: Config) -> Collector:
@@ -60,13 +63,18 @@ def assemble(config: Config) -> Collector:
         log.warning("%s", said)
     live = _live(config, storage, upkeep, naming, declared)
     intake = _intake(config, storage, signs, live)
-    sources = _sources(config, storage, signs, upkeep, naming, declared, live)
+    brokers = brokers_of(config, storage.clock.now)
+    sources = _sources(config, storage, signs, upkeep, naming, declared, live, brokers)
     workers = Workers(config.worker_memory_bytes)
     reader = Reader(sources, workers)
     servers = servers_of(config, ports, guard, signs, intake, reader, live)
     look_after_parts(rounds, intake, live, signs)
+    if brokers.readers:
+        facts, dropping = storage.store.stores().facts, upkeep.dropping
+        look_after_brokers(rounds, brokers, live, facts, lambda: dropping.retained.since)
     _look_after_others(rounds, guard, workers, signs)
-    return Collector(servers, intake, storage, live, reader, workers, rounds, signs)
+    reading = Reading(brokers, signs.watch)
+    return Collector(servers, intake, storage, live, reader, workers, rounds, signs, reading)
 
 
 def _live(
@@ -106,6 +114,7 @@ def _sources(
     naming: Naming,
     declared: DeclaredFile | None,
     live: Live,
+    brokers: Brokers,
 ) -> Sources:
     stores = storage.reading
     return Sources(
@@ -123,6 +132,7 @@ def _sources(
         upkeep.checks,
         dismissals=stores.dismissals,
         deletions=stores.deletions,
+        brokers=brokers,
     )
 
 

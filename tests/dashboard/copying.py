@@ -18,7 +18,7 @@ PAGES = ROOT / "dashboard"
 COPIES = {
     "expectation_shapes": ("base", "expectations"),
     "shapes": ("lists", "graphs"),
-    "total_shapes": ("totals", "sweeps", "storing", "connected"),
+    "total_shapes": ("totals", "sweeps", "storing", "connected", "consumers"),
 }
 HEAD = '''"""The collector's answers, as the pages know them.
 

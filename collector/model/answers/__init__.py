@@ -14,6 +14,7 @@ from collector.model.answers.connected import (
     ProblemKind,
     SendingService,
 )
+from collector.model.answers.consumers import Broker, BrokerConsumer, Consumers
 from collector.model.answers.expectations import (
     Changed,
     Decision,
@@ -80,6 +81,8 @@ from collector.model.answers.totals import (
 __all__ = [
     "Answer",
     "Backup",
+    "Broker",
+    "BrokerConsumer",
     "CauseChange",
     "Changed",
     "Clocks",
@@ -87,6 +90,7 @@ __all__ = [
     "Connection",
     "ConnectionProblem",
     "Connections",
+    "Consumers",
     "Decision",
     "Deletion",
     "DeletionState",

@@ -14,6 +14,7 @@ from collector.store.clickhouse.deletion_store import ClickHouseDeletions
 from collector.store.clickhouse.dismissal_store import ClickHouseDismissals
 from collector.store.clickhouse.embedded import DATABASE, Engine, unusable
 from collector.store.clickhouse.embedded_care import EmbeddedCare
+from collector.store.clickhouse.fact_store import ClickHouseFacts
 from collector.store.clickhouse.flow_store import ClickHouseFlows
 from collector.store.clickhouse.merge_watch import keep_sources
 from collector.store.clickhouse.migrations import VERSION, migrate, there
@@ -99,6 +100,7 @@ def stores_over(database: Database, clock: Callable[[], int] = time.time_ns) -> 
         decisions=ClickHouseDecisions(database),
         dismissals=ClickHouseDismissals(database),
         deletions=ClickHouseDeletions(database),
+        facts=ClickHouseFacts(database),
     )
 
 
