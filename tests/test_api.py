@@ -162,6 +162,8 @@ def test_what_cannot_be_read_of_a_line_is_said_and_the_rest_counts(collector: Co
 def test_names_like_a_text_that_matches_nothing_are_said(collector: Collector) -> None:
     assert "A-29" in collector.ask("/flows", q="A-2999 state:done")["nearest"]
     assert collector.ask("/flows", q="A-29")["nearest"] == []
+    # Its event types and services are no names of a flow.
+    assert collector.get("/api/v1/flows/payments").json()["nearest"] == []
 
 
 def test_flows_are_sent_as_a_table_that_holds_no_formula(collector: Collector) -> None:

@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias, get_args
 Measure: TypeAlias = Literal["started", "last", "took", "messages", "reactions", "wait", "work"]
 
 # Where names are looked for. `text`: in all of them, in the id, and in trace ids, which begin with it.
-# `named`: among event types and services, which are stored together.
-Where: TypeAlias = Literal["text", "named", "waiting", "outcome", "failures"]
+# `named`: among event types and services, which are stored together. `id`: in the id, which is the key if
+# there is one.
+Where: TypeAlias = Literal["text", "named", "waiting", "outcome", "failures", "id"]
 
 # What a list may be ordered by.
 Sort: TypeAlias = Literal[

@@ -13,13 +13,14 @@ from collector.columns.joins import Ints, Mask
 from collector.live.snapshot import Snapshot
 from collector.model import answers
 from collector.model.answers import FlowItem, Flows
-from collector.model.conditions import BY_STATE, NOT_OVERDUE, Order
+from collector.model.conditions import NOT_OVERDUE, Order
 from collector.model.flows import State
 from collector.queries.beside import both
 from collector.queries.causal_graph import LISTED_TRACES
 from collector.queries.dismissed import NOTHING_DISMISSED, Dismissed
 from collector.queries.holding import holds, owed_by, owing
 from collector.queries.lines import Asked
+from collector.queries.nearest_names import nearest
 from collector.queries.paging import Page, cursor_after
 from collector.queries.remnants import spans_kept
 from collector.queries.sources import Sources
@@ -115,24 +116,6 @@ def listed(
     shown = entries[: wanted.limit]
     following = cursor_after(shown[-1][0], order) if len(entries) > len(shown) else None
     return [item for _, item in shown], following
-
-
-def nearest(sources: Sources, name: str, most: int = 5, *, absent: bool = False) -> list[str]:
-    """The names of flows that look like *name*, which may be mistyped, or only the beginning of a key.
-
-    *absent*: it is known that none has it.
-    """
-    snapshot = sources.live.snapshot
-    lengths = dict.fromkeys((len(name), max(len(name) - 2, 3), 3))
-    for length in list(lengths)[1:] if absent else lengths:
-        search = Search(name[:length])
-        mask = matching(snapshot, search, np.zeros(len(snapshot.state), np.bool_))
-        found = [place.id for place in _in_order(snapshot, mask, BY_STATE, None, most)[1]]
-        if len(found) < most:
-            found += sources.flows.found(in_store_alone(snapshot, search), most)["id"].to_pylist()
-        if found:
-            return found[:most]
-    return []
 
 
 def in_store_alone(snapshot: Snapshot, search: Search) -> Search:

@@ -68,6 +68,8 @@ def _mentioned(flows: pa.Table, state: Ints, where: Where, name: Name, owes: Owe
             return _among(flows["names"], name)
         case "failures":
             return _among(flows["failures"], name)
+        case "id":
+            return _in_id(flows, name.text)
 
 
 def _measured(flows: pa.Table, measure: Measure) -> Ints:
@@ -110,13 +112,17 @@ def owed_by(snapshot: Snapshot, step: int, join: int) -> tuple[str | None, str |
     return service, expectation.next_event_type if expectation else None
 
 
+def _in_id(flows: pa.Table, text: str) -> Mask:
+    hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
+    return np.array(hit.to_numpy(zero_copy_only=False))
+
+
 def mentioning(flows: pa.Table, text: str, owes: Owes) -> Mask:
     """Which flows mention *text*: in their id, an event type, a service, what they wait for, or a trace id.
 
     A trace id has to begin with it. Case does not matter.
     """
-    hit = pc.match_substring(whole(flows["id"]), text, ignore_case=True)
-    found = np.array(hit.to_numpy(zero_copy_only=False))
+    found = _in_id(flows, text)
     ways = whole(pc.fill_null(flows["names"], "")).dictionary_encode()  # one for each variant
     mentions = pc.match_substring(ways.dictionary, text, ignore_case=True).to_numpy(zero_copy_only=False)
     found |= mentions[codes_of(ways)]

@@ -26,7 +26,7 @@ from collector.model.answers import (
     Summary,
     Why,
 )
-from collector.queries import flow_list
+from collector.queries import flow_list, nearest_names
 from collector.queries.connection_check import connections
 from collector.queries.consumer_list import consumers
 from collector.queries.deciding import Deciding, Wish
@@ -92,7 +92,7 @@ class Reader:
 
     def nearest(self, name: str) -> list[str]:
         """The names of flows that look like *name*."""
-        return flow_list.nearest(self.sources, name)
+        return nearest_names.nearest(self.sources, name)
 
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
         """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""

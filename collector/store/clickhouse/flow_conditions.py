@@ -126,8 +126,14 @@ def _mentions(condition: Mentions, name: str) -> tuple[str, dict[str, object]]:
     values: dict[str, object] = {}
     for number, one in enumerate(condition.names):
         key = f"{name}_{number}"
-        values[key] = one.text if condition.where == "text" else one.needle
-        parts.append(_text(one, key) if condition.where == "text" else _has(_NAMES[condition.where], key))
+        values[key] = one.text if condition.where in {"text", "id"} else one.needle
+        match condition.where:
+            case "text":
+                parts.append(_text(one, key))
+            case "id":
+                parts.append(_in_id(key))
+            case _:
+                parts.append(_has(_NAMES[condition.where], key))
     said = " OR ".join(parts)
     return (f"state = 0 AND ({said})" if condition.where == "outcome" else said), values
 
@@ -136,10 +142,14 @@ def _has(column: str, key: str) -> str:
     return f"positionCaseInsensitiveUTF8(concat('\\n', {column}, '\\n'), {{{key}:String}}) > 0"
 
 
+def _in_id(key: str) -> str:
+    return f"positionCaseInsensitiveUTF8(id, {{{key}:String}}) > 0"
+
+
 def _text(one: Name, key: str) -> str:
     traces = f" OR arrayExists(t -> startsWith(lower(hex(t)), lower({{{key}:String}})), traces)"
     return (
-        f"positionCaseInsensitiveUTF8(id, {{{key}:String}}) > 0"
+        f"{_in_id(key)}"
         f" OR positionCaseInsensitiveUTF8(names, {{{key}:String}}) > 0"
         f"{traces if begins_trace_id(one.text) else ''}"
     )
