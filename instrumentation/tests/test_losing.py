@@ -10,7 +10,7 @@ from nats.errors import SlowConsumerError
 from nats.js.client import JetStreamContext
 from opentelemetry.instrumentation.nats import NatsInstrumentor, process_batch
 
-from .support import Spans, until
+from .support import Spans, arrived, until
 from .test_metrics import Measured, measured
 
 __all__ = ["measured"]
@@ -38,7 +38,8 @@ async def flooded(nc: Client, limits: dict[str, Any]) -> None:
     await asyncio.wait_for(entered.wait(), 5)
     for _ in range(9):
         await nc.publish("plain.flood", b"x" * 10)
-    await nc.flush()
+    # The messages were delivered before the second flush was answered.
+    await arrived(nc)
     release.set()
 
 

@@ -220,7 +220,10 @@ def of_baggage(context: Context | None, keys: tuple[str, ...]) -> Attributes:
     carried = baggage.get_all(context)
     if not carried:
         return {}
-    return {key: str(carried[name]) for key, name in _named(keys, tuple(carried))}
+    found: Attributes = {key: str(carried[key]) for key in keys if key in carried}
+    if len(found) < len(keys):
+        found |= {key: str(carried[name]) for key, name in _named(keys, tuple(carried))}
+    return found
 
 
 @lru_cache(_MOST_SETS_OF_NAMES)

@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, SpanContext, SpanKind
 from opentelemetry.util.types import AttributeValue
 
-from . import attributes, losing
+from . import attributes, headers, losing
 from .connections import Connection, Operation
 from .deliveries import Source
 from .receiving import received
@@ -55,7 +55,11 @@ class Handling:
         self.ended = False
         self.source = source
         self.operation = operation = connected.taking("process", message.subject, source)
-        carried, origin = received(telemetry, message)
+        # A call less for each message, unless the host wants its messages looked into.
+        if options.flow_key is None:
+            carried, origin = headers.extract(message.headers)
+        else:
+            carried, origin = received(telemetry, message)
         links = [Link(origin)] if origin.is_valid else []
         if ambient is not None and ambient.is_valid:
             links.append(Link(ambient))

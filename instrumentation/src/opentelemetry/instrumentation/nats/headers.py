@@ -21,8 +21,6 @@ Headers = Mapping[str, Any]
 # Few senders means few sets of header names; with many, the cache merely does not help.
 _MOST_SETS_OF_NAMES: Final = 256
 
-_CAPITALS: Final = {name: name.title() for name in (w3c.TRACEPARENT, w3c.BAGGAGE)}
-
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 
 
@@ -69,22 +67,26 @@ def inject(given: Headers | None, span: Span, around: Context, capitals: bool) -
     None when there is nothing to carry. With *capitals* the context is written
     twice, the second time under the names that Go's ``HeaderCarrier`` looks for.
     """
-    carrier = w3c.inject(span, around) if w3c.is_in_force() else None
+    carrier = w3c.inject(span, around, capitals) if w3c.is_in_force() else None
     if carrier is None:
         written: dict[str, str] = {}
         propagate.inject(written, trace.set_span_in_context(span, around))
         carrier = {name: value for name, value in written.items() if _is_sendable(name, value)}
         if not carrier:
             return None
-    if given:
-        lower = lower_case(tuple(given))
-        for name in carrier:
-            if name.lower() in lower:
-                given = _without(given, carrier)
-                break
-    if capitals:
-        carrier |= {_CAPITALS.get(name) or name.title(): value for name, value in carrier.items()}
-    return {**given, **carrier} if given else carrier
+        if capitals:
+            carrier |= {name.title(): value for name, value in carrier.items()}
+    if not given:
+        return carrier
+    if _overlap(tuple(given), tuple(carrier)):
+        given = _without(given, carrier)
+    return {**given, **carrier}
+
+
+@lru_cache(_MOST_SETS_OF_NAMES)
+def _overlap(given: tuple[str, ...], written: tuple[str, ...]) -> bool:
+    """Whether a header that is to be *written* is among those *given*, in any case."""
+    return not {name.lower() for name in written}.isdisjoint(lower_case(given))
 
 
 def _is_sendable(name: object, value: object) -> bool:

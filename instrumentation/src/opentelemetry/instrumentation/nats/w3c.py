@@ -23,6 +23,8 @@ _DEFAULT: Final = [TraceContextTextMapPropagator, W3CBaggagePropagator]
 TRACEPARENT: Final = "traceparent"
 TRACESTATE: Final = "tracestate"
 BAGGAGE: Final = "baggage"
+_CAPITAL_TRACEPARENT: Final = TRACEPARENT.title()
+_CAPITAL_BAGGAGE: Final = BAGGAGE.title()
 
 _PARENT: Final = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})").fullmatch
 _FLAGS: Final = {f"{flags:02x}": TraceFlags(flags) for flags in range(256)}
@@ -89,14 +91,17 @@ def extract(given: Mapping[str, Any], lower: Mapping[str, str]) -> tuple[Context
     return trace.set_span_in_context(NonRecordingSpan(span), context), span
 
 
-def inject(span: Span, around: Context) -> dict[str, str] | None:
-    """The headers that carry *span* and the baggage of *around*; None: the propagator must do it."""
+def inject(span: Span, around: Context, capitals: bool) -> dict[str, str] | None:
+    """The headers that carry *span* and the baggage of *around*; None: the propagator must do it.
+
+    With *capitals* each is written twice, the second time with a capital.
+    """
     carried = span.get_span_context()
     if not carried.is_valid or carried.trace_state:
         return None
     # An f-string with format specifiers would take half as long again.
     parent = "00-%032x-%016x-%02x" % (carried.trace_id, carried.span_id, carried.trace_flags)  # noqa: UP031
-    carrier = {TRACEPARENT: parent}
+    carrier = {TRACEPARENT: parent, _CAPITAL_TRACEPARENT: parent} if capitals else {TRACEPARENT: parent}
     if around:
         pairs = []
         for key, value in baggage.get_all(around).items():
@@ -108,4 +113,6 @@ def inject(span: Span, around: Context) -> dict[str, str] | None:
             if len(entries) > _MOST_PLAIN:
                 return None
             carrier[BAGGAGE] = entries
+            if capitals:
+                carrier[_CAPITAL_BAGGAGE] = entries
     return carrier
