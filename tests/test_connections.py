@@ -90,7 +90,10 @@ def test_what_nobody_publishes_is_named_with_its_contexts() -> None:
     ]
 
 
-@pytest.mark.parametrize(("language", "told"), [("go", "HeaderCarrier"), ("java", "headers of the message")])
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [("go", "HeaderCarrier"), ("dotnet", "CAPITAL_HEADERS=false"), ("java", "headers of the message")],
+)
 def test_a_lost_context_is_told_with_what_is_usual_for_the_receiver(language: str, told: str) -> None:
     seen = met([(WELL, 100), (Course((), (lost(),)), 60)])
     (found,) = problems(seen, [service("shipping", language=language)], NOW, HOUR)

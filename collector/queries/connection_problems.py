@@ -18,6 +18,18 @@ _SLOW_S = 10.0  # batch processors send every five seconds by default
 _SILENT_S, _ALIVE_S = 600.0, 60.0  # a service was not heard for so long, while others were within this time
 _MOST = 100
 
+# What receivers in a language usually stumble over.
+_FIXES = {
+    "go": (
+        "In Go, propagation.HeaderCarrier finds Traceparent and overlooks traceparent: have the sender write"
+        " both, or read the headers with a carrier that ignores case."
+    ),
+    "dotnet": (
+        "In .NET, NATS.Net reads no context that comes in two spellings: set"
+        " OTEL_PYTHON_NATS_CAPITAL_HEADERS=false where services in Python send."
+    ),
+}
+
 _Found = tuple[int, ConnectionProblem]  # how many messages it is about
 
 
@@ -87,13 +99,8 @@ def _lost(
     sentence = (
         f"{service} handles {name}, which {_named(senders)} publishes: {alone:,} of {n:,} had no traceparent."
     )
-    if languages.get(service) == "go":
-        fix = (
-            "In Go, propagation.HeaderCarrier finds Traceparent and overlooks traceparent: read the headers"
-            " with a carrier that ignores case, or have the sender write both."
-        )
-    else:
-        fix = "Have the sender put the context into the headers of the message, and the receiver read it."
+    usual = "Have the sender put the context into the headers of the message, and the receiver read it."
+    fix = _FIXES.get(languages.get(service) or "", usual)
     return _problem("no_context", service, sentence, fix)
 
 
