@@ -23,6 +23,8 @@ def nearest(sources: Sources, name: str, most: int = 5, *, absent: bool = False)
     *absent*: it is known that none has all of it.
     """
     for pieces in pieces_of(name)[1 if absent else 0 :]:
+        if not pieces:
+            continue
         candidates = dict.fromkeys(_having(sources, "id", pieces))
         if alike := most_alike(name, candidates, most):
             return alike

@@ -88,6 +88,10 @@ class NatsReader:
                 with contextlib.suppress(Exception):
                     async with asyncio.timeout(_CONNECT_S):
                         await client.close()
+                # A client that was still connecting leaves its socket open.
+                with contextlib.suppress(Exception):
+                    if client._transport is not None:  # nats-py has no other way
+                        client._transport.close()  # type: ignore[no-untyped-call]
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  # jitter
             pause = min(pause * 2, _MOST_RETRY_S)
 
