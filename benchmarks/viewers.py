@@ -4,14 +4,18 @@ A real collector holds a shop's orders, some of them stuck, and a real dashboard
 that speak what a browser speaks: a web socket each, which takes what is sent and asks for every refresh that
 the page wants. They are spread over all pages. Printed are the dashboard's processor time and memory, and of
 the viewers: how long the first answer took, how many refreshes came of those that were due, and their size.
+Exit code 1 says that a page failed, also where it says so itself, or that a viewer got no answer.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
+import re
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -19,6 +23,7 @@ from pathlib import Path
 
 import httpx
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
@@ -35,6 +40,9 @@ PAGES = {
     "choreography": "",
     "expectations": "",
 }
+# Not every notice is a trouble: that nothing matches is an answer.
+TROUBLE = "No answer from|No collector answers|The collector takes long|The answer about|What is shown of"
+RETRY = [{"id": "retry", "label": "Retry"}]
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -74,8 +82,8 @@ class Viewer:
     def take(self, message: ForwardMsg, socket: ClientConnection, began: float) -> None:
         """Do with a message what a browser does."""
         kind = message.WhichOneof("type")
-        if kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
-            self.failed.append(message.delta.new_element.exception.message)
+        if kind == "delta":
+            self.failed += troubles(message.delta.new_element)
         elif kind == "new_session":
             self.script = message.new_session.page_script_hash
         elif kind == "auto_rerun":
@@ -106,6 +114,20 @@ class Viewer:
         message.rerun_script.fragment_id = fragment
         message.rerun_script.is_auto_rerun = bool(fragment)
         return message.SerializeToString()
+
+
+def troubles(element: Element) -> list[str]:
+    """What *element* says of a failure: an exception, or a notice of ours, which confines one to its part."""
+    if element.WhichOneof("type") == "exception":
+        return [element.exception.message]
+    if element.WhichOneof("type") != "bidi_component" or '"notice"' not in element.bidi_component.json:
+        return []
+    notice = json.loads(element.bidi_component.json)
+    lines = [notice.get("title") or [], *(notice.get("lines") or [])]
+    text = " ".join(filter(None, ("".join(part.get("text", "") for part in line) for line in lines)))
+    detail = (notice.get("detail") or "").strip().rsplit("\n", 1)[-1]
+    said = notice.get("actions") == RETRY or re.search(TROUBLE, text)
+    return [f"{text} {detail}".strip()[:160]] if said else []
 
 
 def used(pid: int) -> tuple[float, float]:
@@ -145,7 +167,7 @@ def post(otlp: str, body: bytes) -> None:
     ).raise_for_status()
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -178,7 +200,8 @@ def main() -> None:
     failed = sorted({text for viewer in viewers for text in viewer.failed})
     unanswered = sum(viewer.first_s is None for viewer in viewers)
     print(f"viewers without an answer {unanswered}, errors {failed or 'none'}")
+    return int(bool(failed or unanswered))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

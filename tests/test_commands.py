@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from collector.commands import api_client
 from collector.commands.demo import SERVICES
+from collector.commands.failure import NoAnswerError
 from sample_services import services as sample_services
 from tests.collecting import Collector, until
 from tests.factories import SECOND, as_json, protobuf, request
@@ -212,6 +214,20 @@ def test_bad_input_ends_with_two(collector: Collector, words: list[str], about: 
 
     assert done.returncode == 2
     assert about in said(done)
+
+
+def test_a_collector_that_takes_a_question_and_does_not_answer_is_not_said_to_be_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody who is told to start one beside it gets two."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("CHOREOSCOPE_API", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(api_client, "_PATIENCE_S", 0.2)
+        with pytest.raises(NoAnswerError) as told:
+            api_client.ask("/stuck")
+
+    assert "busy, or was stopped" in str(told.value)
+    assert "start a collector" not in str(told.value)
 
 
 def test_no_collector_is_told_with_what_to_do() -> None:

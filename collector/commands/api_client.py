@@ -86,6 +86,11 @@ def _url(path: str) -> str:
 
 
 def _nobody(error: Exception) -> NoAnswerError:
+    if isinstance(error, httpx.ReadTimeout):
+        return NoAnswerError(
+            f"{address()} took the question and has not answered it in time: the collector is busy, or was "
+            "stopped. Ask again, or look at its log."
+        )
     return NoAnswerError(
         f"No answer from {address()}: start a collector with '{called('collector')}', or name the one "
         f"that runs in CHOREOSCOPE_API ({error}){hint(error, address()) or hint_at_door(error)}."
