@@ -367,3 +367,15 @@ def test_what_was_dismissed_teaches_no_more_and_no_less(watch: Watch) -> None:
     assert watch.state("A-0") is State.STUCK
     assert watch.snapshot.learned == before
     assert reader.flows(Search(dismissed=True), Page(5)).total == 1
+
+
+def test_no_flow_is_said_to_be_unknown_for_good_before_the_past_is_replayed(asked: Asked) -> None:
+    """What came since the start is acknowledged, stored, and in no flow yet."""
+    said = []
+    for replayed in (asked.told.replayed, threading.Event()):
+        asked.told.replayed = replayed
+        answer = httpx.get(f"{asked.address}/api/v1/flows/Z-9", trust_env=False)
+        assert answer.status_code == 404
+        said.append("in no flow yet. Ask again in some seconds." in answer.json()["error"])
+
+    assert said == [False, True]

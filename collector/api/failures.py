@@ -44,11 +44,22 @@ class Json(JSONResponse):
         return msgspec.json.encode(content)
 
 
-class UnknownFlowError(Exception):
-    """There is no such flow; *nearest* are names that look like it."""
+STILL_STARTING = (
+    "The collector has just started, and goes through what came before: what came since is in no flow yet. "
+    "Ask again in some seconds."
+)
 
-    def __init__(self, key: str, nearest: list[str]) -> None:
-        super().__init__(f"no flow '{key[:200]}': expected a flow key, a flow id or a trace id.")
+
+class UnknownFlowError(Exception):
+    """There is no such flow; *nearest* are names that look like it.
+
+    Until what was stored is *replayed*, what came since the start is stored and in no flow yet.
+    """
+
+    def __init__(self, key: str, nearest: list[str], *, replayed: bool = True) -> None:
+        expected = "expected a flow key, a flow id or a trace id."
+        later = "" if replayed else f" {STILL_STARTING}"
+        super().__init__(f"no flow '{key[:200]}': {expected}{later}")
         self.nearest = nearest
 
 

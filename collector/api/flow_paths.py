@@ -126,5 +126,5 @@ async def _sent(
 
 def _found(answer: T | None, key: str, reader: Reader) -> T:
     if answer is None:
-        raise UnknownFlowError(key, reader.nearest(key))
+        raise UnknownFlowError(key, reader.nearest(key), replayed=reader.replayed)
     return answer

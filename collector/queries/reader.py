@@ -90,13 +90,18 @@ class Reader:
         snapshot, dismissed = self.sources.live.snapshot, self._dismissing.dismissed
         return flow_list.listed(self.sources, snapshot, wanted.search, page, dismissed)
 
+    @property
+    def replayed(self) -> bool:
+        """Whether what was stored before the start is gone through, and what came since is in flows."""
+        return self.sources.live.replayed.is_set()
+
     def nearest(self, name: str) -> list[str]:
         """The names of flows that look like *name*."""
         return nearest_names.nearest(self.sources, name)
 
     def stuck(self, wanted: Page, *, late: bool, each: int | None = None) -> Stuck:
         """What is stuck, and why; with *late* also what is late; with *each* only so many of each cohort."""
-        replayed = self.sources.live.replayed.is_set()
+        replayed = self.replayed
         dismissed = self._dismissing.dismissed
         snapshot = self.sources.live.snapshot
         every = self._findings(snapshot, dismissed, late=late)

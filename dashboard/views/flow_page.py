@@ -32,14 +32,17 @@ UNKNOWN = (
 )
 
 
-def unknown(key: str, nearest: Sequence[str]) -> None:
-    """Say that no flow has this name, which names are like it, and where to look."""
+def unknown(key: str, nearest: Sequence[str], replaying: str) -> None:
+    """Say that no flow has this name, which names are like it, and where to look.
+
+    *replaying* says that what came since the start is in no flow yet; "" if it is.
+    """
     mount(
         "notice",
         {
             "title": [{"text": "No flow "}, {"text": key, "mark": "code"}, {"text": "."}],
             "lines": [
-                [{"text": UNKNOWN}],
+                [{"text": f"{replaying} {UNKNOWN}".strip()}],
                 *page.like(nearest),
             ],
             "links": [
@@ -293,7 +296,7 @@ def story(key: str) -> None:
                 api.summary, lambda: api.flow(key, part=part), "flow", about=f"{key} {part}", height=HEIGHT
             )
         except NotFoundError as error:
-            unknown(key, error.nearest)
+            unknown(key, error.nearest, page.replaying(api.summary().value))
             return
         item = flow.flows[0] if flow.flows else None
         name = (item.key or item.id) if item else key

@@ -97,6 +97,8 @@ def test_the_first_page_knows_nothing_until_the_collector_has_replayed(
 
     told = drawn(opened(app, "flow", flow="A-200"), "head")["lines"]
     assert "goes through what it had stored: 45 %. This flow is shown as it was known" in said(told[-1])
+    told = drawn(opened(app, "flow", flow="Z-999"), "notice")["lines"]
+    assert "goes through what it had stored: 45 %. It may not have arrived yet" in said(told[0])
     told = drawn(opened(app, "flow", flow="A-100"), "head")["lines"]
     assert "had stored" not in said(told[-1])  # it is done
     assert drawn(opened(app, "flows"), "flows")["showing"].endswith("goes through what it had stored: 45 %.")
