@@ -36,7 +36,7 @@ class _Taking:
     def refuse_early(self) -> None:
         """Refuse nothing."""
 
-    async def accept(self, data: bytes, encoding: Encoding, share: Share) -> Accepted:
+    async def accept(self, data: bytes, encoding: Encoding, share: Share, *, logs: bool = False) -> Accepted:
         """Say that all is kept."""
         return Accepted()
 

@@ -85,7 +85,6 @@ CASES = (
         for name in (
             "messaging.destination.temporary",
             "messaging.destination.anonymous",
-            "messaging.temp_destination",
         )
         for kind, value, role in (
             (Kind.PRODUCER, True, Role.REPLY),
@@ -93,6 +92,12 @@ CASES = (
             (Kind.PRODUCER, False, Role.SEND),
             (Kind.CONSUMER, True, Role.PROCESS),  # it may have subscribed to events
         )
+    ),
+    Case(
+        about="a word that pika's instrumentation says of every send, whatever its exchange",
+        kind=Kind.PRODUCER,
+        attributes={"messaging.destination": "shop", "messaging.temp_destination": True},
+        read={"role": Role.SEND},
     ),
     Case(
         about="a partition, which Kafka's clients name like others",

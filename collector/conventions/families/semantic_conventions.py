@@ -16,10 +16,10 @@ LORE = Lore(
             "messaging.source.name",
         ),
         "group": ("messaging.consumer.group.name",),
+        # Not `messaging.temp_destination`: in Python, pika's instrumentation sets it on every send.
         "temporary": (
             "messaging.destination.temporary",
             "messaging.destination.anonymous",
-            "messaging.temp_destination",
         ),
         "partition": ("messaging.destination.partition.id",),
         "count": ("messaging.batch.message_count",),
