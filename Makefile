@@ -93,9 +93,9 @@ contracts: install
 test: lint contracts
 	@$(MAKE) --no-print-directory --jobs 2 types suite
 
-# In four processes for two cores: half of the time, tests wait for services, browsers and clocks.
+# In three processes for two cores: the longest tests wait for services more than they compute. Four take longer.
 suite: install
-	$(BIN)/pytest --numprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup $(ARGS)
 
 answers: install
 	$(BIN)/python -m tests.dashboard.copying
