@@ -331,8 +331,7 @@ def amiss(found: Connections) -> dict[str, Any]:
     """Describe the first few things that may be wrong, and which command has all of them."""
     title = f"{words.count(len(found.problems), 'thing')} may be wrong with what services send."
     lines: list[list[words.Part]] = [
-        [{"text": problem.sentence, "mark": "strong"}, {"text": f" {problem.fix}"}]
-        for problem in found.problems[:PROBLEMS]
+        [{"text": f"{problem.sentence} {problem.fix}"}] for problem in found.problems[:PROBLEMS]
     ]
     flows = words.count(found.flows, "flow")
     lines.append(

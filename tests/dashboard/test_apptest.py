@@ -155,6 +155,7 @@ def test_what_may_be_wrong_with_spans_is_said_with_what_mends_it(
     assert said(notice["title"]) == "5 things may be wrong with what services send."
     lines = [said(line) for line in notice["lines"]]
     assert lines[0] == "shipping handles <b>d0</b> without a context. Read the headers."
+    assert not any("mark" in part for line in notice["lines"] for part in line)  # it would be shortened
     assert len(lines) == 4
     assert "1,204 flows" in lines[3]
     assert notice["commands"][0]["text"].endswith("choreoscope doctor")
