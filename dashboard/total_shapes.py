@@ -215,7 +215,10 @@ class SendingService(Answer, frozen=True, kw_only=True):
     service: str
     language: str | None
     sdk: str | None
+    first_unix_nano: int
     last_unix_nano: int
+    longest_pause_s: int
+    export_delay_p50_s: float
     export_delay_p99_s: float
 
 

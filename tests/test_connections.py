@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -13,13 +14,14 @@ from collector.model.answers import SendingService
 from collector.model.courses import Course, Published, Reacted
 from collector.model.flows import State
 from collector.queries import Page, Reader, asked
+from collector.queries.connection_check import connections
 from collector.queries.connection_problems import problems
 from collector.queries.meetings import Meetings, met
 from collector.store.clickhouse.connections import Database
 from tests.collecting import Collector, until
 from tests.documents import sources
 from tests.factories import NOW, SECOND, span
-from tests.scenes import Watch, order, react
+from tests.scenes import Watch, order, publish, react
 from tests.spawning import call, ended
 from tests.stores.search_contract import flow, put_one
 
@@ -35,11 +37,27 @@ def lost(name: str = "orders.created", *, alone: bool = True, count: int = 1) ->
     return Reacted(name, "shipping", "shipping", failed=False, count=count, unseen=True, alone=alone)
 
 
-def service(name: str, *, language: str = "python", delay: float = 1.0, ago: float = 1.0) -> SendingService:
-    """A service that was last heard so many seconds ago."""
+def service(
+    name: str,
+    *,
+    language: str = "python",
+    delay: float = 1.0,
+    usual: float | None = None,
+    ago: float = 1.0,
+    heard_for: float = 2_000.0,
+    pause: int = 60,
+) -> SendingService:
+    """A service that was last heard so many seconds ago; half of its spans come with the *usual* delay."""
     heard = NOW - int(ago * SECOND)
     return SendingService(
-        service=name, language=language, sdk="1.40", last_unix_nano=heard, export_delay_p99_s=delay
+        service=name,
+        language=language,
+        sdk="1.40",
+        first_unix_nano=heard - int(heard_for * SECOND),
+        last_unix_nano=heard,
+        longest_pause_s=pause,
+        export_delay_p50_s=delay / 2 if usual is None else usual,
+        export_delay_p99_s=delay,
     )
 
 
@@ -91,18 +109,31 @@ def test_what_nobody_publishes_is_named_with_its_contexts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "told"),
-    [("go", "HeaderCarrier"), ("dotnet", "CAPITAL_HEADERS=false"), ("java", "headers of the message")],
+    ("language", "sender", "told"),
+    [
+        ("go", "python", "HeaderCarrier"),
+        ("go", "java", "HeaderCarrier"),
+        ("dotnet", "python", "CAPITAL_HEADERS=false"),
+        ("dotnet", "java", None),  # the setting is of services in Python
+        ("java", "python", None),
+    ],
 )
-def test_a_lost_context_is_told_with_what_is_usual_for_the_receiver(language: str, told: str) -> None:
+def test_a_lost_context_is_told_with_what_is_usual_for_the_receiver(
+    language: str, sender: str, told: str | None
+) -> None:
+    """It may be the cause: broker and carrier cannot be seen, so what is usual elsewhere is said as well."""
     seen = met([(WELL, 100), (Course((), (lost(),)), 60)])
-    (found,) = problems(seen, [service("shipping", language=language)], NOW, HOUR)
+    services = [service("shipping", language=language), service("order", language=sender)]
+    (found,) = problems(seen, services, NOW, HOUR)
 
     assert (found.kind, found.service) == ("no_context", "shipping")
     assert found.sentence == (
         "shipping handles orders.created, which order publishes: 60 of 60 had no traceparent."
     )
-    assert told in found.fix
+    usual = "ave the sender put the context into the headers of the message, and the receiver read it."
+    assert found.fix.endswith(usual)
+    assert (found.fix == f"H{usual}") == (told is None)
+    assert (told or "") in found.fix
 
 
 def test_only_what_begins_flows_has_to_be_handled() -> None:
@@ -116,6 +147,63 @@ def test_slow_and_silent_services_are_named_while_others_are_heard() -> None:
 
     assert [kind for kind, _ in said((WELL, 100), services=services)] == ["silent_service", "slow_export"]
     assert said((WELL, 100), services=[service("order", ago=900), service("payment", ago=720)]) == []
+
+
+@pytest.mark.parametrize(
+    "healthy",
+    [
+        [service("order"), service("payment", ago=660, pause=720)],  # works every twelve minutes
+        [service("order"), service("payment", ago=900, heard_for=300)],  # a job that took five minutes
+        [service("order", pause=900), service("payment", ago=960)],  # nobody was heard, and it is not back
+        [service("order", delay=40, usual=2)],  # made up for an outage
+        [service("order", delay=9, usual=6)],
+    ],
+)
+def test_what_is_usual_for_a_service_is_not_called_wrong(healthy: list[SendingService]) -> None:
+    """The first page shows it: a warning that is always there is read by nobody."""
+    assert said((WELL, 100), services=healthy) == []
+
+
+def test_a_service_that_was_quiet_before_is_named_when_it_is_for_much_longer() -> None:
+    services = [service("order"), service("payment", ago=1_300, pause=420)]
+
+    assert [kind for kind, _ in said((WELL, 100), services=services)] == ["silent_service"]
+
+
+def test_what_somebody_is_known_to_handle_is_stuck_and_not_uninstrumented() -> None:
+    """A consumer that was down all the time handled nothing either, and the first page says that."""
+    seen = met([(Course((CREATED,), ()), 75)])
+
+    assert problems(seen, [], NOW, HOUR, frozenset({"orders.created"})) == []
+    assert [one.kind for one in problems(seen, [], NOW, HOUR, frozenset({"else"}))] == ["unhandled"]
+
+
+def test_a_consumer_that_is_down_is_not_called_uninstrumented(database: Database) -> None:
+    """What was learned says who handles it, although nobody did in the window; of others nothing is known."""
+    watch = Watch(database)
+    watch.learn()
+    watch.wait(600, every_s=30)
+    everyone = ("mailer", "inventory", "fraud")
+    waiting = [one for n in range(60) for one in order(f"W-{n}", watch.now, down=everyone)]
+    watch.receive([*waiting, *(publish("till", "TillOpened", f"T-{n}", at=watch.now) for n in range(60))])
+    watch.wait(40)
+    now = watch.now
+    found = connections(replace(sources(watch), clock=lambda: now), 120)
+
+    sent = {one.destination: (one.sent, one.handled) for one in found.connections}
+    assert sent == {"OrderPlaced": (60, 0), "TillOpened": (60, 0)}
+    assert [(one.kind, one.service) for one in found.problems] == [("unhandled", "till")]
+
+
+def test_messages_without_a_flow_key_are_named_as_they_may_belong_to_none() -> None:
+    beat = Published("beat.sent", "order", request=False, caused=True, followed=False)
+    seen = met([(WELL, 100), (Course((beat,), (), keyed=False), 60)])
+    (found,) = problems(seen, [], NOW, HOUR)
+
+    assert found.sentence == (
+        "23 % of 260 messages carry no flow key, most of them beat.sent: flows are named by trace id."
+    )
+    assert found.fix.endswith("If they belong to no order, nothing is wrong.")
 
 
 def test_what_concerns_most_messages_comes_first_and_the_list_ends() -> None:
@@ -161,6 +249,10 @@ def test_a_collector_knows_who_sends_what_to_whom(collector: Collector) -> None:
     # Their spans were sent a minute late, too.
     said = [(one["kind"], one["service"]) for one in found["problems"] if one["kind"] != "slow_export"]
     assert said == [("unseen_publisher", "depot")]
+    (depot,) = (one for one in found["services"] if one["service"] == "depot")
+    assert depot["first_unix_nano"] <= depot["last_unix_nano"]
+    assert depot["longest_pause_s"] <= 60  # one request, which may fall in two minutes
+    assert 30 < depot["export_delay_p50_s"] <= depot["export_delay_p99_s"]
 
 
 def test_the_doctor_says_what_is_wrong_first(collector: Collector) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.silence.simulated_senders import senders
 from collector.columns.joins import Ints, Mask
 from collector.columns.keys import Keys
 from collector.model.conditions import Condition, Order
@@ -132,6 +133,10 @@ class SimulatedSpans:
         found = self._since(since)["received_unix_nano"]
         found = found.filter(pc.less_equal(found, pa.scalar(until, pa.uint64())))
         return max(found[max(len(found) - limit, 0)].as_py() - 1, since) if len(found) else since
+
+    def senders(self, since: int, limit: int) -> pa.Table:
+        """SENDERS among the newest *limit* copies that were received after *since*."""
+        return senders(self._since(self.arrival_of_newest(limit, since)))
 
     def prove(self) -> None:
         """Nothing can fail here."""

@@ -1,10 +1,14 @@
 """Who sends spans, who is connected to whom, and what is wrong with that?"""
 
+import math
+
 import numpy as np
 import pyarrow as pa
 
 from collector.columns.keys import whole
+from collector.diagnosis.record import type_of
 from collector.formats.otlp import opened
+from collector.live.snapshot import Snapshot
 from collector.model.answers import Connections, SendingService
 from collector.model.courses import course_of
 from collector.model.wording import SECOND
@@ -32,7 +36,7 @@ def connections(sources: Sources, window_s: int) -> Connections:
         enough=seen.flows >= ENOUGH,
         services=services,
         connections=seen.connections(_PAIRS),
-        problems=problems(seen, services, now, window_s),
+        problems=problems(seen, services, now, window_s, _handled_before(sources.live.snapshot)),
     )
 
 
@@ -57,13 +61,30 @@ def _services(sources: Sources, since: int) -> list[SendingService]:
             service=service,
             language=_text(resource.get("telemetry.sdk.language")),
             sdk=_text(resource.get("telemetry.sdk.version")),
+            first_unix_nano=first,
             last_unix_nano=last,
-            export_delay_p99_s=round(delay, 3) if delay == delay else 0.0,  # noqa: PLR0124  # not a number
+            longest_pause_s=pause,
+            export_delay_p50_s=_seconds(median),
+            export_delay_p99_s=_seconds(delay),
         )
-        for service, last, delay, resource in zip(
-            *(found[name].to_pylist() for name in ("service", "last", "delay_s")), resources, strict=True
+        for service, first, last, pause, median, delay, resource in zip(
+            *(found[name].to_pylist() for name in found.column_names if name != "resource"),
+            resources,
+            strict=True,
         )
     ]
+
+
+def _handled_before(snapshot: Snapshot) -> frozenset[str]:
+    """The event types that somebody is expected to handle: that nobody does is no lack of instrumentation."""
+    if (expected := snapshot.expected) is None:
+        return frozenset()
+    names = expected.names.event_types.names
+    return frozenset(names[type_of(step)] for step in expected.first_seen)
+
+
+def _seconds(value: float) -> float:
+    return round(value, 3) if math.isfinite(value) else 0.0
 
 
 def _text(value: object) -> str | None:

@@ -15,34 +15,32 @@ _MANY = 20  # messages of one kind
 _SHARE = 0.2  # so many without a context, or a flow key, are more than an accident
 _BEGINS = 0.8  # a destination begins flows if nobody was seen to cause this share of its messages
 _SLOW_S = 10.0  # batch processors send every five seconds by default
+_OFTEN_S = _SLOW_S / 2  # half of its spans wait for so long: one outage that was made up for is no habit
 _SILENT_S, _ALIVE_S = 600.0, 60.0  # a service was not heard for so long, while others were within this time
+_PAUSES = 3  # it was quiet for that many times its longest pause
 _MOST = 100
-
-# What receivers in a language usually stumble over.
-_FIXES = {
-    "go": (
-        "In Go, propagation.HeaderCarrier finds Traceparent and overlooks traceparent: have the sender write"
-        " both, or read the headers with a carrier that ignores case."
-    ),
-    "dotnet": (
-        "In .NET, NATS.Net reads no context that comes in two spellings: set"
-        " OTEL_PYTHON_NATS_CAPITAL_HEADERS=false where services in Python send."
-    ),
-}
 
 _Found = tuple[int, ConnectionProblem]  # how many messages it is about
 
 
 def problems(
-    met: Meetings, services: Sequence[SendingService], now: int, window_s: int
+    met: Meetings,
+    services: Sequence[SendingService],
+    now: int,
+    window_s: int,
+    handled_before: frozenset[str] = frozenset(),
 ) -> list[ConnectionProblem]:
-    """What seems wrong, what concerns most messages first; nothing while too little was seen."""
+    """What seems wrong, what concerns most messages first; nothing while too little was seen.
+
+    Of event types that were *handled_before* it is known who handles them: if nobody does now, flows are
+    stuck, and it is said there why.
+    """
     if met.flows < ENOUGH:
         return []
     languages = {one.service: one.language for one in services}
     found: list[_Found] = []
     for name in met.destinations():
-        found += _about(name, met, languages)
+        found += _about(name, met, languages, known=name in handled_before)
     found += _without_key(met)
     found += _slow(services, met)
     found += _silent(services, met, now, window_s)
@@ -50,10 +48,10 @@ def problems(
     return [problem for _, problem in found[:_MOST]]
 
 
-def _about(name: str, met: Meetings, languages: Mapping[str, str | None]) -> Iterator[_Found]:
+def _about(name: str, met: Meetings, languages: Mapping[str, str | None], *, known: bool) -> Iterator[_Found]:
     senders, handlers = met.senders_of(name), met.handlers_of(name)
     sent, handled = sum(senders.values()), sum(handlers.values())
-    if not handlers and sent >= _MANY and met.begun[name] >= _BEGINS * sent:
+    if not handlers and not known and sent >= _MANY and met.begun[name] >= _BEGINS * sent:
         yield (
             sent,
             _problem(
@@ -99,29 +97,46 @@ def _lost(
     sentence = (
         f"{service} handles {name}, which {_named(senders)} publishes: {alone:,} of {n:,} had no traceparent."
     )
-    usual = "Have the sender put the context into the headers of the message, and the receiver read it."
-    fix = _FIXES.get(languages.get(service) or "", usual)
-    return _problem("no_context", service, sentence, fix)
+    from_python = any(languages.get(sender) == "python" for sender in senders)
+    return _problem("no_context", service, sentence, _fix(languages.get(service), from_python=from_python))
+
+
+def _fix(receiver: str | None, *, from_python: bool) -> str:
+    """What loses contexts often in the language of the receiver: broker and library are not known here."""
+    usual = "ave the sender put the context into the headers of the message, and the receiver read it."
+    if receiver == "go":
+        return (
+            "In Go, it is often that propagation.HeaderCarrier finds Traceparent and overlooks traceparent:"
+            " have the sender write both, or read the headers with a carrier that ignores case."
+            f" Otherwise, h{usual}"
+        )
+    if receiver == "dotnet" and from_python:
+        return (
+            "NATS.Net reads no context that comes in two spellings: if it is used, set"
+            f" OTEL_PYTHON_NATS_CAPITAL_HEADERS=false where services in Python send. Otherwise, h{usual}"
+        )
+    return f"H{usual}"
 
 
 def _without_key(met: Meetings) -> Iterator[_Found]:
-    n, without = met.messages, met.without_key
+    n, without = met.messages, met.without_key.total()
     if without >= max(_MANY, _SHARE * n):
         yield (
             without,
             _problem(
                 "no_flow_key",
                 None,
-                f"{percent(without / n)} of {n:,} messages carry no flow key: flows are named by trace id.",
+                f"{percent(without / n)} of {n:,} messages carry no flow key, most of them"
+                f" {met.without_key.most_common(1)[0][0]}: flows are named by trace id.",
                 "Put the order id into baggage as order.id, or name the attribute that has it in"
-                " CHOREOSCOPE_FLOW_KEYS.",
+                " CHOREOSCOPE_FLOW_KEYS. If they belong to no order, nothing is wrong.",
             ),
         )
 
 
 def _slow(services: Iterable[SendingService], met: Meetings) -> Iterator[_Found]:
     for one in services:
-        if one.export_delay_p99_s >= _SLOW_S:
+        if one.export_delay_p99_s >= _SLOW_S and one.export_delay_p50_s >= _OFTEN_S:
             yield (
                 _of(one.service, met),
                 _problem(
@@ -135,13 +150,17 @@ def _slow(services: Iterable[SendingService], met: Meetings) -> Iterator[_Found]
 
 
 def _silent(services: Sequence[SendingService], met: Meetings, now: int, window_s: int) -> Iterator[_Found]:
-    newest = max((one.last_unix_nano for one in services), default=0)
-    if now - newest > _ALIVE_S * SECOND:
+    alive = [one for one in services if now - one.last_unix_nano <= _ALIVE_S * SECOND]
+    if not alive:
         return  # nobody sends
+    # When all of those paused, the collector may not have listened; senders come back one after another.
+    unheard = min(one.longest_pause_s for one in alive)
     for one in services:
         quiet = (now - one.last_unix_nano) / SECOND
+        listened = (one.last_unix_nano - one.first_unix_nano) / SECOND
         n = _of(one.service, met)
-        if quiet >= _SILENT_S and n >= _MANY:
+        unusual = quiet > _PAUSES * one.longest_pause_s and listened >= _SILENT_S
+        if quiet - unheard >= _SILENT_S and unusual and n >= _MANY:
             yield (
                 n,
                 _problem(

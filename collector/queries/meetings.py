@@ -17,7 +17,7 @@ class Meetings:
 
     flows: int = 0
     messages: int = 0
-    without_key: int = 0  # messages of flows without a flow key
+    without_key: Counter[str] = field(default_factory=Counter)  # messages of flows without a flow key
     sent: Counter[Pair] = field(default_factory=Counter)
     begun: Counter[str] = field(default_factory=Counter)  # messages that nothing was seen to cause
     handled: Counter[Pair] = field(default_factory=Counter)
@@ -32,7 +32,7 @@ class Meetings:
             pair, n = (one.service, one.event_type), one.count * flows
             self.sent[pair] += n
             self.messages += n
-            self.without_key += 0 if course.keyed else n
+            self.without_key[one.event_type] += 0 if course.keyed else n
             self.begun[one.event_type] += 0 if one.caused else n
             self.keyed[pair] += n if course.keyed else 0
         for done in course.reacted:
@@ -43,7 +43,7 @@ class Meetings:
             self.keyed[pair] += n if course.keyed else 0
             if done.unseen:  # the only trace that its message left
                 self.messages += n
-                self.without_key += 0 if course.keyed else n
+                self.without_key[done.event_type] += 0 if course.keyed else n
 
     def senders_of(self, destination: str) -> dict[str, int]:
         """How much each service sent there."""

@@ -135,13 +135,6 @@ def begins_trace_id(text: str) -> bool:
     return 2 <= len(text) <= 32 and set(text.lower()) <= set("0123456789abcdef")
 
 
-# The services whose spans arrived: the newest resource of each, when its newest span was received, and the
-# 99th percentile of the seconds from the end of a span until then.
-SENDERS = pa.schema(
-    [("service", pa.string()), ("resource", pa.binary()), ("last", pa.uint64()), ("delay_s", pa.float64())]
-)
-
-
 class SpanStore(Protocol):
     """All spans ever received.
 

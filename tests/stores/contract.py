@@ -17,6 +17,7 @@ from tests.factories import NOW, SECOND, Value, refs, request, span, table, trac
 from tests.stores.memory_contract import FlowMemoryContract
 from tests.stores.part_contract import SpanPartsContract
 from tests.stores.search_contract import FlowSearchContract
+from tests.stores.sender_contract import SendersContract
 
 NESTED: dict[str, Value] = {
     "text": "żółw\x00'; DROP TABLE spans --",
@@ -35,7 +36,7 @@ STRANGE = "żółw\x00'; DROP TABLE flows --\\ {x:String}\n"
 Opened = Callable[[], Stores]
 
 
-class SpanStoreContract(SpanPartsContract):
+class SpanStoreContract(SpanPartsContract, SendersContract):
     """The promises of `SpanStore`."""
 
     @pytest.fixture

@@ -15,7 +15,10 @@ class SendingService(Answer, frozen=True, kw_only=True):
     service: str
     language: Annotated[str | None, says("telemetry.sdk.language of its resource")]
     sdk: Annotated[str | None, says("telemetry.sdk.version")]
+    first_unix_nano: Annotated[int, says("when the first of its spans that were looked at was received")]
     last_unix_nano: Annotated[int, says("when its newest span was received")]
+    longest_pause_s: Annotated[int, says("between two of them, in whole minutes")]
+    export_delay_p50_s: float
     export_delay_p99_s: Annotated[float, says("from the end of a span until it was received")]
 
 

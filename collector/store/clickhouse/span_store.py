@@ -6,10 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from collector.model.senders import SENDERS
 from collector.model.spans import NO_SPANS, SPANS
 from collector.store.clickhouse.span_parts import BEST, SpanParts
 from collector.store.clickhouse.span_rows import COLUMNS, rows_of, spans_of_rows
-from collector.store.contracts import NEVER, SENDERS, StoreError
+from collector.store.contracts import NEVER, StoreError
 
 _COLUMNS = ", ".join(COLUMNS)
 _IDS_A_QUERY = 3_000  # 99,000 bytes as hex and commas: a server accepts 128 KiB per value
@@ -67,10 +68,15 @@ class ClickHouseSpans(SpanParts):
         """SENDERS among the newest *limit* copies that were received after *since* (nanoseconds)."""
         # What ended an hour before it came was imported, or is of a clock that is wrong.
         delay = "(toInt64(received_unix_nano) - toInt64(end_unix_nano)) / 1e9"
+        usual = f"{delay}, {delay} BETWEEN 0 AND 3600"
+        # Minutes bound what is kept of each service, however much it sends.
+        minutes = "arraySort(groupUniqArray(toInt64(intDiv(received_unix_nano, 60000000000))))"
         answer = self._database.query(
             "SELECT service, argMax(resource, received_unix_nano) AS resource,"
-            " max(received_unix_nano) AS last,"
-            f" quantileTDigestIf(0.99)({delay}, {delay} BETWEEN 0 AND 3600) AS delay_s FROM spans"
+            " min(received_unix_nano) AS first, max(received_unix_nano) AS last,"
+            f" 60 * arrayMax(arrayDifference({minutes})) AS pause_s,"
+            f" quantileTDigestIf(0.5)({usual}) AS median_s,"
+            f" quantileTDigestIf(0.99)({usual}) AS delay_s FROM spans"
             " WHERE received_unix_nano > {since:UInt64} GROUP BY service ORDER BY service LIMIT 10000",
             {"since": self.arrival_of_newest(limit, since)},
             SENDERS.names,
