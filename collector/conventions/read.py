@@ -101,16 +101,7 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
     status = numbers(spans["status_code"], np.uint8)
     stated = status == Status.ERROR
     unstated = failed_unsaid(spans, said)
-    told = {
-        **{column: said[column] for column in _WORDS},
-        "event_type": _named(said),
-        "service": words.add(whole(spans["service"])),
-        "name": words.add(whole(spans["name"])),
-        "kind": numbers(spans["kind"], np.uint8),
-        "flags": numbers(spans["flags"], np.uint32) & np.uint32(_REMOTE_IS_KNOWN | _REMOTE),
-        "failed": stated | unstated,
-        "kept": said["kept_in"] >= 0,
-    }
+    told = _told(spans, said, stated | unstated)
     # Few distinct combinations occur: each is interpreted once, however many spans have it.
     way, example = alike(list(told.values()))
     meant = {
@@ -163,6 +154,21 @@ def read(spans: pa.Table, naming: Naming = DEFAULT_NAMING) -> pa.Table:
         "dropped_links": whole(spans["dropped_links"]),
     }
     return pa.table(columns, schema=READINGS)
+
+
+def _told(spans: pa.Table, said: Said, failed: Mask) -> Told:
+    """What decides what a span means."""
+    words = said.words
+    return {
+        **{column: said[column] for column in _WORDS},
+        "event_type": _named(said),
+        "service": words.add(whole(spans["service"])),
+        "name": words.add(whole(spans["name"])),
+        "kind": numbers(spans["kind"], np.uint8),
+        "flags": numbers(spans["flags"], np.uint32) & np.uint32(_REMOTE_IS_KNOWN | _REMOTE),
+        "failed": failed,
+        "kept": said["kept_in"] >= 0,
+    }
 
 
 def _meant(words: Words, told: Told, naming: Naming) -> Mapping[str, npt.NDArray[Any]]:

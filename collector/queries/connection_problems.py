@@ -19,6 +19,7 @@ _OFTEN_S = _SLOW_S / 2  # half of its spans wait for so long: one outage that wa
 _SILENT_S, _ALIVE_S = 600.0, 60.0  # a service was not heard for so long, while others were within this time
 _PAUSES = 3  # it was quiet for that many times its longest pause
 _MOST = 100
+_USUAL = "have the sender put the context into the headers of the message, and the receiver read it."
 
 _Found = tuple[int, ConnectionProblem]  # how many messages it is about
 
@@ -103,19 +104,18 @@ def _lost(
 
 def _fix(receiver: str | None, *, from_python: bool) -> str:
     """What loses contexts often in the language of the receiver: broker and library are not known here."""
-    usual = "ave the sender put the context into the headers of the message, and the receiver read it."
     if receiver == "go":
         return (
-            "In Go, it is often that propagation.HeaderCarrier finds Traceparent and overlooks traceparent:"
+            "In Go, propagation.HeaderCarrier finds Traceparent and overlooks traceparent: if it is used,"
             " have the sender write both, or read the headers with a carrier that ignores case."
-            f" Otherwise, h{usual}"
+            f" Otherwise: {_USUAL}"
         )
     if receiver == "dotnet" and from_python:
         return (
-            "NATS.Net reads no context that comes in two spellings: if it is used, set"
-            f" OTEL_PYTHON_NATS_CAPITAL_HEADERS=false where services in Python send. Otherwise, h{usual}"
+            "In .NET, NATS.Net reads no context that comes in two spellings: if it is used, set"
+            f" OTEL_PYTHON_NATS_CAPITAL_HEADERS=false where services in Python send. Otherwise: {_USUAL}"
         )
-    return f"H{usual}"
+    return f"{_USUAL[0].upper()}{_USUAL[1:]}"
 
 
 def _without_key(met: Meetings) -> Iterator[_Found]:

@@ -102,11 +102,11 @@ def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
     by_resource: list[ResourceSpans] = []
     try:
         request = mended(json.loads(data, parse_float=_whole))
-        for resource in _entries(request, "resourceSpans"):
+        for resource in entries_of(request, "resourceSpans"):
             by_scope: list[ScopeSpans] = []
-            for scope in _entries(resource, "scopeSpans"):
+            for scope in entries_of(resource, "scopeSpans"):
                 spans: list[Span] = []
-                for span in _entries(scope, "spans"):
+                for span in entries_of(scope, "spans"):
                     try:
                         spans.append(read_span(span))
                     except (ValueError, TypeError) as error:
@@ -119,7 +119,8 @@ def _read_patiently(data: bytes) -> tuple[Request, list[str]]:
     return {"resourceSpans": by_resource}, wrong
 
 
-def _entries(holder: Any, name: str) -> list[Any]:
+def entries_of(holder: Any, name: str) -> list[Any]:
+    """The list *name* of an object; raise TypeError if it is none. Without it, nothing."""
     if not isinstance(holder, dict):
         raise TypeError(f"expected an object with {name}, got {str(holder)[:40]!r}")
     entries = holder.get(name)

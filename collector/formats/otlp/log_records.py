@@ -23,7 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from collector.formats.otlp.bounds import LOGS, NO_JSON_LOGS, NO_LOGS, require_filled, require_framed
 from collector.formats.otlp.errors import OtlpError
-from collector.formats.otlp.from_json import mended
+from collector.formats.otlp.from_json import entries_of, mended
 from collector.formats.otlp.redacting import BECAME
 
 # Attributes of the span that is made of a record, besides what it became.
@@ -101,13 +101,13 @@ def _of_json(data: bytes, found: Converted) -> ExportLogsServiceRequest:
     require_filled(data, NO_JSON_LOGS)
     request = ExportLogsServiceRequest()
     try:
-        for by_resource in _entries(_load(data), "resourceLogs"):
+        for by_resource in entries_of(_load(data), "resourceLogs"):
             resource = request.resource_logs.add()
             ParseDict(_part(by_resource, "resource"), resource.resource, ignore_unknown_fields=True)
-            for by_scope in _entries(by_resource, "scopeLogs"):
+            for by_scope in entries_of(by_resource, "scopeLogs"):
                 scope = resource.scope_logs.add()
                 ParseDict(_part(by_scope, "scope"), scope.scope, ignore_unknown_fields=True)
-                scope.log_records.extend(_records(_entries(by_scope, "logRecords"), found))
+                scope.log_records.extend(_records(entries_of(by_scope, "logRecords"), found))
     except (ValueError, TypeError, RecursionError, ProtobufError) as error:
         raise OtlpError(f"{NO_JSON_LOGS}: {str(error)[-200:]}.") from error
     return request
@@ -118,15 +118,6 @@ def _load(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (ValueError, RecursionError):  # lone surrogates or NaN, which other parsers accept
         return mended(json.loads(data))
-
-
-def _entries(holder: Any, name: str) -> list[Any]:
-    if not isinstance(holder, dict):
-        raise TypeError(f"expected an object with {name}, got {str(holder)[:40]!r}")
-    entries = holder.get(name)
-    if not isinstance(entries, list | None):
-        raise TypeError(f"{name}: expected a list, got {str(entries)[:40]!r}")
-    return entries or []
 
 
 def _part(holder: Any, name: str) -> Any:
@@ -160,7 +151,7 @@ def _record(entry: Mapping[str, Any]) -> LogRecord:
     record.time_unix_nano = int(entry.get("timeUnixNano") or 0)
     record.observed_time_unix_nano = int(entry.get("observedTimeUnixNano") or 0)
     record.severity_text = entry.get("severityText") or ""
-    for pair in _entries(entry, "attributes"):
+    for pair in entries_of(entry, "attributes"):
         value = pair.get("value") if isinstance(pair, dict) else None
         text = value.get("stringValue") if isinstance(value, dict) and len(value) == 1 else None
         if isinstance(text, str):
