@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import nats
 from nats.js.api import StorageType
 
@@ -84,3 +85,14 @@ async def test_a_collector_shows_what_its_broker_knows(tmp_path: Path) -> None:
 def test_a_collector_without_a_broker_says_how_to_name_one() -> None:
     nothing = {"brokers": [], "consumers": [], "total": 0, "unjoined": []}
     assert "CHOREOSCOPE_NATS" in as_text(nothing, 0)
+
+
+def test_nobody_pulls_only_where_something_waits(watch: Watch) -> None:
+    """A healthy worker with one message in hand and none behind it does not ask for more."""
+    stream, second = replace(ORDERS, subjects=("shop.>",)), 10**9
+    for pending, told in ((1, True), (0, False)):
+        one = replace(PAYMENT, pending=pending, in_flight=1, no_taker_since=second)
+        known = Known("nats", 1, (stream,), (one,), consumers_whole_until=2**62, consumers_as_of=1)
+        answer = msgspec.to_builtins(consumers(watch.snapshot, Facts((known,), 5), limit=10))
+
+        assert ("nobody pulls for 59 s" in as_text(answer, 60 * second)) is told

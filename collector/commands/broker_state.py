@@ -68,6 +68,7 @@ def _state(one: Document, now: int) -> str:
     if one["bound"] is False:
         return "nobody subscribes"
     since = one["no_taker_since_unix_nano"]
-    if since and now - since > 5e9:
+    # With nothing to fetch, and one message in hand, a healthy worker does not ask either.
+    if since and one["pending"] and now - since > 5e9:
         return f"nobody pulls for {duration((now - since) / 1e9)}"
     return ""

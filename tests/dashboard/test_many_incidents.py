@@ -69,6 +69,24 @@ def test_an_incident_is_a_row_and_opens_on_demand(page: Page, theatre: Dashboard
     expect(opened).to_have_count(3)
 
 
+def test_the_key_of_a_stuck_flow_stays_on_one_line_of_a_phone(
+    page: Page, theatre: Dashboard, stage: Stage
+) -> None:
+    """A-HBQFHD8C stood on three lines, beside five columns."""
+    (cohort,), key = incidents(1).cohorts, "A-HBQFHD8C"
+    found = [finding("a:b", "service0", "PaymentCaptured", flow=key, key=key, cohort="0")]
+    stage.documents["/api/v1/stuck"] = made(Stuck, stuck=found, cohorts=[cohort], replayed=True, flows=1)
+    stage.documents["/api/v1/summary"] = lambda: summary(states={"stuck": 1})
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(theatre.url)
+
+    box = page.get_by_role("link", name=key, exact=True).bounding_box()
+    assert box
+    assert box["height"] < 24
+    group = page.locator("section.group > div")
+    assert group.evaluate("(inside) => inside.scrollWidth <= inside.clientWidth")
+
+
 def test_a_flow_with_many_findings_still_shows_its_drawing(
     page: Page, theatre: Dashboard, stage: Stage
 ) -> None:
